@@ -1,0 +1,3 @@
+"""transproc: live migration of native Linux processes between x86_64 and aarch64."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,134 @@
+"""Every error that transproc raises on purpose.
+
+TransprocError                 message, hint
+├── FormatError                path, offset: input that is malformed
+│   ├── ImageError             a CRIU image
+│   ├── BinaryError            an ELF file of a pair
+│   └── StackMapError          .llvm_stackmaps or the site index
+├── UnsupportedError           valid input that transproc cannot handle (exit status 3)
+├── MismatchError              the two binaries of a pair, or an image and a pair, disagree
+├── TransformError             function, site: a frame could not be carried over
+├── PauseError                 pid, tid: a thread did not stop, or cannot be described
+├── CommandError               argv, status, stderr: a program that we ran failed
+│   └── CriuError              with the relevant lines of its log
+├── CompileError               transproc-cc: diagnostics already printed
+├── NodeError                  node: a machine cannot be reached or refused a request
+├── LabError                   the QEMU lab
+└── MigrationError             outcome: what became of the process
+
+Messages: lower case, subject first, expected versus found, addresses in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class TransprocError(Exception):
+    """Base of all; `hint` says what the user can do about it."""
+
+    exit_status = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class FormatError(TransprocError):
+    """Input that does not follow its format, at byte `offset` of `path` where known."""
+
+    def __init__(
+        self, message: str, *, path: Path | str | None = None, offset: int | None = None, hint: str | None = None
+    ) -> None:
+        where = "" if path is None else f"{path}: " if offset is None else f"{path}: offset {offset:#x}: "
+        super().__init__(where + message, hint=hint)
+        self.path = path
+        self.offset = offset
+
+
+class ImageError(FormatError):
+    """A CRIU image or image directory."""
+
+
+class BinaryError(FormatError):
+    """An ELF file."""
+
+
+class StackMapError(FormatError):
+    """An `.llvm_stackmaps` section or a site index."""
+
+
+class UnsupportedError(TransprocError):
+    """Valid input that transproc cannot carry over."""
+
+    exit_status = 3
+
+
+class MismatchError(TransprocError):
+    """Two inputs that should belong together do not."""
+
+
+class TransformError(TransprocError):
+    """A frame could not be carried over."""
+
+    def __init__(
+        self, message: str, *, function: str | None = None, site: int | None = None, hint: str | None = None
+    ) -> None:
+        where = "" if function is None else f"{function}: " if site is None else f"{function}, site {site:#x}: "
+        super().__init__(where + message, hint=hint)
+        self.function = function
+        self.site = site
+
+
+class PauseError(TransprocError):
+    """A process could not be stopped at equivalence points; it runs on."""
+
+    def __init__(
+        self, message: str, *, pid: int | None = None, tid: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.pid = pid
+        self.tid = tid
+
+
+class CommandError(TransprocError):
+    """A program failed; the message holds a command line that can be pasted."""
+
+    def __init__(self, argv: Sequence[str], status: int, stderr: str, *, hint: str | None = None) -> None:
+        self.argv = list(argv)
+        self.status = status
+        self.stderr = stderr
+        what = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
+        tail = "\n".join(stderr.strip().splitlines()[-20:])
+        super().__init__(f"{self.argv[0]} {what}: {shlex.join(self.argv)}" + (f"\n{tail}" if tail else ""), hint=hint)
+
+
+class CriuError(CommandError):
+    """CRIU failed; `stderr` holds the relevant lines of its log."""
+
+
+class CompileError(TransprocError):
+    """The source cannot be compiled; the diagnostics are in the message."""
+
+
+class NodeError(TransprocError):
+    """A machine cannot be reached, or lacks something."""
+
+    def __init__(self, node: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(f"node {node}: {message}", hint=hint)
+        self.node = node
+
+
+class LabError(TransprocError):
+    """The QEMU lab."""
+
+
+class MigrationError(TransprocError):
+    """A migration failed; `outcome` says what became of the process."""
+
+    def __init__(self, message: str, *, outcome: str, hint: str | None = None) -> None:
+        super().__init__(f"{message}; {outcome}", hint=hint)
+        self.outcome = outcome

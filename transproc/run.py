@@ -1,0 +1,92 @@
+"""The only place that starts programs.
+
+Argument lists, never a shell string; a failed program raises `CommandError` with a line that can be pasted. Child
+processes do not outlive the context that started them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from transproc.errors import CommandError
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+    check: bool = True,
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a program to its end and captures its output; raises `CommandError` if it fails and `check` is set."""
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise CommandError(words, 127, str(error), hint="'transproc doctor' lists what is missing") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(words, 124, f"no end within {timeout} s") from error
+    if check and done.returncode:
+        raise CommandError(words, done.returncode, done.stderr.decode(errors="replace"))
+    return done
+
+
+def output(argv: Sequence[str | Path], **options: Any) -> str:
+    """The standard output of a program that must succeed."""
+    return run(argv, **options).stdout.decode()
+
+
+def replace(argv: Sequence[str | Path]) -> int:
+    """Runs a program on our own terminal (for `lab shell`); returns its exit status."""
+    return subprocess.call([str(word) for word in argv])
+
+
+@contextmanager
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    stdout: IO[bytes] | int | None = None,
+    stdin: IO[bytes] | int | None = subprocess.DEVNULL,
+    cwd: Path | None = None,
+    grace: float = 2.0,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process that is ended with the context: asked to by SIGTERM, made to after `grace` seconds."""
+    process = subprocess.Popen([str(word) for word in argv], stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, cwd=cwd)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(grace)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def daemon(argv: Sequence[str | Path], *, log: Path) -> int:
+    """Starts a program that outlives us (a virtual machine), in a session of its own; returns its pid."""
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [str(word) for word in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return process.pid
