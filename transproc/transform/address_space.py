@@ -1,0 +1,217 @@
+"""The address space of a process, as the target's kernel and binary want it.
+
+What changes: the executable's mappings (from the target's PT_LOADs), the kernel's own mappings (vDSO and the like: gone; libc
+never caches their addresses), the initial stack (gone: the start code moved to one of its own), and the auxiliary
+vector. Field numbers and flags: CRIU's images/mm.proto and images/vma.proto, criu/include/image.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from transproc.binary.elf import PAGE, PF_W, Segment
+from transproc.binary.pair import Binary
+from transproc.errors import TransformError, UnsupportedError
+from transproc.images.flags import VmaStatus
+from transproc.images.memory import Memory
+
+KERNEL_OWNED = VmaStatus.VSYSCALL | VmaStatus.VDSO | VmaStatus.VVAR | VmaStatus.SHADOW_STACK | VmaStatus.STACK
+MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN = 0x02, 0x20, 0x100
+PROT_WRITE = 2
+AT_NULL, AT_PHDR, AT_PHNUM, AT_ENTRY = 0, 3, 5, 9
+
+ARGS_WORDS = 7
+"""`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high (runtime start code)."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """[start, end)"""
+
+    start: int
+    end: int
+
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, int) and self.start <= address < self.end
+
+
+class ProcessMemory:
+    """What a process would read at an address: its dumped pages, else its executable's file, else zeros."""
+
+    def __init__(self, memory: Memory, mm: Any, binary: Binary) -> None:
+        self._memory = memory
+        self._binary = binary
+        self._vmas = [(Range(vma.start, vma.end), vma) for vma in mm.vmas]
+        self._exe = mm.exe_file_id
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes at an address. Raises `TransformError` outside every mapping."""
+        out = bytearray()
+        while size:
+            page = address & -PAGE
+            part = min(size, page + PAGE - address)
+            out += self.page(page)[address - page : address - page + part]
+            address += part
+            size -= part
+        return bytes(out)
+
+    def page(self, page: int) -> bytes:
+        """One page."""
+        vma = self.vma(page)
+        if vma is None:
+            raise TransformError(f"address {page:#x} is not mapped")
+        if self._memory.is_present(page):
+            return self._memory.read(page, PAGE)
+        if is_executable_mapping(vma, self._exe):
+            return self._binary.elf.read_page(page) or bytes(PAGE)
+        return bytes(PAGE)
+
+    def vma(self, address: int) -> Any | None:
+        """The mapping that holds an address."""
+        for range_, vma in self._vmas:
+            if address in range_:
+                return vma
+        return None
+
+    def u64s(self, address: int, count: int) -> list[int]:
+        """`count` words."""
+        data = self.read(address, 8 * count)
+        return [int.from_bytes(data[i : i + 8], "little") for i in range(0, 8 * count, 8)]
+
+
+def is_executable_mapping(vma: Any, exe_file_id: int) -> bool:
+    """A private mapping of the executable file itself."""
+    return bool(vma.status & VmaStatus.FILE_PRIVATE) and vma.shmid == exe_file_id
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuilt address space means for the pages: ranges whose pages are dropped."""
+
+    dropped: list[Range]
+
+
+def check_limits(mm: Any, limit: int, target: str) -> None:
+    """Refuses mappings beyond the target's address limit; what the kernel owns is not kept, so it does not count."""
+    for vma in mm.vmas:
+        if vma.end > limit and not vma.status & KERNEL_OWNED and not vma.flags & MAP_GROWSDOWN:
+            raise UnsupportedError(
+                f"mapping {vma.start:#x}-{vma.end:#x} lies beyond {target}'s address limit {limit:#x}",
+                hint="start the program with 'transproc run', which keeps its mappings low",
+            )
+
+
+def rebuild(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> Rebuilt:
+    """Changes `mm` in place."""
+    common = _common_data(source)
+    kept, dropped, template = [], [], None
+    for vma in mm.vmas:
+        executable = is_executable_mapping(vma, mm.exe_file_id)
+        template = vma if executable and template is None else template
+        initial_stack = bool(vma.flags & MAP_GROWSDOWN)
+        per_isa = executable and not (vma.start in common and vma.prot & PROT_WRITE)
+        if vma.status & KERNEL_OWNED or initial_stack or per_isa or _in_isa_part(vma, source):
+            dropped.append(Range(vma.start, vma.end))
+        else:
+            kept.append(vma)
+    if template is None:
+        raise TransformError("the process maps nothing of its executable")
+    template_bytes = template.SerializeToString()
+    for vma in kept:
+        if is_executable_mapping(vma, mm.exe_file_id):
+            vma.pgoff = _file_offset(target, vma.start)
+    added = [
+        _mapping(type(template), template_bytes, s)
+        for s in target.elf.segments
+        if not (s.flags & PF_W and s.start in common)
+    ]
+    added += [
+        _zeros(type(template), s)
+        for s in target.elf.segments
+        if s.flags & PF_W and s.start not in common and s.end > s.file_end
+    ]
+    added = [vma for vma in added if vma.end > vma.start]
+    messages = sorted(
+        (type(template).FromString(vma.SerializeToString()) for vma in [*kept, *added]), key=lambda v: v.start
+    )
+    _check_disjoint(messages)
+    del mm.vmas[:]
+    mm.vmas.extend(messages)
+    _arguments(mm, memory, source, target)
+    return Rebuilt(dropped)
+
+
+def _common_data(binary: Binary) -> Range:
+    """The writable part that is equal in both binaries, from its first page to the end of .bss."""
+    found = [s for s in binary.elf.segments if s.flags & PF_W and s.start >= binary.index.text_start]
+    if not found:
+        return Range(0, 0)
+    return Range(found[0].start, found[-1].end)
+
+
+def _in_isa_part(vma: Any, binary: Binary) -> bool:
+    """Anonymous pages of the per-ISA part's .bss."""
+    low = [s for s in binary.elf.segments if s.start < binary.index.text_start & -PAGE]
+    return any(s.start <= vma.start and vma.end <= s.end for s in low)
+
+
+def _file_offset(binary: Binary, address: int) -> int:
+    for segment in binary.elf.segments:
+        if segment.start <= address < segment.file_end:
+            return segment.page_offset + address - segment.start
+    raise TransformError(f"the target binary has no file page at {address:#x}")
+
+
+def _mapping(kind: Any, template: bytes, segment: Segment) -> Any:
+    vma = kind.FromString(template)
+    vma.start, vma.end, vma.pgoff, vma.prot = (
+        segment.start,
+        segment.file_end,
+        segment.page_offset,
+        segment.protection,
+    )
+    return vma
+
+
+def _zeros(kind: Any, segment: Segment) -> Any:
+    """The anonymous tail of a writable per-ISA segment."""
+    vma = kind()
+    vma.start, vma.end, vma.pgoff, vma.shmid, vma.prot = (
+        segment.file_end,
+        segment.end,
+        0,
+        0,
+        segment.protection,
+    )
+    vma.flags, vma.status, vma.fd = (
+        MAP_PRIVATE | MAP_ANONYMOUS,
+        VmaStatus.REGULAR | VmaStatus.ANON_PRIVATE,
+        -1,
+    )
+    return vma
+
+
+def _check_disjoint(vmas: list[Any]) -> None:
+    for low, high in pairwise(vmas):
+        if low.end > high.start:
+            raise TransformError(
+                f"mapping {high.start:#x}-{high.end:#x} overlaps {low.start:#x}-{low.end:#x}"
+            )
+
+
+def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> None:
+    """Points /proc/PID/cmdline and the like at the start code's copies, and corrects the auxiliary vector."""
+    words = memory.u64s(source.index.args, ARGS_WORDS)
+    mm.mm_arg_start, mm.mm_arg_end, mm.mm_env_start, mm.mm_env_end = words[:4]
+    mm.mm_start_stack = words[6] - 16
+    replaced = {**target.isa.auxv_replaced, AT_ENTRY: target.elf.entry, AT_PHNUM: target.elf.program_headers}
+    pairs = []
+    for key, value in zip(mm.mm_saved_auxv[0::2], mm.mm_saved_auxv[1::2], strict=False):
+        if key == AT_NULL:
+            break
+        if key not in target.isa.auxv_dropped:
+            pairs += [key, replaced.get(key, value)]
+    del mm.mm_saved_auxv[:]
+    mm.mm_saved_auxv.extend([*pairs, AT_NULL, 0])

@@ -1,0 +1,168 @@
+"""What an image's stacks hold, for `transproc show`: frames with functions, source lines, and live values by name and type.
+
+Works before and after a transformation: a transformed thread has resume records instead of frames.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from transproc.binary.lines import Describer, Variable
+from transproc.binary.pair import Binary, PairStore
+from transproc.errors import TransformError, TransprocError
+from transproc.images.directory import ImageDirectory
+from transproc.images.memory import Memory
+from transproc.isa import Isa
+from transproc.transform import files
+from transproc.transform.address_space import ProcessMemory
+from transproc.transform.frames import HEAD, live_values
+from transproc.transform.threads import read_stack
+from transproc.transform.unwind import Frame, Record, Stack, Walker
+
+FLOATS = {"float": "<f", "double": "<d"}
+
+
+@dataclass
+class ValueView:
+    """One live value, as text."""
+
+    name: str
+    type: str
+    value: str
+
+
+@dataclass
+class FrameView:
+    """One frame, or one record that stands for a frame."""
+
+    kind: str
+    """`frame`, `record` or `system call`."""
+    function: str
+    address: int
+    line: str = ""
+    site: int = 0
+    objects: int = 0
+    values: list[ValueView] = field(default_factory=list)
+
+
+@dataclass
+class ThreadView:
+    """One thread's stack, innermost first; `problem` says why it could not be read to its end."""
+
+    pid: int
+    tid: int
+    isa: str
+    frames: list[FrameView] = field(default_factory=list)
+    problem: str = ""
+
+
+def stacks(directory: ImageDirectory, pairs: PairStore) -> list[ThreadView]:
+    """All threads of an image. Threads that cannot be read are reported, not raised."""
+    out = []
+    for process in directory.processes():
+        for tid in process.threads:
+            view = ThreadView(process.pid, tid, directory.isa().name)
+            try:
+                view.frames = _Reader(directory, process.pid, pairs).frames(tid)
+            except TransprocError as error:
+                view.problem = str(error)
+            out.append(view)
+    return out
+
+
+class _Reader:
+    """Reads the stacks of one process."""
+
+    def __init__(self, directory: ImageDirectory, pid: int, pairs: PairStore) -> None:
+        self._directory = directory
+        entry = directory.executable(pid)
+        self._isa: Isa = directory.isa()
+        self._binary: Binary = pairs.find(files.build_id(entry), entry.reg.name)[self._isa.name]
+        mm = directory.mm(pid)
+        memory = ProcessMemory(Memory(directory, pid), mm, self._binary)
+        self._walker = Walker(self._binary.index, self._isa, memory.read)
+        self._describer = Describer(self._binary.elf)
+
+    def frames(self, tid: int) -> list[FrameView]:
+        core = self._directory.core(tid)
+        if self._isa.pc(core) == self._binary.index.loop:
+            return self._records(self._isa.read_general(core, self._isa.record_register))
+        stack: Stack = read_stack(core, self._isa, self._walker)
+        views = (
+            [] if stack.system_call is None else [self._system_call(self._isa.pc(core), stack.system_call)]
+        )
+        views += [self._frame(frame) for frame in stack.frames]
+        return views + (self._records(stack.current.outer) if stack.current else [])
+
+    def _system_call(self, pc: int, call: tuple[int, ...]) -> FrameView:
+        arguments = [ValueView(f"argument {i}", "i64", f"{value:#x}") for i, value in enumerate(call[1:])]
+        return FrameView("system call", f"system call {call[0]}", pc, values=arguments)
+
+    def _frame(self, frame: Frame) -> FrameView:
+        index, site = self._binary.index, frame.site
+        function = index.functions[site.function]
+        narrow, wide = live_values(index, frame, self._walker)
+        view = FrameView(
+            "frame", index.name(site.function), site.pc, site=site.id >> 1, objects=int(function["objects"])
+        )
+        found = self._describer.source_line(site.pc if site.is_point else site.pc - 1)
+        view.line = f"{found[0]}:{found[1]}" if found else ""
+        view.values = self._values(int(function["hash"]) << 24 | site.id, narrow + wide)
+        return view
+
+    def _records(self, address: int) -> list[FrameView]:
+        """The chain of records, up to the sentinel."""
+        views = []
+        while address:
+            record = self._walker.record(address)
+            if record.enter == self._binary.index.end:
+                break
+            views.append(self._record(record))
+            if record.outer and record.outer <= address:
+                raise TransformError(
+                    f"record {address:#x} has an outer record below it, at {record.outer:#x}"
+                )
+            address = record.outer
+        return views
+
+    def _record(self, record: Record) -> FrameView:
+        index = self._binary.index
+        if record.enter == index.syscall_resume:
+            call = struct.unpack("<7Q", self._walker.window.bytes(record.address + HEAD.size, 56))
+            return self._system_call(record.address, call)
+        rows = [i for i in range(len(index.functions)) if int(index.functions[i]["resume"]) == record.enter]
+        if not rows:
+            raise TransformError(
+                f"record {record.address:#x} has entry {record.enter:#x}, which is no resume entry"
+            )
+        name, objects = index.name(rows[0]), int(index.functions[rows[0]]["objects"])
+        view = FrameView("record", name, record.address, site=(record.site & 0xFFFFFF) >> 1, objects=objects)
+        variables = self._describer.variables(record.site)
+        count = sum(v.entries for v in variables)
+        slots = [self._walker.window.bytes(record.address + HEAD.size + 8 * i, 8) for i in range(count)]
+        view.values = self._values(record.site, slots)
+        return view
+
+    def _values(self, site_id: int, entries: list[bytes]) -> list[ValueView]:
+        variables = self._describer.variables(site_id) or [
+            Variable("", f"#{i}", 1) for i in range(len(entries))
+        ]
+        views, at = [], 0
+        for variable in variables:
+            parts = entries[at : at + variable.entries]
+            at += variable.entries
+            views.append(ValueView(variable.name, variable.type, _text(variable.type, b"".join(parts))))
+        return views
+
+
+def _text(kind: str, data: bytes) -> str:
+    """A value as its IR type says: i1 … i64 signed, float, double, ptr; others in hexadecimal."""
+    if kind in FLOATS:
+        (number,) = struct.unpack_from(FLOATS[kind], data)
+        return repr(number)
+    if kind.startswith("i") and kind[1:].isdigit() and int(kind[1:]) <= 64:
+        bits = int(kind[1:])
+        value = int.from_bytes(data[:8], "little") & (1 << bits) - 1
+        return str(value - (1 << bits) if bits > 1 and value >> (bits - 1) else value)
+    return f"{int.from_bytes(data, 'little'):#x}"

@@ -1,0 +1,195 @@
+"""The transformer: (image directory of one ISA, pairs of binaries) → image directory of another.
+
+A pure function: it starts no program, opens no socket and asks no clock but to report its own times. The original
+directory is only read, and stays valid; the result is small and refers to it by CRIU's `parent` link, so the work grows with the
+stacks and not with the memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transproc.binary.elf import PAGE
+from transproc.binary.pair import Binary, Pair, PairStore
+from transproc.errors import ImageError, TransprocError, UnsupportedError
+from transproc.images import kinds
+from transproc.images.child import ChildWriter
+from transproc.images.codec import Image, write_image
+from transproc.images.directory import ImageDirectory, Process
+from transproc.images.flags import TaskState
+from transproc.images.memory import Memory
+from transproc.images.proto.core_pb2 import CoreEntry
+from transproc.images.proto.files_pb2 import FileEntry
+from transproc.images.proto.memory_pb2 import MemoryMap
+from transproc.isa import Isa, by_name
+from transproc.transform import address_space, files, threads
+from transproc.transform.address_space import ProcessMemory
+from transproc.transform.frames import NewRecord
+
+
+@dataclass
+class TransformReport:
+    """What was done, for people and for benchmarks."""
+
+    source: str
+    target: str
+    processes: int = 0
+    threads: int = 0
+    blocked: int = 0
+    frames: int = 0
+    values: int = 0
+    bytes_written: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def transform(source: Path, target: Path, *, pairs: PairStore, to: str) -> TransformReport:
+    """Writes `target`, a directory that must not exist, as the image of `source` for the ISA `to`.
+
+    Raises `UnsupportedError` for state that cannot be carried over, `MismatchError` if the pair is not at hand,
+    `TransformError` or `ImageError` if the image is not what a pause at equivalence points leaves. Nothing is left behind then.
+    """
+    directory = ImageDirectory(source)
+    isa = by_name(to)
+    if directory.isa() == isa:
+        raise UnsupportedError(f"{source} is an image for {to} already", hint="restore it there as it is")
+    if target.exists():
+        raise ImageError("exists already", path=target, hint="name a directory that does not exist")
+    target.mkdir(parents=True)
+    try:
+        work = _Transformation(directory, target, pairs, isa)
+        work.run()
+    except BaseException:
+        shutil.rmtree(target)
+        raise
+    return work.report
+
+
+class _Transformation:
+    """One run: the steps, in order, and what they share."""
+
+    def __init__(self, directory: ImageDirectory, target: Path, pairs: PairStore, isa: Isa) -> None:
+        self.directory = directory
+        self.target = target
+        self.isa = isa
+        self.pairs = pairs
+        self.source_isa = directory.isa()
+        self.report = TransformReport(self.source_isa.name, isa.name)
+        self.file_image: Image = directory.image("files.img", kinds.FILES)
+        self.child = ChildWriter(target, directory)
+        self.files = {entry.id: entry for entry in self.file_image.messages(FileEntry)}
+
+    def run(self) -> None:
+        """All steps."""
+        with self._timed("files"):
+            executables = self._executables()
+            self._files(executables)
+        for process in self.directory.processes():
+            self.report.processes += 1
+            self._process(process, executables)
+        with self._timed("other images"):
+            self._copy_others()
+        self.report.bytes_written = sum(
+            entry.stat().st_size for entry in self.target.iterdir() if not entry.is_symlink()
+        )
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.report.seconds[step] = self.report.seconds.get(step, 0.0) + time.perf_counter() - start
+
+    def _executables(self) -> dict[int, Pair]:
+        """File id → pair, for every process's executable."""
+        found: dict[int, Pair] = {}
+        for process in self.directory.processes():
+            if _has_memory(self.directory, process.pid):
+                entry = self.directory.executable(process.pid)
+                if entry.id not in found:
+                    found[entry.id] = self.pairs.find(files.build_id(entry), entry.reg.name)
+        return found
+
+    def _files(self, executables: dict[int, Pair]) -> None:
+        for entry in self.files.values():
+            files.convert(entry, self.source_isa, self.isa)
+            if entry.id in executables:
+                files.set_executable(entry, executables[entry.id][self.isa.name])
+        write_image(self.target / "files.img", self.file_image)
+
+    def _process(self, process: Process, executables: dict[int, Pair]) -> None:
+        if not _has_memory(self.directory, process.pid):
+            self._dead(process)
+            return
+        mm_image = self.directory.image(f"mm-{process.pid}.img", kinds.MM)
+        mm = mm_image.only(MemoryMap)
+        pair = executables[mm.exe_file_id]
+        source, target = pair[self.source_isa.name], pair[self.isa.name]
+        with self._timed("memory map"):
+            memory = Memory(self.directory, process.pid)
+            reader = ProcessMemory(memory, self.directory.mm(process.pid), source)
+            address_space.check_limits(mm, target.isa.address_limit, target.isa.name)
+        records: list[NewRecord] = []
+        with self._timed("stacks"):
+            for tid in process.threads:
+                records += self._thread(tid, source, target, reader)
+        with self._timed("memory map"):
+            rebuilt = address_space.rebuild(mm, reader, source, target)
+            for vma in mm.vmas:
+                if vma.HasField("fdflags"):
+                    vma.fdflags = self.source_isa.convert_open_flags(vma.fdflags, self.isa)
+            write_image(self.target / f"mm-{process.pid}.img", mm_image)
+        with self._timed("pages"):
+            pages = _pages(records, reader)
+            dropped = [(range_.start, range_.end) for range_ in rebuilt.dropped]
+            self.child.add(memory, pages, dropped)
+
+    def _thread(self, tid: int, source: Binary, target: Binary, reader: ProcessMemory) -> list[NewRecord]:
+        image = self.directory.image(f"core-{tid}.img", kinds.CORE)
+        core = image.only(CoreEntry)
+        try:
+            resumed = threads.resume(core, tid, source, target, reader)
+        except TransprocError as error:
+            error.args = (f"thread {tid}: {error}",)
+            raise
+        write_image(self.target / f"core-{tid}.img", image)
+        self.report.threads += 1
+        self.report.blocked += resumed.blocked
+        self.report.frames += resumed.frames
+        self.report.values += resumed.values
+        return resumed.records
+
+    def _dead(self, process: Process) -> None:
+        """A zombie has no registers and no memory: only the core's type changes."""
+        image = self.directory.image(f"core-{process.pid}.img", kinds.CORE)
+        image.only(CoreEntry).mtype = self.isa.mtype
+        write_image(self.target / f"core-{process.pid}.img", image)
+
+    def _copy_others(self) -> None:
+        """Images that are the same on every ISA. Pages come through the parent link; logs and statistics stay behind."""
+        for name in self.directory.names():
+            if not name.endswith(".img") or name.startswith("pages-") or (self.target / name).exists():
+                continue
+            shutil.copyfile(self.directory.path / name, self.target / name)
+
+
+def _has_memory(directory: ImageDirectory, pid: int) -> bool:
+    core = directory.core(pid)
+    return core.tc.task_state not in (TaskState.DEAD, TaskState.ZOMBIE)
+
+
+def _pages(records: list[NewRecord], memory: ProcessMemory) -> dict[int, bytes]:
+    """The pages that hold records, with everything else on them as it was."""
+    pages: dict[int, bytearray] = {}
+    for record in records:
+        end = record.address + len(record.data)
+        for page in range(record.address & -PAGE, end, PAGE):
+            content = pages.get(page)
+            if content is None:
+                content = pages[page] = bytearray(memory.page(page))
+            low, high = max(page, record.address), min(page + PAGE, end)
+            content[low - page : high - page] = record.data[low - record.address : high - record.address]
+    return {page: bytes(content) for page, content in pages.items()}
