@@ -22,6 +22,8 @@ MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN = 0x02, 0x20, 0x100
 PROT_WRITE = 2
 AT_NULL, AT_PHDR, AT_PHNUM, AT_ENTRY = 0, 3, 5, 9
 
+RSEQ_KEYS = (27, 28)
+"""AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN: what one kernel offers; libc does not use it."""
 ARGS_WORDS = 7
 """`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high (runtime start code)."""
 
@@ -211,7 +213,8 @@ def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -
     for key, value in zip(mm.mm_saved_auxv[0::2], mm.mm_saved_auxv[1::2], strict=False):
         if key == AT_NULL:
             break
-        if key not in target.isa.auxv_dropped:
+        # A key that is absent reads as 0 (getauxval), and CRIU takes only so many words: zeros need not be there.
+        if key not in target.isa.auxv_dropped and key not in RSEQ_KEYS and replaced.get(key, value):
             pairs += [key, replaced.get(key, value)]
     del mm.mm_saved_auxv[:]
     mm.mm_saved_auxv.extend([*pairs, AT_NULL, 0])
