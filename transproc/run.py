@@ -62,11 +62,14 @@ def spawn(
     *,
     stdout: IO[bytes] | int | None = None,
     stdin: IO[bytes] | int | None = subprocess.DEVNULL,
+    stderr: IO[bytes] | int = subprocess.STDOUT,
     cwd: Path | None = None,
     grace: float = 2.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child process that is ended with the context: asked to by SIGTERM, made to after `grace` seconds."""
-    process = subprocess.Popen([str(word) for word in argv], stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, cwd=cwd)
+    process = subprocess.Popen(
+        [str(word) for word in argv], stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd
+    )
     try:
         yield process
     finally:

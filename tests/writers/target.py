@@ -1,4 +1,4 @@
-"""Builds the pause tool's target program with a site index that is made here, from the contract alone (docs/format.md, section 6).
+"""Builds the pause tool's target program with a site index made here, from the contract alone (docs/format.md).
 
 Call sites are the return addresses of all calls, found by disassembly; points are the addresses listed in section
 `.target.points`; frame rules come from `.eh_frame`. There are no live values: pausing needs none.
@@ -18,14 +18,23 @@ from elftools.elf.elffile import ELFFile
 from transproc.run import output, run
 
 SOURCES = Path(__file__).parent.parent / "unit" / "process" / "target"
-SPECIALS = ("syscall_trap", "syscall_done", "start_return", "clone_return", "resume_return", "resume_syscall_return")
-FLAGS = "-std=c2x -O1 -ffreestanding -fno-stack-protector -fno-pic -fno-pie -static -nostdlib -fuse-ld=lld-19".split()
-FLAGS += ["-fasynchronous-unwind-tables", "-mno-outline-atomics", "-fno-optimize-sibling-calls", "-Wl,-Ttext=0x1000000"]
+SPECIALS = (
+    "syscall_trap",
+    "syscall_done",
+    "start_return",
+    "clone_return",
+    "resume_return",
+    "resume_syscall_return",
+)
+FLAGS = """
+-std=c2x -O1 -ffreestanding -fno-stack-protector -fno-pic -fno-pie -static -nostdlib -fuse-ld=lld-19
+-fasynchronous-unwind-tables -fno-optimize-sibling-calls -Wl,-Ttext=0x1000000
+"""
 
 
 def build_target(isa: str, path: Path) -> Path:
     """Compiles the target for an ISA to `path` and gives it its index."""
-    flags = [flag for flag in FLAGS if isa == "aarch64" or not flag.startswith("-mno-outline")]
+    flags = FLAGS.split()
     plain = path.with_suffix(".plain")
     sources = [SOURCES / "target.c", SOURCES / f"{isa}.S"]
     run(["clang-19", f"--target={isa}-linux-gnu", *flags, "-o", plain, *sources])
@@ -43,7 +52,9 @@ def site_index(path: Path) -> bytes:
         table = elf.get_section_by_name(".symtab")
         symbols = {s.name: s["st_value"] for s in table.iter_symbols()}
         functions = sorted(
-            (s["st_value"], s["st_size"], s.name) for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"
+            (s["st_value"], s["st_size"], s.name)
+            for s in table.iter_symbols()
+            if s["st_info"]["type"] == "STT_FUNC"
         )
         text = elf.get_section_by_name(".text")
         start, end = text["sh_addr"], text["sh_addr"] + text["sh_size"]
@@ -67,7 +78,15 @@ def site_index(path: Path) -> bytes:
     for kind, name in sorted(enumerate(SPECIALS, 1), key=lambda item: symbols[f"__transproc_{item[1]}"]):
         pc = symbols[f"__transproc_{name}"]
         special_rows += struct.pack("<QII", pc, kind, frames.row(pc) if kind <= 2 else 0)
-    tables = [(function_rows, 40), (site_rows, 40), (b"", 8), (b"", 8), (frames.rows, 16), (frames.saved, 8), (b"", 16)]
+    tables = [
+        (function_rows, 40),
+        (site_rows, 40),
+        (b"", 8),
+        (b"", 8),
+        (frames.rows, 16),
+        (frames.saved, 8),
+        (b"", 16),
+    ]
     tables += [(special_rows, 16), (bytes(strings), 1)]
     return _pack(machine, start, end, tables)
 
@@ -116,13 +135,17 @@ class _Frames:
         """Number of the rule in force at an address."""
         line = self._line(pc)
         assert line is not None, hex(pc)
-        slots = [(reg, rule.arg) for reg, rule in line.items() if isinstance(reg, int) and rule.type == "OFFSET"]
+        slots = [
+            (reg, rule.arg) for reg, rule in line.items() if isinstance(reg, int) and rule.type == "OFFSET"
+        ]
         slots = [slot for slot in slots if slot[0] != self._return_column]
         saved = b"".join(struct.pack("<HHi", reg, 0, offset) for reg, offset in slots)
         key = struct.pack("<HHi", line["cfa"].reg, len(slots), line["cfa"].offset) + saved
         if key not in self._known:
             self._known[key] = len(self.rows) // 16
-            self.rows += struct.pack("<HHiII", line["cfa"].reg, len(slots), line["cfa"].offset, len(self.saved) // 8, 0)
+            self.rows += struct.pack(
+                "<HHiII", line["cfa"].reg, len(slots), line["cfa"].offset, len(self.saved) // 8, 0
+            )
             self.saved += saved
         return self._known[key]
 

@@ -1,0 +1,52 @@
+// The formats the pass shares with the transformer: stack map ids, list headers, resume records.
+// docs/format.md, sections 3 and 4, is the contract; nothing else in llvm/ knows these numbers.
+#ifndef TRANSPROC_LAYOUT_H
+#define TRANSPROC_LAYOUT_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/IR/Type.h"
+#include <cstdint>
+
+namespace transproc {
+
+// struct transproc_record
+constexpr uint64_t RecordOuter = 8;    // caller's record
+constexpr uint64_t RecordSite = 16;    // stack map id
+constexpr uint64_t RecordObjects = 24; // array of addresses of the function's stack objects
+constexpr uint64_t RecordResult = 32;  // result of the pending call
+constexpr uint64_t RecordResultBytes = 32;
+constexpr uint64_t RecordSlots = 64; // narrow values, then (16-aligned) wide values
+
+// Bytes that must follow a point inside its block: room for a breakpoint (x86_64 int3 1, aarch64 brk 4).
+constexpr unsigned PointShadow = 4;
+
+enum class SiteKind : uint64_t { Call = 0, Point = 1 };
+
+// hash40(source file, function) << 24: common to all sites of a function.
+uint64_t idBase(llvm::StringRef SourceFile, llvm::StringRef Function);
+
+constexpr uint64_t MaxSites = 1u << 23;
+constexpr uint64_t IdMask = (1u << 24) - 1; // the part of an id that is unique within its function
+inline uint64_t siteId(uint64_t Base, uint64_t Index, SiteKind Kind) {
+  return Base | Index << 1 | static_cast<uint64_t>(Kind);
+}
+
+// First operand of every list.
+inline uint64_t listHeader(uint64_t Narrow, uint64_t Wide, uint32_t Result) {
+  return Narrow | Wide << 16 | static_cast<uint64_t>(Result) << 32;
+}
+constexpr uint64_t MaxListed = 0xffff;
+inline unsigned headerNarrow(uint64_t Header) { return Header & 0xffff; }
+
+// Result descriptor of a call that returns `T`; NotCapturable if its registers differ between the ISAs.
+constexpr uint32_t NotCapturable = 0xffffffff;
+uint32_t resultDescriptor(llvm::Type *T);
+
+// Head of an object list, and the constant that follows each object's address.
+inline uint64_t objectsHeader(uint64_t Count, bool DynamicAllocas) {
+  return Count | static_cast<uint64_t>(DynamicAllocas) << 32;
+}
+inline uint64_t objectShape(uint64_t Size, uint64_t Alignment) { return Size | Alignment << 48; }
+
+} // namespace transproc
+#endif

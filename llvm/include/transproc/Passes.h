@@ -1,0 +1,69 @@
+// The passes, in the order in which transproc-codegen runs them:
+//   transproc-refuse, transproc-varargs, (optimiser), transproc-sites, transproc-sections.
+// With opt: opt-19 -load-pass-plugin=transproc.so -passes='transproc-varargs,default<O2>,transproc-sites'
+#ifndef TRANSPROC_PASSES_H
+#define TRANSPROC_PASSES_H
+
+#include "transproc/Points.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/IR/PassManager.h"
+#include <optional>
+#include <string>
+
+namespace transproc {
+
+// Reports what cannot move between ISAs (inline assembly, ifuncs, return addresses...) and ends the
+// process with status 3 if there is anything. Compilers that want to go on use refusals().
+struct RefusePass : llvm::PassInfoMixin<RefusePass> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+// Prints one diagnostic for each construct that cannot migrate; returns their number.
+unsigned printRefusals(llvm::Module &M);
+constexpr int RefusedStatus = 3;
+
+// Variadic functions take a pointer to 8-byte slots instead; va_list is that pointer.
+struct VarargsPass : llvm::PassInfoMixin<VarargsPass> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+
+// Labels as values become small integers, indirect branches switches.
+struct ComputedGotoPass : llvm::PassInfoMixin<ComputedGotoPass> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+
+struct SitesOptions {
+  std::string LeafList;         // file with names of external functions that reach no equivalence point
+  bool Stress = false;          // call transproc_hook() at each point and function entry
+  bool Verbose = false;         // counts, and reasons for functions left alone
+  bool Points = true;           // (experiments) loop points
+  bool Rematerialize = true;    // (experiments)
+  PointOptions Loops;
+  unsigned HomeSites = 4;       // a value listed at so many sites may get a home object; 0: never
+  unsigned PromoteLimit = 3000; // listed values above which a resume entry keeps them in memory
+};
+
+// Reads "leaf-list=FILE;stress;verbose;no-points;no-rematerialize;no-strip-mine;strip=N;direct=N;home=N;promote-limit=N".
+std::optional<SitesOptions> parseSitesOptions(llvm::StringRef Text);
+
+// Makes every function migratable: statepoints, loop points, resume entries, tables.
+class SitesPass : public llvm::PassInfoMixin<SitesPass> {
+public:
+  explicit SitesPass(SitesOptions Options) : Options(std::move(Options)) {}
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &AM);
+  static bool isRequired() { return true; }
+
+private:
+  SitesOptions Options;
+};
+
+// Gives each datum and function its section and alignment, so that both ISAs lay them out alike.
+struct SectionsPass : llvm::PassInfoMixin<SectionsPass> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+
+} // namespace transproc
+#endif

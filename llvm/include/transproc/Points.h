@@ -1,0 +1,43 @@
+// Which loops need a point of their own, and strip-mining.
+#ifndef TRANSPROC_POINTS_H
+#define TRANSPROC_POINTS_H
+
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/Analysis/ScalarEvolution.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/Instructions.h"
+
+namespace transproc {
+
+// Iterations between two visits of a point, and iterations of an innermost loop that need none. The time between
+// points stays within StripLength squared iterations, some milliseconds.
+constexpr int64_t DefaultStripLength = 4096;
+
+struct PointOptions {
+  int64_t StripLength = DefaultStripLength;
+  bool StripMine = true;
+  unsigned DirectLimit = 2; // values that only pass through a loop, above which its point is counted
+};
+
+// Has the function a loop that may run for so long that it needs a point or a site?
+bool mayLoopForLong(llvm::Function &F, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE);
+
+struct LoopPoints {
+  llvm::SmallVector<llvm::BasicBlock *, 8> Direct;  // blocks that begin with a point
+  llvm::SmallVector<llvm::BasicBlock *, 8> Counted; // blocks that visit a point every StripLength times
+};
+
+// Where F needs points, given the calls at whose return a thread can be stopped. Cuts innermost counted loops into strips.
+LoopPoints choosePoints(llvm::Function &F, llvm::DominatorTree &DT, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE,
+                        llvm::ArrayRef<llvm::CallInst *> Stops, const PointOptions &Options);
+
+// Gives L, a counted loop, a second copy for long runs, which is cut into strips of StripLength iterations. Returns the head of the
+// strip loop, or null if L is not a counted loop. L itself is not changed, but for one comparison before it.
+llvm::BasicBlock *stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopInfo &LI, int64_t StripLength);
+
+// A counter that all Counted blocks share; when it is 0, InsertPoint puts a point in a block aside. It starts again at all other sites.
+void countPoints(llvm::Function &F, llvm::ArrayRef<llvm::BasicBlock *> Counted, llvm::ArrayRef<llvm::CallInst *> Sites,
+                 int64_t StripLength, llvm::function_ref<void(llvm::Instruction *Before)> InsertPoint);
+
+} // namespace transproc
+#endif

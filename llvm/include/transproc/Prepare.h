@@ -1,0 +1,34 @@
+// Changes that make IR fit for sites, and for the other ISA.
+#ifndef TRANSPROC_PREPARE_H
+#define TRANSPROC_PREPARE_H
+
+#include "llvm/IR/Function.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/Module.h"
+
+namespace transproc {
+
+// Removes what ties a module to the front end's target: CPU and ABI attributes and flags.
+void removeTargetAttributes(llvm::Module &M);
+
+// Sites read and write memory (all of it, seen from the IR): memory attributes no longer hold for functions
+// that may reach one. Library intrinsics and the named leaf functions keep theirs.
+void dropMemoryAttributes(llvm::Module &M, llvm::function_ref<bool(const llvm::CallBase &)> MayReach);
+
+// byval arguments lie in the callee's incoming stack area, which nothing describes: the caller copies instead.
+void lowerByVal(llvm::Function &F);
+
+// Removes assumptions and scope markers, which do not survive cloning into resume entries.
+void dropMarkers(llvm::Function &F);
+
+// A copy of I at each use (one for each predecessor of a phi); erases I.
+void copyToUses(llvm::Instruction &I);
+
+// Copies of I at the given uses.
+void copyToUses(llvm::Instruction &I, llvm::ArrayRef<llvm::Use *> Uses);
+
+// Addresses of thread-local variables must not be live across a site: recomputes them at each use.
+void sinkThreadLocalAddresses(llvm::Function &F);
+
+} // namespace transproc
+#endif

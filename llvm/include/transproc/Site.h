@@ -1,0 +1,31 @@
+// What the steps of transproc-sites hand to each other for one function.
+#ifndef TRANSPROC_SITE_H
+#define TRANSPROC_SITE_H
+
+#include "transproc/Layout.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/IR/Instructions.h"
+
+namespace transproc {
+
+// An equivalence point: a call that becomes a statepoint, or a stackmap ("point").
+struct Site {
+  llvm::CallInst *Call = nullptr;
+  uint64_t Id = 0;
+  llvm::SmallVector<llvm::Value *, 8> Live; // listed values, in list order
+  // Live values that are kept in a stack object instead of being listed.
+  llvm::SmallVector<std::pair<llvm::Value *, llvm::AllocaInst *>, 4> Homes;
+
+  bool isPoint() const { return (Id & 1) == static_cast<uint64_t>(SiteKind::Point); }
+  bool hasResult() const { return !Call->getType()->isVoidTy() && !Call->use_empty(); }
+};
+
+using SiteSet = llvm::SmallPtrSet<const llvm::Instruction *, 32>;
+
+inline bool isStackMap(const llvm::CallInst *Call) {
+  return Call->getIntrinsicID() == llvm::Intrinsic::experimental_stackmap;
+}
+
+} // namespace transproc
+#endif

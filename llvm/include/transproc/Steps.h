@@ -1,0 +1,52 @@
+// The steps of transproc-sites for one function, after its sites are chosen.
+#ifndef TRANSPROC_STEPS_H
+#define TRANSPROC_STEPS_H
+
+#include "transproc/Liveness.h"
+#include "transproc/Site.h"
+#include "llvm/IR/Module.h"
+#include <string>
+
+namespace transproc {
+
+// Recomputes cheap values (address arithmetic, casts, compares, operations with a constant) at their uses beyond a site instead
+// of keeping them live across it: a list would keep alive what instruction selection folds into the use.
+void rematerialize(llvm::Function &F, const SiteSet &Sites);
+
+// The lowest live dynamic address at each site, in the order of Sites; empty if F has no dynamic allocas.
+llvm::SmallVector<llvm::Value *, 0> dynamicBottoms(llvm::Function &F, llvm::ArrayRef<Site> Sites);
+
+// Moves values that are listed at MinSites sites or more, one of them in a loop, to stack objects of their own: stored once, where they
+// are defined, and dropped from all lists. Values in Keep stay listed.
+unsigned useHomeObjects(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::Value *> Keep,
+                        unsigned MinSites);
+
+// Attaches each site's list to its call, and brings Sites up to date with the new calls. Bools: see Carriers.h. Returns display lines, one for each site.
+std::string attachLists(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::SmallVectorImpl<llvm::Instruction *> &Bools);
+
+// Appends the list of stack objects to one site of F.
+void attachObjects(llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects, bool Dynamic);
+
+// Computes each i1's image once, where the i1 is defined.
+void hoistBools(llvm::Function &F, llvm::ArrayRef<llvm::Instruction *> Bools);
+
+// Turns the calls with lists into statepoints.
+void convertToStatepoints(llvm::Function &F);
+
+// Makes F.resume. Must see F with its lists attached, before attachObjects and convertToStatepoints.
+llvm::Function *makeResumeEntry(llvm::Function &F, llvm::ArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects,
+                                unsigned PromoteLimit);
+
+// Rows of .transproc.functions and lines of .transproc.values.
+struct Tables {
+  struct Row {
+    llvm::Function *F, *Resume;
+    uint64_t IdBase;
+  };
+  llvm::SmallVector<Row, 0> Rows;
+  std::string Lines;
+  void emit(llvm::Module &M) const;
+};
+
+} // namespace transproc
+#endif

@@ -1,0 +1,68 @@
+#include "transproc/Steps.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicInst.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+struct Listing {
+  unsigned Sites = 0;
+  bool InLoop = false;
+};
+
+MapVector<Value *, Listing> countListings(ArrayRef<Site> Sites, const LoopInfo &LI) {
+  MapVector<Value *, Listing> Count;
+  for (const Site &S : Sites)
+    for (Value *V : S.Live) {
+      Listing &L = Count[V];
+      ++L.Sites;
+      L.InLoop |= LI.getLoopFor(S.Call->getParent()) != nullptr;
+    }
+  return Count;
+}
+
+// Stored once: neither in a loop (it would cost a store in each iteration) nor by an intrinsic's token.
+bool mayHaveHome(Value *V, const LoopInfo &LI) {
+  auto *I = dyn_cast<Instruction>(V);
+  return !I || (!isa<IntrinsicInst>(I) && !isa<AllocaInst>(I) && !LI.getLoopFor(I->getParent()));
+}
+
+void storeAtDefinition(Value *V, AllocaInst *Home, Function &F) {
+  BasicBlock::iterator Where;
+  if (auto *I = dyn_cast<Instruction>(V))
+    Where = isa<PHINode>(I) ? I->getParent()->getFirstInsertionPt() : std::next(I->getIterator());
+  else
+    for (Where = F.getEntryBlock().begin(); isa<AllocaInst>(Where);)
+      ++Where;
+  new StoreInst(V, Home, Where);
+}
+
+} // namespace
+
+unsigned useHomeObjects(Function &F, MutableArrayRef<Site> Sites, ArrayRef<Value *> Keep, unsigned MinSites) {
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  DenseMap<Value *, AllocaInst *> Homes;
+  for (auto &[V, L] : countListings(Sites, LI))
+    if (L.Sites >= MinSites && L.InLoop && mayHaveHome(V, LI) && !is_contained(Keep, V)) {
+      IRBuilder<> B(&F.getEntryBlock().front());
+      AllocaInst *Home = B.CreateAlloca(V->getType(), nullptr, "home");
+      storeAtDefinition(V, Home, F);
+      Homes[V] = Home;
+    }
+  for (Site &S : Sites)
+    erase_if(S.Live, [&](Value *V) {
+      AllocaInst *Home = Homes.lookup(V);
+      if (Home)
+        S.Homes.push_back({V, Home});
+      return Home != nullptr;
+    });
+  return Homes.size();
+}
+
+} // namespace transproc

@@ -1,0 +1,173 @@
+// A loop needs a point unless it is short, or stops at a site in every iteration anyway: a return address, or the
+// point of an inner loop.
+#include "transproc/Points.h"
+#include "transproc/Liveness.h"
+#include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/MDBuilder.h"
+#include "llvm/Transforms/Utils/PromoteMemToReg.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+// Instructions of loops that are worth a copy. In longer ones counting costs nothing.
+constexpr unsigned MaxStripSize = 80;
+
+// Iterations of a whole loop nest that are too short a time to need a point.
+constexpr uint64_t ShortNest = 16 * DefaultStripLength;
+
+// Iterations of L and of the loops in it, saturating at ShortNest + 1.
+uint64_t nestIterations(Loop &L, ScalarEvolution &SE) {
+  uint64_t Inner = 1;
+  for (Loop *Child : L.getSubLoops())
+    Inner += nestIterations(*Child, SE);
+  uint64_t Count = SE.getSmallConstantMaxTripCount(&L);
+  return Count && Inner <= ShortNest ? std::min(Count * Inner, ShortNest + 1) : ShortNest + 1;
+}
+
+// Heads of cycles that are no natural loops (goto into a loop): targets of retreating edges that do not dominate.
+SmallVector<BasicBlock *, 4> irreducibleHeads(Function &F, const DominatorTree &DT) {
+  ReversePostOrderTraversal<Function *> Order(&F);
+  DenseMap<BasicBlock *, unsigned> Position;
+  for (BasicBlock *BB : Order)
+    Position[BB] = Position.size();
+  SetVector<BasicBlock *> Heads;
+  for (BasicBlock *BB : Order)
+    for (BasicBlock *Next : successors(BB))
+      if (Position[Next] <= Position[BB] && !DT.dominates(Next, BB))
+        Heads.insert(Next);
+  return SmallVector<BasicBlock *, 4>(Heads.begin(), Heads.end());
+}
+
+class Chooser {
+public:
+  Chooser(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallInst *> Stops,
+          const PointOptions &Options)
+      : F(F), DT(DT), LI(LI), SE(SE), Options(Options) {
+    for (CallInst *Stop : Stops)
+      StopBlocks.push_back(Stop->getParent());
+  }
+
+  LoopPoints choose() {
+    LoopPoints Points;
+    for (BasicBlock *Head : irreducibleHeads(F, DT))
+      Points.Counted.push_back(Head);
+    StopBlocks.append(Points.Counted.begin(), Points.Counted.end());
+    for (Loop *L : LI)
+      visit(*L);
+    classify(Points);
+    // strip-mining changes the loops, so it comes last
+    for (Loop *L : Strips)
+      if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
+        Points.Direct.push_back(Strip);
+      else
+        Points.Counted.push_back(L->getHeader());
+    return Points;
+  }
+
+private:
+  bool contains(Loop &L, ArrayRef<BasicBlock *> Blocks) const {
+    return any_of(Blocks, [&](BasicBlock *BB) { return L.contains(BB); });
+  }
+
+  bool stopsInEveryIteration(Loop &L) const {
+    SmallVector<BasicBlock *, 4> Latches;
+    L.getLoopLatches(Latches);
+    return any_of(StopBlocks, [&](BasicBlock *Stop) {
+      return L.contains(Stop) && all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(Stop, Latch); });
+    });
+  }
+
+  // Innermost first: an inner loop's stop may serve the outer loop.
+  void visit(Loop &L) {
+    if (!contains(L, StopBlocks) && nestIterations(L, SE) <= ShortNest)
+      return;
+    for (Loop *Child : L)
+      visit(*Child);
+    if (stopsInEveryIteration(L))
+      return;
+    if (Options.StripMine && L.isInnermost() && !contains(L, StopBlocks) && isSmall(L)) {
+      Strips.push_back(&L); // short runs visit no point, so this does not serve outer loops
+    } else {
+      Heads.push_back(&L);
+      StopBlocks.push_back(L.getHeader());
+    }
+  }
+
+  static bool isSmall(const Loop &L) {
+    unsigned Size = 0;
+    for (BasicBlock *BB : L.blocks())
+      Size += BB->sizeWithoutDebug();
+    return Size <= MaxStripSize;
+  }
+
+  // A point in a loop costs no instruction, but makes the register allocator hold whatever is listed there as if the loop used it.
+  void classify(LoopPoints &Points) {
+    if (Heads.empty())
+      return;
+    Liveness Live(F);
+    for (Loop *L : Heads)
+      (passingThrough(*L, Live) > Options.DirectLimit ? Points.Counted : Points.Direct).push_back(L->getHeader());
+  }
+
+  static unsigned passingThrough(Loop &L, const Liveness &Live) {
+    unsigned Count = 0;
+    for (unsigned K : Live.liveIn(*L.getHeader()).set_bits())
+      Count += none_of(Live.value(K)->users(), [&](User *U) { return L.contains(cast<Instruction>(U)); });
+    return Count;
+  }
+
+  Function &F;
+  DominatorTree &DT;
+  LoopInfo &LI;
+  ScalarEvolution &SE;
+  const PointOptions &Options;
+  SmallVector<BasicBlock *, 16> StopBlocks; // blocks with a site at which a thread can be stopped
+  SmallVector<Loop *, 8> Heads;             // loops that get a point
+  SmallVector<Loop *, 8> Strips;            // loops to cut into strips
+};
+
+} // namespace
+
+bool mayLoopForLong(Function &F, LoopInfo &LI, ScalarEvolution &SE) {
+  for (Loop *L : LI)
+    if (nestIterations(*L, SE) > ShortNest)
+      return true;
+  return !irreducibleHeads(F, DominatorTree(F)).empty();
+}
+
+LoopPoints choosePoints(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallInst *> Stops,
+                        const PointOptions &Options) {
+  return Chooser(F, DT, LI, SE, Stops, Options).choose();
+}
+
+void countPoints(Function &F, ArrayRef<BasicBlock *> Counted, ArrayRef<CallInst *> Sites, int64_t StripLength,
+                 function_ref<void(Instruction *)> InsertPoint) {
+  if (Counted.empty())
+    return;
+  // a variable, which mem2reg then turns into the phis that are needed
+  IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().begin());
+  AllocaInst *Counter = B.CreateAlloca(B.getInt32Ty(), nullptr, "countdown");
+  B.CreateStore(B.getInt32(StripLength), Counter);
+  for (CallInst *Site : Sites) // not live across a site, so never listed
+    new StoreInst(B.getInt32(StripLength), Counter, std::next(Site->getIterator()));
+  MDNode *Rarely = MDBuilder(F.getContext()).createBranchWeights(1, StripLength);
+  for (BasicBlock *Head : Counted) {
+    BasicBlock *Body = Head->splitBasicBlock(Head->getFirstInsertionPt(), "body");
+    BasicBlock *Visit = BasicBlock::Create(F.getContext(), "point", &F);
+    B.SetInsertPoint(Head->getTerminator());
+    Value *Left = B.CreateSub(B.CreateLoad(B.getInt32Ty(), Counter), B.getInt32(1));
+    B.CreateStore(Left, Counter);
+    B.CreateCondBr(B.CreateICmpEQ(Left, B.getInt32(0)), Visit, Body, Rarely);
+    Head->getTerminator()->eraseFromParent();
+    B.SetInsertPoint(Visit);
+    B.CreateStore(B.getInt32(StripLength), Counter);
+    InsertPoint(B.CreateBr(Body));
+  }
+  DominatorTree DT(F);
+  PromoteMemToReg({Counter}, DT);
+}
+
+} // namespace transproc

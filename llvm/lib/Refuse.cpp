@@ -1,0 +1,101 @@
+// transproc-refuse: finds what would compile but could not migrate, and says where it is.
+#include "transproc/Passes.h"
+#include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cstdlib>
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+struct Refusal {
+  const char *Error = nullptr;
+  const char *Remedy = nullptr;
+};
+
+Refusal checkAsm(const InlineAsm &Asm) {
+  if (StringRef(Asm.getAsmString()).trim().empty()) // a compiler barrier
+    return {};
+  return {"inline assembly cannot migrate",
+          "write it in C, or move it to a function that is built for each ISA and never blocks"};
+}
+
+Refusal checkIntrinsic(Intrinsic::ID Id) {
+  switch (Id) {
+  case Intrinsic::returnaddress:
+    return {"__builtin_return_address cannot migrate", "code addresses inside functions differ between ISAs"};
+  case Intrinsic::frameaddress:
+  case Intrinsic::sponentry:
+    return {"__builtin_frame_address cannot migrate", "frames are laid out anew when a process migrates"};
+  case Intrinsic::thread_pointer:
+    return {"__builtin_thread_pointer cannot migrate", "use a thread-local variable"};
+  case Intrinsic::eh_sjlj_setjmp:
+  case Intrinsic::eh_sjlj_longjmp:
+    return {"__builtin_setjmp cannot migrate", "use setjmp and longjmp of the C library"};
+  default:
+    return {};
+  }
+}
+
+Refusal checkInstruction(const Instruction &I) {
+  if (isa<CallBrInst>(I))
+    return {"asm goto cannot migrate", "write it in C"};
+  auto *Call = dyn_cast<CallBase>(&I);
+  if (!Call)
+    return {};
+  if (auto *Asm = dyn_cast<InlineAsm>(Call->getCalledOperand()))
+    return checkAsm(*Asm);
+  return checkIntrinsic(Call->getIntrinsicID());
+}
+
+void printPlace(const Instruction &I) {
+  if (const DebugLoc &Loc = I.getDebugLoc()) {
+    errs() << Loc->getFilename() << ":" << Loc.getLine() << ":" << Loc.getCol() << ": ";
+    return;
+  }
+  const Function &F = *I.getFunction();
+  if (const DISubprogram *S = F.getSubprogram())
+    errs() << S->getFilename() << ":" << S->getLine() << ": ";
+  else
+    errs() << F.getParent()->getSourceFileName() << ": in function '" << F.getName() << "': ";
+}
+
+void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote: " << R.Remedy << "\n"; }
+
+} // namespace
+
+unsigned printRefusals(Module &M) {
+  unsigned Count = 0;
+  auto InFile = [&](const Refusal &R) {
+    ++Count;
+    errs() << M.getSourceFileName() << ": ";
+    printRefusal(R);
+  };
+  if (!StringRef(M.getModuleInlineAsm()).trim().empty())
+    InFile({"assembly at file level cannot migrate", "move it to a file that is built for each ISA"});
+  for (const GlobalIFunc &I : M.ifuncs()) {
+    (void)I;
+    InFile({"ifunc cannot migrate", "choose the variant at compile time, or by a variable"});
+  }
+  for (Function &F : M)
+    for (Instruction &I : instructions(F))
+      if (Refusal R = checkInstruction(I); R.Error) {
+        ++Count;
+        printPlace(I);
+        printRefusal(R);
+      }
+  return Count;
+}
+
+PreservedAnalyses RefusePass::run(Module &M, ModuleAnalysisManager &) {
+  if (printRefusals(M))
+    std::exit(RefusedStatus);
+  return PreservedAnalyses::all();
+}
+
+} // namespace transproc

@@ -1,0 +1,250 @@
+// The resume entry: a clone of F that begins by switching on the record's site, loads the site's live values and the pending
+// call's result, and goes on behind the site.
+//
+// Listed values are demoted to slots (allocas) in the clone, the continuations store the record's values there, and mem2reg
+// then builds the phis. Stack objects stay where the original frame had them: their addresses come from the record.
+#include "transproc/Carriers.h"
+#include "transproc/Steps.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/PromoteMemToReg.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+class ResumeBuilder {
+public:
+  ResumeBuilder(Function &F, ArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects)
+      : F(F), Sites(Sites), Objects(Objects), B(F.getContext()) {}
+
+  Function *build(unsigned PromoteLimit) {
+    Clone = CloneFunction(&F, Map);
+    createEntry();
+    takeFreshStackTokens();
+    splitContinuations();
+    takeObjects();
+    demoteListedValues();
+    dispatch();
+    storeResults();
+    moveBody();
+    EliminateUnreachableBlocks(*Resume);
+    // Joins × live values: in huge functions (interpreters) the phis would explode; there the values stay in memory.
+    if (listedValues() <= PromoteLimit) {
+      DominatorTree DT(*Resume);
+      PromoteMemToReg(Slots, DT);
+    }
+    return Resume;
+  }
+
+private:
+  Value *mapped(const Value *V) const { return Map.lookup(V); }
+
+  Value *field(uint64_t Offset) { return B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), Resume->getArg(0), Offset); }
+
+  AllocaInst *newSlot(Type *T) {
+    auto *Slot = new AllocaInst(T, 0, "", Entry->begin());
+    Slots.push_back(Slot);
+    return Slot;
+  }
+
+  void createEntry() {
+    auto *T = FunctionType::get(B.getVoidTy(), {B.getPtrTy()}, false);
+    Resume = Function::Create(T, GlobalValue::InternalLinkage, F.getAddressSpace(), F.getName() + ".resume", F.getParent());
+    Resume->setIsNewDbgInfoFormat(F.IsNewDbgInfoFormat);
+    Resume->setAttributes(AttributeList::get(B.getContext(), F.getAttributes().getFnAttrs(), AttributeSet(), {}));
+    for (auto Kind : {Attribute::Memory, Attribute::AlwaysInline, Attribute::InlineHint, Attribute::Hot,
+                      Attribute::AllocSize, Attribute::AllocKind, Attribute::NoReturn, Attribute::WillReturn})
+      Resume->removeFnAttr(Kind);
+    Resume->addFnAttr(Attribute::NoInline);
+    Resume->setSection((".text.resume." + F.getName()).str());
+    Resume->getArg(0)->setName("record");
+    Entry = BasicBlock::Create(B.getContext(), "resume", Clone, &Clone->getEntryBlock());
+    B.SetInsertPoint(Entry);
+  }
+
+  // A stack pointer saved before the migration means nothing in the new frame: such a token is read from a slot that
+  // the continuations fill with the frame's own.
+  void takeFreshStackTokens() {
+    SmallVector<IntrinsicInst *, 4> Restores;
+    for (Instruction &I : instructions(*Clone))
+      if (auto *C = dyn_cast<IntrinsicInst>(&I); C && C->getIntrinsicID() == Intrinsic::stackrestore)
+        Restores.push_back(C);
+    for (IntrinsicInst *Restore : Restores) {
+      auto *Save = dyn_cast<IntrinsicInst>(Restore->getArgOperand(0));
+      if (!Save || Save->getIntrinsicID() != Intrinsic::stacksave)
+        report_fatal_error("stackrestore without stacksave in " + F.getName());
+      AllocaInst *&Token = Tokens[Save];
+      if (!Token) {
+        Token = newSlot(B.getPtrTy());
+        new StoreInst(Save, Token, std::next(Save->getIterator()));
+      }
+      Restore->setArgOperand(0, new LoadInst(B.getPtrTy(), Token, "", Restore->getIterator()));
+    }
+  }
+
+  void splitContinuations() {
+    for (const Site &S : Sites) {
+      auto *Call = cast<Instruction>(mapped(S.Call));
+      Continuations.push_back(Call->getParent()->splitBasicBlock(std::next(Call->getIterator()), "continue"));
+    }
+  }
+
+  LoadInst *objectAddress(Value *Array, unsigned I) {
+    LLVMContext &C = B.getContext();
+    Value *Place = B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), Array, 8 * I);
+    LoadInst *Address = B.CreateAlignedLoad(B.getPtrTy(), Place, Align(8), Objects[I]->getName());
+    Address->setMetadata(LLVMContext::MD_invariant_load, MDNode::get(C, {}));
+    Address->setMetadata(LLVMContext::MD_nonnull, MDNode::get(C, {}));
+    auto *Alignment = B.getInt64(Objects[I]->getAlign().value());
+    Address->setMetadata(LLVMContext::MD_align, MDNode::get(C, ConstantAsMetadata::get(Alignment)));
+    return Address;
+  }
+
+  void takeObjects() {
+    if (Objects.empty())
+      return;
+    Value *Array = B.CreateAlignedLoad(B.getPtrTy(), field(RecordObjects), Align(8), "objects");
+    for (unsigned I = 0; I < Objects.size(); ++I) {
+      auto *Own = cast<AllocaInst>(mapped(Objects[I]));
+      for (User *U : make_early_inc_range(Own->users()))
+        if (auto *C = dyn_cast<IntrinsicInst>(U); C && C->isLifetimeStartOrEnd())
+          C->eraseFromParent();
+      LoadInst *Address = objectAddress(Array, I);
+      Addresses[Objects[I]] = Address;
+      Own->replaceAllUsesWith(Address);
+      Own->eraseFromParent();
+    }
+  }
+
+  void demoteListedValues() {
+    for (const Site &S : Sites) {
+      for (Value *V : S.Live)
+        demote(mapped(V));
+      for (auto &[V, Home] : S.Homes)
+        demote(mapped(V));
+      if (S.hasResult())
+        demote(mapped(S.Call));
+    }
+  }
+
+  void demote(Value *V) {
+    AllocaInst *&Slot = SlotOf[V];
+    if (Slot)
+      return;
+    Slot = newSlot(V->getType());
+    SmallVector<Use *, 16> Uses;
+    for (Use &U : V->uses())
+      Uses.push_back(&U);
+    DenseMap<BasicBlock *, Value *> AtEndOf;
+    for (Use *U : Uses) {
+      auto *User = cast<Instruction>(U->getUser());
+      if (auto *Phi = dyn_cast<PHINode>(User)) {
+        BasicBlock *From = Phi->getIncomingBlock(*U);
+        Value *&Load = AtEndOf[From];
+        if (!Load)
+          Load = new LoadInst(V->getType(), Slot, "", From->getTerminator()->getIterator());
+        U->set(Load);
+      } else {
+        U->set(new LoadInst(V->getType(), Slot, "", User->getIterator()));
+      }
+    }
+    if (auto *I = dyn_cast<Instruction>(V))
+      new StoreInst(I, Slot, isa<PHINode>(I) ? I->getParent()->getFirstInsertionPt() : std::next(I->getIterator()));
+  }
+
+  void dispatch() {
+    BasicBlock *Bad = BasicBlock::Create(B.getContext(), "bad.site", Clone);
+    B.SetInsertPoint(Entry);
+    Value *Id = B.CreateAlignedLoad(B.getInt64Ty(), field(RecordSite), Align(8));
+    SwitchInst *Switch = B.CreateSwitch(B.CreateAnd(Id, IdMask), Bad, Sites.size());
+    B.SetInsertPoint(Bad);
+    B.CreateIntrinsic(Intrinsic::trap, {}, {});
+    B.CreateUnreachable();
+    for (unsigned I = 0; I < Sites.size(); ++I) {
+      BasicBlock *Case = BasicBlock::Create(B.getContext(), "site", Clone);
+      B.SetInsertPoint(Case);
+      loadSite(Sites[I]);
+      B.CreateBr(Continuations[I]);
+      Switch->addCase(B.getInt64(Sites[I].Id & IdMask), Case);
+    }
+  }
+
+  static uint64_t headerOf(const Site &S) {
+    Value *Header = isStackMap(S.Call) ? S.Call->getArgOperand(2)
+                                       : S.Call->getOperandBundle(LLVMContext::OB_deopt)->Inputs[0].get();
+    return cast<ConstantInt>(Header)->getZExtValue();
+  }
+
+  void loadSite(const Site &S) {
+    CarrierReader Reader(B, Resume->getArg(0), headerNarrow(headerOf(S)));
+    for (Value *V : S.Live) {
+      B.CreateStore(Reader.read(V->getType()), SlotOf[mapped(V)]);
+      if (AllocaInst *Token = Tokens.lookup(mapped(V)))
+        B.CreateStore(B.CreateIntrinsic(Intrinsic::stacksave, {B.getPtrTy()}, {}), Token);
+    }
+    for (auto &[V, Home] : S.Homes)
+      B.CreateStore(B.CreateLoad(V->getType(), Addresses[Home]), SlotOf[mapped(V)]);
+    if (S.hasResult())
+      B.CreateStore(B.CreateAlignedLoad(S.Call->getType(), field(RecordResult), Align(16)), SlotOf[mapped(S.Call)]);
+  }
+
+  // Where F returns a value, the resume entry stores it as the result of the caller's pending call.
+  void storeResults() {
+    for (BasicBlock &BB : *Clone) {
+      auto *Return = dyn_cast<ReturnInst>(BB.getTerminator());
+      if (!Return)
+        continue;
+      B.SetInsertPoint(Return);
+      if (Value *Result = Return->getReturnValue()) {
+        Value *Outer = B.CreateAlignedLoad(B.getPtrTy(), field(RecordOuter), Align(8));
+        B.CreateAlignedStore(Result, B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), Outer, RecordResult), Align(16));
+      }
+      B.CreateRetVoid();
+      Return->eraseFromParent();
+    }
+  }
+
+  void moveBody() {
+    for (Argument &A : Clone->args())
+      A.replaceAllUsesWith(PoisonValue::get(A.getType()));
+    Resume->splice(Resume->begin(), Clone);
+    Resume->setSubprogram(Clone->getSubprogram());
+    Clone->setSubprogram(nullptr);
+    Clone->eraseFromParent();
+  }
+
+  uint64_t listedValues() const {
+    uint64_t Sum = 0;
+    for (const Site &S : Sites)
+      Sum += S.Live.size() + S.Homes.size();
+    return Sum;
+  }
+
+  Function &F;
+  ArrayRef<Site> Sites;
+  ArrayRef<AllocaInst *> Objects;
+  IRBuilder<> B;
+  ValueToValueMapTy Map; // F to Clone
+  Function *Clone = nullptr, *Resume = nullptr;
+  BasicBlock *Entry = nullptr;
+  SmallVector<BasicBlock *, 16> Continuations;
+  SmallVector<AllocaInst *, 32> Slots;
+  DenseMap<Value *, AllocaInst *> SlotOf;
+  DenseMap<Value *, AllocaInst *> Tokens;      // llvm.stacksave: slot with the token to restore
+  DenseMap<AllocaInst *, LoadInst *> Addresses; // object of F: its address in the clone
+};
+
+} // namespace
+
+Function *makeResumeEntry(Function &F, ArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, unsigned PromoteLimit) {
+  return ResumeBuilder(F, Sites, Objects).build(PromoteLimit);
+}
+
+} // namespace transproc

@@ -1,0 +1,62 @@
+// transproc-sections: the last IR pass. Each datum gets a section of its own, named by its kind (docs/format.md,
+// section 2), and a final alignment, so that sorting sections by name of prefix lays both binaries out alike.
+#include "transproc/Passes.h"
+#include "llvm/IR/GlobalVariable.h"
+#include "llvm/IR/Module.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+const Align CommonAlignment(16); // functions, and data of 16 bytes or more
+
+std::string sectionSuffix(const GlobalVariable &G, unsigned &Locals) {
+  std::string Name = G.hasName() ? G.getName().str() : "unnamed";
+  if (G.hasLocalLinkage())
+    Name += "." + std::to_string(Locals++);
+  return Name;
+}
+
+void placeData(GlobalVariable &G, const std::string &Suffix) {
+  bool Zero = G.getInitializer()->isNullValue();
+  if (G.isThreadLocal())
+    G.setSection((Zero ? ".tbss." : ".tdata.") + Suffix);
+  else if (G.isConstant())
+    G.setSection((G.getInitializer()->needsRelocation() ? ".tp.relro." : ".tp.ro.") + Suffix);
+  else if (Zero) // the attribute, unlike an explicit section, keeps the section empty in the file
+    G.addAttribute("bss-section", ".tp.bss." + Suffix);
+  else
+    G.setSection(".tp.data." + Suffix);
+}
+
+void placeVariable(GlobalVariable &G, unsigned &Locals) {
+  const DataLayout &DL = G.getDataLayout();
+  Align A = DL.getValueOrABITypeAlignment(G.getAlign(), G.getValueType());
+  bool UserSection = G.hasSection() || G.hasImplicitSection();
+  // arrays gathered in a user's section (init_array, linker sets) must stay dense
+  if (!UserSection && DL.getTypeAllocSize(G.getValueType()) >= CommonAlignment.value())
+    A = std::max(A, CommonAlignment);
+  G.setAlignment(A);
+  if (UserSection)
+    return;
+  G.setUnnamedAddr(GlobalValue::UnnamedAddr::None); // else the linker would merge equal constants
+  if (G.hasPrivateLinkage())
+    G.setLinkage(GlobalValue::InternalLinkage);
+  placeData(G, sectionSuffix(G, Locals));
+}
+
+} // namespace
+
+PreservedAnalyses SectionsPass::run(Module &M, ModuleAnalysisManager &) {
+  unsigned Locals = 0;
+  for (GlobalVariable &G : M.globals())
+    if (!G.isDeclaration() && !G.getName().starts_with("llvm."))
+      placeVariable(G, Locals);
+  for (Function &F : M)
+    if (!F.isDeclaration())
+      F.setAlignment(std::max(F.getAlign().valueOrOne(), CommonAlignment));
+  return PreservedAnalyses::all();
+}
+
+} // namespace transproc

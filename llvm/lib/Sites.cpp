@@ -1,0 +1,205 @@
+// transproc-sites: makes functions migratable.
+#include "transproc/Points.h"
+#include "transproc/Prepare.h"
+#include "transproc/Reach.h"
+#include "transproc/Steps.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Transforms/Utils/Local.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+struct Counts {
+  unsigned Functions = 0, Calls = 0, Points = 0, Listed = 0, Homes = 0, Objects = 0;
+};
+
+class FunctionSites {
+public:
+  FunctionSites(Function &F, FunctionAnalysisManager &FAM, const Reach &R, const SitesOptions &Options, Tables &Out, Counts &Total)
+      : F(F), M(*F.getParent()), FAM(FAM), R(R), Options(Options), Out(Out), Total(Total) {}
+
+  void run() {
+    prepare();
+    chooseSites();
+    if (SiteCalls.empty())
+      return;
+    if (Options.Rematerialize)
+      rematerialize(F, SiteCalls);
+    number();
+    list();
+    emit();
+  }
+
+private:
+  void prepare() {
+    removeUnreachableBlocks(F);
+    dropMarkers(F);
+    sinkThreadLocalAddresses(F);
+    FAM.invalidate(F, PreservedAnalyses::none());
+  }
+
+  void chooseSites() {
+    SmallVector<CallInst *, 16> Stops;
+    for (Instruction &I : instructions(F))
+      if (auto *Call = dyn_cast<CallInst>(&I); Call && R.mayReach(*Call)) {
+        SiteCalls.insert(Call);
+        if (Call->use_empty() || resultDescriptor(Call->getType()) != NotCapturable)
+          Stops.push_back(Call);
+      }
+    LoopPoints Points;
+    if (Options.Points)
+      Points = choosePoints(F, FAM.getResult<DominatorTreeAnalysis>(F), FAM.getResult<LoopAnalysis>(F),
+                            FAM.getResult<ScalarEvolutionAnalysis>(F), Stops, Options.Loops);
+    FAM.invalidate(F, PreservedAnalyses::none());
+    SmallVector<CallInst *, 16> Sites(Stops);
+    for (BasicBlock *Head : Points.Direct)
+      Sites.push_back(insertPoint(&*Head->getFirstInsertionPt()));
+    countPoints(F, Points.Counted, Sites, Options.Loops.StripLength,
+                [&](Instruction *Before) { Sites.push_back(insertPoint(Before)); });
+    SiteCalls.insert(Sites.begin(), Sites.end());
+    if (Options.Stress) {
+      BasicBlock::iterator First = F.getEntryBlock().begin();
+      while (isa<AllocaInst>(First))
+        ++First;
+      SiteCalls.insert(insertPoint(&*First));
+    }
+  }
+
+  CallInst *insertPoint(Instruction *Before) {
+    IRBuilder<> B(Before);
+    if (Options.Stress)
+      return B.CreateCall(M.getOrInsertFunction("transproc_hook", FunctionType::get(B.getVoidTy(), false)));
+    Function *StackMap = Intrinsic::getDeclaration(&M, Intrinsic::experimental_stackmap);
+    return B.CreateCall(StackMap, {B.getInt64(0), B.getInt32(PointShadow)});
+  }
+
+  // Sites in the order of the function: the same for both ISAs, as both get this IR.
+  void number() {
+    Base = idBase(M.getSourceFileName(), F.getName());
+    for (Instruction &I : instructions(F)) {
+      if (!SiteCalls.contains(&I))
+        continue;
+      if (Sites.size() == MaxSites)
+        report_fatal_error("too many sites in " + F.getName(), false);
+      Site S;
+      S.Call = cast<CallInst>(&I);
+      SiteKind Kind = isStackMap(S.Call) ? SiteKind::Point : SiteKind::Call;
+      S.Id = siteId(Base, Sites.size(), Kind);
+      ++(S.isPoint() ? Total.Points : Total.Calls);
+      Sites.push_back(std::move(S));
+    }
+  }
+
+  void list() {
+    SmallVector<Value *, 0> Bottoms = dynamicBottoms(F, Sites);
+    DenseMap<const Instruction *, Site *> SiteOf;
+    for (Site &S : Sites)
+      SiteOf[S.Call] = &S;
+    Liveness L(F);
+    L.atSites(SiteCalls, [&](Instruction &I, const BitVector &Live) {
+      for (unsigned K : Live.set_bits())
+        SiteOf[&I]->Live.push_back(L.value(K));
+    });
+    for (unsigned I = 0; I < Bottoms.size(); ++I) { // docs/format.md: the first value of every site
+      erase(Sites[I].Live, Bottoms[I]);
+      Sites[I].Live.insert(Sites[I].Live.begin(), Bottoms[I]);
+    }
+    if (Options.HomeSites && Sites.size() >= Options.HomeSites)
+      Total.Homes += useHomeObjects(F, Sites, Bottoms, Options.HomeSites);
+    for (const Site &S : Sites)
+      Total.Listed += S.Live.size();
+  }
+
+  void emit() {
+    SmallVector<Instruction *, 16> Bools;
+    Out.Lines += attachLists(F, Sites, Bools);
+    SmallVector<AllocaInst *, 16> Objects;
+    bool Dynamic = false;
+    for (Instruction &I : instructions(F))
+      if (auto *A = dyn_cast<AllocaInst>(&I)) {
+        if (A->isStaticAlloca())
+          Objects.push_back(A);
+        else
+          Dynamic = true;
+      }
+    Function *Resume = makeResumeEntry(F, Sites, Objects, Options.PromoteLimit);
+    attachObjects(Sites, Objects, Dynamic);
+    hoistBools(F, Bools);
+    convertToStatepoints(F);
+    convertToStatepoints(*Resume);
+    Out.Rows.push_back({&F, Resume, Base});
+    Total.Objects += Objects.size();
+    ++Total.Functions;
+  }
+
+  Function &F;
+  Module &M;
+  FunctionAnalysisManager &FAM;
+  const Reach &R;
+  const SitesOptions &Options;
+  Tables &Out;
+  Counts &Total;
+  SiteSet SiteCalls;
+  std::vector<Site> Sites;
+  uint64_t Base = 0;
+};
+
+} // namespace
+
+PreservedAnalyses SitesPass::run(Module &M, ModuleAnalysisManager &AM) {
+  auto &FAM = AM.getResult<FunctionAnalysisManagerModuleProxy>(M).getManager();
+  for (Function &F : M)
+    lowerByVal(F);
+  Reach R(M, FAM, Options);
+  dropMemoryAttributes(M, [&](const CallBase &Call) { return R.mayReach(Call); });
+  SmallVector<Function *, 64> Functions;
+  for (Function &F : M)
+    if (!F.isDeclaration() && R.needsSites(F))
+      Functions.push_back(&F);
+  Tables Out;
+  Counts Total;
+  for (Function *F : Functions)
+    FunctionSites(*F, FAM, R, Options, Out, Total).run();
+  Out.emit(M);
+  if (Options.Verbose)
+    errs() << "transproc: " << M.getSourceFileName() << ": functions " << Total.Functions << ", calls " << Total.Calls
+           << ", points " << Total.Points << ", listed values " << Total.Listed << ", home objects " << Total.Homes
+           << ", stack objects " << Total.Objects << ", not migratable functions " << R.pinned() << "\n";
+  if (verifyModule(M, &errs()))
+    report_fatal_error("transproc-sites made invalid IR");
+  return PreservedAnalyses::none();
+}
+
+std::optional<SitesOptions> parseSitesOptions(StringRef Text) {
+  SitesOptions O;
+  SmallVector<StringRef, 8> Items;
+  Text.split(Items, ';', -1, false);
+  for (StringRef Item : Items) {
+    if (Item.consume_front("leaf-list="))
+      O.LeafList = Item.str();
+    else if (Item == "stress")
+      O.Stress = true;
+    else if (Item == "verbose")
+      O.Verbose = true;
+    else if (Item == "no-points")
+      O.Points = false;
+    else if (Item == "no-rematerialize")
+      O.Rematerialize = false;
+    else if (Item == "no-strip-mine")
+      O.Loops.StripMine = false;
+    else if (Item.consume_front("home=") ? Item.getAsInteger(10, O.HomeSites)
+             : Item.consume_front("direct=") ? Item.getAsInteger(10, O.Loops.DirectLimit)
+             : Item.consume_front("strip=") ? Item.getAsInteger(10, O.Loops.StripLength)
+             : Item.consume_front("promote-limit=") ? Item.getAsInteger(10, O.PromoteLimit)
+                                                     : true)
+      return std::nullopt;
+  }
+  return O;
+}
+
+} // namespace transproc

@@ -1,0 +1,211 @@
+// Lists on calls and points, and the calls' conversion to gc.statepoint.
+//
+// A list first lies in the call's "deopt" operand bundle, so that cloning the function and demoting its values carry it
+// along; the attribute holds the id until the call becomes a statepoint.
+#include "transproc/Carriers.h"
+#include "transproc/Steps.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/DebugInfo.h"
+#include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Statepoint.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+constexpr const char *IdAttribute = "transproc-id";
+
+// The same call with the list Operands; erases Call.
+CallInst *replaceList(CallInst *Call, uint64_t Id, ArrayRef<Value *> Operands) {
+  IRBuilder<> B(Call);
+  CallInst *New;
+  if (isStackMap(Call)) {
+    SmallVector<Value *, 16> Args{B.getInt64(Id), B.getInt32(PointShadow)};
+    Args.append(Operands.begin(), Operands.end());
+    New = B.CreateCall(Call->getCalledFunction(), Args);
+  } else {
+    OperandBundleDef List("deopt", Operands);
+    New = cast<CallInst>(CallBase::Create(Call, List, Call->getIterator()));
+    New->addFnAttr(Attribute::get(B.getContext(), IdAttribute, utostr(Id)));
+    New->copyMetadata(*Call);
+  }
+  New->takeName(Call);
+  Call->replaceAllUsesWith(New);
+  Call->eraseFromParent();
+  return New;
+}
+
+SmallVector<Value *, 32> listOf(CallInst *Call) {
+  if (isStackMap(Call))
+    return SmallVector<Value *, 32>(drop_begin(Call->args(), 2));
+  auto List = Call->getOperandBundle(LLVMContext::OB_deopt);
+  return SmallVector<Value *, 32>(List->Inputs.begin(), List->Inputs.end());
+}
+
+// Writes display lines. Names come from debug information, then from the IR.
+class Display {
+public:
+  explicit Display(Function &F) {
+    for (Argument &A : F.args())
+      Numbers[&A] = Numbers.size();
+    for (Instruction &I : instructions(F)) {
+      Numbers[&I] = Numbers.size();
+      for (DbgVariableRecord &Record : filterDbgVars(I.getDbgRecordRange()))
+        if (Record.isDbgValue() && !Record.hasArgList() && Record.getVariable() && Record.getVariableLocationOp(0))
+          Names.try_emplace(Record.getVariableLocationOp(0), Record.getVariable()->getName());
+    }
+  }
+
+  void item(raw_ostream &OS, Value *V, unsigned Entries) {
+    std::string Type;
+    raw_string_ostream(Type) << *V->getType();
+    erase_if(Type, [](char C) { return C == ' '; });
+    OS << '\t' << Type;
+    if (Entries != 1)
+      OS << '*' << Entries;
+    if (StringRef Name = Names.lookup(V); !Name.empty())
+      OS << ' ' << Name;
+    else if (V->hasName())
+      OS << ' ' << V->getName();
+    else
+      OS << " %" << Numbers.lookup(V);
+  }
+
+private:
+  DenseMap<Value *, unsigned> Numbers;
+  DenseMap<Value *, StringRef> Names;
+};
+
+// Constants for the attributes that a statepoint must not have: it returns, reads and writes memory.
+AttributeSet statepointAttributes(LLVMContext &C, AttributeSet FromCall) {
+  AttrBuilder B(C, FromCall);
+  B.removeAttribute(IdAttribute);
+  for (auto Kind : {Attribute::Memory, Attribute::NoReturn, Attribute::AllocSize, Attribute::AllocKind, Attribute::Speculatable})
+    B.removeAttribute(Kind);
+  return AttributeSet::get(C, B);
+}
+
+void convertToStatepoint(CallInst *Call) {
+  IRBuilder<> B(Call);
+  LLVMContext &C = B.getContext();
+  uint64_t Id = 0;
+  Call->getFnAttr(IdAttribute).getValueAsString().getAsInteger(10, Id);
+  SmallVector<Value *, 32> List = listOf(Call);
+  SmallVector<Value *, 16> Args(Call->args());
+  CallInst *New = B.CreateGCStatepointCall(Id, 0, FunctionCallee(Call->getFunctionType(), Call->getCalledOperand()),
+                                           ArrayRef<Value *>(Args), std::optional<ArrayRef<Value *>>(List), {}, "");
+  New->setCallingConv(Call->getCallingConv());
+  AttributeList Old = Call->getAttributes();
+  AttributeList Attrs = New->getAttributes().addFnAttributes(C, AttrBuilder(C, statepointAttributes(C, Old.getFnAttrs())));
+  for (unsigned I = 0; I < Args.size(); ++I) {
+    AttrBuilder Param(C, Old.getParamAttrs(I));
+    Param.removeAttribute(Attribute::Returned);
+    Attrs = Attrs.addParamAttributes(C, GCStatepointInst::CallArgsBeginPos + I, Param);
+  }
+  New->setAttributes(Attrs);
+  if (!Call->getType()->isVoidTy() && !Call->use_empty()) {
+    CallInst *Result = B.CreateGCResult(New, Call->getType());
+    Result->setAttributes(Result->getAttributes().addRetAttributes(C, AttrBuilder(C, Old.getRetAttrs())));
+    Result->takeName(Call);
+    Call->replaceAllUsesWith(Result);
+  }
+  Call->eraseFromParent();
+}
+
+} // namespace
+
+std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImpl<Instruction *> &Bools) {
+  std::string Lines;
+  raw_string_ostream OS(Lines);
+  Display Names(F);
+  DenseMap<Value *, Value *> New; // calls replaced so far
+  auto Current = [&](Value *V) {
+    auto It = New.find(V);
+    return It == New.end() ? V : It->second;
+  };
+  for (Site &S : Sites) {
+    IRBuilder<> B(S.Call);
+    Carriers List;
+    OS << format_hex_no_prefix(S.Id, 16);
+    for (Value *V : S.Live) {
+      unsigned Before = List.size();
+      encodeCarriers(B, Current(V), List, Bools);
+      Names.item(OS, Current(V), List.size() - Before);
+    }
+    OS << '\0';
+    if (List.size() > MaxListed)
+      report_fatal_error("too many live values in " + F.getName(), false);
+    uint32_t Result = S.hasResult() ? resultDescriptor(S.Call->getType()) : 0;
+    SmallVector<Value *, 32> Operands{B.getInt64(listHeader(List.Narrow.size(), List.Wide.size(), Result))};
+    Operands.append(List.Narrow.begin(), List.Narrow.end());
+    Operands.append(List.Wide.begin(), List.Wide.end());
+    Value *Old = S.Call;
+    S.Call = replaceList(S.Call, S.Id, Operands);
+    New[Old] = S.Call;
+  }
+  for (Site &S : Sites) {
+    for (Value *&V : S.Live)
+      V = Current(V);
+    for (auto &[V, Home] : S.Homes)
+      V = Current(V);
+  }
+  return Lines;
+}
+
+void attachObjects(MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, bool Dynamic) {
+  if (Objects.empty() && !Dynamic)
+    return;
+  // A call site if there is one. Among points, one outside the entry block: there the frame is certainly set up.
+  Site *Where = find_if(Sites, [](const Site &S) { return !S.isPoint(); });
+  if (Where == Sites.end())
+    Where = find_if(Sites, [](const Site &S) { return !S.Call->getParent()->isEntryBlock(); });
+  if (Where == Sites.end())
+    Where = Sites.begin();
+  IRBuilder<> B(Where->Call);
+  SmallVector<Value *, 32> List = listOf(Where->Call);
+  List.push_back(B.getInt64(objectsHeader(Objects.size(), Dynamic)));
+  for (AllocaInst *A : Objects) {
+    uint64_t Size = A->getAllocationSize(A->getDataLayout())->getFixedValue();
+    List.push_back(A);
+    List.push_back(B.getInt64(objectShape(Size, A->getAlign().value())));
+  }
+  Where->Call = replaceList(Where->Call, Where->Id, List);
+}
+
+void hoistBools(Function &F, ArrayRef<Instruction *> Bools) {
+  DenseMap<Value *, Instruction *> Images;
+  for (Instruction *Image : Bools) {
+    Value *V = Image->getOperand(0);
+    Instruction *&First = Images[V];
+    if (First) {
+      Image->replaceAllUsesWith(First);
+      Image->eraseFromParent();
+      continue;
+    }
+    First = Image;
+    auto *I = dyn_cast<Instruction>(V);
+    if (!I)
+      Image->moveBefore(&*F.getEntryBlock().getFirstInsertionPt());
+    else if (isa<PHINode>(I))
+      Image->moveBefore(&*I->getParent()->getFirstInsertionPt());
+    else
+      Image->moveAfter(I);
+  }
+}
+
+void convertToStatepoints(Function &F) {
+  SmallVector<CallInst *, 32> Calls;
+  for (Instruction &I : instructions(F))
+    if (auto *Call = dyn_cast<CallInst>(&I); Call && Call->hasFnAttr(IdAttribute))
+      Calls.push_back(Call);
+  for (CallInst *Call : Calls)
+    convertToStatepoint(Call);
+  if (!Calls.empty())
+    F.setGC("statepoint-example"); // statepoints demand a strategy; no pointer here belongs to a collector
+}
+
+} // namespace transproc

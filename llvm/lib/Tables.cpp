@@ -1,0 +1,40 @@
+// Sections .transproc.functions and .transproc.values (docs/format.md, section 3). The link reads and drops them.
+#include "transproc/Steps.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
+
+using namespace llvm;
+
+namespace transproc {
+
+// A weak function's name may be bound to another file's function; the row must name this one.
+static Constant *ownAddress(Function &F) {
+  if (!F.isInterposable())
+    return &F;
+  return GlobalAlias::create(GlobalValue::InternalLinkage, F.getName() + ".own", &F);
+}
+
+static void emitTable(Module &M, Constant *Contents, StringRef Name, StringRef Section, Align A) {
+  auto *G = new GlobalVariable(M, Contents->getType(), /*isConstant=*/true, GlobalValue::InternalLinkage, Contents, Name);
+  G->setSection(Section);
+  G->setAlignment(A);
+  appendToCompilerUsed(M, {G});
+}
+
+void Tables::emit(Module &M) const {
+  if (Rows.empty())
+    return;
+  LLVMContext &C = M.getContext();
+  auto *Ptr = PointerType::getUnqual(C);
+  auto *Word = Type::getInt64Ty(C);
+  auto *RowType = StructType::get(C, {Ptr, Ptr, Word});
+  SmallVector<Constant *, 0> Entries;
+  for (const Row &R : Rows)
+    Entries.push_back(ConstantStruct::get(RowType, {ownAddress(*R.F), R.Resume, ConstantInt::get(Word, R.IdBase)}));
+  auto *TableType = ArrayType::get(RowType, Entries.size());
+  emitTable(M, ConstantArray::get(TableType, Entries), "__transproc_functions", ".transproc.functions", Align(8));
+  emitTable(M, ConstantDataArray::getString(C, Lines, /*AddNull=*/false), "__transproc_values", ".transproc.values",
+            Align(1));
+}
+
+} // namespace transproc

@@ -1,0 +1,177 @@
+// transproc-varargs: variadic calls that work alike on every ISA.
+//
+// f(fixed, ...) becomes f(fixed, ptr): the caller packs the arguments into 8-byte slots (16-aligned
+// for types that are), and va_list, which the neutral front end (loongarch64) declares as one pointer, walks
+// over them. Runs on the front end's output, before any optimisation.
+#include "transproc/Passes.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/Module.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+// C libraries read arguments that were not passed (musl: fcntl, ioctl, syscall): keep so many bytes readable.
+constexpr uint64_t MinBufferSize = 64;
+
+FunctionType *loweredType(FunctionType *T) {
+  SmallVector<Type *, 8> Params(T->params());
+  Params.push_back(PointerType::getUnqual(T->getContext()));
+  return FunctionType::get(T->getReturnType(), Params, false);
+}
+
+// "f(...)" without fixed parameters is a declaration without prototype; its calls pass what they have.
+bool isUnprototyped(const Function &F) {
+  return F.isDeclaration() && F.getFunctionType()->getNumParams() == 0;
+}
+
+void lowerVaStarts(Function &F) {
+  Argument *Slots = F.getArg(F.arg_size() - 1);
+  Slots->setName("va");
+  for (Instruction &I : make_early_inc_range(instructions(F)))
+    if (auto *Start = dyn_cast<VAStartInst>(&I)) {
+      IRBuilder<>(Start).CreateStore(Slots, Start->getArgList());
+      Start->eraseFromParent();
+    }
+}
+
+void lowerFunction(Function &F) {
+  Function *N = Function::Create(loweredType(F.getFunctionType()), F.getLinkage(), F.getAddressSpace());
+  F.getParent()->getFunctionList().insert(F.getIterator(), N);
+  N->copyAttributesFrom(&F);
+  N->setComdat(F.getComdat());
+  N->takeName(&F);
+  N->setIsNewDbgInfoFormat(F.IsNewDbgInfoFormat);
+  N->splice(N->begin(), &F);
+  for (Argument &Old : F.args()) {
+    Argument *New = N->getArg(Old.getArgNo());
+    Old.replaceAllUsesWith(New);
+    New->takeName(&Old);
+  }
+  N->copyMetadata(&F, 0);
+  F.replaceAllUsesWith(N);
+  F.eraseFromParent();
+  if (!N->isDeclaration())
+    lowerVaStarts(*N);
+}
+
+// Where each variadic argument lies.
+struct Packing {
+  SmallVector<uint64_t, 8> Offsets;
+  uint64_t Size = 0;
+};
+
+Packing packArguments(CallInst &Call, const DataLayout &DL) {
+  Packing P;
+  for (unsigned I = Call.getFunctionType()->getNumParams(); I < Call.arg_size(); ++I) {
+    bool ByVal = Call.isByValArgument(I);
+    Type *T = ByVal ? Call.getParamByValType(I) : Call.getArgOperand(I)->getType();
+    Align A = ByVal ? Call.getParamAlign(I).valueOrOne() : DL.getABITypeAlign(T);
+    P.Size = alignTo(P.Size, A > Align(8) ? Align(16) : Align(8));
+    P.Offsets.push_back(P.Size);
+    P.Size += alignTo(DL.getTypeAllocSize(T).getFixedValue(), 8);
+  }
+  return P;
+}
+
+Constant *noArguments(Module &M) {
+  StringRef Name = "__transproc_no_arguments";
+  if (GlobalVariable *G = M.getNamedGlobal(Name))
+    return G;
+  auto *T = ArrayType::get(Type::getInt8Ty(M.getContext()), MinBufferSize);
+  auto *G = new GlobalVariable(M, T, /*isConstant=*/true, GlobalValue::InternalLinkage,
+                               ConstantAggregateZero::get(T), Name);
+  G->setAlignment(Align(16));
+  return G;
+}
+
+AllocaInst *storeArguments(CallInst &Call, const Packing &P, uint64_t Size) {
+  const DataLayout &DL = Call.getDataLayout();
+  BasicBlock &Entry = Call.getFunction()->getEntryBlock();
+  IRBuilder<> EB(&Entry, Entry.begin());
+  AllocaInst *Buffer = EB.CreateAlloca(ArrayType::get(EB.getInt8Ty(), Size), nullptr, "va.slots");
+  Buffer->setAlignment(Align(16));
+  IRBuilder<> B(&Call);
+  B.CreateLifetimeStart(Buffer, B.getInt64(Size));
+  unsigned Fixed = Call.getFunctionType()->getNumParams();
+  for (unsigned I = Fixed; I < Call.arg_size(); ++I) {
+    uint64_t Offset = P.Offsets[I - Fixed];
+    Align A = commonAlignment(Align(16), Offset);
+    Value *Slot = B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), Buffer, Offset);
+    Value *V = Call.getArgOperand(I);
+    if (Call.isByValArgument(I))
+      B.CreateMemCpy(Slot, A, V, Call.getParamAlign(I), DL.getTypeAllocSize(Call.getParamByValType(I)));
+    else
+      B.CreateAlignedStore(V, Slot, A);
+  }
+  return Buffer;
+}
+
+void lowerCall(CallInst &Call) {
+  Packing P = packArguments(Call, Call.getDataLayout());
+  uint64_t Size = std::max(P.Size, MinBufferSize);
+  AllocaInst *Buffer = P.Size ? storeArguments(Call, P, Size) : nullptr;
+  unsigned Fixed = Call.getFunctionType()->getNumParams();
+  SmallVector<Value *, 8> Args(Call.arg_begin(), Call.arg_begin() + Fixed);
+  Args.push_back(Buffer ? static_cast<Value *>(Buffer) : noArguments(*Call.getModule()));
+
+  IRBuilder<> B(&Call);
+  CallInst *New = B.CreateCall(loweredType(Call.getFunctionType()), Call.getCalledOperand(), Args);
+  AttributeList L = Call.getAttributes();
+  SmallVector<AttributeSet, 8> Params;
+  for (unsigned I = 0; I < Fixed; ++I)
+    Params.push_back(L.getParamAttrs(I));
+  New->setAttributes(AttributeList::get(Call.getContext(), L.getFnAttrs(), L.getRetAttrs(), Params));
+  New->setCallingConv(Call.getCallingConv());
+  New->setTailCallKind(Buffer ? CallInst::TCK_NoTail : Call.getTailCallKind());
+  New->copyMetadata(Call);
+  if (Buffer)
+    B.CreateLifetimeEnd(Buffer, B.getInt64(Size));
+  Call.replaceAllUsesWith(New);
+  New->takeName(&Call);
+  Call.eraseFromParent();
+}
+
+void giveCallItsOwnType(CallInst &Call) {
+  SmallVector<Type *, 8> Params;
+  for (Value *V : Call.args())
+    Params.push_back(V->getType());
+  Call.mutateFunctionType(FunctionType::get(Call.getFunctionType()->getReturnType(), Params, false));
+}
+
+void lowerInstruction(Instruction &I) {
+  if (isa<VAEndInst>(I)) {
+    I.eraseFromParent();
+  } else if (auto *Copy = dyn_cast<VACopyInst>(&I)) {
+    IRBuilder<> B(Copy);
+    B.CreateStore(B.CreateLoad(B.getPtrTy(), Copy->getSrc()), Copy->getDest());
+    Copy->eraseFromParent();
+  } else if (auto *Call = dyn_cast<CallInst>(&I)) {
+    if (Call->isInlineAsm() || isa<IntrinsicInst>(Call) || !Call->getFunctionType()->isVarArg())
+      return;
+    auto *Callee = dyn_cast<Function>(Call->getCalledOperand());
+    bool Prototyped = Call->getFunctionType()->getNumParams() > 0 ||
+                      (Callee && Callee->arg_size() == 1 && !Callee->isDeclaration());
+    Prototyped ? lowerCall(*Call) : giveCallItsOwnType(*Call);
+  }
+}
+
+} // namespace
+
+PreservedAnalyses VarargsPass::run(Module &M, ModuleAnalysisManager &) {
+  SmallVector<Function *, 16> Variadic;
+  for (Function &F : M)
+    if (F.isVarArg() && !F.isIntrinsic() && !isUnprototyped(F))
+      Variadic.push_back(&F);
+  for (Function *F : Variadic)
+    lowerFunction(*F);
+  for (Function &F : M)
+    for (Instruction &I : make_early_inc_range(instructions(F)))
+      lowerInstruction(I);
+  return PreservedAnalyses::none();
+}
+
+} // namespace transproc

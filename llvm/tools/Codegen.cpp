@@ -1,0 +1,157 @@
+// transproc-codegen: everything after the front end, for one C file and both ISAs, in one process.
+//
+//   clang-19 --target=loongarch64-linux-musl -O2 -Xclang -disable-llvm-passes -emit-llvm -c f.c -o f.bc
+//   transproc-codegen -O2 f.bc -o-x86_64 f.x86_64.o -o-aarch64 f.aarch64.o
+//
+// Exit status: 0, 1 failed, 3 the file has something that cannot migrate.
+#include "Codegen.h"
+#include "transproc/Prepare.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/DebugInfo.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IRReader/IRReader.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace llvm;
+using namespace transproc;
+
+static cl::OptionCategory Options("transproc-codegen");
+static cl::opt<std::string> Input(cl::Positional, cl::desc("<bitcode or IR of the front end>"), cl::Required, cl::cat(Options));
+static cl::opt<std::string> OutX86("o-x86_64", cl::desc("Object file for x86_64"), cl::cat(Options));
+static cl::opt<std::string> OutArm("o-aarch64", cl::desc("Object file for aarch64"), cl::cat(Options));
+static cl::opt<std::string> OutIr("o-ir", cl::desc("The IR that both back ends get, as text"), cl::cat(Options));
+static cl::opt<char> Level("O", cl::desc("Optimisation level: 0 1 2 3 s z"), cl::Prefix, cl::init('2'), cl::cat(Options));
+static cl::opt<std::string> LeafList("leaf-list", cl::desc("File with names of external functions that reach no equivalence point"), cl::cat(Options));
+static cl::opt<bool> Leaf("leaf", cl::desc("The file has only leaf functions: no sites"), cl::cat(Options));
+static cl::opt<bool> Plain("plain", cl::desc("No sites, nothing lowered for them: the baseline of benchmarks"), cl::cat(Options));
+static cl::opt<bool> Stress("stress", cl::desc("Call transproc_hook() at points and function entries"), cl::cat(Options));
+static cl::opt<bool> Debug("debug", cl::desc("Keep debug information"), cl::cat(Options));
+static cl::opt<bool> Assembly("S", cl::desc("Write assembly"), cl::cat(Options));
+static cl::opt<bool> UnwindTables("unwind-tables", cl::desc("Also emit .eh_frame, for programs that unwind themselves"), cl::cat(Options));
+static cl::opt<bool> Verbose("v", cl::desc("Print counts"), cl::cat(Options));
+static cl::opt<std::string> SiteOptions("sites", cl::desc("Options of transproc-sites, for experiments"), cl::cat(Options));
+static cl::opt<std::string> CpuX86("march-x86_64", cl::desc("x86_64 CPU"), cl::init("x86-64"), cl::cat(Options));
+static cl::opt<std::string> CpuArm("march-aarch64", cl::desc("aarch64 CPU"), cl::init("generic"), cl::cat(Options));
+static cl::opt<std::string> AttrX86("mattr-x86_64", cl::desc("x86_64 features to add"), cl::cat(Options));
+static cl::opt<std::string> AttrArm("mattr-aarch64", cl::desc("aarch64 features to add"), cl::cat(Options));
+
+// Options that LLVM has only on its command line; see Emit.cpp for the others.
+static void parseCommandLine(int argc, char **argv) {
+  SmallVector<const char *, 16> Args{argv[0],
+                                     "-use-registers-for-deopt-values", // lists read registers where the values are anyway
+                                     "-restrict-statepoint-remat",      // else big functions run out of registers
+                                     "-no-x86-call-frame-opt",          // pushes of arguments would move the stack pointer
+                                     "-aarch64-enable-global-merge=false"}; // merged data has other addresses than on x86_64
+  Args.append(argv + 1, argv + argc);
+  cl::HideUnrelatedOptions(Options);
+  cl::ParseCommandLineOptions(Args.size(), Args.data(), "everything after the front end, for x86_64 and aarch64\n");
+}
+
+static std::string joined(const char *Base, const std::string &Added) {
+  return Added.empty() ? Base : std::string(Base) + "," + Added;
+}
+
+static CodeGenOptLevel codegenLevel() {
+  switch (Level) {
+  case '0':
+  case '1': return CodeGenOptLevel::Less; // O0 would choose FastISel and GlobalISel, which know no statepoints
+  case '3': return CodeGenOptLevel::Aggressive;
+  default: return CodeGenOptLevel::Default;
+  }
+}
+
+static PipelineOptions pipelineOptions() {
+  PipelineOptions P;
+  P.Level = Level;
+  P.ComputedGoto = !Plain;
+  if (Plain || Leaf)
+    return P;
+  P.Sites = parseSitesOptions(SiteOptions);
+  if (!P.Sites) {
+    WithColor::error() << "--sites: unknown option in '" << SiteOptions << "'\n";
+    exit(1);
+  }
+  P.Sites->LeafList = LeafList;
+  P.Sites->Stress = Stress;
+  if (Stress)
+    P.Sites->Loops.StripLength = 2; // reach points soon
+  P.Sites->Verbose |= Verbose;
+  return P;
+}
+
+// What the pipeline assumes of every function.
+static void prepareFunctions(Module &M) {
+  for (Function &F : M) {
+    F.removeFnAttr(Attribute::OptimizeNone);
+    F.removeFnAttr("frame-pointer");
+    F.addFnAttr(Attribute::NoUnwind); // C: and call-frame information then goes to .debug_frame
+    F.removeFnAttr(Attribute::UWTable);
+  }
+}
+
+static bool writeIr(const Module &M) {
+  std::error_code Error;
+  raw_fd_ostream Out(OutIr, Error);
+  if (Error)
+    WithColor::error() << OutIr << ": " << Error.message() << "\n";
+  else
+    Out << M;
+  return !Error;
+}
+
+static bool generate(Module &M, const transproc::Target &T) {
+  if (T.Output.empty())
+    return true;
+  auto Machine = makeMachine(T, codegenLevel());
+  retarget(M, *Machine);
+  if (UnwindTables)
+    for (Function &F : M)
+      F.setUWTableKind(UWTableKind::Sync);
+  return emitFile(M, *Machine, T.Output, Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile);
+}
+
+int main(int argc, char **argv) {
+  InitLLVM Init(argc, argv);
+  InitializeAllTargets();
+  InitializeAllTargetMCs();
+  InitializeAllAsmPrinters();
+  InitializeAllAsmParsers();
+  parseCommandLine(argc, argv);
+
+  LLVMContext Context;
+  SMDiagnostic Problem;
+  std::unique_ptr<Module> M = parseIRFile(Input, Problem, Context);
+  if (!M) {
+    Problem.print(argv[0], errs());
+    return 1;
+  }
+  if (printRefusals(*M))
+    return RefusedStatus;
+  if (!Debug)
+    StripDebugInfo(*M);
+  removeTargetAttributes(*M);
+  prepareFunctions(*M);
+
+  transproc::Target X86{"x86_64", CpuX86, joined("+cx16", AttrX86), OutX86};
+  transproc::Target Arm{"aarch64", CpuArm, joined("-outline-atomics", AttrArm), OutArm};
+  auto Machine = makeMachine(X86, codegenLevel());
+  retarget(*M, *Machine);
+  optimize(*M, *Machine, pipelineOptions());
+  if (!OutIr.empty() && !writeIr(*M))
+    return 1;
+  // Code generation changes its module. (CloneModule loses the labels of computed gotos.)
+  SmallVector<char, 0> Copy;
+  raw_svector_ostream CopyStream(Copy);
+  WriteBitcodeToFile(*M, CopyStream);
+  if (!generate(*M, X86))
+    return 1;
+  LLVMContext ArmContext;
+  auto Second = cantFail(parseBitcodeFile(MemoryBufferRef(StringRef(Copy.data(), Copy.size()), Input), ArmContext));
+  return generate(*Second, Arm) ? 0 : 1;
+}

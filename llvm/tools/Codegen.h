@@ -1,0 +1,40 @@
+// The steps of transproc-codegen.
+#ifndef TRANSPROC_CODEGEN_H
+#define TRANSPROC_CODEGEN_H
+
+#include "transproc/Passes.h"
+#include "llvm/Support/CodeGen.h"
+#include "llvm/Target/TargetMachine.h"
+#include <memory>
+#include <optional>
+
+namespace transproc {
+
+// One of the two ISAs, with the options given for it.
+struct Target {
+  std::string Isa;      // x86_64 or aarch64
+  std::string Cpu;      // LLVM's name
+  std::string Features; // +a,-b
+  std::string Output;   // empty: not wanted
+};
+
+// A machine of the ISA with the code generation options that stack maps demand. Ends the process if LLVM lacks the ISA.
+std::unique_ptr<llvm::TargetMachine> makeMachine(const Target &T, llvm::CodeGenOptLevel Level);
+
+// Makes M a module for the machine.
+void retarget(llvm::Module &M, llvm::TargetMachine &Machine);
+
+struct PipelineOptions {
+  char Level = '2';                  // 0, 1, 2, 3, s, z
+  bool ComputedGoto = true;          // lower labels as values
+  std::optional<SitesOptions> Sites; // none: plain code
+};
+
+// Everything between the front end and code generation. Machine: whose cost model the optimiser shall use.
+void optimize(llvm::Module &M, llvm::TargetMachine &Machine, const PipelineOptions &Options);
+
+// Writes the object or assembly file; changes M. Returns false after printing an error.
+bool emitFile(llvm::Module &M, llvm::TargetMachine &Machine, const std::string &Path, llvm::CodeGenFileType Type);
+
+} // namespace transproc
+#endif

@@ -1,0 +1,115 @@
+#include "Codegen.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/CodeGen/MachineFunctionPass.h"
+#include "llvm/CodeGen/MachineModuleInfo.h"
+#include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/TargetInstrInfo.h"
+#include "llvm/CodeGen/TargetPassConfig.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/WithColor.h"
+#include "llvm/Target/TargetOptions.h"
+
+using namespace llvm;
+
+namespace transproc {
+
+static TargetOptions targetOptions() {
+  TargetOptions O;
+  O.FunctionSections = O.DataSections = true;
+  O.ForceDwarfFrameSection = true; // unwinding information for the transformer, not loaded
+  O.TrapUnreachable = true;        // a return address stays inside its function, whatever the callee does
+  O.NoTrapAfterNoreturn = false;
+  O.TLSSize = 24; // aarch64: local-exec offsets up to 16 MiB
+  O.UseInitArray = true;
+  O.EmulatedTLS = false;
+  return O;
+}
+
+std::unique_ptr<TargetMachine> makeMachine(const Target &T, CodeGenOptLevel Level) {
+  std::string Triple = T.Isa + "-unknown-linux-musl", Error;
+  const llvm::Target *Found = TargetRegistry::lookupTarget(Triple, Error);
+  if (!Found) {
+    WithColor::error() << Error << "\n";
+    exit(1);
+  }
+  return std::unique_ptr<TargetMachine>(Found->createTargetMachine(Triple, T.Cpu, T.Features, targetOptions(),
+                                                                   Reloc::Static, CodeModel::Small, Level));
+}
+
+void retarget(Module &M, TargetMachine &Machine) {
+  M.setTargetTriple(Machine.getTargetTriple().str());
+  M.setDataLayout(Machine.createDataLayout());
+}
+
+namespace {
+
+// A thread can be stopped at a call's return address. If the call ends its block and the next block can also be entered by a
+// jump, a thread stopped there might not come from the call: a nop keeps the two addresses apart.
+class SeparateReturnAddresses : public MachineFunctionPass {
+public:
+  static char ID;
+  SeparateReturnAddresses() : MachineFunctionPass(ID) {}
+  StringRef getPassName() const override { return "transproc: separate return addresses from block entries"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    bool Changed = false;
+    for (MachineBasicBlock &MBB : MF)
+      if (auto Last = MBB.getLastNonDebugInstr(); Last != MBB.end() && endsInCall(MBB, Last)) {
+        MF.getSubtarget().getInstrInfo()->insertNoop(MBB, MBB.end());
+        Changed = true;
+      }
+    return Changed;
+  }
+
+private:
+  static bool endsInCall(MachineBasicBlock &MBB, MachineBasicBlock::iterator Last) {
+    while (Last->isMetaInstruction() && Last != MBB.begin()) // no code
+      --Last;
+    return Last->getOpcode() == TargetOpcode::STATEPOINT;
+  }
+};
+char SeparateReturnAddresses::ID = 0;
+
+} // namespace
+
+// As TargetMachine::addPassesToEmitFile, with a pass of our own before the assembly printer.
+static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_pwrite_stream &Out, CodeGenFileType Type) {
+  PM.add(new TargetLibraryInfoWrapperPass(TargetLibraryInfoImpl(Machine.getTargetTriple())));
+  auto *MachineInfo = new MachineModuleInfoWrapperPass(&Machine);
+  TargetPassConfig *Config = Machine.createPassConfig(PM);
+  PM.add(Config);
+  PM.add(MachineInfo);
+  if (Config->addISelPasses())
+    return false;
+  Config->addMachinePasses();
+  Config->setInitialized();
+  PM.add(new SeparateReturnAddresses);
+  if (Machine.addAsmPrinter(PM, Out, nullptr, Type, MachineInfo->getMMI().getContext()))
+    return false;
+  PM.add(createFreeMachineFunctionPass());
+  return true;
+}
+
+bool emitFile(Module &M, TargetMachine &Machine, const std::string &Path, CodeGenFileType Type) {
+  std::error_code Error;
+  ToolOutputFile Out(Path, Error, sys::fs::OF_None);
+  if (Error) {
+    WithColor::error() << Path << ": " << Error.message() << "\n";
+    return false;
+  }
+  legacy::PassManager PM;
+  if (!addPasses(PM, static_cast<LLVMTargetMachine &>(Machine), Out.os(), Type)) {
+    WithColor::error() << "LLVM cannot write such a file for " << Machine.getTargetTriple().str() << "\n";
+    return false;
+  }
+  PM.run(M);
+  Out.keep();
+  return true;
+}
+
+} // namespace transproc

@@ -1,0 +1,1 @@
+/* Programs that choose code by the machine's features cannot migrate: AT_HWCAP is 0. */

@@ -1,0 +1,1 @@
+/* nothing beyond the generic constants is common to all ISAs */

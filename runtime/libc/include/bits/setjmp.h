@@ -1,0 +1,2 @@
+/* as large as the largest ISA's; the contents are the ISA's own */
+typedef unsigned long __jmp_buf[22];

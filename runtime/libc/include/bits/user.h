@@ -1,0 +1,1 @@
+/* Registers have no neutral form; debuggers cannot migrate. */

@@ -1,0 +1,1 @@
+/* long double is double: musl needs nothing from here. */

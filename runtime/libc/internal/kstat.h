@@ -1,0 +1,1 @@
+/* The numbers of fstat and newfstatat are hidden from musl, because their struct differs between kernels; it then uses statx. */

@@ -1,0 +1,85 @@
+/* Parts of the stress harness: the program's stack maps, and what depends on the ISA. */
+#ifndef TRANSPROC_STRESS_HARNESS_H
+#define TRANSPROC_STRESS_HARNESS_H
+
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <ucontext.h>
+#include <unwind.h>
+
+struct transproc_record {
+  void (*enter)(struct transproc_record *);
+  struct transproc_record *outer;
+  uint64_t site;
+  void **objects;
+  uint64_t result[4];
+  uint64_t slots[];
+} __attribute__((aligned(64)));
+
+/* LLVM's stack map locations. */
+enum { LOCATION_REGISTER = 1, LOCATION_DIRECT, LOCATION_INDIRECT, LOCATION_CONSTANT, LOCATION_CONSTANT_INDEX };
+struct location { uint8_t kind, pad; uint16_t size, reg, pad2; int32_t offset; };
+
+struct function {
+  void *start;
+  void (*resume)(struct transproc_record *);
+  uint64_t id_base;
+  const struct site *objects; /* site with the object list, or 0 */
+  int dynamic;                /* has dynamic allocas */
+};
+struct site {
+  uint64_t pc, id, header;
+  const struct location *values;  /* listed values */
+  const struct location *objects; /* object list, or 0 */
+  unsigned objects_count;
+  int in_resume;
+  const uint64_t *constants;
+  struct function *function;
+};
+
+extern struct site *sites; /* by pc, then points after calls */
+extern size_t site_count;
+void load_sites(void);
+const struct site *find_site(uint64_t pc, int point);
+uint64_t constant_of(const struct site *s, const struct location *l);
+_Noreturn void fail(const char *message, uint64_t value);
+
+#if defined(__x86_64__)
+enum { CALLEE_SAVED_VECTORS = 0, RETURN_ADDRESS_BYTES = 8, DWARF_SP = 7, DWARF_VECTOR = 17 };
+static const unsigned char breakpoint[] = {0xCC};        /* int3 */
+static const unsigned result_registers[] = {0, 1};       /* DWARF numbers of rax, rdx (psABI, figure 3.36) */
+static inline uint64_t general_register(ucontext_t *c, unsigned dwarf) {
+  static const int index[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
+                              REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+  return c->uc_mcontext.gregs[index[dwarf]];
+}
+static inline const void *vector_register(ucontext_t *c, unsigned n) { return &c->uc_mcontext.fpregs->_xmm[n]; }
+static inline uint64_t stack_pointer(ucontext_t *c) { return c->uc_mcontext.gregs[REG_RSP]; }
+static inline uint64_t program_counter(ucontext_t *c) { return c->uc_mcontext.gregs[REG_RIP]; }
+static inline void step_back(ucontext_t *c) { c->uc_mcontext.gregs[REG_RIP] -= sizeof breakpoint; }
+static inline _Noreturn void switch_stack(char *top, void (*function)(void)) {
+  __asm__ volatile("mov %0,%%rsp; xor %%ebp,%%ebp; call *%1; ud2" ::"r"(top), "r"(function) : "memory");
+  __builtin_unreachable();
+}
+#elif defined(__aarch64__)
+enum { CALLEE_SAVED_VECTORS = 1 /* d8-d15 */, RETURN_ADDRESS_BYTES = 0, DWARF_SP = 31, DWARF_VECTOR = 64 };
+static const unsigned char breakpoint[] = {0x00, 0x00, 0x20, 0xD4}; /* brk #0 */
+static const unsigned result_registers[] = {0, 1};                  /* x0, x1 */
+static inline uint64_t general_register(ucontext_t *c, unsigned dwarf) { return c->uc_mcontext.regs[dwarf]; }
+static inline const void *vector_register(ucontext_t *c, unsigned n) {
+  return &((struct fpsimd_context *)c->uc_mcontext.__reserved)->vregs[n];
+}
+static inline uint64_t stack_pointer(ucontext_t *c) { return c->uc_mcontext.sp; }
+static inline uint64_t program_counter(ucontext_t *c) { return c->uc_mcontext.pc; }
+static inline void step_back(ucontext_t *c) { (void)c; /* pc is at the breakpoint */ }
+static inline _Noreturn void switch_stack(char *top, void (*function)(void)) {
+  __asm__ volatile("mov sp,%0; mov x29,#0; blr %1; brk #1" ::"r"(top), "r"(function) : "memory");
+  __builtin_unreachable();
+}
+#endif
+#endif

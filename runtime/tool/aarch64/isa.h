@@ -1,0 +1,82 @@
+/*
+ * aarch64 for transproc-stop: system calls, registers, breakpoints. Sources: Linux include/uapi/asm-generic/unistd.h,
+ * arch/arm64/include/uapi/asm/ptrace.h, arch/arm64/kernel/signal.c; DWARF for the Arm 64-bit Architecture, section 4.1.
+ */
+#ifndef TOOL_ISA_H
+#define TOOL_ISA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+	NR_dup3 = 24, NR_unlinkat = 35, NR_faccessat = 48, NR_chdir = 49, NR_openat = 56, NR_close = 57, NR_pipe2 = 59,
+	NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_pread64 = 67, NR_pwrite64 = 68, NR_readlinkat = 78,
+	NR_personality = 92, NR_exit_group = 94, NR_waitid = 95, NR_clock_gettime = 113, NR_ptrace = 117, NR_kill = 129,
+	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_umask = 166, NR_prctl = 167,
+	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
+	NR_renameat2 = 276, NR_statx = 291, NR_close_range = 436,
+};
+
+/* ADDR_COMPAT_LAYOUT: mmap and vDSO below 2^47, where x86_64 can have them too. */
+enum { ELF_MACHINE = 183, LAYOUT_PERSONALITY = 0x200000 };
+
+/* struct user_pt_regs: what PTRACE_GETREGSET(NT_PRSTATUS) delivers. */
+struct registers {
+	uint64_t x[31], sp, pc, pstate;
+};
+_Static_assert(sizeof(struct registers) == 34 * 8, "user_pt_regs");
+
+/* DWARF numbers: x0-x30, sp; the return address is in x30. */
+enum { DWARF_REGISTERS = 32, DWARF_SP = 31, RETURN_REGISTER = 30, RETURN_OFFSET = 0 };
+
+static inline void dwarf_registers(const struct registers *r, uint64_t out[DWARF_REGISTERS])
+{
+	memcpy(out, r, DWARF_REGISTERS * sizeof *out);
+}
+
+static inline uint64_t program_counter(const struct registers *r) { return r->pc; }
+static inline void set_program_counter(struct registers *r, uint64_t pc) { r->pc = pc; }
+
+/* brk #0: pc stays on it, the kernel says TRAP_BRKPT. */
+static const uint8_t breakpoint[] = { 0x00, 0x00, 0x20, 0xd4 };
+enum { BREAKPOINT_REWIND = 0, BREAKPOINT_CODE = 1 };
+
+static inline long call_result(const struct registers *r) { return (long)r->x[0]; }
+
+/* Never: the kernel moves pc back to the svc and restores x0 before it stops the thread (arch/arm64/kernel/signal.c, do_signal). */
+static inline bool call_will_restart(const struct registers *r)
+{
+	(void)r;
+	return false;
+}
+
+/* Makes a thread behind the svc issue its call again: x1-x5 and x8 are as they were, x0 holds the result. */
+static inline bool call_again(struct registers *r, uint64_t trap, uint64_t first_argument)
+{
+	r->pc = trap;
+	r->x[0] = first_argument;
+	return true;
+}
+
+static inline long raw_syscall(long n, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = n;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+	return x0;
+}
+
+#define START_CODE                     \
+	".globl _start\n_start:\n"     \
+	"	mov x29, #0\n"         \
+	"	mov x30, #0\n"         \
+	"	mov x0, sp\n"          \
+	"	bl start\n"
+
+#endif

@@ -1,0 +1,256 @@
+/* See base.h. */
+#include "base.h"
+
+enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22, CHUNK = 1 << 20 };
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count)
+{
+	char *t = to;
+	for (const char *f = from; count--;)
+		*t++ = *f++;
+	return to;
+}
+
+void *memmove(void *to, const void *from, size_t count)
+{
+	char *t = to;
+	const char *f = from;
+	if (t <= f)
+		return memcpy(to, from, count);
+	while (count--)
+		t[count] = f[count];
+	return to;
+}
+
+void *memset(void *to, int byte, size_t count)
+{
+	for (char *t = to; count--;)
+		*t++ = (char)byte;
+	return to;
+}
+
+int memcmp(const void *a, const void *b, size_t count)
+{
+	const unsigned char *x = a, *y = b;
+	for (; count--; x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}
+
+size_t strlen(const char *text)
+{
+	size_t size = 0;
+	while (text[size])
+		size++;
+	return size;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return (unsigned char)*a - (unsigned char)*b;
+}
+
+_Noreturn void leave(int status)
+{
+	for (;;)
+		SYS(NR_exit_group, status);
+}
+
+void *allocate(size_t size)
+{
+	static char *chunk;
+	static size_t room;
+	size = (size + 15) & ~(size_t)15;
+	if (size > room) {
+		size_t wanted = size > CHUNK ? size : CHUNK;
+		long got = SYS(NR_mmap, 0, wanted, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+		if (got < 0 && got > -4096) {
+			static const char message[] = "{\"ok\": false, \"error\": \"system\", \"message\": \"no memory\"}\n";
+			write_all(1, message, sizeof message - 1);
+			leave(1); /* tracees are detached by the kernel; see pause.c for why no breakpoint is planted then */
+		}
+		if (wanted > CHUNK)
+			return (void *)got;
+		chunk = (char *)got;
+		room = wanted;
+	}
+	void *result = chunk;
+	chunk += size;
+	room -= size;
+	return result;
+}
+
+long now(void)
+{
+	struct timespec time = { 0 };
+	SYS(NR_clock_gettime, 1, &time);
+	return time.seconds * 1000 + time.nanoseconds / 1000000;
+}
+
+int open_file(const char *path, int flags)
+{
+	return (int)SYS(NR_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0644);
+}
+
+bool file_exists(const char *path)
+{
+	return SYS(NR_faccessat, AT_FDCWD, path, 0) == 0;
+}
+
+int replace_file(const char *path, const char *text)
+{
+	char *draft = format("%s.new", path);
+	int fd = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+	if (fd < 0)
+		return fd;
+	write_all(fd, text, strlen(text));
+	SYS(NR_close, fd);
+	return (int)SYS(NR_renameat2, AT_FDCWD, draft, AT_FDCWD, path, 0);
+}
+
+char *read_file(const char *path)
+{
+	int fd = open_file(path, O_RDONLY);
+	if (fd < 0)
+		return NULL;
+	struct text text = { 0 };
+	static char buffer[4096];
+	long count;
+	while ((count = SYS(NR_read, fd, buffer, sizeof buffer)) > 0)
+		append(&text, buffer, (size_t)count);
+	SYS(NR_close, fd);
+	append(&text, "", 1);
+	return count < 0 ? NULL : text.data;
+}
+
+long spawn(void)
+{
+	return SYS(NR_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+void append(struct text *text, const char *data, size_t size)
+{
+	if (text->size + size > text->room) {
+		text->room = 2 * text->room + size + 128;
+		char *larger = allocate(text->room);
+		if (text->size)
+			memcpy(larger, text->data, text->size);
+		text->data = larger;
+	}
+	memcpy(text->data + text->size, data, size);
+	text->size += size;
+}
+
+static void append_unsigned(struct text *text, uint64_t value, unsigned base)
+{
+	char digits[24];
+	char *at = digits + sizeof digits;
+	do
+		*--at = "0123456789abcdef"[value % base];
+	while (value /= base);
+	append(text, at, (size_t)(digits + sizeof digits - at));
+}
+
+static void append_quoted(struct text *text, const char *string)
+{
+	append(text, "\"", 1);
+	for (; *string; string++) {
+		unsigned char c = (unsigned char)*string;
+		if (c == '"' || c == '\\') {
+			append(text, "\\", 1);
+			append(text, string, 1);
+		} else if (c >= ' ') {
+			append(text, string, 1);
+		} else {
+			char escaped[6] = { '\\', 'u', '0', '0', "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15] };
+			append(text, escaped, sizeof escaped);
+		}
+	}
+	append(text, "\"", 1);
+}
+
+static void append_item(struct text *text, char kind, va_list *arguments)
+{
+	if (kind == 's') {
+		const char *string = va_arg(*arguments, const char *);
+		append(text, string, strlen(string));
+	} else if (kind == 'j') {
+		append_quoted(text, va_arg(*arguments, const char *));
+	} else if (kind == 'd') {
+		long value = va_arg(*arguments, long);
+		if (value < 0)
+			append(text, "-", 1);
+		append_unsigned(text, value < 0 ? -(uint64_t)value : (uint64_t)value, 10);
+	} else if (kind == 'x') {
+		append(text, "0x", 2);
+		append_unsigned(text, va_arg(*arguments, unsigned long), 16);
+	} else {
+		append(text, &kind, 1);
+	}
+}
+
+void vprint(struct text *text, const char *format, va_list arguments)
+{
+	va_list rest;
+	va_copy(rest, arguments);
+	for (; *format; format++) {
+		if (*format == '%')
+			append_item(text, *++format, &rest);
+		else
+			append(text, format, 1);
+	}
+	va_end(rest);
+}
+
+void print(struct text *text, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vprint(text, format, arguments);
+	va_end(arguments);
+}
+
+char *format(const char *format, ...)
+{
+	struct text text = { 0 };
+	va_list arguments;
+	va_start(arguments, format);
+	vprint(&text, format, arguments);
+	va_end(arguments);
+	append(&text, "", 1);
+	return text.data;
+}
+
+void write_all(int fd, const char *data, size_t size)
+{
+	while (size) {
+		long count = SYS(NR_write, fd, data, size);
+		if (count == -EINTR)
+			continue;
+		if (count <= 0)
+			return;
+		data += count;
+		size -= (size_t)count;
+	}
+}
+
+bool parse_number(const char *text, uint64_t *value)
+{
+	bool hexadecimal = text[0] == '0' && text[1] == 'x';
+	uint64_t base = hexadecimal ? 16 : 10, result = 0;
+	text += hexadecimal ? 2 : 0;
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		char c = *text;
+		uint64_t digit = c >= '0' && c <= '9' ? (uint64_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint64_t)(c - 'a' + 10) : 99;
+		if (digit >= base)
+			return false;
+		result = result * base + digit;
+	}
+	*value = result;
+	return true;
+}

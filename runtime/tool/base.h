@@ -1,0 +1,63 @@
+/*
+ * What transproc-stop stands on instead of a C library: system calls that return -errno, memory that is never given back (the
+ * tool lives for milliseconds; a supervisor allocates nothing after its start), and text.
+ */
+#ifndef TOOL_BASE_H
+#define TOOL_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "isa.h"
+
+#define SYS(...) SYS_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define SYS_(n, a, b, c, d, e, f, ...) raw_syscall((long)(n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* Kernel constants that are the same on every ISA we know (asm-generic). */
+enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EEXIST = 17, EINVAL = 22 };
+enum { SIGHUP = 1, SIGINT = 2, SIGTRAP = 5, SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19 };
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_CLOEXEC = 02000000 };
+enum { WNOHANG = 1, WALL = 0x40000000 };
+enum { AT_FDCWD = -100 };
+
+struct timespec {
+	long seconds, nanoseconds;
+};
+
+/* Zeroed memory; ends the tool when there is none. */
+void *allocate(size_t size);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+long now(void);
+
+int open_file(const char *path, int flags);
+bool file_exists(const char *path);
+/* Writes a file so that readers see all of it or none; 0 or -errno. */
+int replace_file(const char *path, const char *text);
+/* Reads a whole (small) file into new, NUL-terminated memory; NULL if it cannot be read. */
+char *read_file(const char *path);
+
+/* fork(2). */
+long spawn(void);
+_Noreturn void leave(int status);
+
+/* Growing text. */
+struct text {
+	char *data;
+	size_t size, room;
+};
+
+void append(struct text *text, const char *data, size_t size);
+/* %s string, %d long, %x unsigned long (with 0x), %j string in JSON quotes, %% */
+void vprint(struct text *text, const char *format, va_list arguments);
+void print(struct text *text, const char *format, ...);
+char *format(const char *format, ...);
+void write_all(int fd, const char *data, size_t size);
+
+/* Number at the start of `text`: decimal, or hexadecimal after 0x; false unless it is all of the text. */
+bool parse_number(const char *text, uint64_t *value);
+
+#endif

@@ -1,0 +1,216 @@
+/* See commands.h. */
+#include "commands.h"
+
+enum { KILL_TIME = 5000, KILL_ROUNDS = 20 };
+
+static void finish(struct text *out)
+{
+	append(out, "\n", 1);
+	write_all(1, out->data, out->size);
+}
+
+int report_failure(const char *error, const char *message)
+{
+	struct text out = { 0 };
+	print(&out, "{\"ok\": false, \"error\": %j, \"message\": %j}", error, message);
+	finish(&out);
+	return 1;
+}
+
+/* --- pause ------------------------------------------------------------------------------------------------------- */
+
+static int report_pause(struct session *session, long started)
+{
+	struct text out = { 0 };
+	bool good = !session->error;
+	print(&out, "{\"ok\": %s, \"pid\": %d, \"milliseconds\": %d, \"steps\": %d, ", good ? "true" : "false", (long)session->root,
+	      now() - started, session->steps);
+	if (!good)
+		print(&out, "\"error\": %j, \"message\": %j, \"tid\": %d, ", session->error, session->message, (long)session->tid);
+	print(&out, "\"threads\": ");
+	print_threads(&out, session, !good);
+	print(&out, "}");
+	finish(&out);
+	return good ? 0 : 1;
+}
+
+static int pause_and_report(struct session *session, long started)
+{
+	if (!session->error && !pause_tree(session) && !session->error)
+		refuse(session, "internal", 0, "failed without a reason");
+	if (session->error)
+		roll_back(session);
+	return report_pause(session, started);
+}
+
+static void set_up(struct session *session, const struct options *options, int pid)
+{
+	session_start(session, pid, (long)options->timeout);
+	session->at = options->at;
+	session->count = (long)options->count;
+}
+
+int command_pause(const struct options *options)
+{
+	struct session session = { 0 };
+	long started = now();
+	set_up(&session, options, options->pid);
+	attach_tree(&session);
+	return pause_and_report(&session, started);
+}
+
+/* --- run ------------------------------------------------------------------------------------------------------- */
+
+static bool seize_program(void *context, int pid)
+{
+	struct session *session = context;
+	session->root = pid;
+	long result = SYS(NR_ptrace, PTRACE_SEIZE, pid, 0, TRACE_OPTIONS);
+	return result == 0 || refuse(session, "denied", pid, "process %d: cannot be traced: errno %d", (long)pid, -result);
+}
+
+/* Waits for the program's exec. */
+static bool await_exec(struct session *session)
+{
+	int status = 0;
+	for (;;) {
+		if (SYS(NR_wait4, session->root, &status, WALL, 0) < 0 || (status & 0xff) != 0x7f)
+			return refuse(session, "system", session->root, "the program cannot be executed");
+		if (status >> 16 == EVENT_EXEC)
+			return adopt_root(session);
+		SYS(NR_ptrace, PTRACE_CONT, session->root, 0, status >> 16 ? 0 : status >> 8 & 0xff);
+	}
+}
+
+int command_run(const struct options *options)
+{
+	struct session session = { 0 };
+	long started = now();
+	if (options->pause)
+		set_up(&session, options, 0);
+	struct outcome outcome = launch(&options->launch, options->pause ? seize_program : NULL, &session);
+	if (outcome.error)
+		return report_failure("system", format("%s: errno %d", outcome.step, (long)outcome.error));
+	if (session.error || (options->pause && !await_exec(&session)))
+		return report_pause(&session, started);
+	if (options->pause)
+		return pause_and_report(&session, started);
+	struct text out = { 0 };
+	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
+	finish(&out);
+	return 0;
+}
+
+int command_restore(const struct options *options)
+{
+	struct outcome outcome = restore(&options->launch);
+	struct text out = { 0 };
+	if (outcome.error)
+		return report_failure("system", format("%s: errno %d", outcome.step, (long)outcome.error));
+	if (outcome.status) {
+		long signal = outcome.status & 0x7f, status = outcome.status >> 8 & 0xff;
+		return report_failure("criu", signal ? format("criu was killed by signal %d", signal) : format("criu failed with status %d", status));
+	}
+	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
+	finish(&out);
+	return 0;
+}
+
+/* --- resume, kill, status ------------------------------------------------------------------------------------------ */
+
+static int gone(int pid)
+{
+	return report_failure("gone", format("process %d: does not exist", (long)pid));
+}
+
+int command_resume(const struct options *options)
+{
+	struct numbers tree = tree_of(options->pid);
+	struct text out = { 0 };
+	if (!tree.count)
+		return gone(options->pid);
+	print(&out, "{\"ok\": true, \"pids\": [");
+	for (size_t i = 0; i < tree.count; i++) {
+		long result = SYS(NR_kill, tree.items[i], SIGCONT);
+		if (result < 0 && result != -ESRCH)
+			return report_failure("denied", format("process %d: cannot be continued: errno %d", (long)tree.items[i], -result));
+		print(&out, "%s%d", i ? ", " : "", (long)tree.items[i]);
+	}
+	print(&out, "]}");
+	finish(&out);
+	return 0;
+}
+
+/* Stops the whole tree first, so that nobody starts others, or notices that others die. */
+static struct numbers stop_tree(int pid)
+{
+	struct numbers tree = tree_of(pid);
+	for (size_t before = 0, round = 0; before != tree.count && round < KILL_ROUNDS; round++) {
+		before = tree.count;
+		for (size_t i = 0; i < tree.count; i++)
+			SYS(NR_kill, tree.items[i], SIGSTOP);
+		tree = tree_of(pid);
+	}
+	return tree;
+}
+
+int command_kill(const struct options *options)
+{
+	struct numbers tree = stop_tree(options->pid);
+	struct timespec pause = { 0, 2000000 };
+	uint64_t none = 0;
+	if (options->moved) {
+		long result = replace_file(format("%s/" MOVED_FILE, options->launch.state), "");
+		if (result < 0)
+			return report_failure("system", format("the file 'moved' cannot be written: errno %d", -result));
+	}
+	if (!tree.count)
+		return gone(options->pid);
+	for (size_t i = 0; i < tree.count; i++)
+		SYS(NR_kill, tree.items[i], SIGKILL);
+	for (long until = now() + KILL_TIME; now() < until;) {
+		if (!tree_of(options->pid).count) {
+			static const char done[] = "{\"ok\": true}\n";
+			write_all(1, done, sizeof done - 1);
+			return 0;
+		}
+		SYS(NR_rt_sigtimedwait, &none, 0, &pause, sizeof none);
+	}
+	return report_failure("timeout", format("process %d: does not end", (long)options->pid));
+}
+
+static void print_state(struct text *out, const struct index *index, int pid, int tid)
+{
+	char state[2] = { state_of(pid, tid) };
+	uint64_t pc;
+	long call;
+	print(out, "{\"tid\": %d, \"state\": %j", (long)tid, state);
+	if (position_of(pid, tid, &call, &pc)) {
+		print(out, ", \"call\": %d, ", call);
+		print_place(out, index, pc);
+	}
+	print(out, "}");
+}
+
+int command_status(const struct options *options)
+{
+	struct numbers tree = tree_of(options->pid);
+	struct text out = { 0 };
+	if (!tree.count)
+		return gone(options->pid);
+	print(&out, "{\"ok\": true, \"processes\": [");
+	for (size_t i = 0; i < tree.count; i++) {
+		const char *why;
+		struct index *index = index_of(tree.items[i], &why);
+		struct numbers threads = threads_of(tree.items[i]);
+		print(&out, "%s{\"pid\": %d, \"index\": %s, \"threads\": [", i ? ", " : "", (long)tree.items[i], index ? "true" : "false");
+		for (size_t t = 0; t < threads.count; t++) {
+			print(&out, "%s", t ? ", " : "");
+			print_state(&out, index, tree.items[i], threads.items[t]);
+		}
+		print(&out, "]}");
+	}
+	print(&out, "]}");
+	finish(&out);
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* The commands and their options. Each prints one JSON object and returns the exit status. */
+#ifndef TOOL_COMMANDS_H
+#define TOOL_COMMANDS_H
+
+#include "session.h"
+#include "supervise.h"
+
+struct options {
+	struct launch launch;
+	int pid;
+	bool pause, moved;
+	uint64_t at, count, timeout;
+};
+
+int command_run(const struct options *options);
+int command_pause(const struct options *options);
+int command_restore(const struct options *options);
+int command_resume(const struct options *options);
+int command_kill(const struct options *options);
+int command_status(const struct options *options);
+
+/* Prints {"ok": false, ...} and returns 1. */
+int report_failure(const char *error, const char *message);
+
+#endif

@@ -1,0 +1,230 @@
+/* See index.h. */
+#include "index.h"
+
+enum { PROT_READ = 1, MAP_PRIVATE = 2, PAGE = 4096, SECTION_HEADER = 64 };
+
+struct elf_header {
+	uint8_t ident[16];
+	uint16_t type, machine;
+	uint32_t version;
+	uint64_t entry, segments, sections;
+	uint32_t flags;
+	uint16_t size, segment_size, segment_count, section_size, section_count, names;
+};
+
+struct section {
+	uint32_t name, type;
+	uint64_t flags, address, offset, size;
+	uint32_t link, info;
+	uint64_t alignment, entry_size;
+};
+
+/* The part of struct statx that identifies a file (linux/stat.h). */
+struct file_identity {
+	uint32_t before[8];
+	uint64_t inode, size;
+	uint32_t between[22];
+	uint32_t device_major, device_minor;
+	uint64_t after[14];
+};
+_Static_assert(offsetof(struct file_identity, device_major) == 0x88 && sizeof(struct file_identity) == 256, "struct statx");
+
+static struct index *indexes;
+
+static bool read_at(int fd, void *to, size_t size, uint64_t offset)
+{
+	return SYS(NR_pread64, fd, to, size, offset) == (long)size;
+}
+
+/* Finds a section by name; false if the file has none or its headers are damaged. */
+static bool find_section(int fd, const struct elf_header *elf, const char *name, struct section *found)
+{
+	struct section names;
+	if (elf->section_size != SECTION_HEADER || elf->names >= elf->section_count)
+		return false;
+	if (!read_at(fd, &names, sizeof names, elf->sections + (uint64_t)elf->names * SECTION_HEADER))
+		return false;
+	for (int i = 0; i < elf->section_count; i++) {
+		char text[32] = { 0 };
+		if (!read_at(fd, found, sizeof *found, elf->sections + (uint64_t)i * SECTION_HEADER))
+			return false;
+		SYS(NR_pread64, fd, text, sizeof text - 1, names.offset + found->name);
+		if (!strcmp(text, name))
+			return true;
+	}
+	return false;
+}
+
+static const void *table(const char *base, uint64_t size, int number, size_t row_size, uint32_t *count, bool *good)
+{
+	const struct index_header *header = (const struct index_header *)base;
+	uint64_t offset = header->table[number].offset;
+	*count = header->table[number].count;
+	if (offset % 8 && row_size > 1)
+		*good = false;
+	if (offset + (uint64_t)*count * row_size > size)
+		*good = false;
+	return base + offset;
+}
+
+static bool sites_are_sound(const struct index *index)
+{
+	for (uint32_t i = 0; i < index->site_count; i++) {
+		const struct site *site = &index->sites[i];
+		if (site->row >= index->row_count || site->function >= index->function_count)
+			return false;
+		if (site->pc < index->text_start || site->pc + sizeof breakpoint > index->text_end)
+			return false;
+		if (i && site->pc < site[-1].pc)
+			return false;
+	}
+	return true;
+}
+
+static bool rows_are_sound(const struct index *index)
+{
+	for (uint32_t i = 0; i < index->row_count; i++) {
+		const struct row *row = &index->rows[i];
+		if (row->cfa_register >= DWARF_REGISTERS || (uint64_t)row->saved + row->saved_count > index->saved_count)
+			return false;
+	}
+	for (uint32_t i = 0; i < index->special_count; i++)
+		if (index->specials[i].row >= index->row_count)
+			return false;
+	for (uint32_t i = 0; i < index->function_count; i++)
+		if (index->functions[i].name >= index->string_size)
+			return false;
+	return !index->string_size || !index->strings[index->string_size - 1];
+}
+
+static bool read_tables(struct index *index, const char *base, uint64_t size)
+{
+	bool good = true;
+	index->functions = table(base, size, TABLE_FUNCTIONS, sizeof *index->functions, &index->function_count, &good);
+	index->sites = table(base, size, TABLE_SITES, sizeof *index->sites, &index->site_count, &good);
+	index->rows = table(base, size, TABLE_ROWS, sizeof *index->rows, &index->row_count, &good);
+	index->saved = table(base, size, TABLE_SAVED, sizeof *index->saved, &index->saved_count, &good);
+	index->specials = table(base, size, TABLE_SPECIALS, sizeof *index->specials, &index->special_count, &good);
+	index->strings = table(base, size, TABLE_STRINGS, 1, &index->string_size, &good);
+	return good && rows_are_sound(index) && sites_are_sound(index);
+}
+
+static const char *map_index(int fd, struct index *index)
+{
+	struct elf_header elf;
+	struct section section;
+	if (!read_at(fd, &elf, sizeof elf, 0) || memcmp(elf.ident, "\177ELF\2\1", 6) || elf.machine != ELF_MACHINE)
+		return "its executable is not an ELF file of this machine";
+	if (!find_section(fd, &elf, ".transproc.sites", &section))
+		return "its executable has no site index: it was not linked by transproc-cc";
+	if (section.offset % PAGE || section.size < sizeof(struct index_header))
+		return "its executable's site index is damaged: alignment or size";
+	long base = SYS(NR_mmap, 0, section.size, PROT_READ, MAP_PRIVATE, fd, section.offset);
+	if (base < 0 && base > -PAGE)
+		return "its executable's site index cannot be mapped";
+	const struct index_header *header = (const struct index_header *)base;
+	if (memcmp(header->magic, "TPSITES1", 8) || header->machine != ELF_MACHINE)
+		return "its executable's site index is of another version or machine";
+	index->text_start = header->text_start;
+	index->text_end = header->text_end;
+	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size))
+		return "its executable's site index is damaged";
+	return NULL;
+}
+
+static struct index *open_index(int fd, const char **why)
+{
+	struct file_identity file;
+	long result = SYS(NR_statx, fd, "", 0x1000 /* AT_EMPTY_PATH */, 0x100 /* STATX_INO */, &file);
+	uint64_t device = (uint64_t)file.device_major << 32 | file.device_minor;
+	for (struct index *index = indexes; index && result == 0; index = index->next)
+		if (index->inode == file.inode && index->device == device)
+			return index;
+	struct index *index = allocate(sizeof *index);
+	*why = map_index(fd, index);
+	if (*why)
+		return NULL;
+	index->inode = file.inode;
+	index->device = device;
+	index->next = indexes;
+	indexes = index;
+	return index;
+}
+
+struct index *index_of(int pid, const char **why)
+{
+	int fd = open_file(format("/proc/%d/exe", (long)pid), O_RDONLY);
+	*why = "its executable cannot be opened";
+	if (fd < 0)
+		return NULL;
+	struct index *index = open_index(fd, why);
+	SYS(NR_close, fd);
+	return index;
+}
+
+/* The last site at or before a pc: rows are ordered by pc, then kind, and points follow calls. */
+static const struct site *site_before(const struct index *index, uint64_t pc)
+{
+	uint32_t low = 0, high = index->site_count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (index->sites[middle].pc <= pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &index->sites[low - 1] : NULL;
+}
+
+const struct site *site_at(const struct index *index, uint64_t pc)
+{
+	const struct site *site = site_before(index, pc);
+	return site && site->pc == pc ? site : NULL;
+}
+
+const struct site *call_site_at(const struct index *index, uint64_t pc)
+{
+	const struct site *site = site_at(index, pc);
+	while (site && site->id & SITE_POINT)
+		site = site > index->sites && site[-1].pc == pc ? site - 1 : NULL;
+	return site;
+}
+
+bool may_stop_at(const struct index *index, uint64_t pc)
+{
+	const struct site *site = site_at(index, pc);
+	return site && !(site->flags & SITE_NO_STOP);
+}
+
+const struct special *special_at(const struct index *index, uint64_t pc)
+{
+	for (uint32_t i = 0; i < index->special_count; i++)
+		if (index->specials[i].pc == pc)
+			return &index->specials[i];
+	return NULL;
+}
+
+const char *function_at(const struct index *index, uint64_t pc, long *offset, bool *resume)
+{
+	const struct function *nearest = NULL;
+	*offset = 0;
+	*resume = false;
+	if (!index || pc < index->text_start || pc >= index->text_end)
+		return "";
+	for (uint32_t i = 0; i < index->function_count; i++) {
+		const struct function *function = &index->functions[i];
+		if (pc >= function->address && pc - function->address < function->size) {
+			*offset = (long)(pc - function->address);
+			return index->strings + function->name;
+		}
+		if (function->resume && function->resume <= pc && (!nearest || function->resume > nearest->resume))
+			nearest = function;
+	}
+	/* The sizes of resume entries are not in the index: only what lies behind one of their sites is surely theirs. */
+	const struct site *site = site_before(index, pc);
+	if (!nearest || !site || !(site->flags & SITE_IN_RESUME) || &index->functions[site->function] != nearest)
+		return "";
+	*offset = (long)(pc - nearest->resume);
+	*resume = true;
+	return index->strings + nearest->name;
+}

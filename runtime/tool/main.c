@@ -1,0 +1,136 @@
+/*
+ * transproc-stop: runs on a node, starts programs, stops them at equivalence points, lets them go on. Each command prints one JSON
+ * object; exit status 0 done, 1 failed (the object says why, and the program runs on), 2 wrong usage.
+ *
+ *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]...
+ *       [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
+ *   pause --pid P [--at ADDRESS] [--count K] [--timeout MS]
+ *   restore --state DIR --pidfile F -- CRIU restore --restore-detached --pidfile F OPTION...
+ *   resume --pid P
+ *   kill --pid P [--moved --state DIR]
+ *   status --pid P
+ */
+#include "commands.h"
+
+enum { DEFAULT_TIMEOUT = 5000, MAX_ENVIRONMENT = 1024 };
+
+__asm__(".text\n" START_CODE);
+
+static int usage(const char *message)
+{
+	report_failure("usage", message);
+	return 2;
+}
+
+struct named_string {
+	const char *name;
+	const char **value;
+};
+
+struct named_number {
+	const char *name;
+	uint64_t *value;
+};
+
+static bool take_string(const struct named_string *known, const char *name, const char *value)
+{
+	for (; known->name; known++)
+		if (!strcmp(known->name, name))
+			return *known->value = value, true;
+	return false;
+}
+
+static bool take_number(const struct named_number *known, const char *name, const char *value)
+{
+	for (; known->name; known++)
+		if (!strcmp(known->name, name))
+			return parse_number(value, known->value);
+	return false;
+}
+
+/* NULL, or what is wrong. A program gets the variables that are given; criu gets ours. */
+static const char *parse(char **arguments, struct options *options)
+{
+	static char *environment[MAX_ENVIRONMENT + 1];
+	size_t variables = 0;
+	uint64_t pid = 0;
+	struct launch *launch = &options->launch;
+	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
+		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile }, { 0 } };
+	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
+		{ "--count", &options->count }, { "--timeout", &options->timeout }, { 0 } };
+	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
+		const char *name = arguments[0];
+		if (!strcmp(name, "--pause") || !strcmp(name, "--moved")) {
+			*(name[2] == 'p' ? &options->pause : &options->moved) = true;
+			continue;
+		}
+		char *value = *++arguments;
+		if (!value)
+			return format("option %s: needs a value", name);
+		if (!strcmp(name, "--env") && variables < MAX_ENVIRONMENT)
+			environment[variables++] = value;
+		else if (!take_string(strings, name, value) && !take_number(numbers, name, value))
+			return format("option %s %s: unknown, or not a number", name, value);
+		options->pause |= !strcmp(name, "--pause-at");
+	}
+	options->pid = (int)pid;
+	launch->argv = *arguments ? arguments + 1 : arguments;
+	if (variables || !launch->environment)
+		launch->environment = environment;
+	return NULL;
+}
+
+struct command {
+	const char *name;
+	int (*action)(const struct options *options);
+	bool needs_pid, needs_program, needs_state, needs_pidfile;
+};
+
+static const struct command commands[] = {
+	{ "run", command_run, .needs_program = true, .needs_state = true },
+	{ "pause", command_pause, .needs_pid = true },
+	{ "restore", command_restore, .needs_program = true, .needs_state = true, .needs_pidfile = true },
+	{ "resume", command_resume, .needs_pid = true },
+	{ "kill", command_kill, .needs_pid = true },
+	{ "status", command_status, .needs_pid = true },
+};
+
+static int perform(const struct command *command, const struct options *options)
+{
+	if (command->needs_pid && options->pid <= 1)
+		return usage("--pid is missing");
+	if (command->needs_program && !options->launch.argv[0])
+		return usage("a program is missing");
+	if ((command->needs_state || options->moved) && !options->launch.state)
+		return usage("--state is missing");
+	if (command->needs_pidfile && !options->launch.pidfile)
+		return usage("--pidfile is missing");
+	return command->action(options);
+}
+
+static int run_command(char **arguments, char **environment)
+{
+	struct options options = { .timeout = DEFAULT_TIMEOUT };
+	if (!arguments[0] || !arguments[1])
+		return usage("a command is missing");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (strcmp(commands[i].name, arguments[1]))
+			continue;
+		if (commands[i].action == command_restore)
+			options.launch.environment = environment;
+		const char *wrong = parse(arguments + 2, &options);
+		return wrong ? usage(wrong) : perform(&commands[i], &options);
+	}
+	return usage(format("command %s: unknown", arguments[1]));
+}
+
+/* From START_CODE: the stack holds argc, argv, NULL, environment. */
+__attribute__((used)) _Noreturn void start(long *stack)
+{
+	int fd;
+	while ((fd = open_file("/dev/null", O_RDWR)) >= 0 && fd < 3) /* the standard descriptors may be closed */
+		;
+	SYS(NR_close, fd);
+	leave(run_command((char **)(stack + 1), (char **)(stack + 1 + stack[0] + 1)));
+}

@@ -1,0 +1,218 @@
+/*
+ * Bringing every thread of a tree to an equivalence point.
+ *
+ * All threads are stopped and judged. If all stand well (an idle server, waiting in system calls), that is all. Else breakpoints are
+ * planted at all sites and the others run on; whoever arrives stays in its ptrace stop. Threads that block on the way are found by
+ * stopping them again every few milliseconds. While breakpoints are planted our death by SIGKILL would be the program's as
+ * well: that is the time between `plant` and `unplant`, and no longer. SIGTERM, SIGINT and SIGHUP are obeyed by rolling back.
+ */
+#include "session.h"
+
+enum { FIRST_LOOK = 1, LONGEST_LOOK = 16, ROLL_BACK_TIME = 3000, PATIENT_STEPS = 8 };
+
+static bool timed_out(struct session *session)
+{
+	if (session->cancelled)
+		return refuse(session, "interrupted", 0, "interrupted by signal %d", (long)session->cancelled);
+	return refuse(session, "timeout", 0, "not every thread reached an equivalence point in time");
+}
+
+static bool is_main(const struct session *session, const struct thread *thread)
+{
+	return thread->tid == session->root;
+}
+
+static bool root_is_gone(struct session *session)
+{
+	for (struct process *process = session->processes; process; process = process->next)
+		if (process->pid == session->root && !process->gone)
+			return false;
+	refuse(session, "gone", session->root, "process %d: has ended", (long)session->root);
+	return true;
+}
+
+/* A thread that stands well may still have to go on, to the site that was asked for. */
+static bool is_wanted(struct session *session, const struct thread *thread)
+{
+	if (!session->count || !is_main(session, thread))
+		return true;
+	if (thread->stop == BREAKPOINT)
+		session->hits++;
+	return session->hits >= session->count;
+}
+
+/* Each live process's space is treated; doing it twice for a shared one is harmless. */
+static bool plant(struct session *session)
+{
+	for (struct process *process = session->processes; process; process = process->next)
+		if (!process->gone && !(session->at ? plant_one(session, process->space, session->at) : plant_all(session, process->space)))
+			return false;
+	return true;
+}
+
+/*
+ * Gets a thread past a breakpoint where it cannot stay. In a signal handler, or below foreign code that calls back, it may meet
+ * thousands of them before it can: then it runs a while without any, longer each time.
+ */
+static bool pass(struct session *session, struct thread *thread, enum verdict verdict)
+{
+	bool done;
+	if (verdict != FRAME_UNKNOWN || ++thread->rejections <= PATIENT_STEPS) {
+		done = step_over(session, thread);
+	} else {
+		int doubled = thread->rejections - PATIENT_STEPS;
+		done = run_freely(session, thread, doubled < 4 ? 1 << doubled : LONGEST_LOOK) && plant(session);
+	}
+	return done || session->error || timed_out(session);
+}
+
+/* Keeps a stopped thread where it is, or lets it go on. False after a failure. */
+static bool consider(struct session *session, struct thread *thread)
+{
+	enum verdict verdict = UNSEEN;
+	if (thread->stop == STOPPED || thread->stop == BREAKPOINT) {
+		examine(thread);
+		if (is_accepted(thread) && is_wanted(session, thread))
+			return true;
+		verdict = thread->verdict;
+		thread->verdict = UNSEEN;
+	}
+	if (thread->stop == BREAKPOINT)
+		return pass(session, thread, verdict);
+	let_go(thread, PTRACE_CONT);
+	return true;
+}
+
+/* Considers every stopped thread until each is kept or runs (a step stops others, who are then considered again). */
+static bool sweep(struct session *session)
+{
+	for (bool again = true; again;) {
+		again = false;
+		for (struct thread *thread = session->threads; thread; thread = thread->next) {
+			if (!is_live(thread) || thread->stop == RUNNING || is_accepted(thread))
+				continue;
+			again |= thread->stop == BREAKPOINT;
+			if (!consider(session, thread) || session->error)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool all_accepted(const struct session *session)
+{
+	for (struct thread *thread = session->threads; thread; thread = thread->next)
+		if (is_live(thread) && !is_accepted(thread))
+			return false;
+	return true;
+}
+
+static void interrupt_running(struct session *session)
+{
+	for (struct thread *thread = session->threads; thread; thread = thread->next)
+		if (is_live(thread) && thread->stop == RUNNING)
+			SYS(NR_ptrace, PTRACE_INTERRUPT, thread->tid, 0, 0);
+}
+
+static bool converge(struct session *session)
+{
+	long patience = FIRST_LOOK, look = now() + patience;
+	for (;;) {
+		if (!sweep(session) || root_is_gone(session))
+			return false;
+		if (all_accepted(session))
+			return true;
+		wait_events(session, look < session->deadline ? look : session->deadline);
+		if (session->cancelled || now() >= session->deadline)
+			return timed_out(session);
+		if (now() >= look) {
+			interrupt_running(session);
+			patience = patience < LONGEST_LOOK ? 2 * patience : LONGEST_LOOK;
+			look = now() + patience;
+		}
+	}
+}
+
+static bool unplant_all(struct session *session)
+{
+	bool done = true;
+	for (struct space *space = session->spaces; space; space = space->next) {
+		bool used = false;
+		for (struct process *process = session->processes; process; process = process->next)
+			used |= process->space == space && !process->gone;
+		if (used)
+			done &= unplant(session, space);
+	}
+	return done;
+}
+
+/* Runs until some thread comes to `at`; then everything is stopped. */
+static bool run_to_address(struct session *session)
+{
+	bool arrived = false;
+	if (!plant(session))
+		return false;
+	while (!arrived) {
+		for (struct thread *thread = session->threads; thread; thread = thread->next) {
+			arrived |= is_live(thread) && thread->stop == BREAKPOINT;
+			if (is_live(thread) && thread->stop != RUNNING && thread->stop != BREAKPOINT)
+				let_go(thread, PTRACE_CONT);
+		}
+		if (session->error || root_is_gone(session))
+			return false;
+		if (!arrived && !wait_events(session, session->deadline))
+			return timed_out(session);
+	}
+	if (!stop_all(session, NULL, session->deadline))
+		return timed_out(session);
+	for (struct thread *thread = session->threads; thread; thread = thread->next)
+		if (thread->stop == BREAKPOINT)
+			thread->stop = STOPPED; /* the breakpoint goes: nothing to step over */
+	return unplant_all(session);
+}
+
+static bool stand_well_already(struct session *session)
+{
+	for (struct thread *thread = session->threads; thread; thread = thread->next)
+		if (is_live(thread) && thread->stop == STOPPED)
+			examine(thread);
+	return !session->count && !session->at && all_accepted(session);
+}
+
+bool pause_tree(struct session *session)
+{
+	if (!stop_all(session, NULL, session->deadline))
+		return timed_out(session);
+	if (session->error || root_is_gone(session))
+		return false;
+	if (session->at) {
+		if (!run_to_address(session))
+			return false;
+		session->arrived = session->at;
+		session->at = 0;
+	}
+	if (!stand_well_already(session) || session->arrived) {
+		if (!plant(session) || !converge(session))
+			return false;
+		if (!unplant_all(session))
+			return false;
+	}
+	return halt_tree(session);
+}
+
+void roll_back(struct session *session)
+{
+	session->cancelled = 0;
+	stop_all(session, NULL, now() + ROLL_BACK_TIME);
+	unplant_all(session);
+	for (struct thread *thread = session->threads; thread; thread = thread->next) {
+		if (thread->stop == RUNNING || thread->stop == GONE)
+			continue;
+		if (is_live(thread) && !is_accepted(thread))
+			examine(thread); /* for the report: where it is now, and what is wrong with that */
+		SYS(NR_ptrace, PTRACE_DETACH, thread->tid, 0, thread->signal);
+	}
+	for (struct process *process = session->processes; process; process = process->next)
+		if (process->halted && !process->gone)
+			SYS(NR_kill, process->pid, SIGCONT);
+}

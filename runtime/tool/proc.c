@@ -1,0 +1,147 @@
+/* See proc.h. */
+#include "proc.h"
+
+static void add_number(struct numbers *list, int item)
+{
+	if (list->count == list->room) {
+		list->room = 2 * list->room + 16;
+		int *larger = allocate(list->room * sizeof *larger);
+		if (list->count)
+			memcpy(larger, list->items, list->count * sizeof *larger);
+		list->items = larger;
+	}
+	list->items[list->count++] = item;
+}
+
+bool contains(const struct numbers *list, int item)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i] == item)
+			return true;
+	return false;
+}
+
+/* Adds all the decimal numbers of a text. */
+static void add_numbers(struct numbers *list, const char *text)
+{
+	while (*text) {
+		int value = 0;
+		if (*text < '0' || *text > '9') {
+			text++;
+			continue;
+		}
+		for (; *text >= '0' && *text <= '9'; text++)
+			value = 10 * value + (*text - '0');
+		add_number(list, value);
+	}
+}
+
+/* linux/dirent.h */
+struct linux_dirent64 {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+struct numbers threads_of(int pid)
+{
+	struct numbers list = { 0 };
+	int fd = open_file(format("/proc/%d/task", (long)pid), O_RDONLY);
+	if (fd < 0)
+		return list;
+	static char buffer[16384] __attribute__((aligned(8)));
+	long count;
+	while ((count = SYS(NR_getdents64, fd, buffer, sizeof buffer)) > 0) {
+		for (long at = 0; at < count;) {
+			struct linux_dirent64 *entry = (struct linux_dirent64 *)(buffer + at);
+			if (entry->name[0] != '.')
+				add_numbers(&list, entry->name);
+			at += entry->size;
+		}
+	}
+	SYS(NR_close, fd);
+	return list;
+}
+
+static void add_tree(struct numbers *list, int pid)
+{
+	struct numbers threads = threads_of(pid);
+	char state = state_of(pid, pid);
+	if (!threads.count || (state == 'Z' && threads.count == 1) || contains(list, pid))
+		return;
+	add_number(list, pid);
+	for (size_t i = 0; i < threads.count; i++) {
+		char *text = read_file(format("/proc/%d/task/%d/children", (long)pid, (long)threads.items[i]));
+		struct numbers children = { 0 };
+		if (text)
+			add_numbers(&children, text);
+		for (size_t child = 0; child < children.count; child++)
+			add_tree(list, children.items[child]);
+	}
+}
+
+struct numbers tree_of(int pid)
+{
+	struct numbers list = { 0 };
+	add_tree(&list, pid);
+	return list;
+}
+
+long status_number(int tid, const char *field)
+{
+	char *text = read_file(format("/proc/%d/status", (long)tid));
+	size_t size = strlen(field);
+	for (; text && *text; text++) {
+		if (memcmp(text, field, size) == 0 && text[size] == ':') {
+			long value = 0;
+			for (text += size + 1; *text == '\t' || *text == ' ';)
+				text++;
+			for (; *text >= '0' && *text <= '9'; text++)
+				value = 10 * value + (*text - '0');
+			return value;
+		}
+		while (text[0] && text[0] != '\n')
+			text++;
+		if (!*text)
+			break;
+	}
+	return -1;
+}
+
+char state_of(int pid, int tid)
+{
+	char *text = read_file(format("/proc/%d/task/%d/stat", (long)pid, (long)tid));
+	char *after = NULL;
+	for (char *at = text; at && *at; at++) /* the name may hold anything, so the last parenthesis counts */
+		if (*at == ')')
+			after = at;
+	return after && after[1] ? after[2] : 0;
+}
+
+static bool next_word(char **at, char **word)
+{
+	while (**at == ' ' || **at == '\n')
+		(*at)++;
+	*word = *at;
+	while (**at && **at != ' ' && **at != '\n')
+		(*at)++;
+	if (**at)
+		*(*at)++ = 0;
+	return **word != 0;
+}
+
+bool position_of(int pid, int tid, long *call, uint64_t *pc)
+{
+	char *text = read_file(format("/proc/%d/task/%d/syscall", (long)pid, (long)tid));
+	char *word, *last = NULL;
+	uint64_t number = 0;
+	if (!text || !next_word(&text, &word) || !strcmp(word, "running"))
+		return false;
+	bool in_call = word[0] != '-' && parse_number(word, &number);
+	*call = in_call ? (long)number : -1;
+	while (next_word(&text, &word))
+		last = word;
+	return last && parse_number(last, pc);
+}

@@ -1,0 +1,29 @@
+/* What /proc says about processes (proc(5)). */
+#ifndef TOOL_PROC_H
+#define TOOL_PROC_H
+
+#include "base.h"
+
+struct numbers {
+	int *items;
+	size_t count, room;
+};
+
+bool contains(const struct numbers *list, int item);
+
+/* Threads of a process; empty if it is gone. */
+struct numbers threads_of(int pid);
+
+/* A process and all its descendants, parents first; empty if it is gone. Zombies are left out. */
+struct numbers tree_of(int pid);
+
+/* A numeric field of /proc/TID/status, e.g. "TracerPid", or -1. */
+long status_number(int tid, const char *field);
+
+/* State letter of a thread: R, S, D, T (stopped), t (traced), Z; 0 if it is gone. */
+char state_of(int pid, int tid);
+
+/* Program counter (and number of the system call that it waits in, -1: none) of a thread that does not run; false if it runs. */
+bool position_of(int pid, int tid, long *call, uint64_t *pc);
+
+#endif

@@ -1,0 +1,257 @@
+/* See supervise.h. */
+#include "supervise.h"
+
+enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
+enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, SIG_SETMASK = 2 };
+enum { ALL_SIGNALS = 64, AT_SUPERVISOR = 100 };
+
+/* linux/signal.h and asm-generic/siginfo.h; the kernel's struct sigaction is shorter on aarch64, zeros behind it do no harm. */
+struct child_info {
+	int32_t signal, error, code, pad, pid;
+	uint32_t uid;
+	int32_t status, rest[25];
+};
+_Static_assert(sizeof(struct child_info) == 128, "siginfo_t");
+
+/* What goes through the pipe from the supervisor (its start) and from the program before exec (its failure). */
+struct report {
+	int32_t pid, error, status, step;
+};
+
+static const char *const steps[] = { "the supervisor cannot be started", "the working directory cannot be entered",
+	"standard input cannot be opened", "standard output cannot be opened", "standard error cannot be opened",
+	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read" };
+enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE };
+
+static void send(int fd, int pid, long error, int status, enum step step)
+{
+	struct report report = { pid, error < 0 ? (int32_t)-error : 0, status, step };
+	write_all(fd, (const char *)&report, sizeof report);
+}
+
+static void null_streams(void)
+{
+	int fd = open_file("/dev/null", O_RDWR);
+	for (int stream = 0; stream < 3; stream++)
+		SYS(NR_dup3, fd, stream, 0);
+	SYS(NR_close, fd);
+}
+
+static void default_signals(void)
+{
+	uint64_t none = 0, action[4] = { 0 };
+	for (int signal = 1; signal <= ALL_SIGNALS; signal++)
+		SYS(NR_rt_sigaction, signal, action, 0, sizeof none);
+	SYS(NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
+}
+
+/* --- supervisor --------------------------------------------------------------------------------------------------- */
+
+static void record_end(int state, const struct child_info *info)
+{
+	static const char draft[] = EXIT_FILE ".new";
+	if (SYS(NR_faccessat, state, MOVED_FILE, 0) == 0)
+		return;
+	const char *what = info->code == CLD_EXITED ? "status" : "signal";
+	char *text = format("%s %d\n", what, (long)info->status);
+	int fd = (int)SYS(NR_openat, state, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	write_all(fd, text, strlen(text));
+	SYS(NR_close, fd);
+	SYS(NR_renameat2, state, draft, state, EXIT_FILE, 0);
+}
+
+/* The end is recorded before the process is reaped: until then its pid cannot come to life again, by a move back to this machine. */
+static _Noreturn void supervise(int state, int pid)
+{
+	struct child_info info;
+	long result;
+	do {
+		memset(&info, 0, sizeof info);
+		result = SYS(NR_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, 0);
+	} while (result == -EINTR);
+	if (result == 0)
+		record_end(state, &info);
+	SYS(NR_wait4, pid, 0, WALL, 0);
+	leave(0);
+}
+
+/* A process of its own session that nobody waits for: true in it. */
+static bool detach(void)
+{
+	long child = spawn();
+	if (child != 0) {
+		int status;
+		SYS(NR_wait4, child, &status, WALL, 0);
+		return false;
+	}
+	SYS(NR_setsid);
+	if (spawn() != 0)
+		leave(0);
+	return true;
+}
+
+/* --- program ------------------------------------------------------------------------------------------------------- */
+
+static long redirect(const char *path, int flags, int stream)
+{
+	int fd = open_file(path ? path : "/dev/null", path ? flags : O_RDWR);
+	if (fd < 0)
+		return fd;
+	return SYS(NR_dup3, fd, stream, 0);
+}
+
+static _Noreturn void fail(int report, long error, enum step step)
+{
+	send(report, 0, error, 0, step);
+	leave(127);
+}
+
+static _Noreturn void become_program(const struct launch *how, int go, int report)
+{
+	char token;
+	long result = 0;
+	if (SYS(NR_read, go, &token, 1) != 1)
+		leave(127); /* the command has died before it was attached */
+	SYS(NR_setsid);
+	default_signals();
+	if (how->directory && (result = SYS(NR_chdir, how->directory)) < 0)
+		fail(report, result, STEP_DIRECTORY);
+	if ((result = redirect(how->input, O_RDONLY, 0)) < 0)
+		fail(report, result, STEP_INPUT);
+	if ((result = redirect(how->output, O_WRONLY | O_CREAT | O_APPEND, 1)) < 0)
+		fail(report, result, STEP_OUTPUT);
+	if ((result = redirect(how->errors, O_WRONLY | O_CREAT | O_APPEND, 2)) < 0)
+		fail(report, result, STEP_ERRORS);
+	SYS(NR_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+	if (LAYOUT_PERSONALITY >= 0)
+		SYS(NR_personality, LAYOUT_PERSONALITY);
+	fail(report, SYS(NR_execve, how->argv[0], how->argv, how->environment), STEP_EXEC);
+}
+
+static _Noreturn void supervise_program(const struct launch *how, const int go[2], int report, int state)
+{
+	long pid = spawn();
+	if (pid == 0) {
+		SYS(NR_close, go[1]);
+		become_program(how, go[0], report);
+	}
+	send(report, (int)pid, pid < 0 ? pid : 0, 0, STEP_SUPERVISOR);
+	null_streams();
+	SYS(NR_dup3, state, AT_SUPERVISOR, O_CLOEXEC);
+	SYS(NR_close_range, 3, AT_SUPERVISOR - 1, 0);
+	SYS(NR_close_range, AT_SUPERVISOR + 1, ~0u, 0);
+	SYS(NR_chdir, "/");
+	supervise(AT_SUPERVISOR, (int)pid);
+}
+
+static bool receive(int fd, struct report *report)
+{
+	long count;
+	do
+		count = SYS(NR_read, fd, report, sizeof *report);
+	while (count == -EINTR);
+	return count == sizeof *report;
+}
+
+static struct outcome failed(long error, enum step step)
+{
+	return (struct outcome){ .error = (int32_t)-error, .step = steps[step] };
+}
+
+/* Opens the state directory and removes what an earlier life of the program has left there. */
+static int open_state(const char *path)
+{
+	int state = open_file(path, O_DIRECTORY_PATH);
+	if (state >= 0) {
+		SYS(NR_unlinkat, state, EXIT_FILE, 0);
+		SYS(NR_unlinkat, state, MOVED_FILE, 0);
+	}
+	return state;
+}
+
+struct outcome launch(const struct launch *how, bool (*seize)(void *context, int pid), void *context)
+{
+	int go[2], pipe[2], state = open_state(how->state);
+	struct report report = { 0 }, failure;
+	if (state < 0)
+		return failed(state, STEP_SUPERVISOR);
+	SYS(NR_pipe2, go, O_CLOEXEC);
+	SYS(NR_pipe2, pipe, O_CLOEXEC);
+	if (detach())
+		supervise_program(how, go, pipe[1], state);
+	SYS(NR_close, pipe[1]);
+	SYS(NR_close, go[0]);
+	if (!receive(pipe[0], &report) || report.error)
+		return failed(-report.error, STEP_SUPERVISOR);
+	char *number = format("%d\n", (long)report.pid);
+	long result = how->pidfile ? replace_file(how->pidfile, number) : 0;
+	if (result < 0)
+		return failed(result, STEP_PIDFILE);
+	if (seize && !seize(context, report.pid))
+		return (struct outcome){ 0 };
+	write_all(go[1], "", 1);
+	if (!seize && receive(pipe[0], &failure))
+		return failed(-failure.error, failure.step);
+	return (struct outcome){ .pid = report.pid };
+}
+
+/* --- restore ------------------------------------------------------------------------------------------------------- */
+
+/* execvp(3), for criu and what may stand before it. Returns -errno. */
+static long execute(const struct launch *how)
+{
+	static const char *const directories[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+	const char *name = how->argv[0];
+	for (const char *c = name; *c; c++)
+		if (*c == '/')
+			return SYS(NR_execve, name, how->argv, how->environment);
+	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+		SYS(NR_execve, format("%s/%s", directories[i], name), how->argv, how->environment);
+	return -ENOENT;
+}
+
+static _Noreturn void supervise_restore(const struct launch *how, int report, int state)
+{
+	int status = 0;
+	uint64_t pid = 0;
+	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 1); /* criu ends; the restored process then becomes our child */
+	long criu = spawn();
+	if (criu == 0) {
+		default_signals();
+		SYS(NR_dup3, 2, 1, 0); /* standard output is for our answer */
+		SYS(NR_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+		fail(report, execute(how), STEP_EXEC);
+	}
+	null_streams();
+	SYS(NR_wait4, criu, &status, WALL, 0);
+	char *text = status ? NULL : read_file(how->pidfile);
+	for (char *end = text; end && *end; end++)
+		if (*end == '\n')
+			*end = 0;
+	bool good = text && parse_number(text, &pid);
+	send(report, (int)pid, status || good ? 0 : -ENOENT, status, STEP_READ_PIDFILE);
+	if (!good)
+		leave(1);
+	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 0);
+	SYS(NR_close, report);
+	SYS(NR_chdir, "/");
+	supervise(state, (int)pid);
+}
+
+struct outcome restore(const struct launch *how)
+{
+	int pipe[2], state = open_state(how->state);
+	struct report report = { 0 };
+	if (state < 0)
+		return failed(state, STEP_SUPERVISOR);
+	SYS(NR_unlinkat, AT_FDCWD, how->pidfile, 0);
+	SYS(NR_pipe2, pipe, O_CLOEXEC);
+	if (detach())
+		supervise_restore(how, pipe[1], state);
+	SYS(NR_close, pipe[1]);
+	if (!receive(pipe[0], &report))
+		return failed(-ESRCH, STEP_SUPERVISOR);
+	if (report.error)
+		return failed(-report.error, report.step);
+	return (struct outcome){ .pid = report.pid, .status = report.status };
+}

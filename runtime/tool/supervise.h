@@ -1,0 +1,38 @@
+/* Starting and restoring programs under a supervisor that outlives the command and records how they end. */
+#ifndef TOOL_SUPERVISE_H
+#define TOOL_SUPERVISE_H
+
+#include "base.h"
+
+/*
+ * Files of the state directory: `exit`, "status N" or "signal N", appears when the program has ended; `moved`, made by others
+ * before they kill it, says that it lives on elsewhere: then nothing is recorded.
+ */
+#define EXIT_FILE "exit"
+#define MOVED_FILE "moved"
+
+struct launch {
+	char **argv, **environment;
+	const char *directory;             /* working directory */
+	const char *state;                 /* state directory */
+	const char *input, *output, *errors; /* NULL: /dev/null; output and errors are appended to */
+	const char *pidfile;               /* launch: written, NULL: not; restore: read, written by criu */
+};
+
+struct outcome {
+	int32_t pid;    /* of the program, or 0 */
+	int32_t error;  /* errno of a failure before the program ran, or 0 */
+	int32_t status; /* restore: criu's wait status */
+	const char *step; /* what failed */
+};
+
+/*
+ * Starts a program in a new session with only its three standard descriptors, under a supervisor. If `seize` is not NULL it is
+ * called with the program's pid before exec, to attach to it.
+ */
+struct outcome launch(const struct launch *how, bool (*seize)(void *context, int pid), void *context);
+
+/* Runs criu (argv), which must detach (`--restore-detached`) and write `pidfile`; supervises the restored root process. */
+struct outcome restore(const struct launch *how);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * x86_64 for transproc-stop: system calls, registers, breakpoints. Sources: Linux arch/x86/entry/syscalls/syscall_64.tbl,
+ * arch/x86/include/uapi/asm/ptrace.h and ptrace-abi.h, arch/x86/kernel/signal.c; System V psABI for x86-64, figure 3.36.
+ */
+#ifndef TOOL_ISA_H
+#define TOOL_ISA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+	NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13,
+	NR_rt_sigprocmask = 14, NR_pread64 = 17, NR_pwrite64 = 18, NR_getpid = 39, NR_clone = 56, NR_execve = 59,
+	NR_exit_group = 231, NR_wait4 = 61, NR_kill = 62, NR_chdir = 80, NR_umask = 95, NR_ptrace = 101, NR_setsid = 112,
+	NR_rt_sigtimedwait = 128, NR_personality = 135, NR_prctl = 157, NR_getdents64 = 217, NR_clock_gettime = 228,
+	NR_waitid = 247, NR_openat = 257, NR_unlinkat = 263, NR_renameat2 = 316, NR_readlinkat = 267, NR_faccessat = 269,
+	NR_dup3 = 292, NR_pipe2 = 293, NR_kcmp = 312, NR_statx = 332, NR_close_range = 436,
+};
+
+enum { ELF_MACHINE = 62, LAYOUT_PERSONALITY = -1 };
+
+/* struct user_regs_struct: what PTRACE_GETREGSET(NT_PRSTATUS) delivers. */
+struct registers {
+	uint64_t r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss, fs_base, gs_base, ds,
+		es, fs, gs;
+};
+_Static_assert(sizeof(struct registers) == 27 * 8, "user_regs_struct");
+
+/* DWARF numbers; the return address lies just below the CFA. */
+enum { DWARF_REGISTERS = 16, DWARF_SP = 7, RETURN_REGISTER = -1, RETURN_OFFSET = -8 };
+
+static inline void dwarf_registers(const struct registers *r, uint64_t out[DWARF_REGISTERS])
+{
+	const uint64_t order[] = { r->ax, r->dx, r->cx, r->bx, r->si, r->di, r->bp, r->sp,
+		r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+	memcpy(out, order, sizeof order);
+}
+
+static inline uint64_t program_counter(const struct registers *r) { return r->ip; }
+static inline void set_program_counter(struct registers *r, uint64_t pc) { r->ip = pc; }
+
+/* int3: one byte, so it never reaches into the next instruction; the CPU stops behind it, the kernel says SI_KERNEL. */
+static const uint8_t breakpoint[] = { 0xcc };
+enum { BREAKPOINT_REWIND = 1, BREAKPOINT_CODE = 0x80 };
+
+static inline long call_result(const struct registers *r) { return (long)r->ax; }
+
+/*
+ * At the instruction behind the trap: the call was cut short and the kernel issues it again, by itself, on the way back to user
+ * mode. The -ERESTART codes are visible only there (orig_ax is then the call's number).
+ */
+static inline bool call_will_restart(const struct registers *r)
+{
+	long result = (long)r->ax;
+	return (long)r->orig_ax >= 0 && (result == -512 || result == -513 || result == -514 || result == -516);
+}
+
+/* Makes a thread behind the trap issue its call again. False once the number is forgotten (a handler ran in between). */
+static inline bool call_again(struct registers *r, uint64_t trap, uint64_t first_argument)
+{
+	(void)first_argument; /* rdi is as it was */
+	if ((long)r->orig_ax < 0)
+		return false;
+	r->ip = trap;
+	r->ax = r->orig_ax;
+	r->orig_ax = (uint64_t)-1; /* no system call under way: the kernel must not adjust pc once more */
+	return true;
+}
+
+static inline long raw_syscall(long n, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	__asm__ volatile("syscall" : "+a"(n) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+	return n;
+}
+
+#define START_CODE                     \
+	".globl _start\n_start:\n"     \
+	"	xor %ebp, %ebp\n"      \
+	"	mov %rsp, %rdi\n"      \
+	"	and $-16, %rsp\n"      \
+	"	call start\n"          \
+	"	hlt\n"
+
+#endif

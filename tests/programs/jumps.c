@@ -1,0 +1,100 @@
+/*
+ * setjmp and longjmp: errors thrown through many frames, nested handlers, jump buffers in the heap, and locals that
+ * were changed between setjmp and longjmp (volatile, as C demands). Usage: jumps [rounds]
+ */
+#include <setjmp.h>
+
+#include "program.h"
+
+struct handler {
+  struct handler *outer;
+  jmp_buf place;
+  uint64_t thrown;
+};
+
+static struct handler *innermost;
+
+static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 71); }
+
+static NOINLINE _Noreturn void throw_error(uint64_t value) {
+  struct handler *handler = innermost;
+  CHECK(handler != NULL);
+  innermost = handler->outer;
+  handler->thrown = value;
+  longjmp(handler->place, (int)(value % 1000) + 1);
+}
+
+/* Throws from a depth that depends on the value, or returns from below. */
+static NOINLINE uint64_t dive(unsigned depth, uint64_t value) {
+  if (depth == 0) {
+    if (value % 3 != 0)
+      throw_error(value);
+    return step(value);
+  }
+  uint64_t below = dive(depth - 1, step(value));
+  return mix(below, value);
+}
+
+/* Tries, catches, and tries again until nothing is thrown. */
+static NOINLINE uint64_t attempt(uint64_t seed) {
+  volatile uint64_t value = seed;
+  volatile unsigned tries = 0;
+  struct handler *handler = malloc(sizeof *handler);
+  CHECK(handler != NULL);
+  handler->outer = innermost;
+  int code = setjmp(handler->place);
+  if (code != 0) {
+    CHECK(code == (int)(handler->thrown % 1000) + 1);
+    value = mix(value, handler->thrown);
+  }
+  tries++;
+  innermost = handler;
+  uint64_t result = dive(5 + tries % 7, value);
+  innermost = handler->outer;
+  free(handler);
+  return mix(result, tries);
+}
+
+/* Handlers within handlers: each level catches what the next one throws and throws on. */
+static NOINLINE uint64_t nest(unsigned depth, uint64_t seed) {
+  struct handler handler = {.outer = innermost};
+  volatile uint64_t mine = step(seed);
+  if (setjmp(handler.place) == 0) {
+    innermost = &handler;
+    if (depth == 0)
+      throw_error(mine);
+    nest(depth - 1, mine);
+    CHECK(!"the level below throws");
+  }
+  uint64_t caught = mix(handler.thrown, mine);
+  if (handler.outer != NULL)
+    throw_error(caught);
+  return caught;
+}
+
+/* A loop made of longjmp alone. */
+static NOINLINE uint64_t loop(uint64_t seed) {
+  jmp_buf place;
+  volatile uint64_t sum = seed;
+  volatile int turns = 0;
+  int value = setjmp(place);
+  CHECK(value == turns);
+  sum = step(sum + (uint64_t)value);
+  turns++;
+  if (turns < 20)
+    longjmp(place, turns);
+  return sum;
+}
+
+int main(int argc, char **argv) {
+  long rounds = argument(argc, argv, 1, 2000000);
+  uint64_t sum = opaque(53);
+  for (long i = 0; i < rounds; i++) {
+    sum = attempt(sum);
+    sum = mix(sum, nest(8, sum));
+    sum = mix(sum, loop(sum));
+    CHECK(innermost == NULL);
+    progress("jumps", i, rounds, sum);
+  }
+  return finish("jumps", sum);
+}

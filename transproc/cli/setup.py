@@ -1,0 +1,24 @@
+"""`transproc setup`: builds what is built on first use."""
+
+from __future__ import annotations
+
+import typer
+
+from transproc import log
+from transproc.cli import common
+from transproc.lab.rootfs import images
+from transproc.toolchain.sysroot import toolchain
+
+
+def setup() -> None:
+    """Builds the compiler plugin, the sysroot, the pause tool and the lab's guests; quick when all is there.
+
+    Everything goes to $TRANSPROC_HOME (default ~/.cache/transproc).
+    """
+    with log.step("toolchain"):
+        typer.echo(toolchain().root)
+    with log.step("guests"):
+        images()
+
+
+app = common.application(setup)

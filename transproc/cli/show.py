@@ -1,0 +1,80 @@
+"""`transproc show`: what is in an image."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transproc.binary.pair import PairStore
+from transproc.cli import common
+from transproc.cluster.job import JobStore
+from transproc.errors import TransprocError
+from transproc.images.directory import ImageDirectory
+from transproc.transform import describe
+from transproc.transform.describe import FrameView, ThreadView
+
+
+def show(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="DIR|NAME", help="An image directory, or a dumped job.", show_default=False),
+    ],
+    pair: Annotated[
+        list[Path] | None, typer.Option("--pair", metavar="PATH", help="The program, or a directory with it.")
+    ] = None,
+    values: Annotated[
+        bool, typer.Option("--values/--no-values", help="The live values of each frame.")
+    ] = True,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Shows the threads of an image: each frame with its function, source line and live values.
+
+    A transformed image has a resume record in the place of each frame.
+
+    \b
+    Examples:
+      transproc show nbody
+      transproc show images/dump --pair ./nbody
+    """
+    directory, places = _find(what, pair or [])
+    threads = describe.stacks(ImageDirectory(directory), PairStore(places))
+    if as_json:
+        common.show_json([dataclasses.asdict(thread) for thread in threads])
+        return
+    typer.echo(directory)
+    for thread in threads:
+        _thread(thread, values)
+
+
+def _find(what: str, pair: list[Path]) -> tuple[Path, list[Path]]:
+    path, store = Path(what), JobStore()
+    if "/" in what or path.is_dir():
+        if not path.is_dir():
+            raise TransprocError(f"{path}: no such directory")
+        return path, pair or [Path()]
+    job = store.load(what)
+    found = [d for d in (store.move(job.name) / "images" / kind for kind in ("image", "dump")) if d.is_dir()]
+    if not found:
+        raise TransprocError(f"job {what}: has no image", hint=f"'transproc dump {what}' writes one")
+    return found[0], pair or [store.pair(job.name)]
+
+
+def _thread(thread: ThreadView, values: bool) -> None:
+    typer.echo(f"process {thread.pid}, thread {thread.tid}, {thread.isa}")
+    for number, frame in enumerate(thread.frames):
+        typer.echo(f"  #{number:<3}{_frame(frame)}")
+        for value in frame.values if values else []:
+            typer.echo(f"        {value.type} {value.name} = {value.value}")
+    if thread.problem:
+        typer.echo(f"  cannot be read further: {thread.problem}")
+
+
+def _frame(frame: FrameView) -> str:
+    where = f" at {frame.line}" if frame.line else ""
+    return f"{frame.function}{where}  ({frame.kind} {frame.address:#x}, site {frame.site}, {frame.objects} stack objects)"
+
+
+app = common.application(show)

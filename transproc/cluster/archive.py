@@ -1,0 +1,79 @@
+"""Files as tar streams: the host's side as a process with a pipe, the node's side as a shell command.
+
+The host has GNU tar, which renames the archive's top entry on its way, so that a file or directory arrives under the name it
+shall have. A node's tar may be a small one: it then gets no sparse files and no times below a second.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from transproc.errors import CommandError
+from transproc.run import spawn
+
+_RICH = ["--format=posix", "--sparse"]
+_PLAIN = ["--format=gnu"]
+
+
+def _rename(name: str) -> str:
+    """Option that replaces the first component of member names (flag S: not in targets of symbolic links)."""
+    escaped = name.replace("\\", r"\\").replace("&", r"\&").replace(",", r"\,")
+    return f"--transform=s,^[^/]*,{escaped},S"
+
+
+@contextmanager
+def _tar(
+    argv: Sequence[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A local tar that must succeed once its pipe has ended; raises CommandError."""
+    with (
+        tempfile.TemporaryFile() as errors,
+        spawn(argv, stdin=stdin, stdout=stdout, stderr=errors) as process,
+    ):
+        yield process
+        if process.stdin:
+            process.stdin.close()
+        if process.wait():
+            errors.seek(0)
+            raise CommandError(argv, process.returncode, errors.read().decode(errors="replace"))
+
+
+@contextmanager
+def pack(local: Path, name: str, *, gnu: bool) -> Iterator[IO[bytes]]:
+    """A stream with an archive of `local`, a file or a directory, as top entry `name`; `gnu`: for a GNU tar."""
+    path = local.absolute()
+    options = ["--numeric-owner", *(_RICH if gnu else _PLAIN), _rename(name)]
+    argv = ["tar", *options, "-C", str(path.parent), "-cf", "-", "--", path.name]
+    with _tar(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        with process.stdout:
+            yield process.stdout
+
+
+@contextmanager
+def unpack(local: Path) -> Iterator[IO[bytes]]:
+    """A stream to which an archive with one top entry is written; the entry becomes `local`."""
+    path = local.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    argv = ["tar", "--numeric-owner", "-p", _rename(path.name), "-C", str(path.parent), "-xf", "-"]
+    with _tar(argv, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        yield process.stdin
+
+
+def pack_script(remote: PurePosixPath, *, gnu: bool) -> str:
+    """Shell command for a node that writes the archive of one path to its standard output."""
+    options = ["--numeric-owner", *_RICH] if gnu else []
+    return shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", remote.name])
+
+
+def unpack_script(directory: PurePosixPath) -> str:
+    """Shell command for a node that unpacks its standard input in a directory, which is made when missing."""
+    place = shlex.quote(str(directory))
+    return f"mkdir -p {place} && tar -C {place} -xpf -"

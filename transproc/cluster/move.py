@@ -1,0 +1,256 @@
+"""The steps of a migration, one by one, each recorded: what `transproc pause`, `dump`, `transform`, `restore` and `resume` do.
+
+`migration.py` strings them together as one transaction. Two copies of a process never run: the source stays stopped
+from the pause on, and is continued only after the target's copy is known to be gone or never to have run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+from transproc.binary.pair import PairStore
+from transproc.cluster import transfer
+from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.place import Liveness, PauseRequest, Place
+from transproc.cluster.transfer import human
+from transproc.errors import TransprocError
+from transproc.process.pause import Pause
+
+
+class Report(Protocol):
+    """What a transformation tells."""
+
+    threads: int
+    frames: int
+    values: int
+
+
+class Transform(Protocol):
+    """`transproc.transform.pipeline.transform`."""
+
+    def __call__(self, source: Path, target: Path, *, pairs: PairStore, to: str) -> Report:
+        """Writes `target` as the image of `source` for the ISA `to`."""
+
+
+class Move:
+    """A job, the node that holds it, and (from `ship` on) the node that it goes to."""
+
+    def __init__(
+        self, store: JobStore, job: Job, source: Place, target: Place | None = None, *, transform: Transform
+    ) -> None:
+        self.store = store
+        self.job = job
+        self.source = source
+        self.bytes_sent = 0
+        self._target = target
+        self._transform = transform
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
+        self._data: Future[int] | None = None
+
+    @property
+    def target(self) -> Place:
+        """Where the job goes; raises `TransprocError` before that is known."""
+        if self._target is None:
+            raise TransprocError(f"job {self.job.name}: no target node")
+        return self._target
+
+    def preflight(self) -> str:
+        """Refuses what can be known to fail, before the process is touched."""
+        if self.target.node.name == self.source.node.name:
+            raise TransprocError(f"job {self.job.name}: is on node {self.source.node.name} already")
+        transfer.binary(self.store, self.job, self.target.node.isa)
+        if self.source.liveness(self.job.pid) is Liveness.GONE:
+            raise TransprocError(
+                f"job {self.job.name}: has ended", hint=f"'transproc wait {self.job.name}' shows its status"
+            )
+        if self.target.node.name in self.job.leftovers:
+            self._clear_leftover()
+        self.source.check_criu()
+        self.target.check_criu()
+        taken = self.target.taken(self.source.threads(self.job.pid))
+        if taken:
+            raise TransprocError(
+                f"node {self.target.node.name}: process ids in use: {', '.join(map(str, taken))}",
+                hint="a process keeps its ids when it moves; end those processes, or start the job again",
+            )
+        return f"{self.source.node.isa} → {self.target.node.isa}"
+
+    def prepare(self) -> str:
+        """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile."""
+        path = transfer.binary(self.store, self.job, self.target.node.isa)
+        self.target.prepare(path)
+        return human(path.stat().st_size)
+
+    def pause(self, request: PauseRequest) -> str:
+        """Stops the process at equivalence points; on failure it runs on."""
+        stopped = self.source.pause(self.job.pid, request)
+        self._record(State.PAUSED)
+        return describe(stopped)
+
+    def dump(self) -> str:
+        """Writes the image on the source, where the process stays stopped; its files set off to the target."""
+        if self._target is not None:
+            self._data = self._pool.submit(
+                transfer.relay_data, self.store, self.job, self.source, self._target
+            )
+        self.source.criu_dump(self.job.pid)
+        return ""
+
+    def fetch(self) -> str:
+        """Brings the image to the host."""
+        shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
+        count = transfer.fetch_dump(self.store, self.job, self.source)
+        self.source.forget_images()
+        self._record(State.DUMPED)
+        return human(count)
+
+    def transform(self, isa: str) -> str:
+        """Makes the image for the other ISA, on the host."""
+        images = self.images
+        remove(images / "image")
+        if isa == self.source.node.isa:
+            (images / "image").symlink_to("dump")
+            detail = "same ISA: as dumped"
+        else:
+            pairs = PairStore([self.store.pair(self.job.name)])
+            report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
+            detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
+        self._record(State.TRANSFORMED)
+        return detail
+
+    def ship(self) -> str:
+        """Sends the image, and sees that the job's files have arrived."""
+        count = transfer.ship_images(self.store, self.job, self.target)
+        if self._data is None:
+            self._data = self._pool.submit(
+                transfer.relay_data, self.store, self.job, self.source, self.target
+            )
+        self.bytes_sent = count + self._data.result()
+        return human(self.bytes_sent)
+
+    def restore(self) -> str:
+        """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
+        self.job.target = self.target.node.name
+        self._record(State.RESTORED)
+        pid = self.target.criu_restore()
+        if pid != self.job.pid:
+            raise TransprocError(
+                f"job {self.job.name}: was restored as process {pid}, expected {self.job.pid}"
+            )
+        return f"pid {pid}"
+
+    def verify(self) -> str:
+        """Raises `TransprocError` unless the restored process is there and stopped."""
+        liveness = self.target.liveness(self.job.pid)
+        if liveness is not Liveness.STOPPED:
+            raise TransprocError(
+                f"job {self.job.name}: the restored process is {liveness}, expected stopped{self._why()}"
+            )
+        threads = [thread for process in self.target.tool.status(self.job.pid) for thread in process.threads]
+        for thread in threads:
+            if thread.state != "T":
+                raise TransprocError(
+                    f"job {self.job.name}: the restored thread {thread.tid} is in state {thread.state}, expected T"
+                )
+        return f"{len(threads)} threads stopped"
+
+    def commit(self, *, stay_paused: bool = False) -> str:
+        """Lets the target's copy run: from here on it is the job."""
+        if not stay_paused:
+            self.target.resume(self.job.pid)
+        self.adopt(State.PAUSED if stay_paused else State.RUNNING)
+        return ""
+
+    def adopt(self, state: State = State.RUNNING) -> None:
+        """Records that the target holds the job, and the source a stopped copy that must go."""
+        self.job.leftovers.append(self.job.node)
+        self.job.node, self.job.target = self.target.node.name, None
+        self._record(state)
+
+    def retire(self) -> str:
+        """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded."""
+        try:
+            self.source.kill(self.job.pid, moved=True)
+            self.source.remove()
+        except TransprocError as error:
+            return f"a stopped copy stays on {self.source.node.name}: {error.message}"
+        self.job.leftovers.remove(self.source.node.name)
+        self.store.save(self.job)
+        return ""
+
+    def abandon_target(self) -> str | None:
+        """Removes everything from the target; returns why something stays there, or None. What stays is stopped, and recorded.
+
+        Raises `TransprocError` if the target's copy runs: then it is the job, and the source must not go on.
+        """
+        self.settle()
+        left = None
+        try:
+            alive = self.job.target is not None and self.target.liveness(self.job.pid)
+        except TransprocError as error:
+            alive, left = Liveness.GONE, error.message
+        if alive is Liveness.RUNNING:
+            raise TransprocError(f"job {self.job.name}: runs on {self.target.node.name} already")
+        try:
+            if alive is Liveness.STOPPED:
+                self.target.kill(self.job.pid, moved=True)
+            self.target.remove()
+        except TransprocError as error:
+            left = error.message
+        if left and self.job.target:
+            self.job.leftovers.append(self.target.node.name)
+        self.job.target = None
+        self.store.save(self.job)
+        return left
+
+    def resume_source(self) -> None:
+        """The source goes on, as if nothing had been."""
+        self.source.resume(self.job.pid)
+        self.source.forget_images()
+        self._record(State.RUNNING)
+
+    def keep_paused(self, state: State = State.PAUSED) -> None:
+        """Records that the source stays stopped."""
+        self._record(state)
+
+    def settle(self) -> None:
+        """Waits for the transfer in the background, whatever comes of it."""
+        if self._data is not None and not self._data.cancel():
+            self._data.exception()
+        self._data = None
+
+    @property
+    def images(self) -> Path:
+        """`dump/` and `image/` on the host."""
+        return self.store.move(self.job.name) / "images"
+
+    def _clear_leftover(self) -> None:
+        """An earlier migration could not end the copy that it left on the target."""
+        self.target.kill(self.job.pid, moved=True)
+        self.job.leftovers.remove(self.target.node.name)
+        self.store.save(self.job)
+
+    def _record(self, state: State) -> None:
+        self.job.state = state
+        self.store.save(self.job)
+
+    def _why(self) -> str:
+        status = self.target.exit_status()
+        return f" ({status})" if status else ""
+
+
+def describe(stopped: Pause) -> str:
+    """One line about a pause."""
+    blocked = sum(thread.state == "call" for thread in stopped.threads)
+    return f"{len(stopped.threads)} threads" + (f", {blocked} in system calls" if blocked else "")
+
+
+def remove(path: Path) -> None:
+    """A directory or a link to one."""
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)

@@ -1,0 +1,77 @@
+"""Which nodes there are: this machine, the running lab's, and those of the user's configuration.
+
+The configuration is `nodes.toml` in the cache directory, or the file that $TRANSPROC_NODES names. The lab writes a
+file of the same format. One table for each node; `port` and `user` may be left out, `key` may be relative to the file:
+
+    [pi]
+    host = "192.168.1.20"
+    port = 22
+    user = "root"
+    key = "~/.ssh/id_ed25519"
+    host_key = "ssh-ed25519 AAAA..."     # as `ssh-keyscan -t ed25519 HOST` prints it, checked by you
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from transproc import paths
+from transproc.cluster.base import DATA, Node, Result
+from transproc.cluster.local import LocalNode
+from transproc.cluster.ssh import Address, SshNode
+from transproc.errors import FormatError, NodeError
+
+__all__ = ["DATA", "Address", "LocalNode", "Node", "Result", "SshNode", "find_node", "nodes", "read"]
+
+LOCAL = "local"
+_FIELDS = {field.name: field for field in dataclasses.fields(Address)}
+
+
+def nodes() -> list[Node]:
+    """All nodes, not connected yet; a name of the configuration hides the lab's. Raises FormatError."""
+    configured = Path(os.environ.get("TRANSPROC_NODES") or paths.home() / "nodes.toml")
+    found: dict[str, Node] = {LOCAL: LocalNode(LOCAL)}
+    for path in (paths.home() / "lab" / "nodes.toml", configured):
+        if path.exists():
+            found |= {node.name: node for node in read(path)}
+    return list(found.values())
+
+
+def find_node(name: str) -> Node:
+    """The node of that name; raises NodeError with the names there are."""
+    known = {node.name: node for node in nodes()}
+    if name not in known:
+        raise NodeError(
+            name,
+            f"unknown; there are {', '.join(sorted(known))}",
+            hint="'transproc lab up' starts x86 and arm; machines of your own are listed in nodes.toml",
+        )
+    return known[name]
+
+
+def read(path: Path) -> list[SshNode]:
+    """The nodes that a file lists; raises FormatError."""
+    try:
+        tables = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"not valid TOML: {error}", path=path) from error
+    return [SshNode(name, _address(path, name, table)) for name, table in tables.items()]
+
+
+def _address(path: Path, name: str, table: Any) -> Address:
+    if not isinstance(table, dict):
+        raise FormatError(f"{name}: expected a table [{name}], found {table!r}", path=path)
+    if name == LOCAL:
+        raise FormatError(f"the name {LOCAL} is this machine's", path=path)
+    required = {key for key, field in _FIELDS.items() if field.default is dataclasses.MISSING}
+    for what, keys in (("unknown", table.keys() - _FIELDS.keys()), ("missing", required - table.keys())):
+        if keys:
+            raise FormatError(f"node {name}: {what} {', '.join(sorted(keys))}", path=path)
+    for key, value in table.items():
+        if not isinstance(value, int if key == "port" else str):
+            raise FormatError(f"node {name}: {key} cannot be {value!r}", path=path)
+    return Address(**{**table, "key": path.parent / Path(table["key"]).expanduser()})

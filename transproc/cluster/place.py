@@ -1,0 +1,196 @@
+"""One job's place on one node: its directory there, its process, and the programs that handle them.
+
+    /var/lib/transproc/jobs/NAME/
+        id            the job's id: a directory of another job is never touched
+        bin/PROG      the binary of the node's ISA; the same absolute path on every node
+        data/         moves with the process, at the sizes of the dump
+            work/     the program's working directory
+            stdin, stdout, stderr
+        exit          written by the supervisor when the process ends
+        images/       dump/ and image/, during a migration
+
+A node needs a POSIX shell, tar and criu; the pause tool is put there on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from transproc.cluster.job import Job
+from transproc.cluster.node import DATA, Node, Result
+from transproc.errors import TransprocError, UnsupportedError
+from transproc.process.build import build
+from transproc.process.criu import MINIMUM, Criu
+from transproc.process.pause import Launch, Pause, Tool
+
+
+class Liveness(StrEnum):
+    """What a node says about a process."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class PauseRequest:
+    """When to stop: as soon as possible, when `at` (an address) is reached, or at the `count`-th site; seconds."""
+
+    at: int | None = None
+    count: int | None = None
+    timeout: float = 10.0
+
+
+class Place:
+    """A job on a node. Each method raises `NodeError` if the node does not answer."""
+
+    def __init__(
+        self, node: Node, job: Job, *, criu_command: Callable[[], Sequence[str]] = lambda: ("criu",)
+    ) -> None:
+        self.node = node
+        self.job = job
+        self.directory = str(DATA / "jobs" / job.name)
+        self.data = f"{self.directory}/data"
+        self.images = f"{self.directory}/images"
+        self.dump = f"{self.images}/dump"
+        self.program = f"{self.directory}/bin/{job.program}"
+        self._criu_command = criu_command
+
+    @cached_property
+    def tool(self) -> Tool:
+        """The pause tool, put there if the node lacks this version of it."""
+        path = build(self.node.isa)
+        remote = str(DATA / "bin" / path.name)
+        if not self.node.exists(remote):
+            self.node.put(path, remote)
+        return Tool(self.node, remote)
+
+    @cached_property
+    def criu(self) -> Criu:
+        """CRIU on the node."""
+        return Criu(self.node, self._criu_command())
+
+    def check_criu(self) -> None:
+        """Raises `UnsupportedError` if the node's CRIU is too old, `CommandError` if it does not start."""
+        version = self.criu.version()
+        if version < MINIMUM:
+            raise UnsupportedError(
+                f"node {self.node.name}: criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
+                hint=f"'transproc doctor {self.node.name}' says what else it lacks",
+            )
+
+    # --- the directory -----------------------------------------------------------------------------------------
+
+    def prepare(self, binary: Path) -> None:
+        """A fresh directory with a binary in it. Raises `TransprocError` if another job has one of that name."""
+        done = self._shell(_CLAIM, self.directory, self.job.id, check=False)
+        if done.returncode:
+            raise TransprocError(
+                f"node {self.node.name}: {self.directory} belongs to another job of that name",
+                hint="give the job another name (--name)",
+            )
+        self.node.put(binary, self.program)
+
+    def remove(self) -> None:
+        """Removes the directory, if it is ours."""
+        self._shell(_REMOVE, self.directory, self.job.id)
+
+    def forget_images(self) -> None:
+        """Removes the images, which can be large and are on the host."""
+        self._shell('rm -rf "$1"', self.images)
+
+    def read(self, stream: str, offset: int = 0) -> bytes:
+        """What `stdout` or `stderr` holds from a byte offset on."""
+        path = f"{self.data}/{stream}"
+        return self._shell('if [ -e "$1" ]; then tail -c "+$2" "$1"; fi', path, str(offset + 1)).stdout
+
+    # --- the process -------------------------------------------------------------------------------------------
+
+    def liveness(self, pid: int) -> Liveness:
+        """Whether the process is there, is this job's, and is stopped."""
+        state = self._shell(_STATE, str(pid), self.program).stdout.decode().strip()
+        if not state:
+            return Liveness.GONE
+        return Liveness.STOPPED if state == "T" else Liveness.RUNNING
+
+    def threads(self, pid: int) -> list[int]:
+        """Ids of all processes and threads of the tree."""
+        return [thread.tid for process in self.tool.status(pid) for thread in process.threads]
+
+    def taken(self, ids: Sequence[int]) -> list[int]:
+        """Which of these ids are in use on the node."""
+        done = self._shell(_TAKEN, *map(str, ids))
+        return [int(word) for word in done.stdout.split()]
+
+    def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> int:
+        """Starts the program in its directory; returns its pid."""
+        return self.tool.start(self._launch(arguments, env))
+
+    def start_paused(self, arguments: Sequence[str], env: Mapping[str, str], request: PauseRequest) -> int:
+        """Starts it traced from its first instruction, and stops it as `pause` does."""
+        how = self._launch(arguments, env)
+        return self.tool.start_paused(how, at=request.at, count=request.count, timeout=request.timeout).pid
+
+    def pause(self, pid: int, request: PauseRequest) -> Pause:
+        """Stops the tree at equivalence points; raises `PauseError` if it cannot, and the tree runs on."""
+        return self.tool.pause(pid, at=request.at, count=request.count, timeout=request.timeout)
+
+    def resume(self, pid: int) -> None:
+        """Lets a stopped tree go on."""
+        self.tool.resume(pid)
+
+    def kill(self, pid: int, *, moved: bool = False) -> None:
+        """Ends the tree by SIGKILL. With `moved` that is not the job's end, and its exit is not recorded."""
+        if self.liveness(pid) is not Liveness.GONE:
+            self.tool.kill(pid, moved=self.directory if moved else None)
+
+    def exit_status(self) -> str | None:
+        """How the process ended: "status N" or "signal N"; None if it has not."""
+        text = self._shell('if [ -e "$1/exit" ]; then cat "$1/exit"; fi', self.directory).stdout.decode()
+        return text.strip() or None
+
+    def criu_dump(self, pid: int) -> None:
+        """Writes the image of the stopped tree, which stays stopped."""
+        self._shell('rm -rf "$1"; mkdir -p "$1"', self.dump)
+        self.criu.dump(pid, self.dump)
+
+    def criu_restore(self) -> int:
+        """Restores the tree from the transformed image, stopped; returns its pid."""
+        return self.criu.restore(self.tool, f"{self.images}/image", state=self.directory)
+
+    def _launch(self, arguments: Sequence[str], env: Mapping[str, str]) -> Launch:
+        streams = {name: f"{self.data}/{name}" for name in ("stdin", "stdout", "stderr")}
+        argv = [self.program, *arguments]
+        return Launch(argv, self.directory, f"{self.data}/work", streams, env=env)
+
+    def _shell(self, script: str, *words: str, check: bool = True) -> Result:
+        return self.node.run(["sh", "-c", script, "sh", *words], check=check)
+
+
+def dotted(version: Sequence[int]) -> str:
+    """A version as people write it."""
+    return ".".join(map(str, version))
+
+
+_CLAIM = """
+set -e
+[ ! -e "$1" ] || [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]
+rm -rf "$1"
+mkdir -p "$1/data/work" "$1/bin"
+echo "$2" >"$1/id"
+: >"$1/data/stdin"
+"""
+
+_REMOVE = 'if [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; then rm -rf "$1"; fi'
+
+_STATE = """
+case $(readlink "/proc/$1/exe") in
+"$2" | "$2 (deleted)") sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$1/status" ;;
+esac
+"""
+
+_TAKEN = 'for t; do [ ! -e "/proc/$t" ] || echo "$t"; done'

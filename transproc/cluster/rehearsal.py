@@ -1,0 +1,245 @@
+"""Rehearsal: a program runs once unmigrated and once with migrations, and both runs must be equal, byte for byte.
+
+Compared are standard output, standard error, the exit status, and all files of the working directory. A rehearsal in which a
+migration came too late, because the program had ended, proves nothing: it is repeated with shorter intervals, and fails if that
+does not help.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transproc import log
+from transproc.cluster.job import Hop, Job, JobStore, State
+from transproc.cluster.migration import Migration
+from transproc.cluster.move import Transform
+from transproc.cluster.place import PauseRequest, Place
+from transproc.cluster.start import Program, address_of, discard, refresh, start, wait
+from transproc.errors import MigrationError
+
+ATTEMPTS = 5
+BEGINNING = "main"
+
+
+@dataclass
+class Outcome:
+    """What a run left behind; `files` by relative path, directories as None, links as their target."""
+
+    exit: str
+    seconds: float
+    files: dict[str, bytes | str | None]
+
+    def difference(self, other: Outcome) -> list[str]:
+        """What is not equal, by name."""
+        names = [] if self.exit == other.exit else [f"exit status: {self.exit} against {other.exit}"]
+        for path in sorted(self.files.keys() | other.files.keys()):
+            mine, theirs = self.files.get(path, ...), other.files.get(path, ...)
+            if mine != theirs:
+                names.append(_describe(path, mine, theirs))
+        return names
+
+
+@dataclass
+class Verdict:
+    """The result of a rehearsal."""
+
+    program: list[str]
+    seed: int
+    hops: list[Hop] = field(default_factory=list)
+    missed: int = 0
+    attempts: int = 0
+    plain_seconds: float = 0.0
+    moved_seconds: float = 0.0
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Every migration happened, and nothing differs."""
+        return not self.missed and not self.differences
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When to migrate: `every` milliseconds on average, or at sites by number (`at`), else at random moments."""
+
+    hops: int = 2
+    every: float | None = None
+    at: Sequence[int] = ()
+    seed: int = 1
+
+    def waits(self, seconds: float) -> list[float]:
+        """How long the program runs before each migration, given how long it runs in all."""
+        chance = random.Random(self.seed)
+        if self.every is not None:
+            return [self.every / 1000 * chance.uniform(0.5, 1.5) for _ in range(self.hops)]
+        moments = sorted(chance.uniform(0, seconds * 0.7) for _ in range(self.hops))
+        return [b - a for a, b in zip([0.0, *moments], moments, strict=False)]
+
+
+class Rehearsal:
+    """One program between two nodes, `places(job, node name)` being the way to them."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        program: Program,
+        nodes: Sequence[str],
+        place_of: Callable[[Job, str], Place],
+        *,
+        transform: Transform,
+        plan: Plan,
+        timeout: float = 600.0,
+    ) -> None:
+        self.store, self.program, self.nodes, self.plan = store, program, list(nodes), plan
+        self.timeout = timeout
+        self._place_of = place_of
+        self._transform = transform
+        self._name = store.free_name(f"rehearse-{program.name}")
+
+    def run(self) -> Verdict:
+        """Both runs. Raises what a migration raises; otherwise the verdict says what was found."""
+        verdict = Verdict(list(self.program.argv), self.plan.seed)
+        try:
+            with log.step("run unmigrated") as step:
+                plain = self._plain()
+                step.detail = plain.exit
+            verdict.plain_seconds = plain.seconds
+            for attempt in range(1 if self.plan.at else ATTEMPTS):
+                verdict.attempts = attempt + 1
+                with log.step(f"run with {self._hops} migrations") as step:
+                    moved = self._moved(verdict, plain.seconds / 2**attempt, 2.0**-attempt)
+                    step.detail = f"{verdict.missed} came too late" if verdict.missed else moved.exit
+                if not verdict.missed:
+                    break
+        finally:
+            discard(self.store, self._name, self._place_of)
+        verdict.moved_seconds = moved.seconds
+        verdict.differences = plain.difference(moved)
+        return verdict
+
+    @property
+    def _hops(self) -> int:
+        return len(self.plan.at) or self.plan.hops
+
+    def _plain(self) -> Outcome:
+        job = self._new_job()
+        place = self._place_of(job, job.node)
+        begin = time.perf_counter()
+        start(self.store, place, self.program)
+        return self._finish(begin)
+
+    def _moved(self, verdict: Verdict, seconds: float, scale: float) -> Outcome:
+        """The program is stopped at its beginning, so that no time of its run is lost before the first wait."""
+        verdict.hops, verdict.missed = [], 0
+        job = self._new_job()
+        place = self._place_of(job, job.node)
+        begin = time.perf_counter()
+        if self.plan.at:
+            request = PauseRequest(count=self.plan.at[0], timeout=self.timeout)
+            start(self.store, place, self.program, pause=request)
+            self._hop_at_sites(verdict)
+        else:
+            start(self.store, place, self.program, pause=PauseRequest(at=self._beginning()))
+            self._hop_in_time(
+                verdict, [w * scale if self.plan.every else w for w in self.plan.waits(seconds)]
+            )
+        return self._finish(begin)
+
+    def _hop_in_time(self, verdict: Verdict, waits: list[float]) -> None:
+        self._go_on()
+        for number, seconds in enumerate(waits):
+            time.sleep(seconds)
+            if not self._hop(verdict, PauseRequest()):
+                verdict.missed = len(waits) - number
+                return
+
+    def _hop_at_sites(self, verdict: Verdict) -> None:
+        """Between migrations the program never runs untraced: so the counts are exact."""
+        for number, count in enumerate(self.plan.at):
+            request = PauseRequest(count=count if number else None, timeout=self.timeout)
+            if not self._hop(verdict, request):
+                verdict.missed = len(self.plan.at) - number
+                return
+        self._go_on()
+
+    def _hop(self, verdict: Verdict, request: PauseRequest) -> bool:
+        """Migrates to the other node; False if the program ended before."""
+        job = self.store.load(self._name)
+        source = self._place_of(job, job.node)
+        if refresh(self.store, job, source).state is State.EXITED:
+            return False
+        target = self._place_of(job, next(name for name in self.nodes if name != job.node))
+        stay_paused = bool(self.plan.at)
+        migration = Migration(
+            self.store,
+            job,
+            source,
+            target,
+            transform=self._transform,
+            request=request,
+            stay_paused=stay_paused,
+        )
+        try:
+            verdict.hops.append(migration.run())
+        except MigrationError:
+            if job.state is State.EXITED:
+                return False
+            raise
+        return True
+
+    def _go_on(self) -> None:
+        job = self.store.load(self._name)
+        self._place_of(job, job.node).resume(job.pid)
+        job.state = State.RUNNING
+        self.store.save(job)
+
+    def _finish(self, begin: float) -> Outcome:
+        job = wait(self.store, self._name, lambda job: self._place_of(job, job.node), self.timeout)
+        seconds = time.perf_counter() - begin
+        place = self._place_of(job, job.node)
+        outcome = outcome_of(place, job, seconds)
+        place.remove()
+        return outcome
+
+    def _new_job(self) -> Job:
+        return Job(self._name, self.nodes[0], [self.program.name, *self.program.argv[1:]])
+
+    def _beginning(self) -> int:
+        binary = self.program.pair()["x86_64"].path
+        return address_of(binary, BEGINNING)
+
+
+def outcome_of(place: Place, job: Job, seconds: float) -> Outcome:
+    """What an ended job left behind."""
+    with tempfile.TemporaryDirectory(prefix="transproc-") as name:
+        here = Path(name) / "data"
+        place.node.get(place.data, here)
+        return Outcome(job.exit or "", seconds, read_tree(here))
+
+
+def read_tree(directory: Path) -> dict[str, bytes | str | None]:
+    """All files of a directory by relative path."""
+    found: dict[str, bytes | str | None] = {}
+    for path in sorted(directory.rglob("*")):
+        name = str(path.relative_to(directory))
+        found[name] = (
+            str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        )
+    return found
+
+
+def _describe(path: str, mine: object, theirs: object) -> str:
+    if mine is ... or theirs is ...:
+        return f"{path}: only in the run {'with' if mine is ... else 'without'} migrations"
+    if not isinstance(mine, bytes) or not isinstance(theirs, bytes):
+        return f"{path}: of another kind"
+    at = next(
+        (i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
+    )
+    line = mine[:at].count(b"\n") + 1
+    return f"{path}: differs from byte {at} (line {line}) on; {len(mine)} and {len(theirs)} bytes"

@@ -1,0 +1,269 @@
+"""What this machine, or a node, lacks: each question with its answer and a remedy.
+
+`host()` is about building programs and running the lab, `node()` about being the source or target of a migration.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Protocol
+
+from transproc import paths
+from transproc.errors import LabError
+from transproc.lab import qemu, rootfs
+from transproc.run import run
+
+Version = tuple[int, ...]
+
+MINIMUM_CRIU: Version = (4, 1)
+"""Older ones do not start on kernels from 6.13 on: they do not know the vDSO's size there."""
+MINIMUM_KERNEL: Version = (5, 11)
+"""Group stops survive CRIU's ptrace, and close_range exists."""
+PAGE_SIZE_KB = 4
+"""An image with one page size cannot be restored on another; x86_64 has only this one."""
+MINIMUM_DISK_MB = 3000
+MINIMUM_MEMORY_MB = 3000
+MINIMUM_NODE_MB = 100
+MAXIMUM_SKEW_SECONDS = 2.0
+"""`date` of a small shell counts whole seconds; wall-clock time jumps by the skew when a process moves."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An answer; `remedy` says what to do, if something must be or could be done."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+class Runs(Protocol):
+    """What of a node is used here (transproc.cluster is not below this package)."""
+
+    name: str
+
+    def run(
+        self, argv: Sequence[str], *, check: bool = True, timeout: float | None = None
+    ) -> CompletedProcess[bytes]:
+        """Runs a program on the node."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that the host must have: how its version is asked for and the Debian package that brings it."""
+
+    argv: tuple[str, ...]
+    package: str
+    minimum: Version = ()
+
+
+TOOLS = (
+    Tool(("clang-19", "--version"), "clang-19", (19,)),
+    Tool(("ld.lld-19", "--version"), "lld-19", (19,)),
+    Tool(("llvm-config-19", "--version"), "llvm-19-dev", (19,)),
+    Tool(("opt-19", "--version"), "llvm-19", (19,)),
+    Tool(("cmake", "--version"), "cmake", (3, 20)),
+    Tool(("ninja", "--version"), "ninja-build"),
+    Tool(("qemu-system-x86_64", "--version"), "qemu-system-x86", (7, 2)),
+    Tool(("qemu-system-aarch64", "--version"), "qemu-system-arm", (7, 2)),
+    Tool(("mmdebstrap", "--version"), "mmdebstrap", (1, 2)),
+    Tool(("tar", "--version"), "tar"),
+    Tool(("ssh", "-V"), "openssh-client"),
+)
+
+
+def host() -> list[Finding]:
+    """Everything about this machine; starts the tools to ask their versions, which takes about a second."""
+    checks: list[Callable[[], Finding]] = [_packages, _kvm, _kernel, _criu, _memory, _disk]
+    return [*map(_tool, TOOLS), *(check() for check in checks)]
+
+
+def version(text: str) -> Version:
+    """The first number with dots in a text, as a tuple; empty if there is none."""
+    match = re.search(r"\d+(?:\.\d+)+|\d+", text)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def dotted(numbers: Version) -> str:
+    """A version as people write it."""
+    return ".".join(map(str, numbers))
+
+
+def _tool(tool: Tool) -> Finding:
+    name, remedy = tool.argv[0], f"apt-get install {tool.package}"
+    if shutil.which(name) is None:
+        return Finding(name, False, "not installed", remedy)
+    done = run(tool.argv, check=False, timeout=20)
+    found = version((done.stdout + done.stderr).decode(errors="replace"))
+    if done.returncode or found < tool.minimum:
+        wanted = f", {dotted(tool.minimum)} wanted" if tool.minimum else ""
+        return Finding(name, False, f"{dotted(found) or 'does not run'}{wanted}", remedy)
+    return Finding(name, True, dotted(found))
+
+
+def _packages() -> Finding:
+    """The pinned Python packages of this installation."""
+    wrong = []
+    pins = [
+        line.split("==") for line in importlib.metadata.requires("transproc") or [] if "extra" not in line
+    ]
+    for name, wanted in pins:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "none"
+        if found != wanted:
+            wrong.append(f"{name} {found}, {wanted} wanted")
+    return Finding(
+        "python packages",
+        not wrong,
+        "; ".join(wrong) or f"{len(pins)} as pinned",
+        "make setup" if wrong else "",
+    )
+
+
+def _kvm() -> Finding:
+    """Never a fault: without KVM both machines are emulated."""
+    usable = any(qemu.kvm_possible(guest) for guest in qemu.GUESTS)
+    found = "may be tried" if usable else "not accessible: the lab emulates both machines"
+    return Finding("kvm", True, found)
+
+
+def _kernel() -> Finding:
+    return _kernel_finding(os.uname().release)
+
+
+def _kernel_finding(release: str) -> Finding:
+    ok = version(release) >= MINIMUM_KERNEL
+    return Finding("kernel", ok, release, "" if ok else f"a kernel of at least {dotted(MINIMUM_KERNEL)}")
+
+
+def _criu() -> Finding:
+    """The lab's criu on this kernel, by which this machine is itself a node."""
+    try:
+        done = run([*rootfs.host_criu(), "check"], check=False, timeout=30)
+    except LabError as error:
+        return Finding("criu on this host", False, error.message, error.hint or "")
+    text = (done.stdout + done.stderr).decode(errors="replace").strip()
+    if done.returncode == 0:
+        return Finding("criu on this host", True, "criu check passes")
+    return Finding(
+        "criu on this host", False, text.splitlines()[-1] if text else "criu check fails", "run as root"
+    )
+
+
+def _memory() -> Finding:
+    text = Path("/proc/meminfo").read_text()
+    return _enough("memory", int(text.split("MemAvailable:")[1].split()[0]) // 1024, MINIMUM_MEMORY_MB)
+
+
+def _disk() -> Finding:
+    home = paths.home()
+    return _enough(f"disk at {home}", shutil.disk_usage(home).free >> 20, MINIMUM_DISK_MB)
+
+
+def _enough(name: str, found_mb: int, wanted_mb: int) -> Finding:
+    ok = found_mb >= wanted_mb
+    return Finding(name, ok, f"{found_mb} MB free", "" if ok else f"{wanted_mb} MB are needed")
+
+
+# One connection and one shell: what a line starts with is what `_NODE` looks up. Nothing beyond POSIX but criu, and
+# /proc in place of getconf, which a small system may lack.
+_SCRIPT = """
+echo uid=$(id -u)
+echo kernel=$(uname -r)
+echo page=$(sed -n 's/^KernelPageSize: *\\([0-9]*\\).*/\\1/p' /proc/self/smaps | head -n 1)
+echo memory=$(sed -n 's/^MemAvailable: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)
+mkdir -p /var/lib/transproc
+echo disk=$(df -Pk /var/lib/transproc | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')
+echo tar=$(command -v tar)
+echo criu=$(criu --version 2>&1 | head -n 1)
+echo check=$(criu check 2>&1 | tail -n 1)
+echo time=$(date +%s)
+"""
+
+
+def node(node: Runs) -> list[Finding]:
+    """Everything about a node; raises NodeError if it cannot be reached."""
+    done = node.run(["sh", "-c", _SCRIPT], check=False, timeout=60)
+    facts = dict(
+        line.split("=", 1) for line in done.stdout.decode(errors="replace").splitlines() if "=" in line
+    )
+    return [finding(facts) for finding in _NODE] + [_skew(facts, time.time())]
+
+
+Facts = Mapping[str, str]
+
+
+def _root(facts: Facts) -> Finding:
+    ok = facts.get("uid") == "0"
+    return Finding(
+        "root",
+        ok,
+        f"user id {facts.get('uid', '?')}",
+        "" if ok else "criu needs root: set user in nodes.toml",
+    )
+
+
+def _node_kernel(facts: Facts) -> Finding:
+    return _kernel_finding(facts.get("kernel", "unknown"))
+
+
+def _page(facts: Facts) -> Finding:
+    found = facts.get("page", "")
+    ok = found == str(PAGE_SIZE_KB)
+    return Finding(
+        "page size", ok, f"{found or '?'} kB", "" if ok else f"a kernel with {PAGE_SIZE_KB} kB pages"
+    )
+
+
+def _node_memory(facts: Facts) -> Finding:
+    return _enough("memory", int(facts.get("memory") or 0) // 1024, MINIMUM_NODE_MB)
+
+
+def _node_disk(facts: Facts) -> Finding:
+    return _enough("disk at /var/lib/transproc", int(facts.get("disk") or 0) // 1024, MINIMUM_NODE_MB)
+
+
+def _node_tar(facts: Facts) -> Finding:
+    found = facts.get("tar", "")
+    return Finding("tar", bool(found), found or "not installed", "" if found else "install tar")
+
+
+def _node_criu(facts: Facts) -> Finding:
+    text = facts.get("criu", "")
+    ok = text.startswith("Version:") and version(text) >= MINIMUM_CRIU
+    return Finding(
+        "criu", ok, text or "not installed", "" if ok else f"criu of at least {dotted(MINIMUM_CRIU)}"
+    )
+
+
+def _node_check(facts: Facts) -> Finding:
+    text = facts.get("check", "")
+    ok = text == "Looks good."
+    return Finding(
+        "criu check", ok, text or "no answer", "" if ok else "'criu check --all' on the node says more"
+    )
+
+
+def _skew(facts: Facts, now: float) -> Finding:
+    if not facts.get("time", "").isdigit():
+        return Finding("clock", False, "no answer")
+    skew = float(facts["time"]) + 0.5 - now  # `date` cut half a second off, on average
+    ok = abs(skew) <= MAXIMUM_SKEW_SECONDS
+    found = "as here" if ok else f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+    return Finding("clock", ok, found, "" if ok else "synchronise the clocks (NTP)")
+
+
+_NODE: tuple[Callable[[Facts], Finding], ...] = (
+    *(_root, _node_kernel, _page, _node_memory, _node_disk, _node_tar, _node_criu, _node_check),
+)

@@ -1,0 +1,27 @@
+#!/usr/bin/busybox sh
+# Run once by busybox init before anything else: file systems, commands, clock, network.
+PATH=/usr/sbin:/usr/bin
+bb=/usr/bin/busybox
+$bb --install -s 2>/dev/null # prints one line for each command that exists already (tar)
+
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t tmpfs -o mode=1777 tmp /tmp
+mount -t tmpfs -o mode=755 run /run # CRIU keeps its feature cache here, on a tmpfs only
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ln -s /proc/self/fd /dev/fd
+ln -s /proc/self/fd/0 /dev/stdin
+ln -s /proc/self/fd/1 /dev/stdout
+ln -s /proc/self/fd/2 /dev/stderr
+
+hostname -F /etc/hostname
+/etc/clock.sh &
+ip link set lo up
+modprobe -a virtio_net tun # criu wants /dev/net/tun
+ip addr add 10.0.2.15/24 dev eth0
+ip link set eth0 up
+ip route add default via 10.0.2.2
+mkdir -p /var/lib/transproc

@@ -1,0 +1,286 @@
+"""Starts, watches and stops the lab's machines.
+
+A lab is a directory: keys, one state file for each machine that was started, their consoles, and `nodes.toml`, through which
+the machines are found as nodes (transproc.cluster.node). Machines outlive the command that started them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transproc import log, paths, run
+from transproc.errors import LabError
+from transproc.lab import cpio, keys, qemu, rootfs
+from transproc.lab.qemu import GUESTS, Guest, Size
+
+READY = "transproc: ready, criu "
+"""What a machine's console says when it takes connections; the exit status of its criu follows."""
+POLL_SECONDS = 0.05
+DEFAULT_SIZE = Size()
+KVM_SECONDS = 15.0
+"""A machine under KVM is ready in two seconds; one that is not by now never will be."""
+KVM_BROKEN = "KVM internal error"
+"""What the emulator prints when it leaves a machine stopped for good: nested KVM may lack instructions."""
+
+
+class MachineLostError(LabError):
+    """A machine that was up is not any more, and nobody stopped it."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A started machine, as its state file says. `start` is field 22 of /proc/PID/stat: a pid alone may be used anew."""
+
+    name: str
+    isa: str
+    pid: int
+    start: int
+    port: int
+    kvm: bool
+    memory_mb: int
+    seconds: float = 0.0
+    """from start to readiness"""
+
+    @property
+    def alive(self) -> bool:
+        return _start_time(self.pid) == self.start
+
+
+def _start_time(pid: int) -> int:
+    """Start of a process in clock ticks after boot; 0 if it is gone or a zombie (proc(5), /proc/pid/stat)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+class Lab:
+    """The machines whose state is in `directory` (by default the user's one lab)."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or paths.home() / "lab"
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def up(self, *, size: Size = DEFAULT_SIZE, kvm: bool | None = None, timeout: float = 120.0) -> list[Machine]:
+        """Starts what does not run, all at once, and returns when every machine is a working node.
+
+        `kvm`: None uses it if it works, True requires it for the machine of the host's ISA. `timeout`: seconds for
+        each machine. Raises LabError with the end of the console; machines that did start stay up.
+        """
+        images = rootfs.images()
+        with rootfs.lock(self.directory / "lock"):
+            missing = [guest for guest in GUESTS if self._running(guest) is None]
+            try:
+                if missing:
+                    self._boot_all(
+                        missing, lambda guest: self._boot(guest, images[guest.isa], size, kvm, timeout)
+                    )
+            finally:
+                self._write_nodes()
+        return self.status()
+
+    def _boot_all(self, guests: list[Guest], boot: Callable[[Guest], Machine]) -> None:
+        names = " and ".join(guest.node for guest in guests)
+        with log.step(f"start {names}") as step, ThreadPoolExecutor(len(guests)) as pool:
+            started = list(pool.map(boot, guests))
+            step.detail = ", ".join(f"{machine.name} {machine.seconds:.1f} s" for machine in started)
+
+    def down(self) -> list[str]:
+        """Stops all machines and says which were running. Their disks are in memory: what was on them is gone."""
+        with rootfs.lock(self.directory / "lock"):
+            stopped = [machine.name for machine in map(self._running, GUESTS) if machine and _stop(machine)]
+            for guest in GUESTS:
+                self._state(guest).unlink(missing_ok=True)
+            self._write_nodes()
+        return stopped
+
+    def status(self) -> list[Machine]:
+        """All machines that were started and not stopped, also those lost since (`alive` is false)."""
+        return [machine for machine in map(self._read, GUESTS) if machine]
+
+    def machine(self, name: str) -> Machine:
+        """A running machine by its node name; raises LabError, MachineLostError if it ended by itself."""
+        machine = next((machine for machine in self.status() if machine.name == name), None)
+        if machine is None:
+            raise LabError(f"lab machine {name} is not running", hint="start it: transproc lab up")
+        if not machine.alive:
+            message = f"lab machine {name} was lost{self._tail(name)}"
+            raise MachineLostError(message, hint="start it again: transproc lab up")
+        return machine
+
+    def shell(self, name: str, *command: str) -> int:
+        """A shell, or one command, on a machine and on our terminal; returns its exit status."""
+        machine = self.machine(name)
+        known = self.directory / "known_hosts"
+        options = [
+            *("-i", self._user_key().path),
+            *("-o", f"UserKnownHostsFile={known}"),
+            *("-o", "StrictHostKeyChecking=yes"),
+            *("-o", "IdentitiesOnly=yes"),
+            *("-o", "LogLevel=ERROR"),
+        ]
+        known.write_text(f"[127.0.0.1]:{machine.port} {self._host_key(name).public}\n")
+        return run.replace(["ssh", *map(str, options), "-p", str(machine.port), "root@127.0.0.1", *command])
+
+    def console(self, name: str) -> Path:
+        """The file with all that a machine wrote to its console since it was started."""
+        return self.directory / f"{name}.console"
+
+    # --- one machine -----------------------------------------------------------------------------------------
+
+    def _boot(
+        self, guest: Guest, image: rootfs.Image, size: Size, kvm: bool | None, timeout: float
+    ) -> Machine:
+        """Boots with KVM where that may work: the only probe that proves anything. Falls back to emulation."""
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text()
+        failed = paths.home() / "lab" / "kvm-failed"
+        if kvm is not False and qemu.kvm_possible(guest):
+            if kvm:
+                return self._start(guest, image, size, True, timeout)
+            if not failed.exists() or not failed.read_text().startswith(boot_id):
+                try:
+                    return self._start(guest, image, size, True, min(timeout, KVM_SECONDS))
+                except LabError as error:
+                    failed.write_text(f"{boot_id}{error}\n")
+        return self._start(guest, image, size, False, timeout)
+
+    def _start(self, guest: Guest, image: rootfs.Image, size: Size, kvm: bool, timeout: float) -> Machine:
+        initrd = self.directory / f"{guest.node}.cpio"
+        with initrd.open("wb") as sink:
+            sink.write(image.initrd.read_bytes())
+            cpio.write_files(sink, self._own_files(guest))
+        console = self.console(guest.node)
+        console.unlink(missing_ok=True)
+        port = _free_port()
+        begin = time.monotonic()
+        argv = qemu.command(
+            guest, kernel=image.kernel, initrd=initrd, console=console, ssh_port=port, size=size, kvm=kvm
+        )
+        pid = run.daemon(argv, log=self.directory / f"{guest.node}.qemu.log")
+        machine = Machine(guest.node, guest.isa, pid, _start_time(pid), port, kvm, size.memory_mb)
+        try:
+            self._await_ready(machine, timeout)
+        except BaseException:
+            _stop(machine)
+            raise
+        machine = Machine(**{**asdict(machine), "seconds": time.monotonic() - begin})
+        self._state(guest).write_text(json.dumps(asdict(machine)))
+        return machine
+
+    def _await_ready(self, machine: Machine, timeout: float) -> None:
+        """Until the console says so and the SSH server answers."""
+        deadline = time.monotonic() + timeout
+        while (status := self._ready_status(machine)) is None:
+            if not machine.alive or KVM_BROKEN in self._emulator_log(machine.name):
+                raise self._error(machine, "ended while it was starting")
+            if time.monotonic() > deadline:
+                raise self._error(machine, f"was not ready in {timeout:.0f} s")
+            time.sleep(POLL_SECONDS)
+        if status != 0:
+            raise self._error(machine, f"cannot dump and restore processes (criu: status {status})")
+        if not _ssh_answers(machine.port, max(1.0, deadline - time.monotonic())):
+            raise self._error(machine, "has no SSH server that answers")
+
+    def _ready_status(self, machine: Machine) -> int | None:
+        text = self._console_text(machine.name)
+        at = text.rfind(READY)
+        return int(text[at + len(READY) :].split()[0]) if at >= 0 and "\n" in text[at:] else None
+
+    def _error(self, machine: Machine, what: str) -> LabError:
+        return LabError(f"lab machine {machine.name} {what}{self._tail(machine.name)}")
+
+    def _tail(self, name: str) -> str:
+        """The last lines of a machine's console and of its emulator, for messages."""
+        parts = []
+        for what, text in (("console", self._console_text(name)), ("emulator", self._emulator_log(name))):
+            parts += [f"\n  {what}: {line.rstrip()}" for line in text.strip().splitlines()[-12:]]
+        return "".join(parts)
+
+    def _console_text(self, name: str) -> str:
+        path = self.console(name)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _emulator_log(self, name: str) -> str:
+        path = self.directory / f"{name}.qemu.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    # --- files -----------------------------------------------------------------------------------------------
+
+    def _state(self, guest: Guest) -> Path:
+        return self.directory / f"{guest.node}.json"
+
+    def _read(self, guest: Guest) -> Machine | None:
+        path = self._state(guest)
+        return Machine(**json.loads(path.read_text())) if path.exists() else None
+
+    def _running(self, guest: Guest) -> Machine | None:
+        machine = self._read(guest)
+        return machine if machine and machine.alive else None
+
+    def _user_key(self) -> keys.Key:
+        return keys.ensure(self.directory / "keys" / "user")
+
+    def _host_key(self, name: str) -> keys.Key:
+        return keys.ensure(self.directory / "keys" / name)
+
+    def _own_files(self, guest: Guest) -> dict[str, tuple[int, bytes]]:
+        """What makes a machine itself: name and keys."""
+        return {
+            "etc/hostname": (0o644, f"{guest.node}\n".encode()),
+            "etc/dropbear/dropbear_ed25519_host_key": (0o600, self._host_key(guest.node).dropbear()),
+            "root/.ssh/authorized_keys": (0o600, f"{self._user_key().public}\n".encode()),
+        }
+
+    def _write_nodes(self) -> None:
+        """The running machines, in the format of the user's own nodes.toml."""
+        text = "".join(
+            f'[{machine.name}]\nhost = "127.0.0.1"\nport = {machine.port}\nuser = "root"\n'
+            f'key = "{self._user_key().path}"\nhost_key = "{self._host_key(machine.name).public}"\n\n'
+            for machine in self.status()
+        )
+        new = self.directory / "nodes.toml.new"
+        new.write_text(text)
+        new.replace(self.directory / "nodes.toml")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _ssh_answers(port: int, timeout: float) -> bool:
+    """Whether an SSH server greets (RFC 4253, 4.2); QEMU itself accepts connections long before."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _stop(machine: Machine) -> bool:
+    """Ends a machine's emulator, which may be our own child and then has to be reaped."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if machine.alive:
+            os.kill(machine.pid, number)
+            if _until(lambda: not machine.alive, 3.0):
+                break
+    return not machine.alive

@@ -1,0 +1,133 @@
+"""CRIU: its command lines, its versions, and what its logs say.
+
+The source of a migration is dumped with `--leave-stopped`: it stays, stopped, until the target's copy runs, and goes on if
+anything fails before. Both dump and restore leave the tree group-stopped; SIGCONT lets it go on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transproc.errors import CommandError, CriuError, UnsupportedError
+from transproc.process.pause import Tool
+from transproc.process.runner import Runner
+
+MINIMUM = (4, 1, 1)
+"""Older ones do not start on current kernels ("Unexpected rt vDSO area bounds")."""
+PIDFILE = "restored.pid"
+DUMP_LOG, RESTORE_LOG = "dump.log", "restore.log"
+_RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a tree needs beyond the usual; dump and restore must be given the same."""
+
+    tcp_established: bool = False
+    file_locks: bool = True
+
+    def words(self) -> list[str]:
+        """As command line options."""
+        chosen = {"--tcp-established": self.tcp_established, "--file-locks": self.file_locks}
+        return [word for word, wanted in chosen.items() if wanted]
+
+
+def dump_argv(
+    command: Sequence[str],
+    pid: int,
+    directory: str,
+    *,
+    options: Options | None = None,
+    leave_stopped: bool = True,
+) -> list[str]:
+    """`criu dump` of a stopped tree into an existing directory. Without `leave_stopped` the tree is killed at its end."""
+    words = [*command, "dump", "--tree", str(pid), "--images-dir", directory, "-v4", "--log-file", DUMP_LOG]
+    words += ["--leave-stopped"] if leave_stopped else []
+    return words + (options or Options()).words()
+
+
+def restore_argv(
+    command: Sequence[str], directory: str, pidfile: str, *, options: Options | None = None
+) -> list[str]:
+    """`criu restore` that ends when the tree is there, stopped."""
+    words = [*command, "restore", "--images-dir", directory, "-v4", "--log-file", RESTORE_LOG]
+    words += ["--restore-detached", "--leave-stopped", "--pidfile", pidfile]
+    return words + (options or Options()).words()
+
+
+class Criu:
+    """CRIU on a node; `command` is the program and what must stand before its arguments."""
+
+    def __init__(self, node: Runner, command: Sequence[str] = ("criu",)) -> None:
+        self._node = node
+        self._command = list(command)
+
+    def version(self) -> tuple[int, ...]:
+        """E.g. (4, 1, 1); raises `CommandError` if it does not start."""
+        return parse_version(self._node.run([*self._command, "--version"]).stdout.decode())
+
+    def check(self) -> tuple[int, ...]:
+        """The version; raises `UnsupportedError` if it is too old, `CriuError` if the node's kernel does not suffice."""
+        version = self.version()
+        if version < MINIMUM:
+            raise UnsupportedError(
+                f"criu is {_dotted(version)}, expected {_dotted(MINIMUM)} or later",
+                hint="Debian trixie and later have it",
+            )
+        argv = [*self._command, "check"]
+        done = self._node.run(argv, check=False)
+        if done.returncode:
+            raise CriuError(
+                argv, done.returncode, relevant((done.stdout + done.stderr).decode(errors="replace"))
+            )
+        return version
+
+    def dump(
+        self, pid: int, directory: str, *, options: Options | None = None, leave_stopped: bool = True
+    ) -> None:
+        """Dumps a stopped tree; on failure (`CriuError`) it stays stopped."""
+        argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
+        done = self._node.run(argv, check=False)
+        if done.returncode:
+            raise self._error(argv, done.returncode, f"{directory}/{DUMP_LOG}", done.stderr)
+
+    def restore(self, tool: Tool, directory: str, *, state: str, options: Options | None = None) -> int:
+        """Restores a tree, stopped, under a supervisor that keeps its files in `state`; returns the root's pid.
+
+        A status of 0 from criu does not mean that the tree lives: look (`Tool.status`) before letting it go on.
+        """
+        pidfile = f"{state}/{PIDFILE}"
+        argv = restore_argv(self._command, directory, pidfile, options=options)
+        try:
+            return tool.restore(argv, state=state, pidfile=pidfile)
+        except CommandError as error:
+            raise self._error(
+                argv, error.status, f"{directory}/{RESTORE_LOG}", error.stderr.encode()
+            ) from error
+
+    def _error(self, argv: Sequence[str], status: int, log: str, stderr: bytes) -> CriuError:
+        text = self._node.run(["cat", log], check=False).stdout or stderr
+        return CriuError(argv, status, relevant(text.decode(errors="replace")))
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """From the output of `criu --version`; raises `UnsupportedError` if there is none in it."""
+    match = re.search(r"Version:\s*v?(\d+(?:\.\d+)*)", text)
+    if match is None:
+        raise UnsupportedError(f"criu --version: expected 'Version: …', found {text.strip()!r}")
+    return tuple(int(part) for part in match[1].split("."))
+
+
+def relevant(log: str, count: int = 20) -> str:
+    """The errors and warnings of a log, the last `count`; if it has no errors, also its end."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    chosen = [number for number, line in enumerate(lines) if _RELEVANT.search(line)]
+    if not any("Error" in lines[number] for number in chosen):
+        chosen = sorted({*chosen, *range(max(len(lines) - 5, 0), len(lines))})
+    return "\n".join(lines[number] for number in chosen[-count:])
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))

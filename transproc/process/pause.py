@@ -1,0 +1,224 @@
+"""Starting, stopping and continuing processes on a node, by `transproc-stop`.
+
+A stopped tree is group-stopped (SIGSTOP), traced by nobody, each thread at a site or in a system call that has had no
+effect yet: ready for `criu dump`. Whatever fails, the tree runs on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transproc.errors import CommandError, PauseError, TransprocError, UnsupportedError
+from transproc.process.runner import Runner
+
+TIMEOUT = 5.0
+"""Seconds that a tree has to reach equivalence points."""
+_MARGIN = 20.0
+"""Seconds on top, for the tool's own work and a slow connection."""
+_UNSUPPORTED = ("no-index", "unsupported")
+
+
+@dataclass(frozen=True)
+class ThreadPlace:
+    """Where a thread stands, or stood when the pause was given up.
+
+    `state`: site, call (blocked in a system call); or, if it did not stop: running, elsewhere, leaving-call,
+    unknown-frame (`return_address` is described by no site: a signal handler, foreign code), unreadable-stack.
+    """
+
+    pid: int
+    tid: int
+    state: str
+    pc: int
+    function: str
+    offset: int
+    resume: bool
+    depth: int
+    site: int | None = None
+    return_address: int | None = None
+
+    def __str__(self) -> str:
+        place = (
+            f"{self.function}{'.resume' if self.resume else ''}+{self.offset:#x}"
+            if self.function
+            else "unknown code"
+        )
+        below = f" below {self.return_address:#x}" if self.return_address is not None else ""
+        return f"thread {self.tid}: {self.state} at {self.pc:#x} ({place}{below})"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A tree that has been stopped; `milliseconds` it took, `steps` breakpoints were passed on the way."""
+
+    pid: int
+    milliseconds: int
+    steps: int
+    threads: tuple[ThreadPlace, ...]
+
+    @property
+    def processes(self) -> list[int]:
+        """Ids of the tree's processes."""
+        return sorted({thread.pid for thread in self.threads})
+
+
+@dataclass(frozen=True)
+class ThreadState:
+    """What the kernel says of a thread: state letter of proc(5), and, unless it runs, its pc and system call (-1: none)."""
+
+    tid: int
+    state: str
+    pc: int | None = None
+    call: int | None = None
+    function: str = ""
+    offset: int = 0
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """A process of a tree; `index`: it was compiled by transproc-cc."""
+
+    pid: int
+    index: bool
+    threads: tuple[ThreadState, ...]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A program to be started, in a new session, with its three standard streams and nothing else open.
+
+    `state`: a directory where the supervisor writes `exit` ("status N" or "signal N") when the program ends.
+    `streams`: files for stdin, stdout, stderr (the latter two are appended to; default /dev/null). The environment is
+    exactly `env`.
+    """
+
+    argv: Sequence[str]
+    state: str
+    directory: str | None = None
+    streams: Mapping[str, str] = field(default_factory=dict)
+    pidfile: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def words(self) -> list[str]:
+        """As command line options of the tool."""
+        words = ["--state", self.state]
+        words += [] if self.directory is None else ["--dir", self.directory]
+        words += [word for name, path in self.streams.items() for word in (f"--{name}", path)]
+        words += [] if self.pidfile is None else ["--pidfile", self.pidfile]
+        words += [word for name, value in self.env.items() for word in ("--env", f"{name}={value}")]
+        return [*words, "--", *self.argv]
+
+
+class Tool:
+    """transproc-stop at `path` on a node. All methods raise `PauseError`, or `UnsupportedError` for foreign programs."""
+
+    def __init__(self, node: Runner, path: str) -> None:
+        self._node = node
+        self._path = path
+
+    def start(self, launch: Launch) -> int:
+        """Starts a program under a supervisor; returns its pid."""
+        return int(self._call(["run", *launch.words()])["pid"])
+
+    def start_paused(
+        self, launch: Launch, *, at: int | None = None, count: int | None = None, timeout: float = TIMEOUT
+    ) -> Pause:
+        """As `start`, but the program is traced from its first instruction on, and stopped as `pause` does."""
+        words = ["run", "--pause", *_when(at, count, timeout), *launch.words()]
+        return _pause(self._call(words, timeout))
+
+    def pause(
+        self, pid: int, *, at: int | None = None, count: int | None = None, timeout: float = TIMEOUT
+    ) -> Pause:
+        """Stops a process, its threads and descendants at equivalence points; `timeout` in seconds.
+
+        `at`: not before some thread comes to that address (in the common text). `count`: the main thread stops at the
+        count-th stoppable site that it comes to.
+        """
+        return _pause(self._call(["pause", "--pid", str(pid), *_when(at, count, timeout)], timeout))
+
+    def resume(self, pid: int) -> list[int]:
+        """Lets a stopped tree go on; returns its processes."""
+        return [int(item) for item in self._call(["resume", "--pid", str(pid)])["pids"]]
+
+    def kill(self, pid: int, *, moved: str | None = None) -> None:
+        """Ends a tree by SIGKILL; nothing if there is none.
+
+        `moved`: the state directory of a program that lives on elsewhere, so that its end is not recorded there.
+        """
+        mark = [] if moved is None else ["--moved", "--state", moved]
+        answer = self._answer(["kill", "--pid", str(pid), *mark])
+        if not answer["ok"] and answer["error"] != "gone":
+            raise _error(answer)
+
+    def status(self, pid: int) -> list[ProcessState]:
+        """The tree, parents first; empty if the process is gone."""
+        answer = self._answer(["status", "--pid", str(pid)])
+        if not answer["ok"] and answer["error"] == "gone":
+            return []
+        if not answer["ok"]:
+            raise _error(answer)
+        return [
+            ProcessState(
+                process["pid"],
+                process["index"],
+                tuple(ThreadState(**thread) for thread in process["threads"]),
+            )
+            for process in answer["processes"]
+        ]
+
+    def restore(self, criu: Sequence[str], *, state: str, pidfile: str) -> int:
+        """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores; returns the root's pid.
+
+        Raises `CommandError` if criu fails.
+        """
+        answer = self._answer(["restore", "--state", state, "--pidfile", pidfile, "--", *criu], timeout=None)
+        if not answer["ok"] and answer["error"] == "criu":
+            raise CommandError(criu, 1, answer["message"])
+        if not answer["ok"]:
+            raise _error(answer)
+        return int(answer["pid"])
+
+    def _call(self, words: list[str], timeout: float = 0.0) -> dict[str, Any]:
+        answer = self._answer(words, timeout=timeout)
+        if not answer["ok"]:
+            raise _error(answer)
+        return answer
+
+    def _answer(self, words: list[str], *, timeout: float | None = 0.0) -> dict[str, Any]:
+        argv = [self._path, *words]
+        done = self._node.run(argv, check=False, timeout=None if timeout is None else timeout + _MARGIN)
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace")) from None
+        if not isinstance(answer, dict) or "ok" not in answer:
+            raise CommandError(argv, done.returncode, done.stdout.decode(errors="replace"))
+        return answer
+
+
+def _when(at: int | None, count: int | None, timeout: float) -> list[str]:
+    words = ["--timeout", str(round(timeout * 1000))]
+    words += [] if at is None else ["--at", f"{at:#x}"]
+    return words + ([] if count is None else ["--count", str(count)])
+
+
+def _pause(answer: dict[str, Any]) -> Pause:
+    threads = tuple(ThreadPlace(**thread) for thread in answer["threads"])
+    return Pause(answer["pid"], answer["milliseconds"], answer["steps"], threads)
+
+
+def _error(answer: dict[str, Any]) -> TransprocError:
+    """The exception for an answer that says no; names the threads that did not arrive."""
+    message = answer["message"]
+    threads = [ThreadPlace(**thread) for thread in answer.get("threads", [])]
+    if answer["error"] == "timeout":
+        message += "".join(f"; {thread}" for thread in threads[:8])
+    if answer["error"] in _UNSUPPORTED:
+        return UnsupportedError(message, hint="compile the program, and what it executes, with transproc-cc")
+    tid = answer.get("tid") or (threads[0].tid if threads else None)
+    return PauseError(message, pid=answer.get("pid"), tid=tid)

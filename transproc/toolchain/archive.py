@@ -1,0 +1,161 @@
+"""Archives of dual objects (`ar`), and which of their members a program needs.
+
+    archive := "!<arch>\n" member*        member := 60-byte header, contents, padding to 2
+
+The same members must go into both binaries, so they are chosen here and not by the linker: a member is taken if either half of the
+program refers to a symbol that it defines.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from transproc.errors import BinaryError
+from transproc.toolchain import dual
+
+MAGIC = b"!<arch>\n"
+_HEADER_SIZE = 60
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMTAB = 2
+_GLOBAL = 1
+_FUNCTION = 2
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What an object offers to and wants from others."""
+
+    defined: frozenset[str]
+    wanted: frozenset[str]
+    """Undefined symbols; weak references are not among them, because they pull nothing."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One dual object of an archive."""
+
+    archive: Path
+    name: str
+    offset: int
+    size: int
+    symbols: Symbols
+
+    def read(self) -> bytes:
+        """Its contents."""
+        with self.archive.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+def _global_symbols(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """Name, st_info and section of each symbol that is not local."""
+    (start,) = struct.unpack_from("<Q", data, 40)
+    (count,) = struct.unpack_from("<H", data, 60)
+    headers = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
+    for header in headers:
+        if header[1] != _SYMTAB:
+            continue
+        strings_header = headers[header[6]]
+        strings = data[strings_header[4] : strings_header[4] + strings_header[5]]
+        first = header[4] + header[7] * _SYMBOL.size  # sh_info: index of the first symbol that is not local
+        for name, info, _, section, _, _ in _SYMBOL.iter_unpack(data[first : header[4] + header[5]]):
+            yield strings[name : strings.index(b"\0", name)].decode(), info, section
+
+
+def functions(data: bytes, what: str) -> set[str]:
+    """Global functions that a dual object defines."""
+    x86_64, _ = dual.split(data, what)
+    return {name for name, kind, section in _global_symbols(x86_64) if section and kind & 15 == _FUNCTION}
+
+
+def symbols(data: bytes, what: str) -> Symbols:
+    """Symbols of both halves of a dual object."""
+    defined: set[str] = set()
+    wanted: set[str] = set()
+    for half in dual.split(data, what):
+        for name, info, section in _global_symbols(half):
+            if section:
+                defined.add(name)
+            elif info >> 4 == _GLOBAL:
+                wanted.add(name)
+    return Symbols(frozenset(defined), frozenset(wanted - defined))
+
+
+def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, offset and size of each member, as `ar` writes them (System V variant, with a table of long names)."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise BinaryError("is not an archive", path=path)
+    names = b""
+    position = len(MAGIC)
+    while position + _HEADER_SIZE <= len(data):
+        header = data[position : position + _HEADER_SIZE]
+        if header[58:60] != b"`\n":
+            raise BinaryError("archive member header is damaged", path=path, offset=position)
+        size = int(header[48:58])
+        name = header[:16].rstrip().decode()
+        position += _HEADER_SIZE
+        if name == "//":
+            names = data[position : position + size]
+        elif name not in {"/", "/SYM64/"}:
+            if name.startswith("/"):
+                start = int(name[1:])
+                name = names[start : names.index(b"/\n", start)].decode()
+            yield name.rstrip("/"), position, size
+        position += size + size % 2
+
+
+def read(path: Path) -> list[Member]:
+    """Members of an archive; from the index beside it, if that is as new (the sysroot's libc has one)."""
+    index = path.with_suffix(".index")
+    if index.exists():
+        rows = json.loads(index.read_text())
+        return [Member(path, n, o, s, Symbols(frozenset(d), frozenset(w))) for n, o, s, d, w in rows]
+    data = path.read_bytes()
+    return [
+        Member(path, name, offset, size, symbols(data[offset : offset + size], f"{path}({name})"))
+        for name, offset, size in _raw_members(data, path)
+    ]
+
+
+def write_index(path: Path) -> None:
+    """Writes the index of an archive that will not change again."""
+    rows = [(m.name, m.offset, m.size, sorted(m.symbols.defined), sorted(m.symbols.wanted)) for m in read(path)]
+    path.with_suffix(".index").write_text(json.dumps(rows, separators=(",", ":")))
+
+
+def select(wanted: Iterable[str], defined: Iterable[str], members: list[Member]) -> list[Member]:
+    """Members needed, directly or by other members, in the archives' order."""
+    offers: dict[str, int] = {}
+    for number, member in enumerate(members):
+        for name in member.symbols.defined:
+            offers.setdefault(name, number)
+    have, todo, chosen = set(defined), list(wanted), set[int]()
+    while todo:
+        name = todo.pop()
+        if name in have or name not in offers:
+            continue
+        number = offers[name]
+        chosen.add(number)
+        have |= members[number].symbols.defined
+        todo += members[number].symbols.wanted
+    return [members[number] for number in sorted(chosen)]
+
+
+def pack(objects: Iterable[tuple[str, bytes]]) -> bytes:
+    """An archive without symbol table, for `--whole-archive`."""
+    parts = [MAGIC]
+    table = bytearray()
+    bodies = []
+    for name, data in objects:
+        where = len(table)
+        table += name.encode() + b"/\n"
+        header = f"/{where:<15}{0:<12}{0:<6}{0:<6}{644:<8}{len(data):<10}`\n".encode()
+        bodies += [header, data, b"\n" * (len(data) % 2)]
+    table += b"\n" * (len(table) % 2)
+    parts.append(f"{'//':<48}{len(table):<10}`\n".encode() + bytes(table))
+    return b"".join(parts + bodies)

@@ -1,0 +1,116 @@
+"""From one C file to a dual object: the front end once, with a neutral ABI, then `transproc-codegen` for both ISAs.
+
+The neutral front end is clang for loongarch64: signed char, 32-bit wchar_t, LP64, a pointer as va_list, no byval arguments. What it says
+about its target is removed: macros here, attributes in `transproc-codegen`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transproc.errors import CompileError
+from transproc.run import run
+from transproc.toolchain import dual
+
+CLANG = "clang-19"
+TRIPLE = "loongarch64-linux-musl"
+_MACROS = (
+    "__loongarch__ __loongarch64 __loongarch_grlen __loongarch_arch __loongarch_tune __loongarch_lp64 "
+    "__loongarch_hard_float __loongarch_double_float __loongarch_frlen __loongarch_single_float __loongarch_asx_sx_width"
+).split()
+
+FRONT_END = [
+    f"--target={TRIPLE}",
+    *(f"-U{name}" for name in _MACROS),
+    "-D__transproc__=1",
+    "-nostdlibinc",
+    *("-Xclang", "-mlong-double-64"),
+]
+"""Options of every run of the front end, preprocessing included."""
+
+CODE = (
+    "-fno-pic -fno-pie -fno-common -fno-jump-tables -ffunction-sections -fdata-sections "
+    "-ffp-contract=off -fno-strict-float-cast-overflow "
+    "-fno-stack-protector -fno-asynchronous-unwind-tables -fno-addrsig -fomit-frame-pointer"
+    " -ftls-model=local-exec -Xclang -disable-llvm-passes"
+).split()
+"""Options that fix what the generated code may do: results must not depend on the ISA. They follow, and overrule, the user's."""
+
+
+@dataclass(frozen=True)
+class Codegen:
+    """Options of `transproc-codegen`."""
+
+    program: Path
+    level: str = "-O2"
+    leaf: bool = False
+    plain: bool = False
+    debug: bool = False
+    stress: bool = False
+    leaf_list: Path | None = None
+    extra: tuple[str, ...] = field(default=())
+
+    def words(self) -> list[str]:
+        """The command line, without input and outputs."""
+        flags = {"--leaf": self.leaf, "--plain": self.plain, "--debug": self.debug, "--stress": self.stress}
+        chosen = [name for name, on in flags.items() if on]
+        known = ["--leaf-list", str(self.leaf_list)] if self.leaf_list else []
+        return [str(self.program), self.level, *chosen, *known, *self.extra]
+
+
+def front_end(source: Path | str, bitcode: Path, options: Sequence[str]) -> str:
+    """Compiles a C file to unoptimised bitcode; returns the warnings. Raises `CompileError` with clang's diagnostics."""
+    lines = [] if any(o.startswith("-g") and o != "-g0" for o in options) else ["-gline-tables-only"]
+    words = [CLANG, *FRONT_END, *lines, *options, *CODE, "-emit-llvm", "-c", "-o", str(bitcode), str(source)]
+    return _run(words)
+
+
+def back_end(bitcode: Path, codegen: Codegen, what: str) -> tuple[bytes, str]:
+    """Makes a dual object of bitcode; returns it and the messages. Raises `CompileError`."""
+    outputs = [bitcode.with_suffix(f".{isa}.o") for isa in dual.MACHINES]
+    named = [word for isa, path in zip(dual.MACHINES, outputs, strict=True) for word in (f"-o-{isa}", str(path))]
+    messages = _run([*codegen.words(), str(bitcode), *named])
+    x86_64, aarch64 = (path.read_bytes() for path in outputs)
+    return dual.combine(x86_64, aarch64, what), messages
+
+
+def compile_c(source: Path | str, output: Path, options: Sequence[str], codegen: Codegen) -> str:
+    """Compiles one C file to the dual object `output`; returns warnings."""
+    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        bitcode = Path(work) / f"{output.stem}.bc"
+        warnings = front_end(source, bitcode, options)
+        contents, messages = back_end(bitcode, codegen, str(output))
+        output.write_bytes(contents)
+    return warnings + messages
+
+
+def compile_to_assembly(source: Path | str, output: Path, options: Sequence[str], codegen: Codegen) -> str:
+    """Compiles one C file to assembly: `output` for x86_64, and beside it one for aarch64; returns warnings."""
+    other = output.with_name(f"{output.stem}.aarch64{output.suffix}")
+    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        bitcode = Path(work) / "input.bc"
+        warnings = front_end(source, bitcode, options)
+        return warnings + _run([*codegen.words(), "-S", str(bitcode), "-o-x86_64", str(output), "-o-aarch64", str(other)])
+
+
+def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()) -> str:
+    """Assembles one file for each ISA to the dual object `output`; returns warnings. Raises `CompileError`."""
+    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        halves, messages = [], ""
+        for isa, source in sources.items():
+            half = Path(work) / f"{isa}.o"
+            messages += _run([CLANG, f"--target={isa}-linux-musl", *options, "-c", "-o", str(half), str(source)])
+            halves.append(half.read_bytes())
+        output.write_bytes(dual.combine(halves[0], halves[1], str(output)))
+    return messages
+
+
+def _run(words: list[str]) -> str:
+    done = run(words, check=False)
+    messages = done.stderr.decode(errors="replace")
+    if done.returncode:
+        raise CompileError(messages or f"{words[0]} failed with status {done.returncode}")
+    return messages

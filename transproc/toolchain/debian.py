@@ -1,0 +1,118 @@
+"""Sources and libraries that the sysroot is made of, from Debian's archive, checked by apt's signatures.
+
+A private apt configuration is used: the host's sources need no `deb-src` entries and no foreign architecture.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from transproc import log
+from transproc.errors import TransprocError
+from transproc.paths import home
+from transproc.run import run
+
+SUITE = "trixie"
+"""Debian 13: musl 1.2.5 and LLVM 19, whatever the host runs."""
+
+MUSL = "musl"
+BUILTINS = "libclang-rt-19-dev"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Debian's names of the ISAs."""
+
+
+def downloads() -> Path:
+    """Where downloads are kept."""
+    path = home() / "downloads"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def musl() -> Path:
+    """The unpacked source of musl, with Debian's security fixes."""
+    target = downloads() / f"musl-{SUITE}"
+    if not target.is_dir():
+        _fetch_into(target, _unpack_musl)
+    return target
+
+
+def builtins(isa: str) -> Path:
+    """compiler-rt's builtins archive for an ISA."""
+    target = downloads() / f"compiler-rt-{SUITE}"
+    if not target.is_dir():
+        _fetch_into(target, _unpack_builtins)
+    return target / f"libclang_rt.builtins-{isa}.a"
+
+
+def _fetch_into(target: Path, unpack: Callable[[_Apt, Path], None]) -> None:
+    with (
+        log.step(f"fetch {target.name}"),
+        tempfile.TemporaryDirectory(dir=downloads(), prefix=f".{target.name}-") as work,
+    ):
+        result = Path(work) / "result"
+        result.mkdir()
+        unpack(_Apt(Path(work)), result)
+        _publish(result, target)
+
+
+def _publish(result: Path, target: Path) -> None:
+    """Moves a finished directory to its place; whoever comes second uses the first one's."""
+    try:
+        result.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        shutil.rmtree(result)
+
+
+class _Apt:
+    """apt-get with a configuration of its own, in `work`."""
+
+    def __init__(self, work: Path) -> None:
+        if not KEYRING.exists():
+            raise TransprocError(f"{KEYRING}: not found", hint="apt-get install debian-archive-keyring")
+        self.work = work
+        for name in ("lists/partial", "cache/archives/partial", "files"):
+            (work / name).mkdir(parents=True)
+        (work / "status").touch()
+        mirror = os.environ.get("TRANSPROC_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+        origin = f"[signed-by={KEYRING}] {mirror} {SUITE} main"
+        (work / "sources.list").write_text(f"deb {origin}\ndeb-src {origin}\n")
+        (work / "apt.conf").write_text(
+            f'Dir::Etc::sourcelist "{work}/sources.list";\n'
+            'Dir::Etc::sourceparts "-";\n'
+            f'Dir::State::lists "{work}/lists";\n'
+            f'Dir::State::status "{work}/status";\n'
+            f'Dir::Cache "{work}/cache";\n'
+            'APT::Architecture "amd64";\n'
+            'APT::Architectures { "amd64"; "arm64"; };\n'
+            'APT::Sandbox::User "";\n'
+            'Acquire::Languages "none";\n'
+        )
+        self.call("update")
+
+    def call(self, *words: str) -> Path:
+        """Runs apt-get; returns the directory where it puts files."""
+        environment = {**os.environ, "APT_CONFIG": str(self.work / "apt.conf"), "LC_ALL": "C"}
+        run(["apt-get", "-q", *words], cwd=self.work / "files", env=environment)
+        return self.work / "files"
+
+
+def _unpack_musl(apt: _Apt, result: Path) -> None:
+    files = apt.call("source", "--download-only", MUSL)
+    result.rmdir()
+    run(["dpkg-source", "--no-check", "-x", next(files.glob("*.dsc")), result])
+
+
+def _unpack_builtins(apt: _Apt, result: Path) -> None:
+    files = apt.call("download", *(f"{BUILTINS}:{name}" for name in ARCHITECTURES.values()))
+    for isa, name in ARCHITECTURES.items():
+        package = next(files.glob(f"*_{name}.deb"))
+        run(["dpkg-deb", "-x", package, apt.work / name])
+        library = next((apt.work / name).rglob(f"libclang_rt.builtins-{isa}.a"))
+        shutil.copyfile(library, result / library.name)

@@ -1,0 +1,188 @@
+"""`transproc-cc`: a C compiler whose programs can move between ISAs; a drop-in for cc in make, autoconf and CMake builds.
+
+    transproc-cc -O2 -c a.c          a.o, a dual object
+    transproc-cc a.o b.c -o prog     prog.x86_64, prog.aarch64, and prog for this machine
+
+Exit status: 0, or 1 with the compiler's or linker's own messages on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from transproc.errors import CompileError, TransprocError, UnsupportedError
+from transproc.toolchain import compile as compiling
+from transproc.toolchain import dual
+from transproc.toolchain.options import ASSEMBLY, OBJECT, PREPROCESS, PROGRAM, SYNTAX, Invocation, parse
+from transproc.toolchain.sysroot import Toolchain, toolchain
+
+MACHINE = "x86_64-linux-musl"
+"""What -dumpmachine says: configure scripts know it, and it is where the build runs."""
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        invocation = parse(sys.argv[1:])
+        if invocation.query:
+            _answer(invocation.query)
+        elif invocation.verbose and not invocation.inputs:
+            print(_version(), file=sys.stderr)
+        else:
+            execute(invocation, toolchain(plain=invocation.plain))
+    except CompileError as error:
+        sys.stderr.write(error.message)
+        sys.exit(1)
+    except TransprocError as error:
+        sys.stderr.write(f"transproc-cc: error: {error.message}\n")
+        if error.hint:
+            sys.stderr.write(f"transproc-cc: note: {error.hint}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def execute(invocation: Invocation, tools: Toolchain) -> None:
+    """Does what the command line says."""
+    if not invocation.inputs:
+        raise TransprocError("no input files")
+    sources = [word for kind, word in invocation.inputs if kind in ("c", "asm")]
+    if invocation.output and len(sources) > 1 and invocation.mode in (OBJECT, ASSEMBLY):
+        raise TransprocError("-o cannot be used with -c or -S and several files")
+    if invocation.mode in (PREPROCESS, SYNTAX):
+        _front_end_only(invocation, tools, sources)
+    elif invocation.mode == PROGRAM:
+        _program(invocation, tools)
+    else:
+        suffix = ".o" if invocation.mode == OBJECT else ".s"
+        for kind, word in invocation.inputs:
+            if kind in ("c", "asm"):
+                output = Path(invocation.output or Path(word).stem + suffix)
+                _compile(invocation, tools, kind, word, output)
+
+
+def _front_options(invocation: Invocation, tools: Toolchain) -> list[str]:
+    headers = [] if "-nostdinc" in invocation.front else ["-isystem", str(tools.include)]
+    language = ["-x", "c"] if invocation.language else []
+    return [*invocation.front, *headers, *language]
+
+
+def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]) -> None:
+    from subprocess import call  # noqa: PLC0415 (clang writes to our own output)
+
+    mode = ["-fsyntax-only"] if invocation.mode == SYNTAX else ["-E"]
+    if "-M" in invocation.front or "-MM" in invocation.front:
+        mode = []
+    named = ["-o", invocation.output] if invocation.output else []
+    options = [*_front_options(invocation, tools), *_dependencies(invocation, None)]
+    status = call([compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources])
+    if status:
+        raise CompileError("")
+
+
+def _dependencies(invocation: Invocation, output: Path | None) -> list[str]:
+    """-MD and -MMD name the file and the target after the output, which the front end does not know."""
+    if not invocation.depend:
+        return []
+    words = [invocation.depend]
+    if output and "-MF" not in invocation.depend_named:
+        words += ["-MF", str(output.with_suffix(".d"))]
+    if output and not invocation.depend_named & {"-MT", "-MQ"}:
+        words += ["-MT", str(output)]
+    return words
+
+
+def _codegen(invocation: Invocation, tools: Toolchain) -> compiling.Codegen:
+    return compiling.Codegen(
+        tools.codegen,
+        level=invocation.level,
+        plain=invocation.plain,
+        debug=invocation.debug,
+        leaf_list=None if invocation.plain else tools.leaf_list,
+        extra=tuple(invocation.codegen),
+    )
+
+
+def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, output: Path) -> None:
+    if kind == "asm":
+        messages = _assemble(invocation, tools, Path(word), output)
+    else:
+        options = [*_front_options(invocation, tools), *_dependencies(invocation, output)]
+        codegen = _codegen(invocation, tools)
+        compiler = compiling.compile_to_assembly if invocation.mode == ASSEMBLY else compiling.compile_c
+        messages = compiler(word, output, options, codegen)
+    sys.stderr.write(messages)
+
+
+def _assemble(invocation: Invocation, tools: Toolchain, source: Path, output: Path) -> str:
+    """Assembly comes as foo.x86_64.S and foo.aarch64.S; naming one of them, or foo.S, means the pair."""
+    stem = source.stem
+    for isa in dual.MACHINES:
+        stem = stem.removesuffix(f".{isa}")
+    pair = {isa: source.with_name(f"{stem}.{isa}{source.suffix}") for isa in dual.MACHINES}
+    missing = [str(path) for path in pair.values() if not path.is_file()]
+    if missing:
+        raise UnsupportedError(
+            f"{source}: assembly is for one ISA only",
+            hint=f"write it for both, as {' and '.join(path.name for path in pair.values())}, or use the C version",
+        )
+    return compiling.assemble(pair, output, _front_options(invocation, tools))
+
+
+def _program(invocation: Invocation, tools: Toolchain) -> None:
+    from transproc.toolchain.link import link  # noqa: PLC0415 (not needed by -c)
+
+    output = Path(invocation.output or "a.out")
+    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        objects = []
+        for number, (kind, word) in enumerate(invocation.inputs):
+            if kind in ("c", "asm"):
+                place = Path(work) / str(number)
+                place.mkdir()
+                objects.append(place / f"{Path(word).stem}.o")
+                _compile(invocation, tools, kind, word, objects[-1])
+            elif kind == "library":
+                objects.append(_library(word, invocation, tools))
+            else:
+                objects.append(Path(word))
+        link(objects, output, tools, strip=invocation.strip, options=invocation.link)
+
+
+def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:
+    file = name[1:] if name.startswith(":") else f"lib{name}.a"
+    for place in [*map(Path, invocation.library_paths), tools.lib]:
+        if (place / file).exists():
+            return place / file
+    raise UnsupportedError(
+        f"-l{name}: {file} not found", hint="compile the library with transproc-cc, as an archive, and name its directory with -L"
+    )
+
+
+def _version() -> str:
+    from transproc.run import output  # noqa: PLC0415
+
+    return f"transproc-cc, for x86_64 and aarch64\n{output([compiling.CLANG, '--version']).splitlines()[0]}\nTarget: {MACHINE}"
+
+
+def _answer(query: str) -> None:
+    """Questions that configure scripts ask."""
+    name, _, value = query.lstrip("-").partition("=")
+    if name == "dumpmachine":
+        print(MACHINE)
+    elif name in ("dumpversion", "dumpfullversion"):
+        print("19")
+    elif name == "print-file-name":
+        path = toolchain().lib / value
+        print(path if path.exists() else value)
+    elif name == "print-prog-name":
+        print(value)
+    elif name == "print-search-dirs":
+        print(f"libraries: ={toolchain().lib}")
+    elif name == "print-sysroot":
+        print(toolchain().root)
+    elif name in ("version", "help"):
+        print(_version() if name == "version" else __doc__)
+    else:
+        print()

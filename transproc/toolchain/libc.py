@@ -1,0 +1,257 @@
+"""Compiles the C library: musl's sources with the neutral overlay of `runtime/libc`, each file once, for both ISAs.
+
+A file of the overlay replaces the one of the same path in musl's `src/`; others are additions. What only assembly can do is in
+`runtime/src/arch`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from transproc.errors import BinaryError
+from transproc.run import run
+from transproc.toolchain import archive, dual
+from transproc.toolchain.compile import CLANG, Codegen, assemble, compile_c
+from transproc.toolchain.sysroot import RUNTIME, parallel
+
+OVERLAY = RUNTIME / "libc"
+ARCH = RUNTIME / "src" / "arch"
+AR = "llvm-ar-19"
+ALLTYPES = "alltypes.h"
+
+IN_ASSEMBLY = {
+    "env/__reset_tls.c",  # in the overlay's __init_tls.c
+    "process/vfork.c",
+    "setjmp/longjmp.c",
+    "setjmp/setjmp.c",
+    "signal/restore.c",
+    "signal/sigsetjmp.c",
+    "string/memcpy.c",
+    "string/memset.c",
+    "thread/__set_thread_area.c",
+    "thread/__unmapself.c",
+    "thread/syscall_cp.c",
+}
+"""musl's files that the assembly replaces."""
+
+LEAF_DIRECTORIES = {"complex", "ctype", "errno", "fenv", "math", "multibyte", "string"}
+NOT_LEAF = {
+    "errno/strerror.c",
+    "string/strdup.c",
+    "string/strndup.c",
+    "string/strerror_r.c",
+    "string/strsignal.c",
+    "string/wcsdup.c",
+}
+"""They allocate, or look messages up."""
+
+LEAF_FILES = {
+    "internal/syscall_ret.c",
+    "network/htonl.c",
+    "network/htons.c",
+    "network/ntohl.c",
+    "network/ntohs.c",
+    "prng/__rand48_step.c",
+    "prng/drand48.c",
+    "prng/lcong48.c",
+    "prng/lrand48.c",
+    "prng/mrand48.c",
+    "prng/rand.c",
+    "prng/rand_r.c",
+    "prng/__seed48.c",
+    "prng/seed48.c",
+    "prng/srand48.c",
+    "stdlib/abs.c",
+    "stdlib/atoi.c",
+    "stdlib/atol.c",
+    "stdlib/atoll.c",
+    "stdlib/div.c",
+    "stdlib/imaxabs.c",
+    "stdlib/imaxdiv.c",
+    "stdlib/labs.c",
+    "stdlib/ldiv.c",
+    "stdlib/llabs.c",
+    "stdlib/lldiv.c",
+    "thread/pthread_equal.c",
+    "thread/pthread_self.c",
+}
+"""Modules that never block, call back or loop for long: no sites in them, and calls to them are none."""
+
+LEAF_ASSEMBLY = (
+    "memcpy memset setjmp _setjmp __setjmp sigsetjmp __sigsetjmp longjmp _longjmp vfork __set_thread_area "
+    "__transproc_isa __transproc_context_read __transproc_context_write __transproc_fp_read __transproc_fp_write "
+    "__transproc_syscall_cancel __unmapself"
+).split()
+
+CONVERTED = {
+    *("epoll_ctl", "epoll_pwait", "epoll_pwait2", "fcntl", "openat", "openat2", "pipe2", "mq_open", "semctl"),
+    *("clone", "fanotify_init", "open_by_handle_at"),
+}
+"""System calls that x86_64's leaf converts (x86_64_syscalls.c)."""
+
+HIDDEN = {"fstat", "newfstatat"}
+"""System calls whose struct differs between kernels: musl uses statx when it does not know them."""
+
+EMPTY = ("m", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
+C_FLAGS = "-O2 -std=c99 -ffreestanding -nostdinc -D_XOPEN_SOURCE=700 -fno-strict-aliasing -w".split()
+
+
+def sources(musl: Path) -> dict[str, Path]:
+    """Path within `src/` of every file of the library, and where it is."""
+    found = {}
+    for path in sorted([*musl.glob("src/*/*.c"), *musl.glob("src/malloc/mallocng/*.c")]):
+        name = str(path.relative_to(musl / "src"))
+        if name not in IN_ASSEMBLY:
+            found[name] = path
+    for path in sorted(OVERLAY.glob("src/*/*.c")):
+        found[str(path.relative_to(OVERLAY / "src"))] = path
+    return found
+
+
+def is_leaf(name: str) -> bool:
+    """Whether a file of the library holds only leaf functions."""
+    return name in LEAF_FILES or (name.split("/")[0] in LEAF_DIRECTORIES and name not in NOT_LEAF)
+
+
+def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> int:
+    """Headers, libc.a, crt1.o and leaf.txt; returns the number of files compiled."""
+    lib = lib or root / "lib"
+    lib.mkdir(exist_ok=True)
+    if not (root / "include").exists():
+        install_headers(musl, root / "include")
+    objects = root / ("objects-plain" if plain else "objects")
+    shutil.rmtree(objects, ignore_errors=True)
+    objects.mkdir()
+    include = _include_flags(musl, root)
+    leaf_list = root / "leaf.txt"
+    files = sources(musl)
+    outputs = {name: objects / (name.replace("/", "-")[:-2] + ".o") for name in files}
+
+    def compile_files(names: list[str], codegen: Codegen) -> None:
+        options = [*C_FLAGS, *include]
+        parallel(partial(_compile, files[name], outputs[name], options, codegen) for name in names)
+
+    base = Codegen(root / "bin" / "transproc-codegen", plain=plain)
+    leaves = [name for name in files if is_leaf(name)]
+    compile_files(leaves, Codegen(base.program, plain=plain, leaf=True))
+    leaf_list.write_text("\n".join(sorted(_defined(outputs[name] for name in leaves) | set(LEAF_ASSEMBLY))) + "\n")
+    compile_files([n for n in files if not is_leaf(n)], Codegen(base.program, plain=plain, leaf_list=leaf_list))
+    check_leaves({name: outputs[name] for name in files})
+    outputs.pop("start/start.c").rename(lib / "crt1.o")
+    _make_archive(lib, outputs.values())
+    shutil.rmtree(objects)
+    return len(files)
+
+
+def _compile(source: Path, output: Path, options: list[str], codegen: Codegen) -> None:
+    compile_c(source, output, options, codegen)
+
+
+def _defined(objects: Iterable[Path]) -> set[str]:
+    return {name for path in objects for name in archive.symbols(path.read_bytes(), str(path)).defined}
+
+
+def check_leaves(outputs: dict[str, Path]) -> None:
+    """A leaf may call only leaves: fails with the first that does not. (Data may be anybody's.)"""
+    offers: dict[str, str] = {}
+    symbols = {name: archive.symbols(path.read_bytes(), str(path)) for name, path in outputs.items()}
+    functions = {name: archive.functions(path.read_bytes(), str(path)) for name, path in outputs.items()}
+    for name in outputs:
+        if not is_leaf(name):
+            offers.update(dict.fromkeys(functions[name], name))
+    for name in filter(is_leaf, outputs):
+        for wanted in symbols[name].wanted:
+            if wanted in offers:
+                raise BinaryError(f"leaf module {name} calls {wanted} of {offers[wanted]}, which is none")
+
+
+def _make_archive(lib: Path, objects: Iterable[Path]) -> None:
+    run([AR, "rcs", lib / "libc.a", *sorted(objects)])
+    archive.write_index(lib / "libc.a")
+    for name in EMPTY:
+        (lib / f"lib{name}.a").write_bytes(archive.MAGIC)
+
+
+def _include_flags(musl: Path, root: Path) -> list[str]:
+    """As musl's Makefile has them, with the overlay first."""
+    internal = ["src/include", "src/internal"]
+    places = [OVERLAY / "internal", OVERLAY / "include", musl / "arch/generic", *(musl / place for place in internal)]
+    version = root / "include-internal"
+    version.mkdir(exist_ok=True)
+    (version / "version.h").write_text(f'#define VERSION "{(musl / "VERSION").read_text().strip()}"\n')
+    return [f"-I{place}" for place in [*places, version, root / "include"]]
+
+
+def install_headers(musl: Path, include: Path) -> None:
+    """Public headers: musl's, generic and aarch64's bits, the overlay's bits, and the generated ones."""
+    shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in"))
+    bits = include / "bits"
+    bits.mkdir(exist_ok=True)
+    for place in (musl / "arch/generic/bits", OVERLAY / "include/bits"):
+        for header in place.glob("*.h"):
+            shutil.copyfile(header, bits / header.name)
+    shutil.copytree(RUNTIME / "include" / "transproc", include / "transproc")
+    _install_alltypes(musl, bits)
+    lines = [f"#define __NR_{name} {number}" for name, number in neutral_numbers(musl).items()]
+    lines += [line.replace("__NR_", "SYS_", 1) for line in lines]
+    (bits / "syscall.h").write_text("\n".join(lines) + "\n")
+
+
+def _install_alltypes(musl: Path, bits: Path) -> None:
+    """As musl's tools/mkalltypes.sed: TYPEDEF, STRUCT and UNION lines become guarded definitions."""
+    inputs = [OVERLAY / "include/bits/alltypes.h.in", musl / "include/alltypes.h.in"]
+    script = musl / "tools/mkalltypes.sed"
+    (bits / ALLTYPES).write_bytes(run(["sed", "-f", script, *inputs]).stdout)
+
+
+def _numbers(musl: Path, isa: str) -> dict[str, int]:
+    text = (musl / f"arch/{isa}/bits/syscall.h.in").read_text()
+    return {name: int(number) for name, number in re.findall(r"#define __NR_(\w+)\s+(\d+)", text)}
+
+
+def neutral_numbers(musl: Path) -> dict[str, int]:
+    """The asm-generic numbers, which aarch64 has, without those that must not be used."""
+    return {name: n for name, n in _numbers(musl, "aarch64").items() if name not in HIDDEN}
+
+
+def syscall_table(musl: Path) -> str:
+    """Assembly: neutral number to x86_64's number + 1, with bit 15 where structures or flags are converted; 0: unknown."""
+    native = _numbers(musl, "x86_64")
+    neutral = {n: name for name, n in neutral_numbers(musl).items() if name in native}
+    lines = [
+        "\t.globl __transproc_syscall_table, __transproc_syscall_limit",
+        f"\t.set __transproc_syscall_limit, {max(neutral) + 1}",
+        '\t.section .rodata.transproc_syscalls,"a",@progbits',
+        "\t.balign 2",
+        "__transproc_syscall_table:",
+    ]
+    for number in range(max(neutral) + 1):
+        name = neutral.get(number)
+        value = 0 if name is None else native[name] + 1 | (0x8000 if name in CONVERTED else 0)
+        lines.append(f"\t.short {value:#x}" + (f" // {name}" if name else ""))
+    return "\n".join([*lines, '\t.section .note.GNU-stack,"",@progbits', ""])
+
+
+def build_runtime(musl: Path, root: Path, builtins: dict[str, Path]) -> None:
+    """lib/transproc.o, lib/memory.o and rt/<isa>/."""
+    assemble({isa: ARCH / f"{isa}.S" for isa in dual.MACHINES}, root / "lib" / "transproc.o")
+    memory = {isa: ARCH / f"{isa}_memory.S" for isa in dual.MACHINES}
+    assemble(memory, root / "lib" / "memory.o", [f"-I{musl}/src/string"])
+    for isa, library in builtins.items():
+        (root / "rt" / isa).mkdir(parents=True)
+        shutil.copyfile(library, root / "rt" / isa / library.name)
+    table = root / "rt" / "x86_64" / "table.s"
+    table.write_text(syscall_table(musl))
+    _native(table, root / "rt" / "x86_64" / "table.o")
+    table.unlink()
+    _native(ARCH / "x86_64_syscalls.c", root / "rt" / "x86_64" / "syscalls.o")
+
+
+def _native(source: Path, output: Path) -> None:
+    """Compiles what belongs to x86_64 alone."""
+    options = "-O2 -std=c11 -ffreestanding -fno-builtin -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables".split()
+    run([CLANG, "--target=x86_64-linux-musl", *options, "-c", "-o", output, source])

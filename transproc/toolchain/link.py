@@ -1,0 +1,177 @@
+"""Links the two binaries of a pair: the same objects in the same order, with one layout, and checks that they agree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from transproc.errors import BinaryError, CompileError, MismatchError, TransprocError
+from transproc.run import run
+from transproc.toolchain import archive, dual
+from transproc.toolchain.sysroot import Toolchain
+
+LD = "ld.lld-19"
+LAYOUT = Path(__file__).with_name("layout.ld")
+COMMON_START = 0x1000000
+"""Where the common part begins (layout.ld)."""
+
+START_FILES = ("crt1.o", "transproc.o", "memory.o")
+_OPTIONS = "-static -nostdlib --no-gc-sections --build-id=sha1 --no-eh-frame-hdr --orphan-handling=place".split()
+_PAGES = ["-z", "max-page-size=4096", "-z", "noseparate-code", "-z", "norelro"]
+_FUNCTION, _OBJECT, _TLS = 2, 1, 6
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMTAB = 2
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A dual object that goes into the program."""
+
+    name: str
+    halves: tuple[bytes, bytes]
+    path: Path | None = None
+    """The file, if the object is one of its own: messages of the linker then name it."""
+
+
+def link(inputs: Sequence[Path], output: Path, tools: Toolchain, *, strip: bool = False, options: Sequence[str] = ()) -> None:
+    """Links objects and archives, in command-line order, to `output`, `output`.x86_64 and `output`.aarch64.
+
+    Raises `CompileError` with the linker's messages, `UnsupportedError` for objects of other compilers, `MismatchError` if the
+    binaries disagree.
+    """
+    objects = [tools.lib / name for name in START_FILES] + [path for path in inputs if path.suffix != ".a"]
+    archives = [path for path in inputs if path.suffix == ".a"] + [tools.lib / "libc.a"]
+    files = [_read(path) for path in objects]
+    members = [member for path in dict.fromkeys(archives) for member in archive.read(path)]
+    chosen = archive.select(*_demand(objects, files), members)
+    files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
+    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        binaries = _link_both(files, Path(work), tools, options)
+        check_addresses(*(path.read_bytes() for path in binaries), str(output))
+        _add_index(binaries)
+        _install(binaries, output, strip)
+
+
+def _read(path: Path) -> _Input:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TransprocError(f"{path}: {error.strerror}") from error
+    return _Input(str(path), dual.split(data, str(path)), path)
+
+
+def _demand(objects: Sequence[Path], files: Sequence[_Input]) -> tuple[set[str], set[str]]:
+    """Symbols that the objects want, and that they define."""
+    symbols = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
+    wanted = {name for s in symbols for name in s.wanted}
+    # what back ends call on their own account, and compiler-rt
+    wanted |= {"memcpy", "memmove", "memset", "memcmp"}
+    return wanted, {name for s in symbols for name in s.defined}
+
+
+def _link_both(files: Sequence[_Input], work: Path, tools: Toolchain, options: Sequence[str]) -> list[Path]:
+    jobs = []
+    for number, isa in enumerate(dual.MACHINES):
+        place = work / isa
+        place.mkdir()
+        words = [LD, *_OPTIONS, *_PAGES, *options, "-T", str(LAYOUT), "-o", str(place / "program")]
+        words += _place(files, number, place)
+        words += [str(path) for path in tools.runtime(isa)]
+        jobs.append(words)
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        results = list(pool.map(lambda words: run(words, check=False), jobs))
+    failed = [done.stderr.decode(errors="replace") for done in results if done.returncode]
+    if failed:
+        raise CompileError(failed[0].replace(f"{work}/", ""))
+    return [work / isa / "program" for isa in dual.MACHINES]
+
+
+def _place(files: Sequence[_Input], half: int, place: Path) -> list[str]:
+    """Writes the halves where the linker can read them; returns its arguments."""
+    arguments = []
+    loose = [file for file in files if file.path is not None]
+    for number, file in enumerate(loose):
+        if half == 0:
+            arguments.append(str(file.path))
+            continue
+        path = place / f"{number}" / Path(file.name).name
+        path.parent.mkdir()
+        path.write_bytes(file.halves[half])
+        arguments.append(str(path))
+    library = place / "members.a"
+    library.write_bytes(archive.pack((file.name, file.halves[half]) for file in files if file.path is None))
+    return [*arguments, "--whole-archive", str(library), "--no-whole-archive"]
+
+
+def _addresses(data: bytes) -> Counter[tuple[str, int]]:
+    """Functions, objects and thread-local variables of the common part, with their addresses (offsets, if thread-local)."""
+    (start,) = struct.unpack_from("<Q", data, 40)
+    (count,) = struct.unpack_from("<H", data, 60)
+    headers = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
+    found: Counter[tuple[str, int]] = Counter()
+    for header in headers:
+        if header[1] != _SYMTAB:
+            continue
+        strings = data[headers[header[6]][4] :][: headers[header[6]][5]]
+        for name, info, _, section, value, _ in _SYMBOL.iter_unpack(data[header[4] : header[4] + header[5]]):
+            kind = info & 15
+            if section and (kind == _TLS or (kind in (_FUNCTION, _OBJECT) and value >= COMMON_START)):
+                found[strings[name : strings.index(b"\0", name)].decode(), value] += 1
+    if not found:
+        raise BinaryError("has no symbol table")
+    return found
+
+
+def check_addresses(x86_64: bytes, aarch64: bytes, what: str) -> None:
+    """Every function and datum of the common part must have one address; raises `MismatchError` with the first that has not."""
+    first, second = _addresses(x86_64), _addresses(aarch64)
+    if first == second:
+        return
+    differing = (first - second) | (second - first)
+    name, value = min(differing, key=lambda item: (item[1], item[0]))
+    others = [hex(v) for n, v in differing if n == name and v != value]
+    where = "x86_64" if (name, value) in first else "aarch64"
+    other = f"{others[0]} in the other binary" if others else "missing in the other binary"
+    raise MismatchError(
+        f"{what}: the binaries disagree: {name} is at {value:#x} for {where}, {other}",
+        hint="this is a defect of transproc-cc; please report it with the source that shows it",
+    )
+
+
+def _add_index(binaries: Sequence[Path]) -> None:
+    from transproc.binary import sites  # noqa: PLC0415 (numpy: only links need it)
+
+    if hasattr(sites, "build"):
+        sites.build(*binaries)
+
+
+def _install(binaries: Sequence[Path], output: Path, strip: bool) -> None:
+    host = os.uname().machine
+    for isa, binary in zip(dual.MACHINES, binaries, strict=True):
+        if strip:
+            run(["llvm-strip-19", "--keep-section=.transproc.sites", binary])
+        target = output.with_name(f"{output.name}.{isa}")
+        _move(binary, target)
+        if isa == host:
+            output.unlink(missing_ok=True)
+            _hard_link(target, output)
+
+
+def _move(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    shutil.move(source, target)
+
+
+def _hard_link(target: Path, name: Path) -> None:
+    try:
+        name.hardlink_to(target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(target, name)

@@ -1,0 +1,226 @@
+"""The command line of `transproc-cc`: what each option of cc means here.
+
+Options go to the front end as they are unless a table below says otherwise. What only changes how native code is made (-fPIC, -flto) is
+ignored, because the pipeline decides it; what would make the two ISAs differ (-mavx2) or cannot be had (-shared) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transproc.errors import TransprocError, UnsupportedError
+
+PREPROCESS, SYNTAX, ASSEMBLY, OBJECT, PROGRAM = "preprocess", "syntax", "assembly", "object", "program"
+
+
+@dataclass
+class Invocation:
+    """A parsed command line."""
+
+    mode: str = PROGRAM
+    output: str | None = None
+    inputs: list[tuple[str, str]] = field(default_factory=list)
+    """(kind, word) in command-line order: "c", "asm", "object", "library" (-l)."""
+    front: list[str] = field(default_factory=list)
+    """Options of the front end."""
+    codegen: list[str] = field(default_factory=list)
+    link: list[str] = field(default_factory=list)
+    library_paths: list[str] = field(default_factory=list)
+    level: str = "-O0"
+    debug: bool = False
+    strip: bool = False
+    plain: bool = False
+    verbose: bool = False
+    depend: str | None = None
+    """-MD or -MMD, if given."""
+    depend_named: set[str] = field(default_factory=set)
+    """-MF, -MT or -MQ given."""
+    query: str | None = None
+    """An option that asks for information (-dumpmachine …)."""
+    language: str | None = None
+
+    def option(self, *words: str) -> None:
+        """Adds an option of the front end."""
+        self.front += words
+
+
+SEPARATE = {
+    *("-I", "-D", "-U", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-Xclang", "-Xpreprocessor"),
+    *("-iprefix", "-iwithprefix", "-iwithprefixbefore", "-isysroot"),
+}
+"""Options of the front end that take the next word."""
+
+IGNORED = re.compile(
+    r"-f(no-)?(pic|PIC|pie|PIE|plt|lto(=.*)?|common|stack-protector(-.*)?|stack-clash-protection|cf-protection(=.*)?|asynchronous-"
+    r"unwind-tables|unwind-tables|omit-frame-pointer|function-sections|data-sections|semantic-interposition|use-linker-plugin|"
+    r"fat-lto-objects|use-ld=.*|ident|jump-tables)|-(no-)?pie|-static|-static-pie|-static-libgcc|-rdynamic|-pipe|-save-temps(=.*)?|-m64|"
+    r"-mtune=.*|-no-canonical-prefixes|-export-dynamic|-no-integrated-cpp|-ffp-contract=.*"
+)
+IGNORED_LINK = re.compile(
+    r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
+    r"-E|--export-dynamic|-Bstatic|-Bdynamic|--sort-common|--enable-new-dtags|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
+    r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr"
+)
+QUERIES = re.compile(r"--version|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*")
+SOURCES = {".c": "c", ".i": "c", ".s": "asm", ".S": "asm", ".sx": "asm", ".o": "object", ".a": "object", ".obj": "object", ".lo": "object"}
+LANGUAGES = {"c": "c", "cpp-output": "c", "c-header": "c", "assembler": "asm", "assembler-with-cpp": "asm", "none": None}
+MODES = {"-c": OBJECT, "-S": ASSEMBLY, "-E": PREPROCESS, "-M": PREPROCESS, "-MM": PREPROCESS, "-fsyntax-only": SYNTAX}
+LEVELS = {"-O": "-O1", "-Og": "-O1", "-Ofast": "-O3", "-O4": "-O3"}
+
+REFUSED = [
+    (r"-shared|-r|-dynamiclib", "programs are static: link the objects into the program, or make an archive with ar"),
+    (r"-m.*", "it is for one ISA only: use -Xarch x86_64 -march=… or -Xarch aarch64 -march=…"),
+    (r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack|-fopenmp.*", "it needs a runtime library of one ISA"),
+    (r"-nostdlib|-nodefaultlibs|-nostartfiles|-T|--target=.*|-target|--sysroot=.*|-T.+", "the C library and the layout are fixed"),
+]
+"""Options that cannot work, and why."""
+
+
+def _expand(words: list[str]) -> Iterator[str]:
+    """Replaces @file by the words in it, as gcc does."""
+    for word in words:
+        if word.startswith("@") and Path(word[1:]).is_file():
+            yield from _expand(shlex.split(Path(word[1:]).read_text()))
+        else:
+            yield word
+
+
+def parse(words: list[str]) -> Invocation:
+    """Parses a command line, without the program's name. Raises `UnsupportedError` for options that are refused."""
+    result = Invocation()
+    rest = list(_expand(words))
+    while rest:
+        word = rest.pop(0)
+        _word(result, word, lambda word=word: _next(word, rest))  # type: ignore[misc]
+    return result
+
+
+def _next(option: str, rest: list[str]) -> str:
+    if not rest:
+        raise TransprocError(f"{option}: needs an argument")
+    return rest.pop(0)
+
+
+def _word(result: Invocation, word: str, following: Callable[[], str]) -> None:
+    if not word.startswith("-") or word == "-":
+        _input(result, word)
+    elif word in MODES:
+        _mode(result, word)
+    elif QUERIES.fullmatch(word):
+        result.query = word
+    elif word in SEPARATE:
+        result.option(word, following())
+    elif not (_own(result, word, following) or _joined(result, word, following) or IGNORED.fullmatch(word)):
+        _refuse(word)
+        result.option(word)
+        result.debug |= word.startswith("-g") and word not in ("-g0", "-gline-tables-only")
+
+
+def _mode(result: Invocation, word: str) -> None:
+    result.mode = MODES[word]
+    if word in ("-M", "-MM"):
+        result.option(word)
+
+
+def _input(result: Invocation, word: str) -> None:
+    kind = result.language or SOURCES.get(Path(word).suffix)
+    if word == "-" and not kind:
+        kind = "c" if result.mode == PREPROCESS else None
+    if kind is None and re.search(r"\.so(\.[\d.]+)?$", word):
+        raise UnsupportedError(f"{word}: shared libraries cannot be used", hint="link the library's archive (.a), compiled by transproc-cc")
+    if kind is None and Path(word).suffix in {".cc", ".cpp", ".cxx", ".C", ".m", ".f", ".f90"}:
+        raise UnsupportedError(f"{word}: only C can be compiled", hint="transproc-cc has no front end for this language yet")
+    result.inputs.append((kind or "object", word))
+
+
+def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
+    """Options that are a word of their own."""
+    if word == "-o":
+        result.output = following()
+    elif word == "-v":
+        result.verbose = True
+    elif word == "-s":
+        result.strip = True
+    elif word in ("-MD", "-MMD"):
+        result.depend = word
+    elif word in ("-MF", "-MT", "-MQ"):
+        result.depend_named.add(word)
+        result.option(word, following())
+    elif word == "-x":
+        _language(result, following())
+    elif word in ("-l", "-L"):
+        return _joined(result, word + following(), following)
+    elif word == "-Xlinker":
+        _linker(result, following())
+    elif word == "-Xarch":
+        result.codegen.append(_for_isa(following(), following()))
+    elif word == "-Xtransproc":
+        _to_codegen(result, following())
+    elif word == "-pthread":
+        result.option("-D_REENTRANT")
+    else:
+        return word in ("-e", "-u", "-z") and bool(following())
+    return True
+
+
+def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool:
+    """Options whose value is joined to them."""
+    if re.fullmatch(r"-O\w*", word):
+        result.level = LEVELS.get(word, word)
+        result.option(word)
+    elif word.startswith("-l"):
+        result.inputs.append(("library", word[2:]))
+    elif word.startswith("-L"):
+        result.library_paths.append(word[2:])
+    elif word.startswith("-x") and word[2:] in LANGUAGES:
+        _language(result, word[2:])
+    elif word.startswith("-o"):
+        result.output = word[2:]
+    elif word.startswith("-Wl,"):
+        for item in word.split(",")[1:]:
+            _linker(result, item)
+    elif word.startswith("-Wa,"):
+        raise UnsupportedError(f"{word}: there is no assembler to pass it to")
+    else:
+        return False
+    return True
+
+
+def _language(result: Invocation, name: str) -> None:
+    if name not in LANGUAGES:
+        raise UnsupportedError(f"-x {name}: only C can be compiled")
+    result.language = LANGUAGES[name]
+
+
+def _linker(result: Invocation, item: str) -> None:
+    if re.fullmatch(r"-s|--strip-all|-S|--strip-debug", item):
+        result.strip = True
+    elif re.fullmatch(r"--(wrap|defsym)=.*", item):
+        result.link.append(item)
+    elif item.startswith("-") and not IGNORED_LINK.fullmatch(item) and not item.startswith(("-rpath", "-soname", "-Map", "-h")):
+        raise UnsupportedError(f"-Wl,{item}: unknown linker option", hint="the layout of a pair is fixed")
+
+
+def _for_isa(isa: str, option: str) -> str:
+    """-Xarch x86_64 -march=haswell: code for a newer CPU, for one ISA."""
+    found = re.fullmatch(r"-march=(\S+)", option)
+    if not found:
+        raise UnsupportedError(f"-Xarch {isa} {option}: only -march=… can be given for one ISA")
+    return f"-march-{isa}={found[1]}"
+
+
+def _to_codegen(result: Invocation, option: str) -> None:
+    if option == "--plain":
+        result.plain = True
+    else:
+        result.codegen.append(option)
+
+
+def _refuse(word: str) -> None:
+    for pattern, why in REFUSED:
+        if re.fullmatch(pattern, word):
+            raise UnsupportedError(f"{word}: not supported", hint=why)
