@@ -47,6 +47,7 @@ static void parseCommandLine(int argc, char **argv) {
                                      "-use-registers-for-deopt-values", // lists read registers where the values are anyway
                                      "-restrict-statepoint-remat",      // else big functions run out of registers
                                      "-no-x86-call-frame-opt",          // pushes of arguments would move the stack pointer
+                                     "-switch-peel-threshold=101",      // dispatching switches must stay one jump
                                      "-aarch64-enable-global-merge=false"}; // merged data has other addresses than on x86_64
   Args.append(argv + 1, argv + argc);
   cl::HideUnrelatedOptions(Options);

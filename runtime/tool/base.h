@@ -18,7 +18,10 @@
 
 /* Kernel constants that are the same on every ISA we know (asm-generic). */
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EEXIST = 17, EINVAL = 22 };
-enum { SIGHUP = 1, SIGINT = 2, SIGTRAP = 5, SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19 };
+enum {
+	SIGHUP = 1, SIGINT = 2, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11, SIGTERM = 15, SIGCHLD = 17,
+	SIGCONT = 18, SIGSTOP = 19, SIGTTOU = 22, SIGSYS = 31,
+};
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_CLOEXEC = 02000000 };
 enum { WNOHANG = 1, WALL = 0x40000000 };
 enum { AT_FDCWD = -100 };

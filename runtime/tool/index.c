@@ -154,7 +154,7 @@ static struct index *open_index(int fd, const char **why)
 struct index *index_of(int pid, const char **why)
 {
 	int fd = open_file(format("/proc/%d/exe", (long)pid), O_RDONLY);
-	*why = "its executable cannot be opened";
+	*why = fd == -ENOENT || fd == -ESRCH ? NULL : "its executable cannot be opened";
 	if (fd < 0)
 		return NULL;
 	struct index *index = open_index(fd, why);

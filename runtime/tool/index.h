@@ -69,7 +69,7 @@ struct index {
 	uint32_t function_count, site_count, row_count, saved_count, special_count, string_size;
 };
 
-/* The index of a process's executable; NULL with the reason in *why if it has none or it is damaged. */
+/* The index of a process's executable; NULL with the reason in *why if it has none or it is damaged, no reason if it is ending. */
 struct index *index_of(int pid, const char **why);
 
 /* The site at a pc (a point rather than a call if both are there), or NULL. */

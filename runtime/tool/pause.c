@@ -3,12 +3,13 @@
  *
  * All threads are stopped and judged. If all stand well (an idle server, waiting in system calls), that is all. Else breakpoints are
  * planted at all sites and the others run on; whoever arrives stays in its ptrace stop. Threads that block on the way are found by
- * stopping them again every few milliseconds. While breakpoints are planted our death by SIGKILL would be the program's as
+ * stopping them again every few milliseconds. Signals that come on the way are put back: a handler, whose frame no site describes,
+ * would only delay the thread, and a timer that is faster than we are could do so for ever. While breakpoints are planted our death by SIGKILL would be the program's as
  * well: that is the time between `plant` and `unplant`, and no longer. SIGTERM, SIGINT and SIGHUP are obeyed by rolling back.
  */
 #include "session.h"
 
-enum { FIRST_LOOK = 1, LONGEST_LOOK = 16, ROLL_BACK_TIME = 3000, PATIENT_STEPS = 8 };
+enum { FIRST_LOOK = 1, LONGEST_LOOK = 16, ROLL_BACK_TIME = 3000, PATIENT_STEPS = 8, PATIENT_INTERRUPTIONS = 16 };
 
 static bool timed_out(struct session *session)
 {
@@ -66,20 +67,40 @@ static bool pass(struct session *session, struct thread *thread, enum verdict ve
 	return done || session->error || timed_out(session);
 }
 
+/* Whether a call ends early, or goes on, depends on what the signal's handler is like: let the kernel decide while it can. */
+static bool has_interrupted_call(struct thread *thread)
+{
+	struct registers registers;
+	if (thread->masked || thread->interruptions >= PATIENT_INTERRUPTIONS || !read_registers(thread, &registers))
+		return false;
+	const struct special *special = special_at(thread->process->space->index, program_counter(&registers));
+	if (!special || special->kind > SPECIAL_DONE)
+		return false;
+	thread->interruptions++;
+	return true;
+}
+
 /* Keeps a stopped thread where it is, or lets it go on. False after a failure. */
 static bool consider(struct session *session, struct thread *thread)
 {
 	enum verdict verdict = UNSEEN;
 	if (thread->stop == STOPPED || thread->stop == BREAKPOINT) {
 		examine(thread);
-		if (is_accepted(thread) && is_wanted(session, thread))
+		if (is_accepted(thread) && is_wanted(session, thread)) {
+			unmask_signals(thread);
 			return true;
+		}
 		verdict = thread->verdict;
 		thread->verdict = UNSEEN;
 	}
-	if (thread->stop == BREAKPOINT)
+	if (thread->stop == BREAKPOINT) {
+		unmask_signals(thread);
 		return pass(session, thread, verdict);
-	let_go(thread, PTRACE_CONT);
+	}
+	if (thread->stop == SIGNALLED && !has_interrupted_call(thread))
+		defer_signal(thread);
+	else
+		let_go(thread, PTRACE_CONT);
 	return true;
 }
 
@@ -210,6 +231,7 @@ void roll_back(struct session *session)
 			continue;
 		if (is_live(thread) && !is_accepted(thread))
 			examine(thread); /* for the report: where it is now, and what is wrong with that */
+		unmask_signals(thread);
 		SYS(NR_ptrace, PTRACE_DETACH, thread->tid, 0, thread->signal);
 	}
 	for (struct process *process = session->processes; process; process = process->next)

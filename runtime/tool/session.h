@@ -17,12 +17,12 @@
 /* linux/ptrace.h */
 enum {
 	PTRACE_CONT = 7, PTRACE_SINGLESTEP = 9, PTRACE_DETACH = 17, PTRACE_GETEVENTMSG = 0x4201, PTRACE_GETSIGINFO = 0x4202,
-	PTRACE_GETREGSET = 0x4204, PTRACE_SETREGSET = 0x4205, PTRACE_SEIZE = 0x4206, PTRACE_INTERRUPT = 0x4207,
+	PTRACE_SYSCALL = 24, PTRACE_GETREGSET = 0x4204, PTRACE_SETREGSET = 0x4205, PTRACE_SEIZE = 0x4206, PTRACE_INTERRUPT = 0x4207,
 	PTRACE_PEEKSIGINFO = 0x4209, PTRACE_GETSIGMASK = 0x420a, PTRACE_SETSIGMASK = 0x420b,
 };
 enum { EVENT_FORK = 1, EVENT_VFORK = 2, EVENT_CLONE = 3, EVENT_EXEC = 4, EVENT_STOP = 128 };
-/* Follow fork, vfork, clone, exec. Not PTRACE_O_EXITKILL: our death must not be the program's. */
-enum { TRACE_OPTIONS = 1 << EVENT_FORK | 1 << EVENT_VFORK | 1 << EVENT_CLONE | 1 << EVENT_EXEC };
+/* Tell stops at system calls; follow fork, vfork, clone, exec. Not PTRACE_O_EXITKILL: our death must not be the program's. */
+enum { TRACE_OPTIONS = 1 | 1 << EVENT_FORK | 1 << EVENT_VFORK | 1 << EVENT_CLONE | 1 << EVENT_EXEC };
 
 enum planted { PLANTED_NOTHING, PLANTED_ONE, PLANTED_ALL };
 
@@ -48,7 +48,7 @@ enum stop {
 	STOPPED,    /* between two instructions of user mode, or on the way back to it */
 	BREAKPOINT, /* at one of ours; pc is its address, the instruction there has not been executed */
 	SIGNALLED,  /* a signal is about to be delivered */
-	INSIDE,     /* in the middle of clone, fork or exec */
+	INSIDE,     /* in the middle of a system call */
 	GONE,
 };
 
@@ -69,11 +69,14 @@ struct thread {
 	enum stop stop;
 	int signal;
 	bool stepping;   /* a SIGTRAP that ends a single step is due */
+	bool masked;     /* all but synchronous signals are blocked by us; `mask` is the thread's own mask */
+	uint64_t mask;
 	bool group_stop; /* the last stop was the process's group stop */
 	enum verdict verdict;
 	uint64_t pc, culprit;
 	long depth;              /* frames */
 	int rejections;          /* at breakpoints, because of undescribed frames */
+	int interruptions;       /* signals delivered in system calls */
 	const struct site *site; /* where verdict is AT_SITE */
 };
 
@@ -108,8 +111,16 @@ bool adopt_root(struct session *session);
 bool wait_events(struct session *session, long until);
 /* Stops every thread (of `space`, unless NULL). False if not all stopped before `until`. */
 bool stop_all(struct session *session, const struct space *space, long until);
-/* Lets a stopped thread run (or step), with its pending signal. */
+/* Lets a stopped thread run (or step), with the signal that it has reported. */
 void let_go(struct thread *thread, int request);
+/* Puts the signal that a thread has reported back into its queue, or the process's; the thread stops again, with signals blocked. */
+void defer_signal(struct thread *thread);
+/*
+ * Keeps signals from a stopped thread, and ends that. Until then they are pending, and the thread must execute no system call: it
+ * could see or save our mask. So `let_go` makes it stop before one, and the mask is taken away there.
+ */
+void mask_signals(struct thread *thread);
+void unmask_signals(struct thread *thread);
 bool read_registers(const struct thread *thread, struct registers *registers);
 bool write_registers(const struct thread *thread, const struct registers *registers);
 struct thread *find_thread(struct session *session, int tid);

@@ -8,7 +8,7 @@ struct space *open_space(struct session *session, int pid)
 	const char *why;
 	struct index *index = index_of(pid, &why);
 	if (!index) {
-		if (threads_of(pid).count)
+		if (why)
 			refuse(session, "no-index", pid, "process %d: %s", (long)pid, why);
 		return NULL;
 	}
@@ -17,7 +17,7 @@ struct space *open_space(struct session *session, int pid)
 			return other->space;
 	int memory = open_file(format("/proc/%d/mem", (long)pid), O_RDWR);
 	if (memory < 0) {
-		if (threads_of(pid).count)
+		if (memory != -ENOENT && memory != -ESRCH)
 			refuse(session, "denied", pid, "process %d: its memory cannot be opened: errno %d", (long)pid, -(long)memory);
 		return NULL;
 	}
@@ -133,7 +133,7 @@ static bool await_step(struct session *session, struct thread *thread, uint64_t 
 			continue;
 		if (thread->stop == GONE || !read_registers(thread, &registers) || program_counter(&registers) != from)
 			return true;
-		let_go(thread, PTRACE_SINGLESTEP); /* a signal came first, or the answer to an earlier interruption */
+		let_go(thread, PTRACE_SINGLESTEP); /* a fault came first, or the answer to an earlier interruption */
 	}
 }
 
@@ -148,36 +148,23 @@ bool step_over(struct session *session, struct thread *thread)
 	session->steps++;
 	if (!write_text(session, space, pc, original(space, pc), sizeof breakpoint))
 		return false;
+	mask_signals(thread); /* no handler in place of the instruction, which is no system call */
 	let_go(thread, PTRACE_SINGLESTEP);
 	bool done = await_step(session, thread, pc);
+	if (done && thread->stop != GONE)
+		unmask_signals(thread);
 	/* After a time-out as well: the thread may be running, and roll_back takes all breakpoints away together. */
 	return write_text(session, space, pc, breakpoint, sizeof breakpoint) && done;
-}
-
-/* Lets one thread run for a while, delivering its signals: they must not pile up and be handled among breakpoints later. */
-static bool run_alone(struct session *session, struct thread *thread, long time)
-{
-	while (is_live(thread)) {
-		if (thread->stop != RUNNING)
-			let_go(thread, PTRACE_CONT);
-		for (long until = now() + time; thread->stop == RUNNING && now() < until;)
-			wait_events(session, until);
-		if (session->cancelled || now() >= session->deadline)
-			return false;
-		if (thread->stop == RUNNING)
-			SYS(NR_ptrace, PTRACE_INTERRUPT, thread->tid, 0, 0);
-		while (thread->stop == RUNNING)
-			if (!wait_events(session, session->deadline))
-				return false;
-		if (thread->stop == STOPPED)
-			break;
-	}
-	return true;
 }
 
 bool run_freely(struct session *session, struct thread *thread, long time)
 {
 	struct space *space = thread->process->space;
-	return stop_all(session, space, session->deadline) && unplant(session, space) && run_alone(session, thread, time) &&
-	       stop_all(session, space, session->deadline);
+	if (!stop_all(session, space, session->deadline) || !unplant(session, space))
+		return false;
+	if (is_live(thread))
+		let_go(thread, PTRACE_CONT);
+	for (long until = now() + time; is_live(thread) && thread->stop == RUNNING && now() < until && !session->cancelled;)
+		wait_events(session, until);
+	return stop_all(session, space, session->deadline);
 }

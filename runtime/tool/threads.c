@@ -1,7 +1,7 @@
 /* Attaching to the threads of a tree, taking in their events, waiting (ptrace(2)). */
 #include "session.h"
 
-enum { NT_PRSTATUS = 1, SIG_BLOCK = 0, P_GRACE = 20 /* ms, see may_execute */ };
+enum { SYSCALL_STOP = 0x80, NT_PRSTATUS = 1, SIG_BLOCK = 0, P_GRACE = 20 /* ms, see may_execute */ };
 
 struct vector {
 	void *data;
@@ -36,6 +36,9 @@ bool refuse(struct session *session, const char *error, int tid, const char *tem
 	return false;
 }
 
+/* Signals that an instruction causes: blocked, they would kill. */
+static const uint64_t synchronous = 1ul << (SIGILL - 1) | 1ul << (SIGTRAP - 1) | 1ul << (SIGBUS - 1) | 1ul << (SIGFPE - 1) |
+	1ul << (SIGSEGV - 1) | 1ul << (SIGSYS - 1);
 static const uint64_t awaited = 1ul << (SIGCHLD - 1) | 1ul << (SIGHUP - 1) | 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1);
 
 void session_start(struct session *session, int root, long timeout)
@@ -57,9 +60,39 @@ bool write_registers(const struct thread *thread, const struct registers *regist
 	return SYS(NR_ptrace, PTRACE_SETREGSET, thread->tid, NT_PRSTATUS, &vector) == 0;
 }
 
+void mask_signals(struct thread *thread)
+{
+	uint64_t asynchronous = ~synchronous;
+	if (thread->masked || SYS(NR_ptrace, PTRACE_GETSIGMASK, thread->tid, sizeof thread->mask, &thread->mask) < 0)
+		return;
+	thread->masked = SYS(NR_ptrace, PTRACE_SETSIGMASK, thread->tid, sizeof asynchronous, &asynchronous) == 0;
+}
+
+void unmask_signals(struct thread *thread)
+{
+	if (thread->masked)
+		SYS(NR_ptrace, PTRACE_SETSIGMASK, thread->tid, sizeof thread->mask, &thread->mask);
+	thread->masked = false;
+}
+
+/* kernel/signal.c, ptrace_signal(): a signal that is blocked when its report is answered is queued again, as it was. */
+void defer_signal(struct thread *thread)
+{
+	bool fault = 1ul << (thread->signal - 1) & synchronous, job_control = thread->signal >= SIGCONT && thread->signal <= SIGTTOU;
+	if (!fault && !job_control && !thread->masked) {
+		mask_signals(thread);
+		SYS(NR_ptrace, PTRACE_INTERRUPT, thread->tid, 0, 0);
+	} else {
+		unmask_signals(thread);
+	}
+	let_go(thread, PTRACE_CONT);
+}
+
 void let_go(struct thread *thread, int request)
 {
 	thread->stepping = request == PTRACE_SINGLESTEP;
+	if (request == PTRACE_CONT && thread->masked)
+		request = PTRACE_SYSCALL;
 	SYS(NR_ptrace, request, thread->tid, 0, thread->signal); /* ESRCH: killed meanwhile, its end will be reported */
 	thread->signal = 0;
 	thread->stop = RUNNING;
@@ -156,7 +189,7 @@ bool attach_tree(struct session *session)
 		return refuse(session, "gone", session->root, "process %d: does not exist", (long)session->root);
 	for (size_t i = 0; i < tree.count; i++) { /* before anything is touched */
 		const char *why;
-		if (!index_of(tree.items[i], &why) && threads_of(tree.items[i]).count)
+		if (!index_of(tree.items[i], &why) && why)
 			return refuse(session, "no-index", tree.items[i], "process %d: %s", (long)tree.items[i], why);
 	}
 	/* Until a look finds nobody new: whom we have not seized yet may still create others. */
@@ -287,6 +320,9 @@ static void take_in_stop(struct session *session, struct thread *thread, int sta
 			take_in_exec(session, thread->tid);
 		else
 			take_in(session, thread, (int)number);
+	} else if (signal == (SIGTRAP | SYSCALL_STOP)) {
+		thread->stop = INSIDE;
+		unmask_signals(thread);
 	} else if (signal == SIGTRAP && thread->stepping) {
 		thread->stop = STOPPED;
 		thread->stepping = false;

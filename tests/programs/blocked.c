@@ -26,7 +26,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
 static uint64_t event_value;
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 101); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 101); }
 
 static NOINLINE struct timespec interval(long factor) {
   long total = milliseconds * factor;

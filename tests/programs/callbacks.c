@@ -6,7 +6,7 @@
 
 #define COUNT 64
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 61); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 61); }
 
 struct item {
   char name[12];

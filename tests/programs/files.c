@@ -19,7 +19,7 @@ struct files {
   uint64_t log_sum;
 };
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 83); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 83); }
 
 static NOINLINE uint64_t compute(unsigned depth, uint64_t sum, long work) {
   if (depth != 0)

@@ -18,7 +18,7 @@ struct worker {
   int tasks, results; /* the parent's ends of the pipes */
 };
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 79); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 79); }
 
 static NOINLINE uint64_t compute(unsigned depth, uint64_t sum, long work) {
   if (depth == 0) {

@@ -14,7 +14,7 @@ struct handler {
 
 static struct handler *innermost;
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 71); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 71); }
 
 static NOINLINE _Noreturn void throw_error(uint64_t value) {
   struct handler *handler = innermost;

@@ -7,7 +7,7 @@
 static uint64_t *global_pointer;
 static uint64_t **global_indirect;
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 47); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 47); }
 
 /* Changes a local of some caller through whatever leads to it. */
 static NOINLINE void change_through_globals(uint64_t value) {

@@ -12,7 +12,7 @@
 #define MESSAGE 97
 #define IN_FLIGHT 11
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 89); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 89); }
 
 static NOINLINE uint64_t compute(unsigned depth, uint64_t sum, long work) {
   if (depth != 0)

@@ -69,6 +69,18 @@ static inline uint64_t mix_bytes(uint64_t sum, const void *data, size_t size) {
   return sum;
 }
 
+static uint64_t mix_leaf(uint64_t sum, uint64_t value) { return mix(sum, value); }
+static uint64_t (*volatile mix_target)(uint64_t, uint64_t) = mix_leaf;
+
+/*
+ * The same as mix(), but surely an equivalence point for its caller: calls to functions that call nothing are none, so what is
+ * live only across them is never seen at a migration. This one calls through a pointer that no compiler can know (and adds,
+ * lest it be a tail call).
+ */
+__attribute__((noinline, unused)) static uint64_t mix_at_site(uint64_t sum, uint64_t value) {
+  return mix_target(sum, value) + 1;
+}
+
 /* Pseudo-random numbers (xorshift64*); the state must not be 0. */
 static inline uint64_t next_random(uint64_t *state) {
   *state ^= *state >> 12;

@@ -35,7 +35,7 @@ static inline c32 pair32(float re, float im) {
 
 static NOINLINE uint64_t twice(uint64_t x) { return 2 * x + 1; }
 static NOINLINE uint64_t flip(uint64_t x) { return ~x; }
-static NOINLINE uint64_t spread(uint64_t x) { return mix(x, 77); }
+static NOINLINE uint64_t spread(uint64_t x) { return mix_at_site(x, 77); }
 static const function functions[] = {twice, flip, spread};
 
 /*

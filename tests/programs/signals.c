@@ -18,7 +18,7 @@ static volatile sig_atomic_t ticks, posix_ticks, user_signals, nested_depth, on_
 static volatile sig_atomic_t queued_count, queued_values[QUEUED], last_code;
 static unsigned char *alternate;
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 97); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 97); }
 
 static NOINLINE uint64_t compute(unsigned depth, uint64_t sum) {
   if (depth == 0)

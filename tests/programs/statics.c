@@ -17,7 +17,7 @@ struct entry {
 };
 
 static NOINLINE uint64_t twice(uint64_t x) { return 2 * x + 1; }
-static NOINLINE uint64_t spread(uint64_t x) { return mix(x, 67); }
+static NOINLINE uint64_t spread(uint64_t x) { return mix_at_site(x, 67); }
 
 static uint32_t counters[4] = {1, 2, 3, 4};
 static uint64_t zeroes[500];

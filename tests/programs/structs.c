@@ -7,7 +7,7 @@
 
 #include "program.h"
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 43); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 43); }
 
 #define EACH_SIZE(X) \
   X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) \

@@ -46,7 +46,7 @@ struct queue {
 
 static struct queue queues[THREADS];
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 73); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 73); }
 
 static NOINLINE uint64_t work(unsigned depth, uint64_t sum) {
   if (depth == 0)

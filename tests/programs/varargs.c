@@ -21,7 +21,7 @@ struct large {
   int32_t v[10];
 };
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 59); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 59); }
 
 /* One letter of the format for each argument; the list is a local whose address goes to the callee. */
 static NOINLINE uint64_t take(char letter, va_list *list, uint64_t sum) {

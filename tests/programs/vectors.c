@@ -52,7 +52,7 @@
   }
 EACH_VECTOR(VECTOR)
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 41); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 41); }
 
 /* Vectors of several widths live across one call in a loop. */
 static NOINLINE uint64_t mixture(uint64_t sum) {

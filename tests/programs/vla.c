@@ -6,7 +6,7 @@
 
 #include "program.h"
 
-static NOINLINE uint64_t step(uint64_t sum) { return mix(sum, 53); }
+static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 53); }
 
 static NOINLINE bool is_aligned(const void *p, size_t alignment) { return (uintptr_t)p % alignment == 0; }
 

@@ -83,7 +83,7 @@ def expect(job: Job, *states: State) -> None:
 def current(store: JobStore, name: str) -> Job:
     """A job's record, after a look at whether it has ended."""
     job = store.load(name)
-    return refresh(store, job, place_of(job))
+    return job if job.state is State.EXITED else refresh(store, job, place_of(job))
 
 
 def address(store: JobStore, job: Job, where: str | None) -> int | None:

@@ -29,6 +29,8 @@ def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
 
 
 def _state(store: JobStore, job: Job) -> str:
+    if job.state is State.EXITED:
+        return f"exited ({job.exit})"
     try:
         refresh(store, job, common.place_of(job))
     except NodeError:

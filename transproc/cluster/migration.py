@@ -115,9 +115,9 @@ class Migration:
         )
         with log.step("undo"):
             outcome = self._undo(error)
-        failure = MigrationError(
-            f"{self.phase}: {message}", outcome=outcome, hint=getattr(error, "hint", None)
-        )
+        head, *rest = message.splitlines() or [""]
+        outcome += "".join(f"\n  {line}" for line in rest)
+        failure = MigrationError(f"{self.phase}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
         failure.exit_status = getattr(error, "exit_status", 1)
         return failure
 
@@ -204,5 +204,7 @@ class Migration:
 
     def _wrong_state(self) -> TransprocError:
         name, state = self.job.name, self.job.state
+        if state is State.EXITED:
+            return TransprocError(f"job {name}: has ended ({self.job.exit})")
         hint = f"'transproc resume {name}' lets it go on first" if self.job.stopped else None
         return TransprocError(f"job {name}: is {state}, expected running or paused", hint=hint)

@@ -14,6 +14,7 @@ A node needs a POSIX shell, tar and criu; the pause tool is put there on first u
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -86,11 +87,11 @@ class Place:
     # --- the directory -----------------------------------------------------------------------------------------
 
     def prepare(self, binary: Path) -> None:
-        """A fresh directory with a binary in it. Raises `TransprocError` if another job has one of that name."""
+        """A fresh directory with a binary in it. Raises `TransprocError` if a living job has one of that name."""
         done = self._shell(_CLAIM, self.directory, self.job.id, check=False)
         if done.returncode:
             raise TransprocError(
-                f"node {self.node.name}: {self.directory} belongs to another job of that name",
+                f"node {self.node.name}: {self.directory} belongs to another job that has not ended",
                 hint="give the job another name (--name)",
             )
         self.node.put(binary, self.program)
@@ -128,10 +129,12 @@ class Place:
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> int:
         """Starts the program in its directory; returns its pid."""
+        self._spread_ids()
         return self.tool.start(self._launch(arguments, env))
 
     def start_paused(self, arguments: Sequence[str], env: Mapping[str, str], request: PauseRequest) -> int:
         """Starts it traced from its first instruction, and stops it as `pause` does."""
+        self._spread_ids()
         how = self._launch(arguments, env)
         return self.tool.start_paused(how, at=request.at, count=request.count, timeout=request.timeout).pid
 
@@ -162,6 +165,10 @@ class Place:
         """Restores the tree from the transformed image, stopped; returns its pid."""
         return self.criu.restore(self.tool, f"{self.images}/image", state=self.directory)
 
+    def _spread_ids(self) -> None:
+        """A process keeps its id when it moves, so it is started with one that is probably free on other nodes."""
+        self._shell(_SPREAD, str(secrets.randbelow(1 << 30)))
+
     def _launch(self, arguments: Sequence[str], env: Mapping[str, str]) -> Launch:
         streams = {name: f"{self.data}/{name}" for name in ("stdin", "stdout", "stderr")}
         argv = [self.program, *arguments]
@@ -178,11 +185,17 @@ def dotted(version: Sequence[int]) -> str:
 
 _CLAIM = """
 set -e
-[ ! -e "$1" ] || [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]
+[ ! -e "$1" ] || [ -e "$1/exit" ] || [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]
 rm -rf "$1"
 mkdir -p "$1/data/work" "$1/bin"
 echo "$2" >"$1/id"
 : >"$1/data/stdin"
+"""
+
+# The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services.
+_SPREAD = """
+read -r max </proc/sys/kernel/pid_max
+echo $((1000 + $1 % (max - 2000))) >/proc/sys/kernel/ns_last_pid
 """
 
 _REMOVE = 'if [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; then rm -rf "$1"; fi'

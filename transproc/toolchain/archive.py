@@ -2,8 +2,8 @@
 
     archive := "!<arch>\n" member*        member := 60-byte header, contents, padding to 2
 
-The same members must go into both binaries, so they are chosen here and not by the linker: a member is taken if either half of the
-program refers to a symbol that it defines.
+The same members must go into both binaries, so they are chosen here and not by the linker: a member is taken if either
+half of the program refers to a symbol that it defines.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ def read(path: Path) -> list[Member]:
 
 def write_index(path: Path) -> None:
     """Writes the index of an archive that will not change again."""
-    rows = [(m.name, m.offset, m.size, sorted(m.symbols.defined), sorted(m.symbols.wanted)) for m in read(path)]
+    rows = [
+        (m.name, m.offset, m.size, sorted(m.symbols.defined), sorted(m.symbols.wanted)) for m in read(path)
+    ]
     path.with_suffix(".index").write_text(json.dumps(rows, separators=(",", ":")))
 
 

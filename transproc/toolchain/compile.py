@@ -1,7 +1,7 @@
 """From one C file to a dual object: the front end once, with a neutral ABI, then `transproc-codegen` for both ISAs.
 
-The neutral front end is clang for loongarch64: signed char, 32-bit wchar_t, LP64, a pointer as va_list, no byval arguments. What it says
-about its target is removed: macros here, attributes in `transproc-codegen`.
+The neutral front end is clang for loongarch64: signed char, 32-bit wchar_t, LP64, a pointer as va_list, no byval
+arguments. What it says about its target is removed: macros here, attributes in `transproc-codegen`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,19 @@ from transproc.toolchain import dual
 
 CLANG = "clang-19"
 TRIPLE = "loongarch64-linux-musl"
-_MACROS = (
-    "__loongarch__ __loongarch64 __loongarch_grlen __loongarch_arch __loongarch_tune __loongarch_lp64 "
-    "__loongarch_hard_float __loongarch_double_float __loongarch_frlen __loongarch_single_float __loongarch_asx_sx_width"
-).split()
+_MACROS = [
+    "__loongarch__",
+    "__loongarch64",
+    "__loongarch_grlen",
+    "__loongarch_arch",
+    "__loongarch_tune",
+    "__loongarch_lp64",
+    "__loongarch_hard_float",
+    "__loongarch_double_float",
+    "__loongarch_frlen",
+    "__loongarch_single_float",
+    "__loongarch_asx_sx_width",
+]
 
 FRONT_END = [
     f"--target={TRIPLE}",
@@ -31,13 +40,24 @@ FRONT_END = [
 ]
 """Options of every run of the front end, preprocessing included."""
 
-CODE = (
-    "-fno-pic -fno-pie -fno-common -fno-jump-tables -ffunction-sections -fdata-sections "
-    "-ffp-contract=off -fno-strict-float-cast-overflow "
-    "-fno-stack-protector -fno-asynchronous-unwind-tables -fno-addrsig -fomit-frame-pointer"
-    " -ftls-model=local-exec -Xclang -disable-llvm-passes"
-).split()
-"""Options that fix what the generated code may do: results must not depend on the ISA. They follow, and overrule, the user's."""
+CODE = [
+    "-fno-pic",
+    "-fno-pie",
+    "-fno-common",
+    "-fno-jump-tables",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-ffp-contract=off",
+    "-fno-strict-float-cast-overflow",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-addrsig",
+    "-fomit-frame-pointer",
+    "-ftls-model=local-exec",
+    "-Xclang",
+    "-disable-llvm-passes",
+]
+"""Options that fix what the generated code may do, so that results do not depend on the ISA. They overrule the user's."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,9 @@ def front_end(source: Path | str, bitcode: Path, options: Sequence[str]) -> str:
 def back_end(bitcode: Path, codegen: Codegen, what: str) -> tuple[bytes, str]:
     """Makes a dual object of bitcode; returns it and the messages. Raises `CompileError`."""
     outputs = [bitcode.with_suffix(f".{isa}.o") for isa in dual.MACHINES]
-    named = [word for isa, path in zip(dual.MACHINES, outputs, strict=True) for word in (f"-o-{isa}", str(path))]
+    named = [
+        word for isa, path in zip(dual.MACHINES, outputs, strict=True) for word in (f"-o-{isa}", str(path))
+    ]
     messages = _run([*codegen.words(), str(bitcode), *named])
     x86_64, aarch64 = (path.read_bytes() for path in outputs)
     return dual.combine(x86_64, aarch64, what), messages
@@ -93,7 +115,9 @@ def compile_to_assembly(source: Path | str, output: Path, options: Sequence[str]
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
         bitcode = Path(work) / "input.bc"
         warnings = front_end(source, bitcode, options)
-        return warnings + _run([*codegen.words(), "-S", str(bitcode), "-o-x86_64", str(output), "-o-aarch64", str(other)])
+        return warnings + _run(
+            [*codegen.words(), "-S", str(bitcode), "-o-x86_64", str(output), "-o-aarch64", str(other)]
+        )
 
 
 def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()) -> str:
@@ -102,7 +126,9 @@ def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()
         halves, messages = [], ""
         for isa, source in sources.items():
             half = Path(work) / f"{isa}.o"
-            messages += _run([CLANG, f"--target={isa}-linux-musl", *options, "-c", "-o", str(half), str(source)])
+            messages += _run(
+                [CLANG, f"--target={isa}-linux-musl", *options, "-c", "-o", str(half), str(source)]
+            )
             halves.append(half.read_bytes())
         output.write_bytes(dual.combine(halves[0], halves[1], str(output)))
     return messages

@@ -156,7 +156,8 @@ def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:
         if (place / file).exists():
             return place / file
     raise UnsupportedError(
-        f"-l{name}: {file} not found", hint="compile the library with transproc-cc, as an archive, and name its directory with -L"
+        f"-l{name}: {file} not found",
+        hint="compile the library with transproc-cc, as an archive, and name its directory with -L",
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from transproc.errors import BinaryError
+from transproc.errors import BinaryError, CompileError
 from transproc.run import run
 from transproc.toolchain import archive, dual
 from transproc.toolchain.compile import CLANG, Codegen, assemble, compile_c
@@ -81,11 +81,26 @@ LEAF_FILES = {
 }
 """Modules that never block, call back or loop for long: no sites in them, and calls to them are none."""
 
-LEAF_ASSEMBLY = (
-    "memcpy memset setjmp _setjmp __setjmp sigsetjmp __sigsetjmp longjmp _longjmp vfork __set_thread_area "
-    "__transproc_isa __transproc_context_read __transproc_context_write __transproc_fp_read __transproc_fp_write "
-    "__transproc_syscall_cancel __unmapself"
-).split()
+LEAF_ASSEMBLY = [
+    "memcpy",
+    "memset",
+    "setjmp",
+    "_setjmp",
+    "__setjmp",
+    "sigsetjmp",
+    "__sigsetjmp",
+    "longjmp",
+    "_longjmp",
+    "vfork",
+    "__set_thread_area",
+    "__transproc_isa",
+    "__transproc_context_read",
+    "__transproc_context_write",
+    "__transproc_fp_read",
+    "__transproc_fp_write",
+    "__transproc_syscall_cancel",
+    "__unmapself",
+]
 
 CONVERTED = {
     *("epoll_ctl", "epoll_pwait", "epoll_pwait2", "fcntl", "openat", "openat2", "pipe2", "mq_open", "semctl"),
@@ -97,7 +112,15 @@ HIDDEN = {"fstat", "newfstatat"}
 """System calls whose struct differs between kernels: musl uses statx when it does not know them."""
 
 EMPTY = ("m", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
-C_FLAGS = "-O2 -std=c99 -ffreestanding -nostdinc -D_XOPEN_SOURCE=700 -fno-strict-aliasing -w".split()
+C_FLAGS = [
+    "-O2",
+    "-std=c99",
+    "-ffreestanding",
+    "-nostdinc",
+    "-D_XOPEN_SOURCE=700",
+    "-fno-strict-aliasing",
+    "-w",
+]
 
 
 def sources(musl: Path) -> dict[str, Path]:
@@ -114,7 +137,7 @@ def sources(musl: Path) -> dict[str, Path]:
 
 def is_leaf(name: str) -> bool:
     """Whether a file of the library holds only leaf functions."""
-    return name in LEAF_FILES or (name.split("/")[0] in LEAF_DIRECTORIES and name not in NOT_LEAF)
+    return name in LEAF_FILES or (name.split("/", maxsplit=1)[0] in LEAF_DIRECTORIES and name not in NOT_LEAF)
 
 
 def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> int:
@@ -138,8 +161,12 @@ def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> in
     base = Codegen(root / "bin" / "transproc-codegen", plain=plain)
     leaves = [name for name in files if is_leaf(name)]
     compile_files(leaves, Codegen(base.program, plain=plain, leaf=True))
-    leaf_list.write_text("\n".join(sorted(_defined(outputs[name] for name in leaves) | set(LEAF_ASSEMBLY))) + "\n")
-    compile_files([n for n in files if not is_leaf(n)], Codegen(base.program, plain=plain, leaf_list=leaf_list))
+    leaf_list.write_text(
+        "\n".join(sorted(_defined(outputs[name] for name in leaves) | set(LEAF_ASSEMBLY))) + "\n"
+    )
+    compile_files(
+        [n for n in files if not is_leaf(n)], Codegen(base.program, plain=plain, leaf_list=leaf_list)
+    )
     check_leaves({name: outputs[name] for name in files})
     outputs.pop("start/start.c").rename(lib / "crt1.o")
     _make_archive(lib, outputs.values())
@@ -148,7 +175,10 @@ def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> in
 
 
 def _compile(source: Path, output: Path, options: list[str], codegen: Codegen) -> None:
-    compile_c(source, output, options, codegen)
+    try:
+        compile_c(source, output, options, codegen)
+    except CompileError as error:
+        raise CompileError(f"{source}: {error.message}") from error
 
 
 def _defined(objects: Iterable[Path]) -> set[str]:
@@ -179,7 +209,12 @@ def _make_archive(lib: Path, objects: Iterable[Path]) -> None:
 def _include_flags(musl: Path, root: Path) -> list[str]:
     """As musl's Makefile has them, with the overlay first."""
     internal = ["src/include", "src/internal"]
-    places = [OVERLAY / "internal", OVERLAY / "include", musl / "arch/generic", *(musl / place for place in internal)]
+    places = [
+        OVERLAY / "internal",
+        OVERLAY / "include",
+        musl / "arch/generic",
+        *(musl / place for place in internal),
+    ]
     version = root / "include-internal"
     version.mkdir(exist_ok=True)
     (version / "version.h").write_text(f'#define VERSION "{(musl / "VERSION").read_text().strip()}"\n')
@@ -253,5 +288,13 @@ def build_runtime(musl: Path, root: Path, builtins: dict[str, Path]) -> None:
 
 def _native(source: Path, output: Path) -> None:
     """Compiles what belongs to x86_64 alone."""
-    options = "-O2 -std=c11 -ffreestanding -fno-builtin -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables".split()
+    options = [
+        "-O2",
+        "-std=c11",
+        "-ffreestanding",
+        "-fno-builtin",
+        "-fno-pic",
+        "-fno-stack-protector",
+        "-fno-asynchronous-unwind-tables",
+    ]
     run([CLANG, "--target=x86_64-linux-musl", *options, "-c", "-o", output, source])

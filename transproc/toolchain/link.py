@@ -22,8 +22,18 @@ LAYOUT = Path(__file__).with_name("layout.ld")
 COMMON_START = 0x1000000
 """Where the common part begins (layout.ld)."""
 
+FOR_BACK_ENDS = {"memcpy", "memmove", "memset", "memcmp", "abort", "__stack_chk_fail"}
+"""What back ends call on their own account, and compiler-rt, which Debian builds with a stack protector."""
+
 START_FILES = ("crt1.o", "transproc.o", "memory.o")
-_OPTIONS = "-static -nostdlib --no-gc-sections --build-id=sha1 --no-eh-frame-hdr --orphan-handling=place".split()
+_OPTIONS = [
+    "-static",
+    "-nostdlib",
+    "--no-gc-sections",
+    "--build-id=sha1",
+    "--no-eh-frame-hdr",
+    "--orphan-handling=place",
+]
 _PAGES = ["-z", "max-page-size=4096", "-z", "noseparate-code", "-z", "norelro"]
 _FUNCTION, _OBJECT, _TLS = 2, 1, 6
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -41,7 +51,14 @@ class _Input:
     """The file, if the object is one of its own: messages of the linker then name it."""
 
 
-def link(inputs: Sequence[Path], output: Path, tools: Toolchain, *, strip: bool = False, options: Sequence[str] = ()) -> None:
+def link(
+    inputs: Sequence[Path],
+    output: Path,
+    tools: Toolchain,
+    *,
+    strip: bool = False,
+    options: Sequence[str] = (),
+) -> None:
     """Links objects and archives, in command-line order, to `output`, `output`.x86_64 and `output`.aarch64.
 
     Raises `CompileError` with the linker's messages, `UnsupportedError` for objects of other compilers, `MismatchError` if the
@@ -55,7 +72,8 @@ def link(inputs: Sequence[Path], output: Path, tools: Toolchain, *, strip: bool 
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
         binaries = _link_both(files, Path(work), tools, options)
-        check_addresses(*(path.read_bytes() for path in binaries), str(output))
+        x86_64, aarch64 = (path.read_bytes() for path in binaries)
+        check_addresses(x86_64, aarch64, str(output))
         _add_index(binaries)
         _install(binaries, output, strip)
 
@@ -72,9 +90,7 @@ def _demand(objects: Sequence[Path], files: Sequence[_Input]) -> tuple[set[str],
     """Symbols that the objects want, and that they define."""
     symbols = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
     wanted = {name for s in symbols for name in s.wanted}
-    # what back ends call on their own account, and compiler-rt
-    wanted |= {"memcpy", "memmove", "memset", "memcmp"}
-    return wanted, {name for s in symbols for name in s.defined}
+    return wanted | FOR_BACK_ENDS, {name for s in symbols for name in s.defined}
 
 
 def _link_both(files: Sequence[_Input], work: Path, tools: Toolchain, options: Sequence[str]) -> list[Path]:
@@ -147,10 +163,9 @@ def check_addresses(x86_64: bytes, aarch64: bytes, what: str) -> None:
 
 
 def _add_index(binaries: Sequence[Path]) -> None:
-    from transproc.binary import sites  # noqa: PLC0415 (numpy: only links need it)
+    from transproc.toolchain.index import install  # noqa: PLC0415 (numpy: only links need it)
 
-    if hasattr(sites, "build"):
-        sites.build(*binaries)
+    install(binaries)
 
 
 def _install(binaries: Sequence[Path], output: Path, strip: bool) -> None:

@@ -1,7 +1,8 @@
 """The command line of `transproc-cc`: what each option of cc means here.
 
-Options go to the front end as they are unless a table below says otherwise. What only changes how native code is made (-fPIC, -flto) is
-ignored, because the pipeline decides it; what would make the two ISAs differ (-mavx2) or cannot be had (-shared) is refused.
+Options go to the front end as they are unless a table below says otherwise. What only changes how native code is made
+(-fPIC, -flto) is ignored, because the pipeline decides it; what would make the two ISAs differ (-mavx2) or cannot be had
+(-shared) is refused.
 """
 
 from __future__ import annotations
@@ -49,7 +50,18 @@ class Invocation:
 
 
 SEPARATE = {
-    *("-I", "-D", "-U", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-Xclang", "-Xpreprocessor"),
+    *(
+        "-I",
+        "-D",
+        "-U",
+        "-include",
+        "-imacros",
+        "-isystem",
+        "-iquote",
+        "-idirafter",
+        "-Xclang",
+        "-Xpreprocessor",
+    ),
     *("-iprefix", "-iwithprefix", "-iwithprefixbefore", "-isysroot"),
 }
 """Options of the front end that take the next word."""
@@ -66,16 +78,49 @@ IGNORED_LINK = re.compile(
     r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr"
 )
 QUERIES = re.compile(r"--version|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*")
-SOURCES = {".c": "c", ".i": "c", ".s": "asm", ".S": "asm", ".sx": "asm", ".o": "object", ".a": "object", ".obj": "object", ".lo": "object"}
-LANGUAGES = {"c": "c", "cpp-output": "c", "c-header": "c", "assembler": "asm", "assembler-with-cpp": "asm", "none": None}
-MODES = {"-c": OBJECT, "-S": ASSEMBLY, "-E": PREPROCESS, "-M": PREPROCESS, "-MM": PREPROCESS, "-fsyntax-only": SYNTAX}
+SOURCES = {
+    ".c": "c",
+    ".i": "c",
+    ".s": "asm",
+    ".S": "asm",
+    ".sx": "asm",
+    ".o": "object",
+    ".a": "object",
+    ".obj": "object",
+    ".lo": "object",
+}
+LANGUAGES = {
+    "c": "c",
+    "cpp-output": "c",
+    "c-header": "c",
+    "assembler": "asm",
+    "assembler-with-cpp": "asm",
+    "none": None,
+}
+MODES = {
+    "-c": OBJECT,
+    "-S": ASSEMBLY,
+    "-E": PREPROCESS,
+    "-M": PREPROCESS,
+    "-MM": PREPROCESS,
+    "-fsyntax-only": SYNTAX,
+}
 LEVELS = {"-O": "-O1", "-Og": "-O1", "-Ofast": "-O3", "-O4": "-O3"}
 
 REFUSED = [
-    (r"-shared|-r|-dynamiclib", "programs are static: link the objects into the program, or make an archive with ar"),
+    (
+        r"-shared|-r|-dynamiclib",
+        "programs are static: link the objects into the program, or make an archive with ar",
+    ),
     (r"-m.*", "it is for one ISA only: use -Xarch x86_64 -march=… or -Xarch aarch64 -march=…"),
-    (r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack|-fopenmp.*", "it needs a runtime library of one ISA"),
-    (r"-nostdlib|-nodefaultlibs|-nostartfiles|-T|--target=.*|-target|--sysroot=.*|-T.+", "the C library and the layout are fixed"),
+    (
+        r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack|-fopenmp.*",
+        "it needs a runtime library of one ISA",
+    ),
+    (
+        r"-nostdlib|-nodefaultlibs|-nostartfiles|-T|--target=.*|-target|--sysroot=.*|-T.+",
+        "the C library and the layout are fixed",
+    ),
 ]
 """Options that cannot work, and why."""
 
@@ -131,9 +176,14 @@ def _input(result: Invocation, word: str) -> None:
     if word == "-" and not kind:
         kind = "c" if result.mode == PREPROCESS else None
     if kind is None and re.search(r"\.so(\.[\d.]+)?$", word):
-        raise UnsupportedError(f"{word}: shared libraries cannot be used", hint="link the library's archive (.a), compiled by transproc-cc")
+        raise UnsupportedError(
+            f"{word}: shared libraries cannot be used",
+            hint="link the library's archive (.a), compiled by transproc-cc",
+        )
     if kind is None and Path(word).suffix in {".cc", ".cpp", ".cxx", ".C", ".m", ".f", ".f90"}:
-        raise UnsupportedError(f"{word}: only C can be compiled", hint="transproc-cc has no front end for this language yet")
+        raise UnsupportedError(
+            f"{word}: only C can be compiled", hint="transproc-cc has no front end for this language yet"
+        )
     result.inputs.append((kind or "object", word))
 
 
@@ -201,7 +251,11 @@ def _linker(result: Invocation, item: str) -> None:
         result.strip = True
     elif re.fullmatch(r"--(wrap|defsym)=.*", item):
         result.link.append(item)
-    elif item.startswith("-") and not IGNORED_LINK.fullmatch(item) and not item.startswith(("-rpath", "-soname", "-Map", "-h")):
+    elif (
+        item.startswith("-")
+        and not IGNORED_LINK.fullmatch(item)
+        and not item.startswith(("-rpath", "-soname", "-Map", "-h"))
+    ):
         raise UnsupportedError(f"-Wl,{item}: unknown linker option", hint="the layout of a pair is fixed")
 
 

@@ -6,7 +6,8 @@
     rt/<isa>/                                      what one ISA needs in addition: compiler-rt, converted system calls
     leaf.txt                                       functions that never reach an equivalence point
 
-Everything is made of llvm/, runtime/ and musl's source, in a directory named by their digest: it is never changed once it is there.
+Everything is made of llvm/, runtime/ and musl's source, in a directory named by their digest: it is never changed once
+it is there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from transproc.run import run
 RUNTIME = SOURCE / "runtime"
 LLVM = SOURCE / "llvm"
 PLUGIN_SOURCES = (LLVM / "CMakeLists.txt", LLVM / "include", LLVM / "lib", LLVM / "tools")
+LIBRARY_SOURCES = (RUNTIME / "include", RUNTIME / "libc", RUNTIME / "src")
 OVERRIDE = "TRANSPROC_TOOLCHAIN"
 """Environment variable: use the toolchain in this directory as it is."""
 
@@ -82,7 +84,7 @@ def toolchain(*, plain: bool = False) -> Toolchain:
 
 def _directory() -> Path:
     recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "debian", "dual", "libc")]
-    return home() / "toolchain" / digest([*PLUGIN_SOURCES, RUNTIME, *recipe])
+    return home() / "toolchain" / digest([*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe])
 
 
 def _publish(target: Path, build: Callable[[Path], None]) -> None:

@@ -56,15 +56,16 @@ static inline bool call_will_restart(const struct registers *r)
 	return (long)r->orig_ax >= 0 && (result == -512 || result == -513 || result == -514 || result == -516);
 }
 
-/* Makes a thread behind the trap issue its call again. False once the number is forgotten (a handler ran in between). */
+/*
+ * Makes a thread behind the trap issue its call again: with -ERESTARTNOHAND the kernel does it, unless a signal handler is to run by
+ * then, which the call is to tell by -EINTR. False once the number is forgotten (a handler has run).
+ */
 static inline bool call_again(struct registers *r, uint64_t trap, uint64_t first_argument)
 {
-	(void)first_argument; /* rdi is as it was */
+	(void)trap, (void)first_argument;
 	if ((long)r->orig_ax < 0)
 		return false;
-	r->ip = trap;
-	r->ax = r->orig_ax;
-	r->orig_ax = (uint64_t)-1; /* no system call under way: the kernel must not adjust pc once more */
+	r->ax = (uint64_t)-514;
 	return true;
 }
 

@@ -141,17 +141,10 @@ def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
     job("p", State.EXITED, exit="signal 9", history=[Hop("x86", "arm", 0.0, 0.5)])
     job("q", State.RUNNING, leftovers=["venus"])
     assert main.run(["ps"]) == 0
-    assert (
-        capsys.readouterr().out
-        == (
-            "NAME  STATE              NODE                             PID   HOPS  COMMAND\n"
-            "p     exited (signal 9)  mars                             4711  1     prog 10\n"
-            "q     unknown            mars (stopped copy on venus)     4711  0     prog 10\n"
-        )
-        .replace("     PID", " PID")
-        .replace("     4711", " 4711")
-        .replace("\n", "\n")
-        or True
+    assert capsys.readouterr().out == (
+        "NAME  STATE              NODE                          PID   HOPS  COMMAND\n"
+        "p     exited (signal 9)  mars                          4711  1     prog 10\n"
+        "q     unknown            mars (stopped copy on venus)  4711  0     prog 10\n"
     )
 
 
@@ -167,7 +160,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         out = capsys.readouterr().out
         assert out.startswith(f"Usage: transproc {command} ")
         if command not in ("ps", "setup", "demo"):
-            assert re.search(rf"\n  Examples?:\n    transproc {command}", out), command
+            assert re.search(rf"\n  Examples?:\n    transproc .*{command}", out), command
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import random
 import shutil
 import signal
@@ -16,6 +17,11 @@ from tests.unit.process.conftest import Running, Start, launch_of
 from transproc.errors import PauseError, UnsupportedError
 from transproc.process.pause import Pause, Tool
 from transproc.run import output
+
+
+native_x86_64 = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="aarch64's kernel forgets what it interrupted"
+)
 
 
 def states(pid: int) -> set[str]:
@@ -122,6 +128,33 @@ def test_waits_go_on(start: Start, tool: Tool, wait: str) -> None:
         assert program.out == ""
 
 
+@pytest.mark.parametrize("wait", ["read", "poll", "epoll", "futex"])
+def test_signals_still_end_waits(start: Start, tool: Tool, wait: str) -> None:
+    """A handler without SA_RESTART makes the call fail with EINTR (4), once, also after pauses."""
+    program = start(wait)
+    time.sleep(0.1)
+    for _ in range(3):
+        tool.pause(program.pid)
+        tool.resume(program.pid)
+    time.sleep(0.05)
+    os.kill(program.pid, signal.SIGUSR1)
+    assert program.end() == "status 7"
+    assert program.out == "error 4\n"
+
+
+@native_x86_64
+@pytest.mark.parametrize("wait", ["read", "poll", "epoll", "futex", "timed-futex", "sleep"])
+def test_signals_of_the_pause_end_waits(start: Start, tool: Tool, wait: str) -> None:
+    """As above, for a signal that comes while the tree is stopped."""
+    program = start(wait)
+    time.sleep(0.1)
+    tool.pause(program.pid)
+    os.kill(program.pid, signal.SIGUSR1)
+    tool.resume(program.pid)
+    assert program.end() == "status 7"
+    assert program.out == "error 4\n"
+
+
 def test_stops_at_an_address(start: Start, tool: Tool, target: Path) -> None:
     program = start("threads")
     reader = address(target, "reader")
@@ -205,11 +238,11 @@ def test_pending_signals_stay(start: Start, tool: Tool) -> None:
     """A signal that comes while the tree is stopped is delivered once it goes on: here it kills."""
     program = start("read")
     tool.pause(program.pid)
-    os.kill(program.pid, signal.SIGUSR1)
+    os.kill(program.pid, signal.SIGUSR2)
     time.sleep(0.05)
     assert states(program.pid) == {"T"}
     tool.resume(program.pid)
-    assert program.end() == f"signal {signal.SIGUSR1.value}"
+    assert program.end() == f"signal {signal.SIGUSR2.value}"
 
 
 def test_pause_of_a_stopped_tree(start: Start, tool: Tool) -> None:

@@ -16,7 +16,7 @@ void target_restore(void);
 enum { NR_epoll_create1 = 20, NR_epoll_pwait = 22, NR_pipe2 = 59, NR_read = 63, NR_write = 64, NR_ppoll = 73, NR_exit_group = 94,
 	NR_futex = 98, NR_setitimer = 103, NR_clock_nanosleep = 115, NR_kill = 129, NR_rt_sigaction = 134, NR_getpid = 172, NR_clone = 220,
 	NR_wait4 = 260, NR_gettid = 178 };
-enum { THREAD_FLAGS = 0x50f00 /* VM FS FILES SIGHAND THREAD SYSVSEM */, SIGCHLD = 17, SIGALRM = 14, SIGUSR1 = 10 };
+enum { THREAD_FLAGS = 0x50f00 /* VM FS FILES SIGHAND THREAD SYSVSEM */, SIGCHLD = 17, SIGALRM = 14, SIGUSR1 = 10, SA_RESTART = 0x10000000 };
 
 NOINLINE static long say(const char *text)
 {
@@ -124,26 +124,21 @@ NOINLINE static void on_signal(int signal)
 		POINT();
 }
 
-static void handle(int signal)
+static void handle(int signal, unsigned long restart)
 {
 	struct {
 		void (*handler)(int);
 		unsigned long flags;
 		void (*restorer)(void);
 		unsigned long mask;
-	} action = { on_signal, 0x14000000 /* SA_RESTORER, SA_RESTART */, target_restore, 0 };
-#ifdef __aarch64__
-	action.flags = 0x10000000;
-	action.restorer = 0;
-	/* the kernel's structure on aarch64: handler, flags, restorer (present, unused), mask */
-#endif
+	} action = { on_signal, 0x04000000 /* SA_RESTORER */ | restart, target_restore, 0 };
 	CALL(NR_rt_sigaction, signal, &action, 0, 8);
 }
 
 static void timer(long every)
 {
 	long spec[4] = { 0, every, 0, every };
-	handle(SIGALRM);
+	handle(SIGALRM, SA_RESTART);
 	CALL(NR_setitimer, 0, spec, 0, 0);
 }
 
@@ -224,6 +219,7 @@ static long do_waits(const char *what)
 	long pipe[2] = { 0 }, never[2] = { 1000, 0 }, result;
 	int *ends = (int *)pipe;
 	CALL(NR_pipe2, ends, 0, 0, 0);
+	handle(SIGUSR1, 0);
 	struct { int fd; short events, seen; } entry = { ends[0], 1, 0 };
 	char events[16];
 	if (is(what, "epoll"))

@@ -1,0 +1,26 @@
+"""Puts the site index into the two binaries of a pair, in place of the sections that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transproc.binary.build import build
+from transproc.binary.elf import Elf
+from transproc.binary.sites import SECTION
+from transproc.run import run
+
+CONSUMED = (".llvm_stackmaps", ".transproc.functions")
+
+
+def install(binaries: Sequence[Path]) -> None:
+    """Replaces the stack maps of both files by their index. Raises `FormatError` if the compiler's tables do not fit together."""
+    elves = [Elf(path) for path in binaries]
+    indexes = [build(elf, mate.build_id) for elf, mate in zip(elves, reversed(elves), strict=True)]
+    for path, index in zip(binaries, indexes, strict=True):
+        side = path.with_name(path.name + ".index")
+        side.write_bytes(index)
+        remove = [f"--remove-section={name}" for name in CONSUMED]
+        align = f"--set-section-alignment={SECTION}=4096"
+        run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", align, path])
+        side.unlink()
