@@ -1,18 +1,13 @@
 // Labels as values. A block address is a code address inside a function: it differs between the ISAs, and a
 // table of them would keep pointing into the original when a resume entry is cloned. So labels become 1, 2, …
-// and `goto *p` a switch over them.
-//
-// The optimiser leaves one `goto *p` in a function; the back end would copy an indirect branch, but not a switch, to where it is
-// reached from. Interpreters live on that (one branch to predict for each instruction), so it is done here.
+// and `goto *p` a switch over them. After the resume entries are made, the switches become indirect branches again, over a table that belongs
+// to one function of one ISA: the back end copies an indirect branch, but not a switch, to where it is reached from, and interpreters
+// live on that.
 #include "transproc/Passes.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
-#include "llvm/IR/Dominators.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
-#include "llvm/Transforms/Utils/Local.h"
-#include "llvm/Transforms/Utils/PromoteMemToReg.h"
-#include "llvm/Transforms/Utils/ValueMapper.h"
 
 using namespace llvm;
 
@@ -36,7 +31,7 @@ Numbers numberLabels(Function &F) {
   return N;
 }
 
-BasicBlock *lowerBranch(IndirectBrInst *Branch, const Numbers &N) {
+void lowerBranch(IndirectBrInst *Branch, const Numbers &N) {
   IRBuilder<> B(Branch);
   BasicBlock *Nowhere = BasicBlock::Create(B.getContext(), "goto.unreachable", Branch->getFunction());
   new UnreachableInst(B.getContext(), Nowhere);
@@ -50,59 +45,28 @@ BasicBlock *lowerBranch(IndirectBrInst *Branch, const Numbers &N) {
     else
       Target->removePredecessor(Branch->getParent(), /*KeepOneInputPHIs=*/true);
   }
+  Switch->setMetadata(DispatchMark, MDNode::get(B.getContext(), {}));
   Branch->eraseFromParent();
-  return Switch->getParent();
 }
 
-constexpr unsigned MaxDispatchSize = 20; // as TailDuplicator's limit for indirect branches
-
-// Puts values that are defined in BB and used elsewhere into variables, so that BB can be copied.
-void demoteValues(BasicBlock &BB, SmallVectorImpl<AllocaInst *> &Variables) {
-  for (PHINode &Phi : make_early_inc_range(BB.phis()))
-    Variables.push_back(DemotePHIToStack(&Phi));
-  SmallVector<Instruction *, 16> UsedElsewhere;
-  for (Instruction &I : BB)
-    if (I.isUsedOutsideOfBlock(&BB))
-      UsedElsewhere.push_back(&I);
-  for (Instruction *I : UsedElsewhere)
-    Variables.push_back(DemoteRegToStack(*I));
-}
-
-// Replaces the branch from Predecessor to Dispatch by a copy of Dispatch.
-void copyDispatch(BasicBlock &Dispatch, BasicBlock &Predecessor) {
-  Instruction *Old = Predecessor.getTerminator();
-  ValueToValueMapTy Map;
-  for (Instruction &I : Dispatch) {
-    Instruction *Copy = I.clone();
-    Copy->insertBefore(Old->getIterator());
-    Map[&I] = Copy;
-    RemapInstruction(Copy, Map, RF_NoModuleLevelChanges | RF_IgnoreMissingLocals);
-  }
-  for (BasicBlock *Next : successors(&Dispatch))
-    for (PHINode &Phi : Next->phis()) {
-      Value *V = Phi.getIncomingValueForBlock(&Dispatch), *Copy = Map.lookup(V);
-      Phi.addIncoming(Copy ? Copy : V, &Predecessor);
-    }
-  Old->eraseFromParent();
-}
-
-void threadDispatch(BasicBlock &Dispatch) {
-  SmallVector<BasicBlock *, 16> From;
-  for (BasicBlock *Predecessor : predecessors(&Dispatch))
-    if (auto *Branch = dyn_cast<BranchInst>(Predecessor->getTerminator()); Branch && Branch->isUnconditional())
-      From.push_back(Predecessor);
-  if (From.size() < 2 || Dispatch.sizeWithoutDebug() > MaxDispatchSize ||
-      any_of(Dispatch, [](Instruction &I) { return isa<CallBase>(I) || isa<AllocaInst>(I); }))
-    return;
-  SmallVector<AllocaInst *, 16> Variables;
-  demoteValues(Dispatch, Variables);
-  for (BasicBlock *Predecessor : From)
-    copyDispatch(Dispatch, *Predecessor);
-  if (pred_empty(&Dispatch))
-    DeleteDeadBlock(&Dispatch);
-  erase(Variables, nullptr);
-  DominatorTree DT(*From.front()->getParent());
-  PromoteMemToReg(Variables, DT);
+// The switch as a branch over a table of addresses. Labels are numbered from 1.
+void restoreBranch(SwitchInst *Switch) {
+  Function &F = *Switch->getFunction();
+  IRBuilder<> B(Switch);
+  uint64_t Last = 0;
+  for (auto &Case : Switch->cases())
+    Last = std::max(Last, Case.getCaseValue()->getZExtValue());
+  SmallVector<Constant *, 64> Labels(Last + 1, ConstantPointerNull::get(B.getPtrTy()));
+  for (auto &Case : Switch->cases())
+    Labels[Case.getCaseValue()->getZExtValue()] = BlockAddress::get(&F, Case.getCaseSuccessor());
+  auto *T = ArrayType::get(B.getPtrTy(), Labels.size());
+  auto *Table = new GlobalVariable(*F.getParent(), T, /*isConstant=*/true, GlobalValue::PrivateLinkage,
+                                   ConstantArray::get(T, Labels), "goto." + F.getName());
+  Value *Address = B.CreateLoad(B.getPtrTy(), B.CreateInBoundsGEP(T, Table, {B.getInt64(0), Switch->getCondition()}));
+  IndirectBrInst *Branch = B.CreateIndirectBr(Address, Switch->getNumCases());
+  for (auto &Case : Switch->cases())
+    Branch->addDestination(Case.getCaseSuccessor());
+  Switch->eraseFromParent();
 }
 
 } // namespace
@@ -115,7 +79,21 @@ PreservedAnalyses ComputedGotoPass::run(Module &M, ModuleAnalysisManager &) {
       if (auto *I = dyn_cast_or_null<IndirectBrInst>(BB.getTerminator()))
         Branches.push_back(I);
     for (IndirectBrInst *Branch : Branches)
-      threadDispatch(*lowerBranch(Branch, N));
+      lowerBranch(Branch, N);
+  }
+  return PreservedAnalyses::none();
+}
+
+PreservedAnalyses DispatchPass::run(Module &M, ModuleAnalysisManager &) {
+  for (Function &F : M) {
+    SmallVector<SwitchInst *, 4> Switches;
+    for (BasicBlock &BB : F)
+      if (auto *Switch = dyn_cast<SwitchInst>(BB.getTerminator()); Switch && Switch->hasMetadata(DispatchMark))
+        Switches.push_back(Switch);
+    for (SwitchInst *Switch : Switches)
+      restoreBranch(Switch);
+    if (!Switches.empty())
+      EliminateUnreachableBlocks(F);
   }
   return PreservedAnalyses::none();
 }

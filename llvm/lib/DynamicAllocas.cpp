@@ -1,6 +1,7 @@
 // Functions with alloca() or variable-length arrays: what lies below the frame's fixed part must be kept, so each
 // site lists the lowest live dynamic address.
 #include "transproc/Steps.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
@@ -10,6 +11,19 @@
 using namespace llvm;
 
 namespace transproc {
+
+void promoteStackTokens(Function &F) {
+  SmallSetVector<AllocaInst *, 4> Variables;
+  for (Instruction &I : instructions(F))
+    if (auto *C = dyn_cast<IntrinsicInst>(&I); C && C->getIntrinsicID() == Intrinsic::stackrestore)
+      if (auto *Load = dyn_cast<LoadInst>(C->getArgOperand(0)))
+        if (auto *A = dyn_cast<AllocaInst>(Load->getPointerOperand()); A && isAllocaPromotable(A))
+          Variables.insert(A);
+  if (Variables.empty())
+    return;
+  DominatorTree DT(F);
+  PromoteMemToReg(Variables.getArrayRef(), DT);
+}
 
 SmallVector<Value *, 0> dynamicBottoms(Function &F, ArrayRef<Site> Sites) {
   SmallVector<AllocaInst *, 4> Dynamic;

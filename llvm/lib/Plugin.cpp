@@ -13,6 +13,8 @@ static bool addPass(StringRef Name, ModulePassManager &MPM) {
     MPM.addPass(VarargsPass());
   else if (Name == "transproc-computed-goto")
     MPM.addPass(ComputedGotoPass());
+  else if (Name == "transproc-dispatch")
+    MPM.addPass(DispatchPass());
   else if (Name == "transproc-sections")
     MPM.addPass(SectionsPass());
   else if (Name == "transproc-sites")

@@ -3,6 +3,7 @@
 #include "transproc/Points.h"
 #include "transproc/Liveness.h"
 #include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/MDBuilder.h"
 #include "llvm/Transforms/Utils/PromoteMemToReg.h"
@@ -88,12 +89,34 @@ private:
       visit(*Child);
     if (stopsInEveryIteration(L))
       return;
-    if (Options.StripMine && L.isInnermost() && !contains(L, StopBlocks) && isSmall(L)) {
+    if (Options.StripMine && L.isInnermost() && !contains(L, StopBlocks) && isSmall(L) && !dispatchOf(L)) {
       Strips.push_back(&L); // short runs visit no point, so this does not serve outer loops
     } else {
-      Heads.push_back(&L);
-      StopBlocks.push_back(L.getHeader());
+      addHead(L);
     }
+  }
+
+  void addHead(Loop &L) {
+    if (BasicBlock *Dispatch = dispatchOf(L)) {
+      for (BasicBlock *Target : successors(Dispatch))
+        if (L.contains(Target) && !is_contained(StopBlocks, Target) && Target != L.getHeader())
+          Cases.insert(Target);
+    } else {
+      Heads.push_back(&L);
+      StopBlocks.push_back(L.getHeader()); // for outer loops
+    }
+  }
+
+  // The block of an interpreter's loop that every iteration leaves by `goto *p`. It must stay small and free of calls, or the back end
+  // would not copy it; so the points go to its targets.
+  BasicBlock *dispatchOf(Loop &L) const {
+    SmallVector<BasicBlock *, 4> Latches;
+    L.getLoopLatches(Latches);
+    for (BasicBlock *BB : L.blocks())
+      if (BB->getTerminator()->hasMetadata(DispatchMark) && !is_contained(successors(BB), L.getHeader()) &&
+          all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(BB, Latch); }))
+        return BB;
+    return nullptr;
   }
 
   static bool isSmall(const Loop &L) {
@@ -105,6 +128,7 @@ private:
 
   // A point in a loop costs no instruction, but makes the register allocator hold whatever is listed there as if the loop used it.
   void classify(LoopPoints &Points) {
+    Points.Counted.append(Cases.begin(), Cases.end());
     if (Heads.empty())
       return;
     Liveness Live(F);
@@ -126,6 +150,7 @@ private:
   const PointOptions &Options;
   SmallVector<BasicBlock *, 16> StopBlocks; // blocks with a site at which a thread can be stopped
   SmallVector<Loop *, 8> Heads;             // loops that get a point
+  SmallSetVector<BasicBlock *, 8> Cases;    // targets of `goto *p` that get a counted point
   SmallVector<Loop *, 8> Strips;            // loops to cut into strips
 };
 

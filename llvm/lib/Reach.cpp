@@ -28,6 +28,11 @@ static const char *whyPinned(const Instruction &I) {
     if (auto *C = dyn_cast<CallInst>(Call); C && C->isMustTailCall())
       return "has a musttail call";
   }
+  if (auto *C = dyn_cast<IntrinsicInst>(&I); C && C->getIntrinsicID() == Intrinsic::stackrestore) {
+    auto *Save = dyn_cast<IntrinsicInst>(C->getArgOperand(0));
+    if (!Save || Save->getIntrinsicID() != Intrinsic::stacksave)
+      return "restores one of several stack pointers";
+  }
   if (I.isEHPad())
     return "has an exception handler";
   Type *T = I.getType();

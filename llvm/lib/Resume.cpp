@@ -77,9 +77,7 @@ private:
       if (auto *C = dyn_cast<IntrinsicInst>(&I); C && C->getIntrinsicID() == Intrinsic::stackrestore)
         Restores.push_back(C);
     for (IntrinsicInst *Restore : Restores) {
-      auto *Save = dyn_cast<IntrinsicInst>(Restore->getArgOperand(0));
-      if (!Save || Save->getIntrinsicID() != Intrinsic::stacksave)
-        report_fatal_error("stackrestore without stacksave in " + F.getName());
+      auto *Save = cast<IntrinsicInst>(Restore->getArgOperand(0)); // whyPinned() makes sure of that
       AllocaInst *&Token = Tokens[Save];
       if (!Token) {
         Token = newSlot(B.getPtrTy());
@@ -177,8 +175,7 @@ private:
   }
 
   static uint64_t headerOf(const Site &S) {
-    Value *Header = isStackMap(S.Call) ? S.Call->getArgOperand(2)
-                                       : S.Call->getOperandBundle(LLVMContext::OB_deopt)->Inputs[0].get();
+    Value *Header = S.Call->getOperandBundle(LLVMContext::OB_deopt)->Inputs[0].get();
     return cast<ConstantInt>(Header)->getZExtValue();
   }
 

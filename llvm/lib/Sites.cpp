@@ -74,8 +74,9 @@ private:
     IRBuilder<> B(Before);
     if (Options.Stress)
       return B.CreateCall(M.getOrInsertFunction("transproc_hook", FunctionType::get(B.getVoidTy(), false)));
-    Function *StackMap = Intrinsic::getDeclaration(&M, Intrinsic::experimental_stackmap);
-    return B.CreateCall(StackMap, {B.getInt64(0), B.getInt32(PointShadow)});
+    CallInst *Point = B.CreateCall(pointMarker(M));
+    Point->setCallingConv(CallingConv::PreserveAll);
+    return Point;
   }
 
   // Sites in the order of the function: the same for both ISAs, as both get this IR.
@@ -88,9 +89,8 @@ private:
         report_fatal_error("too many sites in " + F.getName(), false);
       Site S;
       S.Call = cast<CallInst>(&I);
-      SiteKind Kind = isStackMap(S.Call) ? SiteKind::Point : SiteKind::Call;
-      S.Id = siteId(Base, Sites.size(), Kind);
-      ++(S.isPoint() ? Total.Points : Total.Calls);
+      S.Id = siteId(Base, Sites.size());
+      ++(isPoint(S.Call) ? Total.Points : Total.Calls);
       Sites.push_back(std::move(S));
     }
   }
@@ -153,8 +153,10 @@ private:
 
 PreservedAnalyses SitesPass::run(Module &M, ModuleAnalysisManager &AM) {
   auto &FAM = AM.getResult<FunctionAnalysisManagerModuleProxy>(M).getManager();
-  for (Function &F : M)
+  for (Function &F : M) {
     lowerByVal(F);
+    promoteStackTokens(F);
+  }
   Reach R(M, FAM, Options);
   dropMemoryAttributes(M, [&](const CallBase &Call) { return R.mayReach(Call); });
   SmallVector<Function *, 64> Functions;
@@ -166,6 +168,7 @@ PreservedAnalyses SitesPass::run(Module &M, ModuleAnalysisManager &AM) {
   for (Function *F : Functions)
     FunctionSites(*F, FAM, R, Options, Out, Total).run();
   Out.emit(M);
+  cast<Function>(pointMarker(M).getCallee())->eraseFromParent();
   if (Options.Verbose)
     errs() << "transproc: " << M.getSourceFileName() << ": functions " << Total.Functions << ", calls " << Total.Calls
            << ", points " << Total.Points << ", listed values " << Total.Listed << ", home objects " << Total.Homes

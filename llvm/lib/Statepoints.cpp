@@ -19,20 +19,14 @@ namespace {
 
 constexpr const char *IdAttribute = "transproc-id";
 
+constexpr const char *MarkerName = "transproc.point";
+
 // The same call with the list Operands; erases Call.
 CallInst *replaceList(CallInst *Call, uint64_t Id, ArrayRef<Value *> Operands) {
-  IRBuilder<> B(Call);
-  CallInst *New;
-  if (isStackMap(Call)) {
-    SmallVector<Value *, 16> Args{B.getInt64(Id), B.getInt32(PointShadow)};
-    Args.append(Operands.begin(), Operands.end());
-    New = B.CreateCall(Call->getCalledFunction(), Args);
-  } else {
-    OperandBundleDef List("deopt", Operands);
-    New = cast<CallInst>(CallBase::Create(Call, List, Call->getIterator()));
-    New->addFnAttr(Attribute::get(B.getContext(), IdAttribute, utostr(Id)));
-    New->copyMetadata(*Call);
-  }
+  OperandBundleDef List("deopt", Operands);
+  auto *New = cast<CallInst>(CallBase::Create(Call, List, Call->getIterator()));
+  New->addFnAttr(Attribute::get(Call->getContext(), IdAttribute, utostr(Id)));
+  New->copyMetadata(*Call);
   New->takeName(Call);
   Call->replaceAllUsesWith(New);
   Call->eraseFromParent();
@@ -40,8 +34,6 @@ CallInst *replaceList(CallInst *Call, uint64_t Id, ArrayRef<Value *> Operands) {
 }
 
 SmallVector<Value *, 32> listOf(CallInst *Call) {
-  if (isStackMap(Call))
-    return SmallVector<Value *, 32>(drop_begin(Call->args(), 2));
   auto List = Call->getOperandBundle(LLVMContext::OB_deopt);
   return SmallVector<Value *, 32>(List->Inputs.begin(), List->Inputs.end());
 }
@@ -60,24 +52,25 @@ public:
     }
   }
 
-  void item(raw_ostream &OS, Value *V, unsigned Entries) {
+  // Original: what V, a call, was before it got its list; else V.
+  void item(raw_ostream &OS, Value *V, const Value *Original, unsigned Entries) {
     std::string Type;
     raw_string_ostream(Type) << *V->getType();
     erase_if(Type, [](char C) { return C == ' '; });
     OS << '\t' << Type;
     if (Entries != 1)
       OS << '*' << Entries;
-    if (StringRef Name = Names.lookup(V); !Name.empty())
+    if (StringRef Name = Names.lookup(Original); !Name.empty())
       OS << ' ' << Name;
     else if (V->hasName())
       OS << ' ' << V->getName();
     else
-      OS << " %" << Numbers.lookup(V);
+      OS << " %" << Numbers.lookup(Original);
   }
 
 private:
-  DenseMap<Value *, unsigned> Numbers;
-  DenseMap<Value *, StringRef> Names;
+  DenseMap<const Value *, unsigned> Numbers;
+  DenseMap<const Value *, StringRef> Names;
 };
 
 // Constants for the attributes that a statepoint must not have: it returns, reads and writes memory.
@@ -96,7 +89,9 @@ void convertToStatepoint(CallInst *Call) {
   Call->getFnAttr(IdAttribute).getValueAsString().getAsInteger(10, Id);
   SmallVector<Value *, 32> List = listOf(Call);
   SmallVector<Value *, 16> Args(Call->args());
-  CallInst *New = B.CreateGCStatepointCall(Id, 0, FunctionCallee(Call->getFunctionType(), Call->getCalledOperand()),
+  bool Point = isPoint(Call);
+  Value *Callee = Point ? ConstantPointerNull::get(B.getPtrTy()) : Call->getCalledOperand();
+  CallInst *New = B.CreateGCStatepointCall(Id, Point ? PointBytes : 0, FunctionCallee(Call->getFunctionType(), Callee),
                                            ArrayRef<Value *>(Args), std::optional<ArrayRef<Value *>>(List), {}, "");
   New->setCallingConv(Call->getCallingConv());
   AttributeList Old = Call->getAttributes();
@@ -118,6 +113,17 @@ void convertToStatepoint(CallInst *Call) {
 
 } // namespace
 
+FunctionCallee pointMarker(Module &M) {
+  FunctionCallee Marker = M.getOrInsertFunction(MarkerName, FunctionType::get(Type::getVoidTy(M.getContext()), false));
+  cast<Function>(Marker.getCallee())->setCallingConv(CallingConv::PreserveAll); // nothing is called, so no register changes
+  return Marker;
+}
+
+bool isPoint(const CallInst *Call) {
+  const Function *Callee = Call->getCalledFunction();
+  return Callee && Callee->getName() == MarkerName;
+}
+
 std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImpl<Instruction *> &Bools) {
   std::string Lines;
   raw_string_ostream OS(Lines);
@@ -134,7 +140,7 @@ std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImp
     for (Value *V : S.Live) {
       unsigned Before = List.size();
       encodeCarriers(B, Current(V), List, Bools);
-      Names.item(OS, Current(V), List.size() - Before);
+      Names.item(OS, Current(V), V, List.size() - Before);
     }
     OS << '\0';
     if (List.size() > MaxListed)
@@ -159,12 +165,7 @@ std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImp
 void attachObjects(MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, bool Dynamic) {
   if (Objects.empty() && !Dynamic)
     return;
-  // A call site if there is one. Among points, one outside the entry block: there the frame is certainly set up.
-  Site *Where = find_if(Sites, [](const Site &S) { return !S.isPoint(); });
-  if (Where == Sites.end())
-    Where = find_if(Sites, [](const Site &S) { return !S.Call->getParent()->isEntryBlock(); });
-  if (Where == Sites.end())
-    Where = Sites.begin();
+  Site *Where = Sites.begin();
   IRBuilder<> B(Where->Call);
   SmallVector<Value *, 32> List = listOf(Where->Call);
   List.push_back(B.getInt64(objectsHeader(Objects.size(), Dynamic)));

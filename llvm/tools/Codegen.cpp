@@ -8,7 +8,12 @@
 #include "transproc/Prepare.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/RegAllocRegistry.h"
 #include "llvm/IR/DebugInfo.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IRReader/IRReader.h"
 #include "llvm/Support/CommandLine.h"
@@ -106,15 +111,67 @@ static bool writeIr(const Module &M) {
   return !Error;
 }
 
-static bool generate(Module &M, const transproc::Target &T) {
+// Prints what LLVM reports, except that the register allocator failed, which is worth another attempt.
+struct AllocationFailure : DiagnosticHandler {
+  explicit AllocationFailure(bool &Failed) : Failed(Failed) {}
+  bool handleDiagnostics(const DiagnosticInfo &Info) override {
+    std::string Text;
+    raw_string_ostream Stream(Text);
+    DiagnosticPrinterRawOStream Printer(Stream);
+    Info.print(Printer);
+    if (StringRef(Text).starts_with("ran out of registers"))
+      return Failed = true;
+    return false;
+  }
+  bool &Failed;
+};
+
+static void disableScheduler() {
+  cl::Option *Enable = cl::getRegisteredOptions().lookup("enable-misched");
+  Enable->reset();
+  Enable->addOccurrence(0, "enable-misched", "false");
+}
+static void restoreScheduler() { cl::getRegisteredOptions().lookup("enable-misched")->reset(); }
+
+enum class Attempt { Usual, WithoutScheduler, BasicAllocator };
+
+// One attempt at code generation, from bitcode, as it changes its module. Failed: the register allocator gave up.
+static bool attempt(MemoryBufferRef Bitcode, const transproc::Target &T, Attempt How, bool &Failed) {
+  LLVMContext Context;
+  Context.setDiagnosticHandler(std::make_unique<AllocationFailure>(Failed));
+  auto M = cantFail(parseBitcodeFile(Bitcode, Context));
+  auto Machine = makeMachine(T, codegenLevel());
+  retarget(*M, *Machine);
+  if (UnwindTables)
+    for (Function &F : *M)
+      F.setUWTableKind(UWTableKind::Sync);
+  auto Allocator = RegisterRegAlloc::getDefault();
+  if (How == Attempt::WithoutScheduler)
+    disableScheduler();
+  if (How == Attempt::BasicAllocator)
+    RegisterRegAlloc::setDefault(createBasicRegisterAllocator);
+  bool Good = emitFile(*M, *Machine, T.Output, Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile);
+  RegisterRegAlloc::setDefault(Allocator);
+  restoreScheduler();
+  return Good;
+}
+
+// LLVM's greedy allocator can fail where lists keep many values alive. Then this file gets slightly slower code.
+static bool generate(MemoryBufferRef Bitcode, const transproc::Target &T) {
   if (T.Output.empty())
     return true;
-  auto Machine = makeMachine(T, codegenLevel());
-  retarget(M, *Machine);
-  if (UnwindTables)
-    for (Function &F : M)
-      F.setUWTableKind(UWTableKind::Sync);
-  return emitFile(M, *Machine, T.Output, Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile);
+  for (Attempt How : {Attempt::Usual, Attempt::WithoutScheduler, Attempt::BasicAllocator}) {
+    bool Failed = false;
+    if (!attempt(Bitcode, T, How, Failed))
+      return false;
+    if (!Failed)
+      return true;
+    if (Verbose)
+      errs() << "transproc: " << T.Isa << ": the register allocator failed, trying again\n";
+  }
+  WithColor::error() << Input << ": LLVM cannot allocate registers for " << T.Isa << "\n";
+  sys::fs::remove(T.Output);
+  return false;
 }
 
 int main(int argc, char **argv) {
@@ -146,13 +203,9 @@ int main(int argc, char **argv) {
   optimize(*M, *Machine, pipelineOptions());
   if (!OutIr.empty() && !writeIr(*M))
     return 1;
-  // Code generation changes its module. (CloneModule loses the labels of computed gotos.)
-  SmallVector<char, 0> Copy;
-  raw_svector_ostream CopyStream(Copy);
-  WriteBitcodeToFile(*M, CopyStream);
-  if (!generate(*M, X86))
-    return 1;
-  LLVMContext ArmContext;
-  auto Second = cantFail(parseBitcodeFile(MemoryBufferRef(StringRef(Copy.data(), Copy.size()), Input), ArmContext));
-  return generate(*Second, Arm) ? 0 : 1;
+  SmallVector<char, 0> Bitcode;
+  raw_svector_ostream Stream(Bitcode);
+  WriteBitcodeToFile(*M, Stream);
+  MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), Input);
+  return generate(Buffer, X86) && generate(Buffer, Arm) ? 0 : 1;
 }

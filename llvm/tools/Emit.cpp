@@ -77,18 +77,19 @@ char SeparateReturnAddresses::ID = 0;
 
 } // namespace
 
-// As TargetMachine::addPassesToEmitFile, with a pass of our own before the assembly printer.
+// As TargetMachine::addPassesToEmitFile, with a pass of our own.
 static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_pwrite_stream &Out, CodeGenFileType Type) {
   PM.add(new TargetLibraryInfoWrapperPass(TargetLibraryInfoImpl(Machine.getTargetTriple())));
   auto *MachineInfo = new MachineModuleInfoWrapperPass(&Machine);
   TargetPassConfig *Config = Machine.createPassConfig(PM);
   PM.add(Config);
   PM.add(MachineInfo);
+  // behind all passes that move blocks, before those that measure distances
+  Config->insertPass(&PatchableFunctionID, new SeparateReturnAddresses);
   if (Config->addISelPasses())
     return false;
   Config->addMachinePasses();
   Config->setInitialized();
-  PM.add(new SeparateReturnAddresses);
   if (Machine.addAsmPrinter(PM, Out, nullptr, Type, MachineInfo->getMMI().getContext()))
     return false;
   PM.add(createFreeMachineFunctionPass());

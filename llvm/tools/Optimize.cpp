@@ -51,6 +51,8 @@ void optimize(Module &M, TargetMachine &Machine, const PipelineOptions &Options)
   if (Options.Sites)
     MPM.addPass(SitesPass(*Options.Sites));
   MPM.addPass(SectionsPass());
+  if (Options.ComputedGoto)
+    MPM.addPass(DispatchPass());
   MPM.addPass(VerifierPass());
   MPM.run(M, MAM);
 }

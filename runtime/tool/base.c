@@ -70,7 +70,7 @@ void *allocate(size_t size)
 		if (got < 0 && got > -4096) {
 			static const char message[] = "{\"ok\": false, \"error\": \"system\", \"message\": \"no memory\"}\n";
 			write_all(1, message, sizeof message - 1);
-			leave(1); /* tracees are detached by the kernel; see pause.c for why no breakpoint is planted then */
+			leave(1); /* as if killed: see pause.c for what that means for a program with breakpoints */
 		}
 		if (wanted > CHUNK)
 			return (void *)got;

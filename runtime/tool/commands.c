@@ -1,7 +1,7 @@
 /* See commands.h. */
 #include "commands.h"
 
-enum { KILL_TIME = 5000, KILL_ROUNDS = 20 };
+enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, KILL_ROUNDS = 20 };
 
 static void finish(struct text *out)
 {
@@ -154,11 +154,31 @@ static struct numbers stop_tree(int pid)
 	return tree;
 }
 
+/*
+ * Waits until the processes are gone, and their numbers free for a copy that moves in. Zombies that nobody reaps are given up on after a
+ * while: they do nothing any more.
+ */
+static bool await_end(const struct numbers *tree)
+{
+	struct timespec pause = { 0, 2000000 };
+	uint64_t none = 0;
+	for (long start = now(); now() < start + KILL_TIME;) {
+		bool zombies = false, others = false;
+		for (size_t i = 0; i < tree->count; i++) {
+			char state = state_of(tree->items[i], tree->items[i]);
+			zombies |= state == 'Z';
+			others |= state && state != 'Z' && state != 'X';
+		}
+		if (!others && (!zombies || now() > start + ZOMBIE_TIME))
+			return true;
+		SYS(NR_rt_sigtimedwait, &none, 0, &pause, sizeof none);
+	}
+	return false;
+}
+
 int command_kill(const struct options *options)
 {
 	struct numbers tree = stop_tree(options->pid);
-	struct timespec pause = { 0, 2000000 };
-	uint64_t none = 0;
 	if (options->moved) {
 		long result = replace_file(format("%s/" MOVED_FILE, options->launch.state), "");
 		if (result < 0)
@@ -168,15 +188,11 @@ int command_kill(const struct options *options)
 		return gone(options->pid);
 	for (size_t i = 0; i < tree.count; i++)
 		SYS(NR_kill, tree.items[i], SIGKILL);
-	for (long until = now() + KILL_TIME; now() < until;) {
-		if (!tree_of(options->pid).count) {
-			static const char done[] = "{\"ok\": true}\n";
-			write_all(1, done, sizeof done - 1);
-			return 0;
-		}
-		SYS(NR_rt_sigtimedwait, &none, 0, &pause, sizeof none);
-	}
-	return report_failure("timeout", format("process %d: does not end", (long)options->pid));
+	if (!await_end(&tree))
+		return report_failure("timeout", format("process %d: does not end", (long)options->pid));
+	static const char done[] = "{\"ok\": true}\n";
+	write_all(1, done, sizeof done - 1);
+	return 0;
 }
 
 static void print_state(struct text *out, const struct index *index, int pid, int tid)

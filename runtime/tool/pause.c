@@ -2,10 +2,12 @@
  * Bringing every thread of a tree to an equivalence point.
  *
  * All threads are stopped and judged. If all stand well (an idle server, waiting in system calls), that is all. Else breakpoints are
- * planted at all sites and the others run on; whoever arrives stays in its ptrace stop. Threads that block on the way are found by
- * stopping them again every few milliseconds. Signals that come on the way are put back: a handler, whose frame no site describes,
- * would only delay the thread, and a timer that is faster than we are could do so for ever. While breakpoints are planted our death by SIGKILL would be the program's as
- * well: that is the time between `plant` and `unplant`, and no longer. SIGTERM, SIGINT and SIGHUP are obeyed by rolling back.
+ * planted at all sites and the others run on; whoever arrives stays in its ptrace stop. Threads that block on the way are found
+ * by stopping them again every few milliseconds. Signals that come on the way are put back: a handler, whose frame no site
+ * describes, would only delay the thread, and a timer that is faster than we are could do so for ever.
+ *
+ * While breakpoints are planted our death by SIGKILL would be the program's as well: that is the time between `plant` and
+ * `unplant_all`, and no longer. SIGTERM, SIGINT and SIGHUP are obeyed by rolling back.
  */
 #include "session.h"
 
@@ -52,17 +54,18 @@ static bool plant(struct session *session)
 }
 
 /*
- * Gets a thread past a breakpoint where it cannot stay. In a signal handler, or below foreign code that calls back, it may meet
- * thousands of them before it can: then it runs a while without any, longer each time.
+ * Gets a thread past a breakpoint where it cannot stay. In a signal handler, below foreign code that calls back, or between vfork and
+ * exec it may meet thousands of them before it can: then it runs a while without any, longer each time.
  */
 static bool pass(struct session *session, struct thread *thread, enum verdict verdict)
 {
-	bool done;
-	if (verdict != FRAME_UNKNOWN || ++thread->rejections <= PATIENT_STEPS) {
+	bool done, hopeless = verdict == BORROWS_MEMORY;
+	if (!hopeless && (verdict != FRAME_UNKNOWN || ++thread->rejections <= PATIENT_STEPS)) {
 		done = step_over(session, thread);
 	} else {
-		int doubled = thread->rejections - PATIENT_STEPS;
-		done = run_freely(session, thread, doubled < 4 ? 1 << doubled : LONGEST_LOOK) && plant(session);
+		thread->rejections += hopeless;
+		long time = thread->rejections < 4 + PATIENT_STEPS ? 2 : LONGEST_LOOK;
+		done = run_freely(session, thread, time) && plant(session);
 	}
 	return done || session->error || timed_out(session);
 }

@@ -7,6 +7,7 @@ static const char *const verdicts[] = {
 	[IN_CALL] = "call",
 	[NOT_A_SITE] = "elsewhere",
 	[CALL_IS_OVER] = "leaving-call",
+	[BORROWS_MEMORY] = "borrows-memory",
 	[FRAME_UNKNOWN] = "unknown-frame",
 	[STACK_UNREADABLE] = "unreadable-stack",
 };

@@ -41,6 +41,7 @@ struct process {
 	struct space *space;
 	bool gone;
 	bool halted; /* SIGSTOP has been sent by us */
+	bool borrows; /* its space is its parent's, who sleeps in vfork until it is given back */
 };
 
 enum stop {
@@ -58,6 +59,7 @@ enum verdict {
 	IN_CALL,         /* accepted: the system call is (re)issued when the thread goes on */
 	NOT_A_SITE,
 	CALL_IS_OVER,    /* behind the trap with a result */
+	BORROWS_MEMORY,  /* stands well, but must not be stopped before its parent has its memory back */
 	FRAME_UNKNOWN,   /* `culprit` is a return address that no site describes: a signal handler, foreign code */
 	STACK_UNREADABLE,
 };
@@ -99,16 +101,28 @@ struct session {
 /* Records the first failure; false, for convenience. */
 bool refuse(struct session *session, const char *error, int tid, const char *format, ...);
 
-/* threads.c: attaching, events, waiting. */
+/* attach.c */
 
-/* Blocks the signals that the tool waits for. */
-void session_start(struct session *session, int root, long timeout);
 /* Attaches the whole tree and asks everything to stop. */
 bool attach_tree(struct session *session);
 /* Takes over a root process that the caller has attached and that stands in its exec event. */
 bool adopt_root(struct session *session);
+
+/* events.c */
+
+/* Takes in what has happened; false if nothing has. */
+bool take_in_events(struct session *session);
 /* Takes in what happened; waits for it until `until` if nothing has. False on time-out or cancellation. */
 bool wait_events(struct session *session, long until);
+
+/* threads.c */
+
+/* Blocks the signals that the tool waits for: SIGCHLD, and those that ask it to give up. */
+void session_start(struct session *session, int root, long timeout);
+extern const uint64_t awaited;
+struct process *find_process(struct session *session, int pid);
+struct process *add_process(struct session *session, int pid, struct space *space);
+struct thread *add_thread(struct session *session, struct process *process, int tid);
 /* Stops every thread (of `space`, unless NULL). False if not all stopped before `until`. */
 bool stop_all(struct session *session, const struct space *space, long until);
 /* Lets a stopped thread run (or step), with the signal that it has reported. */
@@ -129,8 +143,9 @@ bool is_live(const struct thread *thread);
 
 /* spaces.c: address spaces and breakpoints. */
 
+/* The space of a process that is not known yet: that of a known one if they share it. NULL if it is ending, or after a failure. */
 struct space *open_space(struct session *session, int pid);
-/* A space for a new process: its parent's if they share it, else a copy with the breakpoints that were copied along. */
+/* The space of a new process: its parent's if they share it, else a copy with the breakpoints that were copied along. */
 struct space *space_of_child(struct session *session, struct process *parent, int pid);
 bool read_memory(const struct space *space, uint64_t address, void *to, size_t size);
 bool plant_one(struct session *session, struct space *space, uint64_t address);

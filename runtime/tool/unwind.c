@@ -151,4 +151,6 @@ void examine(struct thread *thread)
 	} else {
 		thread->verdict = NOT_A_SITE;
 	}
+	if (thread->process->borrows && is_accepted(thread))
+		thread->verdict = BORROWS_MEMORY;
 }

@@ -29,6 +29,7 @@ def dump(name: Annotated[str, common.NAME]) -> None:
         if job.state is State.RUNNING:
             with log.step(f"pause {name} on {job.node}") as step:
                 step.detail = move.pause(PauseRequest())
+        move.source.make_images()
         with log.step("dump") as step:
             step.detail = move.dump()
         with log.step("fetch") as step:

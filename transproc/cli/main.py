@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -93,7 +94,9 @@ def options(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Entry point: runs a command, prints an error once, exits."""
+    """Entry point: runs a command, prints an error once, exits. Being ended is like Ctrl-C: things are put in order first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

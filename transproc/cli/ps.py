@@ -29,10 +29,9 @@ def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
 
 
 def _state(store: JobStore, job: Job) -> str:
-    if job.state is State.EXITED:
-        return f"exited ({job.exit})"
     try:
-        refresh(store, job, common.place_of(job))
+        if job.state is State.RUNNING:
+            job = refresh(store, job, common.place_of(job))
     except NodeError:
         return "unknown"
     return f"exited ({job.exit})" if job.state is State.EXITED else job.state

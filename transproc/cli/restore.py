@@ -34,7 +34,7 @@ def restore(
                 with log.step(step_name) as step:
                     step.detail = action()
         except BaseException:
-            move.abandon_target()
+            move.abandon_target(never_ran=True)
             move.keep_paused(State.TRANSFORMED)
             raise
 

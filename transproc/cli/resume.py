@@ -19,11 +19,17 @@ def resume(
     source: Annotated[
         bool, typer.Option("--source", help="After restore: undo it, the copy on the source node goes on.")
     ] = False,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --source: though the other node does not answer.")
+    ] = False,
 ) -> None:
     """Lets a paused, dumped, transformed or restored job go on; never two copies of it.
 
     After pause, dump or transform the job goes on where it is. After restore it goes on on the new node, and the old
     copy ends. After a migration that was cut off, this finds out what became of it and finishes or undoes it.
+
+    --source --force is for a new node that is lost for good: if it comes back with its copy, two of them run.
 
     \b
     Examples:
@@ -38,16 +44,16 @@ def resume(
         move = common.move_of(store, job, job.target)
         if job.target is None or source:
             with log.step(f"resume {name} on {job.node}"):
-                _source(move)
+                _source(move, force)
         else:
             with log.step(f"resume {name} on {job.target}"):
                 _target(move)
         typer.echo(f"{name} runs on {job.node}")
 
 
-def _source(move: Move) -> None:
+def _source(move: Move, force: bool) -> None:
     if move.job.target:
-        move.abandon_target()
+        move.abandon_target(never_ran=force)
     move.resume_source()
 
 

@@ -6,7 +6,9 @@ import typer
 
 from transproc import log
 from transproc.cli import common
+from transproc.isa import ALL
 from transproc.lab.rootfs import images
+from transproc.process.build import build
 from transproc.toolchain.sysroot import toolchain
 
 
@@ -17,6 +19,9 @@ def setup() -> None:
     """
     with log.step("toolchain"):
         typer.echo(toolchain().root)
+    with log.step("pause tool"):
+        for isa in ALL:
+            build(isa.name)
     with log.step("guests"):
         images()
 

@@ -7,10 +7,11 @@ shall have. A node's tar may be a small one: it then gets no sparse files and no
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -19,6 +20,8 @@ from transproc.run import spawn
 
 _RICH = ["--format=posix", "--sparse"]
 _PLAIN = ["--format=gnu"]
+_CLOSED_PIPE = (-signal.SIGPIPE, 128 + signal.SIGPIPE)
+"""Status of a writer whose reader has ended, and of a shell around it."""
 
 
 def _rename(name: str) -> str:
@@ -31,17 +34,34 @@ def _rename(name: str) -> str:
 def _tar(
     argv: Sequence[str], *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A local tar that must succeed once its pipe has ended; raises CommandError."""
+    """A local tar that must succeed; raises CommandError, of the two sides the one that is to blame."""
+    other: CommandError | None = None
     with (
         tempfile.TemporaryFile() as errors,
         spawn(argv, stdin=stdin, stdout=stdout, stderr=errors) as process,
     ):
-        yield process
-        if process.stdin:
-            process.stdin.close()
-        if process.wait():
-            errors.seek(0)
-            raise CommandError(argv, process.returncode, errors.read().decode(errors="replace"))
+        try:
+            yield process
+        except CommandError as error:
+            other = error
+        finally:
+            _close(process)
+        status = process.wait()
+        errors.seek(0)
+        text = errors.read().decode(errors="replace")
+    # The reading side fails too when the writing one did, the writing side dies of a closed pipe when the reading one did.
+    writer_first = other is not None and process.stdin is not None and other.status not in _CLOSED_PIPE
+    if status and status not in _CLOSED_PIPE and not writer_first:
+        raise CommandError(argv, status, text) from other
+    if other is not None:
+        raise other
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 @contextmanager
@@ -52,8 +72,7 @@ def pack(local: Path, name: str, *, gnu: bool) -> Iterator[IO[bytes]]:
     argv = ["tar", *options, "-C", str(path.parent), "-cf", "-", "--", path.name]
     with _tar(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        with process.stdout:
-            yield process.stdout
+        yield process.stdout
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
     preflight → prepare → pause → dump → fetch → transform → ship → restore → verify → commit → retire
 
-The source is stopped at `pause` and stays so. Until `commit` has begun, any failure (a key press as well) removes what is on the
+The source is stopped at `pause` and stays so. Until `commit` has begun, any failure (Ctrl-C as well) removes what is on the
 target and lets the source go on. `commit` resumes the target's copy; if it then cannot be known whether that happened,
 neither side is touched, and the error says so. After it the source's copy is killed; if that fails it stays
 stopped, which is reported, not an error. So at most one copy ever runs, and none is killed before the other one does.
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from transproc import log
+from transproc.cluster.interrupt import deferred
 from transproc.cluster.job import Hop, Job, JobStore, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import Liveness, PauseRequest, Place
@@ -68,9 +69,14 @@ class Migration:
             raise self._wrong_state()
         started = time.time()
         names = self.move.source.node.name, self.move.target.node.name
-        with log.step(f"migrate {self.job.name} from {names[0]} to {names[1]}") as whole:
+        with (
+            log.step(f"migrate {self.job.name} from {names[0]} to {names[1]}") as whole,
+            deferred() as interrupt,
+        ):
             try:
                 for phase, action in self._plan():
+                    if phase is not Phase.RETIRE:
+                        interrupt.check()
                     self._do(phase, action)
             except BaseException as error:
                 raise self._failure(error) from error
@@ -116,8 +122,8 @@ class Migration:
         with log.step("undo"):
             outcome = self._undo(error)
         head, *rest = message.splitlines() or [""]
-        outcome += "".join(f"\n  {line}" for line in rest)
         failure = MigrationError(f"{self.phase}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
+        failure.message += "".join(f"\n  {line}" for line in rest)
         failure.exit_status = getattr(error, "exit_status", 1)
         return failure
 
@@ -132,9 +138,9 @@ class Migration:
         if self._has_ended():
             return f"{name} has ended on {source} ({self.job.exit})"
         try:
-            left = self.move.abandon_target()
+            left = self.move.abandon_target(never_ran=self.phase is not Phase.COMMIT)
         except TransprocError as other:
-            return f"{name} stays stopped on {source}: {other.message}"
+            return f"{name} stays stopped on {source}: {other.message}; 'transproc resume {name}' tries again"
         note = f" (node {target} could not be cleaned: {left})" if left else ""
         if self.phase is Phase.PREPARE:
             return self._as_before("was not touched") + note
@@ -178,7 +184,7 @@ class Migration:
         except TransprocError:
             return (
                 f"{name} is on {target}, which does not answer: it may run there, so its copy on {source} stays stopped; "
-                f"'transproc resume {name}' asks {target} again, 'transproc resume {name} --source' gives its copy up"
+                f"'transproc resume {name}' asks {target} again, with --source --force its copy is given up for lost"
             )
         if liveness is not Liveness.RUNNING:
             return None

@@ -16,7 +16,7 @@ from transproc.cluster import transfer
 from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.cluster.transfer import human
-from transproc.errors import TransprocError
+from transproc.errors import MismatchError, TransprocError
 from transproc.process.pause import Pause
 
 
@@ -82,6 +82,7 @@ class Move:
         """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile."""
         path = transfer.binary(self.store, self.job, self.target.node.isa)
         self.target.prepare(path)
+        self.source.make_images()
         return human(path.stat().st_size)
 
     def pause(self, request: PauseRequest) -> str:
@@ -103,7 +104,6 @@ class Move:
         """Brings the image to the host."""
         shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
         count = transfer.fetch_dump(self.store, self.job, self.source)
-        self.source.forget_images()
         self._record(State.DUMPED)
         return human(count)
 
@@ -143,13 +143,12 @@ class Move:
         return f"pid {pid}"
 
     def verify(self) -> str:
-        """Raises `TransprocError` unless the restored process is there and stopped."""
-        liveness = self.target.liveness(self.job.pid)
-        if liveness is not Liveness.STOPPED:
-            raise TransprocError(
-                f"job {self.job.name}: the restored process is {liveness}, expected stopped{self._why()}"
-            )
+        """Raises `TransprocError` unless the restored process is there, with every thread stopped."""
         threads = [thread for process in self.target.tool.status(self.job.pid) for thread in process.threads]
+        if not threads:
+            status = self.target.exit_status()
+            why = f" ({status})" if status else ""
+            raise TransprocError(f"job {self.job.name}: the restored process is gone{why}, expected stopped")
         for thread in threads:
             if thread.state != "T":
                 raise TransprocError(
@@ -181,30 +180,36 @@ class Move:
         self.store.save(self.job)
         return ""
 
-    def abandon_target(self) -> str | None:
-        """Removes everything from the target; returns why something stays there, or None. What stays is stopped, and recorded.
+    def abandon_target(self, *, never_ran: bool) -> str | None:
+        """Removes everything from the target, so that the source can go on; returns why something stays there, or None.
 
-        Raises `TransprocError` if the target's copy runs: then it is the job, and the source must not go on.
+        Raises `MismatchError` if the copy runs: then it is the job. A copy that was certainly never let go may stay, stopped
+        and recorded; any other must be known to be gone: raises `TransprocError` if the node does not answer, or cannot end it.
         """
         self.settle()
         left = None
         try:
-            alive = self.job.target is not None and self.target.liveness(self.job.pid)
-        except TransprocError as error:
-            alive, left = Liveness.GONE, error.message
-        if alive is Liveness.RUNNING:
-            raise TransprocError(f"job {self.job.name}: runs on {self.target.node.name} already")
-        try:
-            if alive is Liveness.STOPPED:
-                self.target.kill(self.job.pid, moved=True)
+            self._end_target()
             self.target.remove()
+        except MismatchError:
+            raise
         except TransprocError as error:
+            if self.job.target and not never_ran:
+                raise
             left = error.message
-        if left and self.job.target:
-            self.job.leftovers.append(self.target.node.name)
+            if self.job.target and self.job.target not in self.job.leftovers:
+                self.job.leftovers.append(self.job.target)
         self.job.target = None
         self.store.save(self.job)
         return left
+
+    def _end_target(self) -> None:
+        """Raises `MismatchError` if the copy runs: then it is the job."""
+        liveness = Liveness.GONE if self.job.target is None else self.target.liveness(self.job.pid)
+        if liveness is Liveness.RUNNING:
+            raise MismatchError(f"job {self.job.name}: runs on {self.target.node.name} already")
+        if liveness is Liveness.STOPPED:
+            self.target.kill(self.job.pid, moved=True)
 
     def resume_source(self) -> None:
         """The source goes on, as if nothing had been."""
@@ -236,10 +241,6 @@ class Move:
     def _record(self, state: State) -> None:
         self.job.state = state
         self.store.save(self.job)
-
-    def _why(self) -> str:
-        status = self.target.exit_status()
-        return f" ({status})" if status else ""
 
 
 def describe(stopped: Pause) -> str:

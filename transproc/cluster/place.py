@@ -18,7 +18,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from transproc.cluster.job import Job
@@ -64,11 +64,7 @@ class Place:
     @cached_property
     def tool(self) -> Tool:
         """The pause tool, put there if the node lacks this version of it."""
-        path = build(self.node.isa)
-        remote = str(DATA / "bin" / path.name)
-        if not self.node.exists(remote):
-            self.node.put(path, remote)
-        return Tool(self.node, remote)
+        return _tool_on(self.node)
 
     @cached_property
     def criu(self) -> Criu:
@@ -77,7 +73,7 @@ class Place:
 
     def check_criu(self) -> None:
         """Raises `UnsupportedError` if the node's CRIU is too old, `CommandError` if it does not start."""
-        version = self.criu.version()
+        version = _criu_version(self.node, tuple(self._criu_command()))
         if version < MINIMUM:
             raise UnsupportedError(
                 f"node {self.node.name}: criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
@@ -99,6 +95,10 @@ class Place:
     def remove(self) -> None:
         """Removes the directory, if it is ours."""
         self._shell(_REMOVE, self.directory, self.job.id)
+
+    def make_images(self) -> None:
+        """An empty directory for a dump."""
+        self._shell('rm -rf "$1"; mkdir -p "$1"', self.dump)
 
     def forget_images(self) -> None:
         """Removes the images, which can be large and are on the host."""
@@ -157,8 +157,7 @@ class Place:
         return text.strip() or None
 
     def criu_dump(self, pid: int) -> None:
-        """Writes the image of the stopped tree, which stays stopped."""
-        self._shell('rm -rf "$1"; mkdir -p "$1"', self.dump)
+        """Writes the image of the stopped tree, which stays stopped. `make_images` comes first."""
         self.criu.dump(pid, self.dump)
 
     def criu_restore(self) -> int:
@@ -176,6 +175,20 @@ class Place:
 
     def _shell(self, script: str, *words: str, check: bool = True) -> Result:
         return self.node.run(["sh", "-c", script, "sh", *words], check=check)
+
+
+@cache
+def _tool_on(node: Node) -> Tool:
+    path = build(node.isa)
+    remote = str(DATA / "bin" / path.name)
+    if not node.exists(remote):
+        node.put(path, remote)
+    return Tool(node, remote)
+
+
+@cache
+def _criu_version(node: Node, command: tuple[str, ...]) -> tuple[int, ...]:
+    return Criu(node, command).version()
 
 
 def dotted(version: Sequence[int]) -> str:

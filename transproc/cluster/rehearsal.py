@@ -19,11 +19,10 @@ from transproc.cluster.job import Hop, Job, JobStore, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Transform
 from transproc.cluster.place import PauseRequest, Place
-from transproc.cluster.start import Program, address_of, discard, refresh, start, wait
+from transproc.cluster.start import Program, discard, refresh, start, wait
 from transproc.errors import MigrationError
 
 ATTEMPTS = 5
-BEGINNING = "main"
 
 
 @dataclass
@@ -144,7 +143,7 @@ class Rehearsal:
             start(self.store, place, self.program, pause=request)
             self._hop_at_sites(verdict)
         else:
-            start(self.store, place, self.program, pause=PauseRequest(at=self._beginning()))
+            start(self.store, place, self.program, pause=PauseRequest())
             self._hop_in_time(
                 verdict, [w * scale if self.plan.every else w for w in self.plan.waits(seconds)]
             )
@@ -187,7 +186,7 @@ class Rehearsal:
         try:
             verdict.hops.append(migration.run())
         except MigrationError:
-            if job.state is State.EXITED:
+            if refresh(self.store, job, source).state is State.EXITED:
                 return False
             raise
         return True
@@ -208,10 +207,6 @@ class Rehearsal:
 
     def _new_job(self) -> Job:
         return Job(self._name, self.nodes[0], [self.program.name, *self.program.argv[1:]])
-
-    def _beginning(self) -> int:
-        binary = self.program.pair()["x86_64"].path
-        return address_of(binary, BEGINNING)
 
 
 def outcome_of(place: Place, job: Job, seconds: float) -> Outcome:

@@ -10,7 +10,7 @@ import asyncio
 import atexit
 import shlex
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -138,7 +138,8 @@ class SshNode(Node):
     ) -> Result:
         connection = await self._connect()
         async with asyncio.timeout(timeout):
-            process = await connection.create_process(shlex.join(argv), encoding=None)
+            # exec: a shell in between would hide that the program was killed by a signal
+            process = await connection.create_process(f"exec {shlex.join(argv)}", encoding=None)
             try:
                 output, errors, _ = await asyncio.gather(
                     _drain(process.stdout, stdout), process.stderr.read(), _feed(process.stdin, stdin)
@@ -170,12 +171,16 @@ async def _feed(sink: Any, data: bytes | IO[bytes] | None) -> None:
 
 
 async def _drain(source: Any, target: IO[bytes] | None) -> bytes:
-    """Collects a stream, or passes it on to a file."""
+    """Collects a stream, or passes it on to a file; one that is not read to its end is somebody else's error."""
     if target is None:
         return bytes(await source.read())
     loop = asyncio.get_running_loop()
+    write: Callable[[bytes], Any] = target.write
     while chunk := await source.read(CHUNK):
-        await loop.run_in_executor(None, target.write, chunk)
+        try:
+            await loop.run_in_executor(None, write, chunk)
+        except BrokenPipeError:
+            write = len  # nothing: the program shall still come to its end
     return b""
 
 

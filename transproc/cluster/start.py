@@ -80,9 +80,9 @@ def address_of(binary: Path, where: str) -> int:
             return int(where, 16)
         except ValueError:
             raise TransprocError(f"{where}: not a hexadecimal number") from None
-    with Elf(binary) as elf:
-        if where in elf.symbols:
-            return elf.symbols[where]
+    symbols = Elf(binary).symbols
+    if where in symbols:
+        return symbols[where]
     raise TransprocError(
         f"{binary.stem}: no function {where}", hint="name a function of the program, or an address: 0x…"
     )

@@ -23,7 +23,7 @@ from transproc.run import run
 
 Version = tuple[int, ...]
 
-MINIMUM_CRIU: Version = (4, 1)
+MINIMUM_CRIU: Version = (4, 1, 1)
 """Older ones do not start on kernels from 6.13 on: they do not know the vDSO's size there."""
 MINIMUM_KERNEL: Version = (5, 11)
 """Group stops survive CRIU's ptrace, and close_range exists."""

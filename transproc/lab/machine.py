@@ -70,7 +70,9 @@ class Lab:
         self.directory = directory or paths.home() / "lab"
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def up(self, *, size: Size = DEFAULT_SIZE, kvm: bool | None = None, timeout: float = 120.0) -> list[Machine]:
+    def up(
+        self, *, size: Size = DEFAULT_SIZE, kvm: bool | None = None, timeout: float = 120.0
+    ) -> list[Machine]:
         """Starts what does not run, all at once, and returns when every machine is a working node.
 
         `kvm`: None uses it if it works, True requires it for the machine of the host's ISA. `timeout`: seconds for

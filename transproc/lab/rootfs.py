@@ -28,8 +28,8 @@ SUITE = "trixie"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 """Overridden by $TRANSPROC_MIRROR. Plain HTTP is what apt uses: the signature on the index protects the contents."""
 
-PACKAGES = ("criu", "busybox-static", "dropbear-bin", "tar")
-PROGRAMS = ("usr/sbin/criu", "usr/sbin/dropbear", "usr/bin/tar", "usr/bin/busybox")
+PACKAGES = ("criu", "busybox-static", "dash", "dropbear-bin", "tar")
+PROGRAMS = ("usr/sbin/criu", "usr/sbin/dropbear", "usr/bin/tar", "usr/bin/dash", "usr/bin/busybox")
 MODULES = (
     *("virtio_net", "virtio_rng"),
     # socket diagnostics, by which criu reads sockets
@@ -153,6 +153,8 @@ def _populate(guest: Guest, tree: Path, root: Path) -> None:
         (root / directory).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / name).symlink_to(f"usr/{name}")
+    # busybox's own shell would prefer its own commands to those in PATH; its tar knows no sparse files.
+    (root / "usr/bin/sh").symlink_to("dash")
     programs = [tree / program for program in PROGRAMS]
     for source in [*programs, *closure.libraries(tree, programs, tree / guest.loader)]:
         target = root / source.relative_to(tree)

@@ -26,7 +26,8 @@ class ThreadPlace:
     """Where a thread stands, or stood when the pause was given up.
 
     `state`: site, call (blocked in a system call); or, if it did not stop: running, elsewhere, leaving-call,
-    unknown-frame (`return_address` is described by no site: a signal handler, foreign code), unreadable-stack.
+    borrows-memory (between vfork and exec), unknown-frame (`return_address` is described by no site: a signal
+    handler, foreign code), unreadable-stack.
     """
 
     pid: int

@@ -6,6 +6,7 @@ arguments. What it says about its target is removed: macros here, attributes in 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ _MACROS = [
     "__loongarch_double_float",
     "__loongarch_frlen",
     "__loongarch_single_float",
-    "__loongarch_asx_sx_width",
+    "__loongarch_simd_width",
+    "__loongarch_sx",
 ]
 
 FRONT_END = [
@@ -36,6 +38,7 @@ FRONT_END = [
     *(f"-U{name}" for name in _MACROS),
     "-D__transproc__=1",
     "-nostdlibinc",
+    *("-fno-pic", "-fno-pie"),
     *("-Xclang", "-mlong-double-64"),
 ]
 """Options of every run of the front end, preprocessing included."""
@@ -59,6 +62,9 @@ CODE = [
 ]
 """Options that fix what the generated code may do, so that results do not depend on the ISA. They overrule the user's."""
 
+BACK_END = ["--aarch64-enable-compress-jump-tables=0"]
+"""Jump tables of resume entries: LLVM 19 takes a function with statepoints for smaller than it is, and the offsets overflow."""
+
 
 @dataclass(frozen=True)
 class Codegen:
@@ -78,14 +84,14 @@ class Codegen:
         flags = {"--leaf": self.leaf, "--plain": self.plain, "--debug": self.debug, "--stress": self.stress}
         chosen = [name for name, on in flags.items() if on]
         known = ["--leaf-list", str(self.leaf_list)] if self.leaf_list else []
-        return [str(self.program), self.level, *chosen, *known, *self.extra]
+        return [str(self.program), self.level, *BACK_END, *chosen, *known, *self.extra]
 
 
 def front_end(source: Path | str, bitcode: Path, options: Sequence[str]) -> str:
     """Compiles a C file to unoptimised bitcode; returns the warnings. Raises `CompileError` with clang's diagnostics."""
     lines = [] if any(o.startswith("-g") and o != "-g0" for o in options) else ["-gline-tables-only"]
     words = [CLANG, *FRONT_END, *lines, *options, *CODE, "-emit-llvm", "-c", "-o", str(bitcode), str(source)]
-    return _run(words)
+    return _run(words, sys.stdin.buffer.read() if str(source) == "-" else None)
 
 
 def back_end(bitcode: Path, codegen: Codegen, what: str) -> tuple[bytes, str]:
@@ -134,8 +140,8 @@ def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()
     return messages
 
 
-def _run(words: list[str]) -> str:
-    done = run(words, check=False)
+def _run(words: list[str], stdin: bytes | None = None) -> str:
+    done = run(words, stdin=stdin, check=False)
     messages = done.stderr.decode(errors="replace")
     if done.returncode:
         raise CompileError(messages or f"{words[0]} failed with status {done.returncode}")

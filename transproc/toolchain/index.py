@@ -21,6 +21,7 @@ def install(binaries: Sequence[Path]) -> None:
         side = path.with_name(path.name + ".index")
         side.write_bytes(index)
         remove = [f"--remove-section={name}" for name in CONSUMED]
-        align = f"--set-section-alignment={SECTION}=4096"
-        run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", align, path])
+        run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", path])
+        # In a run of its own: objcopy sets alignments before it adds sections.
+        run(["llvm-objcopy-19", f"--set-section-alignment={SECTION}=4096", path])
         side.unlink()

@@ -38,7 +38,7 @@ IN_ASSEMBLY = {
 }
 """musl's files that the assembly replaces."""
 
-LEAF_DIRECTORIES = {"complex", "ctype", "errno", "fenv", "math", "multibyte", "string"}
+LEAF_DIRECTORIES = {"atomic", "complex", "ctype", "errno", "fenv", "math", "multibyte", "string"}
 NOT_LEAF = {
     "errno/strerror.c",
     "string/strdup.c",
@@ -111,7 +111,7 @@ CONVERTED = {
 HIDDEN = {"fstat", "newfstatat"}
 """System calls whose struct differs between kernels: musl uses statx when it does not know them."""
 
-EMPTY = ("m", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
+EMPTY = ("m", "atomic", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
 C_FLAGS = [
     "-O2",
     "-std=c99",

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transproc.errors import TransprocError
+from transproc.errors import CommandError, TransprocError
 from transproc.paths import SOURCE, digest, home
 from transproc.run import run
 
@@ -132,7 +132,10 @@ def _build_plain(root: Path, lib: Path) -> None:
 def _build_plugin(root: Path) -> None:
     build = home() / "build" / digest(PLUGIN_SOURCES)
     run(["cmake", "-G", "Ninja", "-S", LLVM, "-B", build, "-DCMAKE_BUILD_TYPE=Release"])
-    run(["nice", "ninja", "-C", build, "transproc", "transproc-codegen"])
+    ninja = ["nice", "ninja", "-C", str(build), "transproc", "transproc-codegen"]
+    done = run(ninja, check=False)
+    if done.returncode:  # the compiler's messages are on ninja's standard output
+        raise CommandError(ninja, done.returncode, (done.stdout + done.stderr).decode(errors="replace"))
     for name, place in (("transproc-codegen", "bin"), ("transproc.so", "lib")):
         (root / place).mkdir(exist_ok=True)
         shutil.copy(build / name, root / place / name)

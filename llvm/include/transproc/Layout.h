@@ -17,19 +17,18 @@ constexpr uint64_t RecordResult = 32;  // result of the pending call
 constexpr uint64_t RecordResultBytes = 32;
 constexpr uint64_t RecordSlots = 64; // narrow values, then (16-aligned) wide values
 
-// Bytes that must follow a point inside its block: room for a breakpoint (x86_64 int3 1, aarch64 brk 4).
-constexpr unsigned PointShadow = 4;
-
-enum class SiteKind : uint64_t { Call = 0, Point = 1 };
+// A point is a patchable statepoint: a call site that calls nothing. This many bytes of nop stand where the call would be
+// (aarch64: one instruction).
+constexpr unsigned PointBytes = 4;
 
 // hash40(source file, function) << 24: common to all sites of a function.
 uint64_t idBase(llvm::StringRef SourceFile, llvm::StringRef Function);
 
 constexpr uint64_t MaxSites = 1u << 23;
 constexpr uint64_t IdMask = (1u << 24) - 1; // the part of an id that is unique within its function
-inline uint64_t siteId(uint64_t Base, uint64_t Index, SiteKind Kind) {
-  return Base | Index << 1 | static_cast<uint64_t>(Kind);
-}
+// Bit 0, the kind, is 0: call. (A stackmap would be of kind 1, but it forces a frame pointer, and LLVM 19 runs out of registers where
+// it rematerialises operands of one; -restrict-statepoint-remat saves only statepoints from that.)
+inline uint64_t siteId(uint64_t Base, uint64_t Index) { return Base | Index << 1; }
 
 // First operand of every list.
 inline uint64_t listHeader(uint64_t Narrow, uint64_t Wide, uint32_t Result) {

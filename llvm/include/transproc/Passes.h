@@ -1,5 +1,6 @@
 // The passes, in the order in which transproc-codegen runs them:
-//   transproc-refuse, transproc-varargs, (optimiser), transproc-sites, transproc-sections.
+//   transproc-refuse, transproc-varargs, (optimiser), transproc-computed-goto, transproc-sites, transproc-sections,
+//   transproc-dispatch.
 // With opt: opt-19 -load-pass-plugin=transproc.so -passes='transproc-varargs,default<O2>,transproc-sites'
 #ifndef TRANSPROC_PASSES_H
 #define TRANSPROC_PASSES_H
@@ -30,6 +31,12 @@ struct VarargsPass : llvm::PassInfoMixin<VarargsPass> {
 
 // Labels as values become small integers, indirect branches switches.
 struct ComputedGotoPass : llvm::PassInfoMixin<ComputedGotoPass> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+
+// Makes indirect branches of them again, over tables of each ISA; after transproc-sites and transproc-sections.
+struct DispatchPass : llvm::PassInfoMixin<DispatchPass> {
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
   static bool isRequired() { return true; }
 };

@@ -13,6 +13,9 @@ namespace transproc {
 // points stays within StripLength squared iterations, some milliseconds.
 constexpr int64_t DefaultStripLength = 4096;
 
+// Metadata of the switches that stand for `goto *p`.
+constexpr const char *DispatchMark = "transproc.dispatch";
+
 struct PointOptions {
   int64_t StripLength = DefaultStripLength;
   bool StripMine = true;

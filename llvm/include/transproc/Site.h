@@ -6,10 +6,11 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/Instructions.h"
+#include "llvm/IR/Module.h"
 
 namespace transproc {
 
-// An equivalence point: a call that becomes a statepoint, or a stackmap ("point").
+// An equivalence point: a call, which becomes a statepoint. A point in a loop is a call of pointMarker().
 struct Site {
   llvm::CallInst *Call = nullptr;
   uint64_t Id = 0;
@@ -17,15 +18,14 @@ struct Site {
   // Live values that are kept in a stack object instead of being listed.
   llvm::SmallVector<std::pair<llvm::Value *, llvm::AllocaInst *>, 4> Homes;
 
-  bool isPoint() const { return (Id & 1) == static_cast<uint64_t>(SiteKind::Point); }
   bool hasResult() const { return !Call->getType()->isVoidTy() && !Call->use_empty(); }
 };
 
 using SiteSet = llvm::SmallPtrSet<const llvm::Instruction *, 32>;
 
-inline bool isStackMap(const llvm::CallInst *Call) {
-  return Call->getIntrinsicID() == llvm::Intrinsic::experimental_stackmap;
-}
+// The function whose calls become points; never emitted.
+llvm::FunctionCallee pointMarker(llvm::Module &M);
+bool isPoint(const llvm::CallInst *Call);
 
 } // namespace transproc
 #endif

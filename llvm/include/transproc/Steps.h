@@ -13,6 +13,9 @@ namespace transproc {
 // of keeping them live across it: a list would keep alive what instruction selection folds into the use.
 void rematerialize(llvm::Function &F, const SiteSet &Sites);
 
+// Unoptimised code keeps the tokens of llvm.stacksave in variables; makes values of them.
+void promoteStackTokens(llvm::Function &F);
+
 // The lowest live dynamic address at each site, in the order of Sites; empty if F has no dynamic allocas.
 llvm::SmallVector<llvm::Value *, 0> dynamicBottoms(llvm::Function &F, llvm::ArrayRef<Site> Sites);
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,7 +219,9 @@ STEPS = [
 @pytest.mark.parametrize(("node", "operation", "phase"), STEPS)
 def test_source_goes_on_after_failure(world: World, node: str, operation: str, phase: str) -> None:
     getattr(world, node).failing[operation] = CommandError(["criu"], 1, "Error: no")
-    assert str(world.fails()).endswith("; j runs on x86 again")
+    error = world.fails()
+    assert str(error).endswith("; j runs on x86 again")
+    assert error.message == f"{error}\n  Error: no"
     assert world.runs_only_on(world.x86)
     assert world.arm.processes == {}
     assert not (world.arm.root / "jobs/j").exists()
@@ -252,16 +256,39 @@ def test_interrupt(world: World) -> None:
     assert world.runs_only_on(world.x86)
 
 
+@pytest.mark.parametrize("operation", ["dump", "get_data", "pause"])
+def test_interrupt_waits_for_the_end_of_the_step(world: World, operation: str) -> None:
+    """A node at work on the process is not left alone: the step ends, then everything is taken back."""
+    node_step = getattr(world.x86, f"_{operation}", None)
+
+    def interrupt(words: list[str]) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        return node_step(words) if node_step else b""
+
+    if node_step:
+        setattr(world.x86, f"_{operation}", interrupt)
+    else:
+        enter = world.x86._enter
+        world.x86._enter = lambda name: (interrupt([]) if name == operation else None, enter(name))[1]  # type: ignore[method-assign]
+    assert str(world.fails()).endswith(": interrupted; j runs on x86 again")
+    assert operation in world.x86.calls
+    assert world.runs_only_on(world.x86)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.mark.parametrize("state", ["gone", "running"])
 def test_restored_process_is_not_stopped(world: World, state: str) -> None:
     world.arm.restores_as = state
     error = world.fails()
-    assert error.message.startswith(f"verify: job j: the restored process is {state}, expected stopped")
+    what = {"gone": "process is gone, expected stopped", "running": "thread 4711 is in state S, expected T"}
+    assert error.message.startswith(f"verify: job j: the restored {what[state]}")
     if state == "gone":
         assert world.runs_only_on(world.x86)
     else:  # it must not be: but if it is, the source must not go on beside it
         assert world.x86.processes[PID] == "stopped"
-        assert error.outcome == "j stays stopped on x86: job j: runs on arm already"
+        assert error.outcome == (
+            "j stays stopped on x86: job j: runs on arm already; 'transproc resume j' tries again"
+        )
 
 
 def test_target_is_lost_during_restore(world: World) -> None:
@@ -274,21 +301,34 @@ def test_target_is_lost_during_restore(world: World) -> None:
 
 def test_target_cannot_be_cleaned(world: World) -> None:
     """A copy that has never run stays stopped: the source may go on beside it."""
-    world.arm.restores_as = "stopped"
-    world.arm.failing = {"resume": BOOM, "kill": TransprocError("will not die")}
+    restore = world.arm._restore
+
+    def restore_and_fail(words: list[str]) -> bytes:
+        restore(words)
+        raise BOOM
+
+    world.arm._restore = restore_and_fail  # type: ignore[method-assign]
+    world.arm.failing["kill"] = TransprocError("will not die")
+    error = world.fails()
     assert (
-        str(world.fails())
-        == "resume: it broke; j runs on x86 again (node arm could not be cleaned: will not die)"
+        str(error) == "restore: it broke; j runs on x86 again (node arm could not be cleaned: will not die)"
     )
+    assert world.arm.processes == {PID: "stopped"}
     assert world.runs_only_on(world.x86)
     assert world.job.leftovers == ["arm"]
 
 
+def test_after_a_failed_commit_the_target_must_be_known_to_be_gone(world: World) -> None:
+    world.arm.failing = {"resume": BOOM, "kill": TransprocError("will not die")}
+    error = world.fails()
+    assert error.outcome == "j stays stopped on x86: will not die; 'transproc resume j' tries again"
+    assert world.runs_only_on(None)
+    assert (world.job.state, world.job.target) == (State.RESTORED, "arm")
+
+
 def test_leftover_is_removed_by_the_next_migration(world: World) -> None:
-    world.arm.lost_at = "liveness"
-    world.fails()
-    assert world.arm.processes == {PID: "stopped"}
-    world.arm.lost_at = None
+    world.arm.processes[PID] = "stopped"
+    world.job.leftovers = ["arm"]
     world.migration().run()
     assert world.runs_only_on(world.arm)
     assert world.job.leftovers == []
@@ -366,6 +406,7 @@ def test_wrong_state(world: World) -> None:
 
 def test_steps_one_by_one(world: World) -> None:
     """What dump, transform, restore and resume do, each from the record alone."""
+    world.source.make_images()
     for step in ("pause", "dump", "fetch"):
         move = Move(world.store, world.store.load("j"), world.source, transform=transform)
         assert getattr(move, step)(*([world.migration().request] if step == "pause" else [])) is not None
@@ -376,7 +417,7 @@ def test_steps_one_by_one(world: World) -> None:
         getattr(move, step)()
     assert world.store.load("j").state is State.RESTORED
     assert world.runs_only_on(None)
-    move.abandon_target()
+    move.abandon_target(never_ran=False)
     move.resume_source()
     assert world.runs_only_on(world.x86)
     assert world.arm.processes == {}

@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from transproc.run import run
 class Local:
     """This machine as a node."""
 
-    def run(self, argv: list[str], *, check: bool = True, timeout: float | None = None) -> Result:
+    def run(self, argv: Sequence[str], *, check: bool = True, timeout: float | None = None) -> Result:
         return run(argv, check=check, timeout=timeout)
 
 

@@ -18,7 +18,6 @@ from transproc.errors import PauseError, UnsupportedError
 from transproc.process.pause import Pause, Tool
 from transproc.run import output
 
-
 native_x86_64 = pytest.mark.skipif(
     platform.machine() != "x86_64", reason="aarch64's kernel forgets what it interrupted"
 )
@@ -93,6 +92,16 @@ def test_process_trees(start: Start, tool: Tool) -> None:
     assert any(len(paused.processes) == 2 for paused in pauses)
 
 
+def test_vfork(start: Start, tool: Tool) -> None:
+    """While a child borrows its parent's memory nobody can stay; the pause waits for its end."""
+    program = start("vforks")
+    pauses = cycle(tool, program, 500)
+    assert program.end() == "status 7"
+    assert program.out == "total 12\n"
+    assert len(pauses) >= 2
+    assert all(len(paused.processes) == 1 for paused in pauses)
+
+
 def test_short_lived_threads(start: Start, tool: Tool) -> None:
     program = start("spawns")
     assert len(cycle(tool, program, 60)) == 60
@@ -103,7 +112,7 @@ def test_short_lived_threads(start: Start, tool: Tool) -> None:
 def test_signal_handlers(start: Start, tool: Tool) -> None:
     """Signals arrive all the time; a thread is never stopped in their handler, and none disturbs the result."""
     program = start("signals")
-    pauses = cycle(tool, program, 500)
+    pauses = cycle(tool, program, 40)
     assert program.end() == "status 7"
     assert program.out == "sum 1286649792600\nsignals\n"
     assert len(pauses) >= 2

@@ -6,9 +6,11 @@ PATH=/usr/sbin:/usr/bin
 # Nested KVM may run a kernel well and yet not what a dump needs of it (single steps, debug registers).
 selftest() {
     mkdir /run/selftest
-    setsid sleep 1000 </dev/null >/dev/null 2>&1 &
+    setsid tail -f /dev/null </dev/null >/dev/null 2>&1 & # it sleeps again when its sleep is interrupted
     pid=$!
-    criu dump -D /run/selftest -o dump.log -t $pid && criu restore -D /run/selftest -o restore.log -d && kill $pid
+    timeout 5 criu dump -D /run/selftest -o dump.log -t $pid &&
+        timeout 5 criu restore -D /run/selftest -o restore.log -d &&
+        kill $pid
     status=$?
     rm -r /run/selftest
     return $status

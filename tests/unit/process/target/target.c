@@ -184,6 +184,28 @@ static long do_forks(void)
 	return 0;
 }
 
+NOINLINE static long borrower(void *unused)
+{
+	(void)unused;
+	return churn(20000000) & 63;
+}
+
+/* Children that run in our memory while we are asleep in the kernel, in a frame that nobody describes. */
+static long do_vforks(void)
+{
+	long total = 0;
+	for (int i = 0; i < 12; i++) {
+		int status = 0;
+		long child = target_clone(0x4100 | SIGCHLD /* CLONE_VM, CLONE_VFORK */, stacks[1], borrower, 0);
+		if (CALL(NR_wait4, child, &status, 0, 0) != child)
+			say("wait\n");
+		total += status >> 8;
+		sleep_ms(3);
+	}
+	say_number("total ", total);
+	return 0;
+}
+
 /* Short-lived threads. */
 static long do_spawns(void)
 {
@@ -257,6 +279,8 @@ __attribute__((used)) int target_main(long *stack)
 		do_threads();
 	else if (is(mode, "forks"))
 		do_forks();
+	else if (is(mode, "vforks"))
+		do_vforks();
 	else if (is(mode, "spawns"))
 		do_spawns();
 	else if (is(mode, "signals"))

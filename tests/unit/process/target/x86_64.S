@@ -56,6 +56,7 @@ target_clone:
 	mov %r8, %rdi
 	call *%r9
 __transproc_clone_return:
+	mov %eax, %edi
 	mov $60, %eax
 	syscall
 1:	ret

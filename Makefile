@@ -1,0 +1,27 @@
+# Every target is quick when there is nothing to do. What is built goes to ~/.cache/transproc ($TRANSPROC_HOME).
+
+.PHONY: help setup demo test check clean
+
+help:
+	@echo "make setup   packages (as root), Python environment, toolchain, guest images"
+	@echo "make demo    a computation moves from x86_64 to aarch64 and back"
+	@echo "make check   format, lint, types, layers, pass tests, all other tests"
+	@echo "make test    setup, then check"
+	@echo "make clean   stop the lab and remove what the tools left in this directory"
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@.venv/bin/transproc demo
+
+check:
+	@scripts/check
+
+test: setup
+	@scripts/check
+
+clean:
+	@[ ! -x .venv/bin/transproc ] || .venv/bin/transproc lab down
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+; Labels become integers and indirectbr a switch, which becomes a branch over a table of each function in the end.
+; RUN: %opt -passes=transproc-computed-goto -S %s | FileCheck %s
+; RUN: %opt -passes=transproc-computed-goto,transproc-sites,transproc-dispatch -S %s | FileCheck --check-prefix=END %s
+; END-DAG: @goto.run = private constant [3 x ptr] [ptr null, ptr blockaddress(@run, %one), ptr blockaddress(@run, %two)]
+; END-DAG: @goto.run.resume = private constant [3 x ptr] [ptr null, ptr blockaddress(@run.resume, %one), ptr blockaddress(@run.resume, %two)]
+; END-LABEL: define i64 @run(
+; END: indirectbr
+; END: statepoint
+@table = internal constant [2 x ptr] [ptr blockaddress(@run, %one), ptr blockaddress(@run, %two)]
+; CHECK: @table = internal constant [2 x ptr] [ptr inttoptr (i64 1 to ptr), ptr inttoptr (i64 2 to ptr)]
+
+; CHECK-LABEL: define i64 @run(
+; CHECK: switch i64
+; CHECK-NOT: indirectbr
+define i64 @run(ptr %code) {
+entry:
+  br label %next
+next:
+  %pc = phi ptr [ %code, %entry ], [ %pc1, %one ], [ %pc2, %two ]
+  %sum = phi i64 [ 0, %entry ], [ %sum1, %one ], [ %sum2, %two ]
+  %op = load i64, ptr %pc
+  %slot = getelementptr ptr, ptr @table, i64 %op
+  %label = load ptr, ptr %slot
+  indirectbr ptr %label, [label %one, label %two, label %exit]
+one:
+  %pc1 = getelementptr i64, ptr %pc, i64 1
+  %sum1 = add i64 %sum, 1
+  br label %next
+two:
+  %pc2 = getelementptr i64, ptr %pc, i64 2
+  %sum2 = mul i64 %sum, 3
+  br label %next
+exit:
+  ret i64 %sum
+}

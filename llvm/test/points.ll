@@ -1,0 +1,79 @@
+; Loops: short ones and those that stop at a call need no point; counted ones get a copy for long runs that is cut into strips.
+; RUN: %opt -passes=transproc-sites -S %s | FileCheck %s
+target datalayout = "e-m:e-i64:64-i128:128-n32:64-S128"
+
+declare i64 @outside(i64)
+
+; CHECK-LABEL: define void @short(
+; CHECK-NOT: statepoint
+; CHECK: ret void
+define void @short(ptr %p) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %n, %loop ]
+  store volatile i64 %i, ptr %p
+  %n = add i64 %i, 1
+  %c = icmp ult i64 %n, 100
+  br i1 %c, label %loop, label %exit
+exit:
+  ret void
+}
+
+; CHECK-LABEL: define void @calls(
+; CHECK: statepoint{{.*}}@outside
+; CHECK-NOT: i32 4, ptr elementtype(void ()) null
+; CHECK: ret void
+define void @calls(ptr %p, i64 %end) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %n, %loop ]
+  %r = call i64 @outside(i64 %i)
+  %n = add i64 %i, %r
+  %c = icmp ult i64 %n, %end
+  br i1 %c, label %loop, label %exit
+exit:
+  ret void
+}
+
+; CHECK-LABEL: define void @counted(
+; CHECK: icmp ugt i64 %{{.*}}, 4096
+; CHECK: strip:
+; CHECK: statepoint.p0(i64 [[#]], i32 4, ptr elementtype(void ()) null
+; CHECK: loop:
+; CHECK-NOT: statepoint
+; CHECK: ret void
+define void @counted(ptr %p, i64 %end) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %n, %loop ]
+  store volatile i64 %i, ptr %p
+  %n = add i64 %i, 1
+  %c = icmp ult i64 %n, %end
+  br i1 %c, label %loop, label %exit
+exit:
+  ret void
+}
+
+; many values pass through: the point is counted
+; CHECK-LABEL: define i64 @searching(
+; CHECK: %[[LEFT:.*]] = sub i32 %{{.*}}, 1
+; CHECK: icmp eq i32 %[[LEFT]], 0
+; CHECK: point:
+; CHECK: statepoint.p0(i64 [[#]], i32 4, ptr elementtype(void ()) null
+define i64 @searching(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
+entry:
+  br label %loop
+loop:
+  %q = phi ptr [ %p, %entry ], [ %n, %loop ]
+  %n = load ptr, ptr %q
+  %z = icmp eq ptr %n, null
+  br i1 %z, label %exit, label %loop
+exit:
+  %ab = xor i64 %a, %b
+  %cd = xor i64 %c, %d
+  %r = mul i64 %ab, %cd
+  ret i64 %r
+}

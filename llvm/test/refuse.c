@@ -1,0 +1,23 @@
+// Constructs that cannot migrate are errors with their place; empty assembly (a compiler barrier) is none.
+// RUN: %front_end -O2 %s -o %t.bc
+// RUN: not %codegen %t.bc -o-x86_64 %t.o 2>&1 | FileCheck %s
+// RUN: sh -c '%codegen %t.bc -o-x86_64 %t.o 2>/dev/null; test $? = 3'
+// CHECK-NOT: error:
+void nop(void) {
+  // CHECK: refuse.c:[[#@LINE+2]]:3: error: inline assembly cannot migrate
+  // CHECK-NEXT: note: write it in C
+  __asm__ volatile("nop");
+}
+void *ra(void) {
+  // CHECK: refuse.c:[[#@LINE+1]]:{{[0-9]+}}: error: __builtin_return_address cannot migrate
+  return __builtin_return_address(0);
+}
+void *fa(void) {
+  // CHECK: refuse.c:[[#@LINE+1]]:{{[0-9]+}}: error: __builtin_frame_address cannot migrate
+  return __builtin_frame_address(0);
+}
+// CHECK-NOT: error:
+int barrier(int x) {
+  __asm__ volatile("" : "+r"(x) : : "memory");
+  return x;
+}

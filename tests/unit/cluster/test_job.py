@@ -1,0 +1,153 @@
+"""Records of jobs, and what is asked of a job while it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import PID, FakeNode
+
+from transproc.cluster import place as place_module
+from transproc.cluster.job import Hop, Job, JobStore, State
+from transproc.cluster.place import Liveness, Place
+from transproc.cluster.start import address_of, discard, exit_code, follow, wait
+from transproc.cluster.transfer import human
+from transproc.errors import TransprocError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return JobStore(tmp_path / "store")
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    tool = tmp_path / "transproc-stop"
+    tool.touch()
+    monkeypatch.setattr(place_module, "build", lambda isa: tool)
+    return FakeNode("x86", "x86_64", tmp_path / "x86")
+
+
+def running(store: JobStore, node: FakeNode) -> Place:
+    """A job that runs, with its directory."""
+    job = Job("j", "x86", ["prog"], pid=PID)
+    store.create(job)
+    place = Place(node, job)
+    binary = store.files("j") / "prog.x86_64"
+    binary.write_text("code")
+    place.prepare(binary)
+    node.processes[PID] = "running"
+    job.state = State.RUNNING
+    store.save(job)
+    return place
+
+
+def test_record_survives_the_disk(store: JobStore) -> None:
+    job = Job("j", "x86", ["prog", "ä b"], pid=7, state=State.RESTORED, target="arm", leftovers=["pi"])
+    job.history.append(Hop("pi", "x86", 1.5, 0.25, {"pause": 0.1}, 12))
+    store.create(job)
+    assert store.load("j") == job
+    assert store.names() == ["j"]
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a" * 41, "-x"])
+def test_bad_names(store: JobStore, name: str) -> None:
+    with pytest.raises(TransprocError, match="job name"):
+        store.create(Job(name, "x86", ["prog"]))
+
+
+def test_a_name_is_free_again_when_its_job_has_ended(store: JobStore) -> None:
+    store.create(Job("j", "x86", ["prog"]))
+    with pytest.raises(TransprocError, match="job j: exists already"):
+        store.create(Job("j", "x86", ["prog"]))
+    assert store.free_name("J") == "j-2"
+    store.save(Job("j", "x86", ["prog"], state=State.EXITED))
+    assert store.free_name("J") == "j"
+    store.create(Job("j", "arm", ["prog"]))
+    assert store.load("j").node == "arm"
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [("nbody", "nbody"), ("My Prog!", "my-prog-"), ("...", "job"), ("_a", "a")]
+)
+def test_names_after_programs(store: JobStore, program: str, name: str) -> None:
+    assert store.free_name(program) == name
+    store.create(Job(name, "x86", ["prog"]))
+
+
+def test_liveness(store: JobStore, node: FakeNode) -> None:
+    place = running(store, node)
+    assert place.liveness(PID) is Liveness.RUNNING
+    node.processes[PID] = "stopped"
+    assert place.liveness(PID) is Liveness.STOPPED
+    del node.processes[PID]
+    assert place.liveness(PID) is Liveness.GONE
+
+
+def test_directory_of_another_living_job(store: JobStore, node: FakeNode) -> None:
+    place = running(store, node)
+    binary = store.files("j") / "prog.x86_64"
+    other = Place(node, Job("j", "x86", ["prog"]))
+    with pytest.raises(TransprocError, match="belongs to another job that has not ended"):
+        other.prepare(binary)
+    other.remove()
+    assert (node.root / "jobs/j/bin/prog").exists()
+    (node.root / "jobs/j/exit").write_text("status 0\n")
+    other.prepare(binary)
+    assert place.exit_status() is None
+
+
+def test_read_from_an_offset(store: JobStore, node: FakeNode) -> None:
+    place = running(store, node)
+    assert place.read("stdout") == b""
+    (node.root / "jobs/j/data/stdout").write_bytes(b"one\ntwo\n")
+    assert place.read("stdout") == b"one\ntwo\n"
+    assert place.read("stdout", 4) == b"two\n"
+    assert place.read("stdout", 8) == b""
+
+
+def test_wait(store: JobStore, node: FakeNode) -> None:
+    place = running(store, node)
+    with pytest.raises(TransprocError, match="job j: has not ended after 0 s; it is running on x86"):
+        wait(store, "j", lambda job: place, 0)
+    (node.root / "jobs/j/exit").write_text("signal 11\n")
+    job = wait(store, "j", lambda job: place)
+    assert (job.state, job.exit) == (State.EXITED, "signal 11")
+    assert store.load("j").state is State.EXITED
+
+
+def test_follow(store: JobStore, node: FakeNode) -> None:
+    place = running(store, node)
+    out = node.root / "jobs/j/data/stdout"
+    out.write_bytes(b"one\n")
+    lines = follow(store, "j", lambda job: place)
+    assert next(lines) == ("x86", b"one\n")
+    out.write_bytes(b"one\ntwo\n")
+    (node.root / "jobs/j/exit").write_text("status 0\n")
+    assert list(lines) == [("x86", b"two\n")]
+
+
+def test_discard(store: JobStore, node: FakeNode) -> None:
+    place = running(store, node)
+    discard(store, "j", lambda job, name: place)
+    assert node.processes == {}
+    assert not (node.root / "jobs/j").exists()
+    assert store.names() == []
+
+
+@pytest.mark.parametrize(("status", "code"), [("status 0", 0), ("status 3", 3), ("signal 9", 137), (None, 1)])
+def test_exit_code(status: str | None, code: int) -> None:
+    assert exit_code(status) == code
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2e9, "2.0 GB")]
+)
+def test_human(count: float, text: str) -> None:
+    assert human(count) == text
+
+
+def test_address_of_a_number() -> None:
+    assert address_of(Path("none"), "0x1000b7b") == 0x1000B7B
+    with pytest.raises(TransprocError, match="0xyz: not a hexadecimal number"):
+        address_of(Path("none"), "0xyz")

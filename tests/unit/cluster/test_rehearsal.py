@@ -1,0 +1,71 @@
+"""Rehearsals: when to migrate, and what counts as a difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from transproc.cluster.job import Hop
+from transproc.cluster.rehearsal import Outcome, Plan, Verdict, read_tree
+
+PLAIN = Outcome("status 0", 1.0, {"stdout": b"one\ntwo\n", "work": None, "work/a": b"x", "work/l": "a"})
+
+
+def changed(**files: bytes | str | None) -> Outcome:
+    return Outcome(PLAIN.exit, 2.0, {**PLAIN.files, **{k.replace("_", "/"): v for k, v in files.items()}})
+
+
+def test_equal() -> None:
+    assert PLAIN.difference(changed()) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        (changed(stdout=b"one\ntwx\n"), "stdout: differs from byte 6 (line 2) on; 8 and 8 bytes"),
+        (changed(stdout=b"one\n"), "stdout: differs from byte 4 (line 2) on; 8 and 4 bytes"),
+        (changed(work_b=b""), "work/b: only in the run with migrations"),
+        (changed(work_l=b"a"), "work/l: of another kind"),
+        (changed(work_l="b"), "work/l: of another kind"),
+        (Outcome("signal 11", 1.0, PLAIN.files), "exit status: status 0 against signal 11"),
+    ],
+)
+def test_differences(other: Outcome, text: str) -> None:
+    assert PLAIN.difference(other) == [text]
+
+
+def test_missing_file() -> None:
+    other = changed()
+    del other.files["work/a"]
+    assert PLAIN.difference(other) == ["work/a: only in the run without migrations"]
+
+
+def test_tree(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_bytes(b"1")
+    (tmp_path / "l").symlink_to("nowhere")
+    assert read_tree(tmp_path) == {"d": None, "d/f": b"1", "l": "nowhere"}
+
+
+def test_moments_are_those_of_the_seed() -> None:
+    plan = Plan(hops=5, seed=7)
+    assert plan.waits(10.0) == plan.waits(10.0)
+    assert plan.waits(10.0) != Plan(hops=5, seed=8).waits(10.0)
+    assert all(wait >= 0 for wait in plan.waits(10.0))
+    assert sum(plan.waits(10.0)) < 10.0
+
+
+def test_intervals() -> None:
+    waits = Plan(hops=100, every=200).waits(1.0)
+    assert len(waits) == 100
+    assert all(0.1 <= wait <= 0.3 for wait in waits)
+
+
+def test_verdict() -> None:
+    verdict = Verdict(["prog"], 1, [Hop("a", "b", 0.0, 0.1)])
+    assert verdict.passed
+    verdict.missed = 1
+    assert not verdict.passed
+    verdict.missed, verdict.differences = 0, ["stdout: only in the run with migrations"]
+    assert not verdict.passed

@@ -1,0 +1,107 @@
+"""CRIU's command lines, versions and logs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+from transproc.errors import CriuError, UnsupportedError
+from transproc.process import criu
+from transproc.process.runner import Result
+
+
+class Node:
+    """A node that knows answers by the word that its program is called with."""
+
+    def __init__(self, answers: dict[str, tuple[int, str]]) -> None:
+        self.answers = answers
+        self.calls: list[list[str]] = []
+
+    def run(self, argv: Sequence[str], *, check: bool = True, timeout: float | None = None) -> Result:
+        self.calls.append(list(argv))
+        status, text = next(answer for word, answer in self.answers.items() if word in argv)
+        return subprocess.CompletedProcess(argv, status, text.encode(), b"")
+
+
+LOG = """\
+(00.000100) Version: 4.1.1 (gitid 0)
+(00.010000) Warn  (criu/log.c:1): something odd
+(00.020000) Dumping task
+(00.030000) Error (criu/sk-inet.c:200): inet: Connected TCP socket, consider using --tcp-established option.
+(00.040000) Unlock network
+(00.050000) Error (criu/cr-dump.c:2111): Dumping FAILED.
+"""
+
+
+def test_dump_leaves_the_source_stopped() -> None:
+    argv = criu.dump_argv(["criu"], 7, "/d")
+    assert argv[:6] == ["criu", "dump", "--tree", "7", "--images-dir", "/d"]
+    assert "--leave-stopped" in argv
+    assert "--leave-stopped" not in criu.dump_argv(["criu"], 7, "/d", leave_stopped=False)
+
+
+def test_options_are_the_same_on_both_sides() -> None:
+    options = criu.Options(tcp_established=True)
+    for argv in (
+        criu.dump_argv(["criu"], 7, "/d", options=options),
+        criu.restore_argv(["criu"], "/d", "/p", options=options),
+    ):
+        assert {"--tcp-established", "--file-locks"} <= set(argv)
+
+
+def test_restore_is_detached_and_stopped() -> None:
+    argv = criu.restore_argv(["ld.so", "criu"], "/d", "/p")
+    assert argv[:3] == ["ld.so", "criu", "restore"]
+    assert {"--restore-detached", "--leave-stopped"} <= set(argv)
+    assert argv[argv.index("--pidfile") + 1] == "/p"
+
+
+def test_relevant_lines() -> None:
+    assert [line.split(")")[1].split()[0] for line in criu.relevant(LOG).splitlines()] == [
+        "Warn",
+        "Error",
+        "Error",
+    ]
+    assert criu.relevant("a\nb\n\nc\n") == "a\nb\nc"
+    assert len(criu.relevant("x Error (a): b\n" * 100).splitlines()) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("Version: 4.1.1\n", (4, 1, 1)),
+        ("Version: 4.2\nGitID: v4.2-3-gabc\n", (4, 2)),
+        ("Version: v3.17.1", (3, 17, 1)),
+    ],
+)
+def test_versions(text: str, version: tuple[int, ...]) -> None:
+    assert criu.parse_version(text) == version
+
+
+def test_old_versions_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"criu is 3.17.1, expected 4.1.1 or later"):
+        criu.Criu(Node({"--version": (0, "Version: 3.17.1")})).check()
+    with pytest.raises(UnsupportedError, match="expected 'Version"):
+        criu.Criu(Node({"--version": (0, "hello")})).check()
+
+
+def test_insufficient_kernels_are_refused() -> None:
+    node = Node(
+        {
+            "--version": (0, "Version: 4.2"),
+            "check": (1, "Error (criu/cr-check.c:1): no PTRACE_O_SUSPEND_SECCOMP"),
+        }
+    )
+    with pytest.raises(CriuError, match="PTRACE_O_SUSPEND_SECCOMP"):
+        criu.Criu(node).check()
+
+
+def test_failed_dumps_show_the_log() -> None:
+    node = Node({"dump": (1, ""), "cat": (0, LOG)})
+    with pytest.raises(CriuError) as caught:
+        criu.Criu(node).dump(7, "/d")
+    assert "tcp-established" in caught.value.stderr
+    assert "Unlock" not in caught.value.stderr
+    assert node.calls[-1] == ["cat", "/d/dump.log"]

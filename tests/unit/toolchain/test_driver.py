@@ -1,0 +1,140 @@
+"""transproc-cc as a command: what build systems do with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "from transproc.toolchain.driver import main; main()"]
+toolchain = pytest.mark.toolchain
+
+
+def cc(*words: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *words], cwd=cwd, input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "main.c").write_text('#include "part.h"\nint main(void) { return part() - 40; }\n')
+    (tmp_path / "part.h").write_text("int part(void);\n")
+    (tmp_path / "part.c").write_text('#include "part.h"\nint part(void) { return 42; }\n')
+    return tmp_path
+
+
+def test_questions_of_configure(tmp_path: Path) -> None:
+    assert cc("-dumpmachine", cwd=tmp_path).stdout == "x86_64-linux-musl\n"
+    assert "transproc-cc" in cc("--version", cwd=tmp_path).stdout
+    assert "Target: x86_64-linux-musl" in cc("-v", cwd=tmp_path).stderr
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    done = cc("-shared", "x.o", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "transproc-cc: error: -shared: not supported",
+    )
+
+
+def test_starts_without_heavy_imports() -> None:
+    """Each compiled file pays for them."""
+    code = "import sys, transproc.toolchain.driver; print([m for m in ('numpy', 'rich', 'typer', 'elftools') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
+
+
+@toolchain
+def test_several_sources(place: Path) -> None:
+    assert cc("main.c", "part.c", "-o", "prog", cwd=place).returncode == 0
+    assert subprocess.run([place / "prog"], check=False).returncode == 2
+    assert {path.name for path in place.glob("prog*")} == {"prog", "prog.x86_64", "prog.aarch64"}
+
+
+@toolchain
+def test_make_with_archive_and_dependencies(place: Path) -> None:
+    makefile = (
+        "prog: main.o libpart.a\n\t$(CC) -o $@ main.o -L. -lpart\n"
+        "libpart.a: part.o\n\tar rcs $@ $^\n\tranlib $@\n"
+        "%.o: %.c\n\t$(CC) -MMD -MP -O2 -c $<\n-include main.d part.d\n"
+    )
+    (place / "Makefile").write_text(makefile)
+    compiler = place / "cc"
+    compiler.write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c 'from transproc.toolchain.driver import main; main()' \"$@\"\n"
+    )
+    compiler.chmod(0o755)
+    subprocess.run(["make", f"CC={compiler}"], cwd=place, check=True, capture_output=True)
+    assert subprocess.run([place / "prog"], check=False).returncode == 2
+    assert (place / "main.d").read_text().startswith("main.o: main.c part.h")
+    assert (
+        b"is up to date"
+        in subprocess.run(["make", f"CC={compiler}"], cwd=place, check=True, capture_output=True).stdout
+    )
+    assert (
+        "part"
+        in subprocess.run(["nm", "libpart.a"], cwd=place, check=True, capture_output=True, text=True).stdout
+    )
+
+
+@toolchain
+def test_preprocessing(place: Path) -> None:
+    assert "int part(void);" in cc("-E", "main.c", cwd=place).stdout
+    assert cc("-MM", "main.c", cwd=place).stdout == "main.o: main.c part.h\n"
+    macros = cc("-dM", "-E", "-xc", "-", cwd=place, stdin="").stdout
+    assert "__transproc__" in macros
+    assert "loongarch" not in macros
+    assert "__x86_64__" not in macros
+
+
+@toolchain
+def test_standard_input(place: Path) -> None:
+    assert cc("-xc", "-", "-o", "prog", cwd=place, stdin="int main(void) { return 9; }").returncode == 0
+    assert subprocess.run([place / "prog"], check=False).returncode == 9
+
+
+@toolchain
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("int main(void) { return }", "error: expected expression"),
+        ("int missing(void); int main(void) { return missing(); }", "undefined symbol: missing"),
+        ('int main(void) { __asm__("nop"); return 0; }', "a.c:1:18: error: inline assembly cannot migrate"),
+        ("#include <emmintrin.h>\nint main(void) { return 0; }", "error:"),
+    ],
+)
+def test_errors(source: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_text(source)
+    done = cc("a.c", "-o", "a", cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
+@toolchain
+def test_foreign_object_is_refused(place: Path) -> None:
+    subprocess.run(["clang-19", "-c", "part.c"], cwd=place, check=True)
+    done = cc("main.c", "part.o", "-o", "prog", cwd=place)
+    assert done.returncode == 1
+    assert "part.o: is not a dual object" in done.stderr
+    assert "note: compile its sources with transproc-cc" in done.stderr
+
+
+@toolchain
+def test_assembly_comes_in_pairs(place: Path) -> None:
+    (place / "part.x86_64.S").write_text(
+        '.section .text.part,"ax"\n.globl part\n.type part,@function\npart: mov $42,%eax\nret\n'
+    )
+    done = cc("main.c", "part.S", "-o", "prog", cwd=place)
+    assert "write it for both, as part.x86_64.S and part.aarch64.S" in done.stderr
+    (place / "part.aarch64.S").write_text(
+        '.section .text.part,"ax"\n.globl part\n.type part,%function\npart: mov w0,#42\nret\n'
+    )
+    assert cc("main.c", "part.S", "-o", "prog", cwd=place).returncode == 0
+    assert subprocess.run([place / "prog"], check=False).returncode == 2
+    assert subprocess.run(["qemu-aarch64", place / "prog.aarch64"], check=False).returncode == 2

@@ -1,0 +1,80 @@
+"""How the C library is put together: which files, and the table of system calls."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.toolchain.objects import AARCH64, X86_64, Section, Symbol, write
+from transproc.errors import BinaryError
+from transproc.toolchain import dual, libc
+
+
+@pytest.fixture
+def musl(tmp_path: Path) -> Path:
+    for name in (
+        "env/__init_tls.c",
+        "math/sin.c",
+        "process/vfork.c",
+        "stdio/puts.c",
+        "malloc/mallocng/free.c",
+    ):
+        path = tmp_path / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    numbers = {
+        "aarch64": {"read": 63, "openat": 56, "fstat": 80, "only_here": 90, "write": 99},
+        "x86_64": {"read": 0, "openat": 257, "fstat": 5},
+    }
+    for isa, table in numbers.items():
+        path = tmp_path / "arch" / isa / "bits" / "syscall.h.in"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(f"#define __NR_{name}\t\t{number}\n" for name, number in table.items()))
+    return tmp_path
+
+
+def test_overlay_replaces_and_adds(musl: Path) -> None:
+    found = libc.sources(musl)
+    assert found["env/__init_tls.c"].is_relative_to(libc.OVERLAY)
+    assert found["stdio/puts.c"].is_relative_to(musl)
+    assert found["malloc/mallocng/free.c"].is_relative_to(musl)
+    assert "start/start.c" in found
+    assert "process/vfork.c" not in found
+
+
+def test_system_call_table(musl: Path) -> None:
+    text = libc.syscall_table(musl)
+    values = [int(value, 16) for value in re.findall(r"\.short (\S+)", text)]
+    assert values[63] == 1
+    assert values[99] == 2
+    assert values[56] == 0x8000 | 258
+    assert values[80] == 0  # hidden: its struct differs
+    assert values[90] == 0  # x86_64 does not have it
+    assert f".set __transproc_syscall_limit, {len(values)}" in text
+
+
+def test_converted_numbers_are_those_of_the_adapter() -> None:
+    source = (libc.ARCH / "x86_64_syscalls.c").read_text()
+    enumerators = re.search(r"enum neutral_number \{(.*?)\}", source, re.S)
+    assert enumerators
+    names = {name.lower() for name in re.findall(r"(\w+) = \d+", enumerators[1])}
+    assert names == libc.CONVERTED
+
+
+def object_file(path: Path, *symbols: Symbol) -> Path:
+    halves = [write(machine, [Section(".text.f", b"ffff")], list(symbols)) for machine in (X86_64, AARCH64)]
+    path.write_bytes(dual.combine(halves[0], halves[1]))
+    return path
+
+
+def test_leaves_may_call_only_leaves(tmp_path: Path) -> None:
+    outputs = {
+        "math/sin.c": object_file(tmp_path / "sin.o", Symbol("sin"), Symbol("puts", section=0, kind=0)),
+        "stdio/puts.c": object_file(tmp_path / "puts.o", Symbol("puts")),
+    }
+    with pytest.raises(BinaryError, match=r"leaf module math/sin\.c calls puts of stdio/puts\.c"):
+        libc.check_leaves(outputs)
+    del outputs["stdio/puts.c"]
+    libc.check_leaves(outputs)

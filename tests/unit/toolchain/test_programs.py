@@ -1,0 +1,92 @@
+"""Programs compiled by transproc-cc behave the same on both ISAs: natively, and under qemu's user-mode emulation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
+from transproc.toolchain import dual
+from transproc.toolchain.driver import execute
+from transproc.toolchain.options import parse
+from transproc.toolchain.sysroot import toolchain
+
+pytestmark = pytest.mark.toolchain
+SOURCES = Path(__file__).parent / "programs"
+
+
+def build(words: list[str], output: Path) -> Path:
+    execute(parse([*words, "-o", str(output)]), toolchain())
+    return output
+
+
+def command(binary: Path, isa: str) -> list[str]:
+    program = f"{binary}.{isa}"
+    return [program] if isa == os.uname().machine else [f"qemu-{isa}", program]
+
+
+def results(binary: Path, arguments: list[str], **options: object) -> list[tuple[int, bytes]]:
+    """Status and output on each ISA, each in a directory of its own."""
+    found = []
+    for isa in dual.MACHINES:
+        place = binary.with_name(f"{binary.name}-{isa}.d")
+        place.mkdir()
+        argv = [*command(binary, isa), *arguments]
+        done = subprocess.run(argv, cwd=place, capture_output=True, timeout=120, check=False, **options)  # type: ignore[call-overload]
+        found.append((done.returncode, done.stdout))
+        assert done.returncode == 0, done.stderr.decode()
+    return found
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda program: program.name)
+def test_same_output(program: Program, tmp_path: Path) -> None:
+    words = [*CFLAGS, "-O2", "-g", str(program.source), *LIBRARIES]
+    binary = build(words, tmp_path / program.name)
+    environment = {**os.environ, **program.environment}
+    options = (
+        {"input": program.stdin.encode(), "env": environment}
+        if program.stdin
+        else {"stdin": subprocess.DEVNULL}
+    )
+    first, second = results(binary, list(program.smoke), **options)
+    assert first[1]
+    assert first == second
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O1", "-Os", "-O3"])
+@pytest.mark.parametrize("source", sorted(SOURCES.glob("*.c")), ids=lambda path: path.stem)
+def test_libc(source: Path, level: str, tmp_path: Path) -> None:
+    binary = build(["-std=gnu11", level, str(source), "-lm"], tmp_path / source.stem)
+    first, second = results(binary, [])
+    assert first == second
+    assert first[1].decode().rstrip().endswith("done")
+
+
+def test_stripped(tmp_path: Path) -> None:
+    source = SOURCES / "stdio.c"
+    plain = build([str(source)], tmp_path / "plain")
+    stripped = build([str(source), "-s"], tmp_path / "stripped")
+    assert stripped.stat().st_size < plain.stat().st_size
+    names = subprocess.run(["llvm-readelf-19", "-SW", stripped], capture_output=True, check=True).stdout
+    assert b".transproc.sites" in names
+    assert b".symtab" not in names
+    assert results(stripped, [])
+
+
+def test_without_sites(tmp_path: Path) -> None:
+    pytest.importorskip("transproc.toolchain.libc")
+    binary = tmp_path / "plain"
+    words = ["-Xtransproc", "--plain", "-O2", str(SOURCES / "stdio.c"), "-o", str(binary)]
+    execute(parse(words), toolchain(plain=True))
+    first, second = results(binary, [])
+    assert first == second
+
+
+def test_host_binary_is_the_program(tmp_path: Path) -> None:
+    binary = build([str(SOURCES / "stdio.c")], tmp_path / "prog")
+    assert binary.read_bytes() == Path(f"{binary}.{os.uname().machine}").read_bytes()
+    assert shutil.which(str(binary))
