@@ -18,6 +18,8 @@ struct transproc_record {
   uint64_t site;
   void **objects;
   uint64_t result[4];
+  void *base;
+  uint64_t size;
   uint64_t slots[];
 } __attribute__((aligned(64)));
 

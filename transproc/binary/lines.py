@@ -5,6 +5,7 @@ Used by `transproc show` only; nothing here is needed to move a process.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 from transproc.binary.elf import Elf
 
 VALUES_SECTION = ".transproc.values"
+WIDE = re.compile(
+    r"<(16|32|64)xi8|<(8|16|32)xi16|<(4|8|16)x(i32|float)|<(2|4|8|16)x(i64|double|ptr)|<16 bytes"
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,11 @@ class Variable:
     type: str
     name: str
     entries: int
+
+    @property
+    def is_wide(self) -> bool:
+        """Takes 16-byte entries: vectors of 128 bits and more, of elements that both ISAs keep in vector registers."""
+        return bool(WIDE.match(self.type))
 
 
 class Describer:

@@ -161,9 +161,9 @@ def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> in
     base = Codegen(root / "bin" / "transproc-codegen", plain=plain)
     leaves = [name for name in files if is_leaf(name)]
     compile_files(leaves, Codegen(base.program, plain=plain, leaf=True))
-    leaf_list.write_text(
-        "\n".join(sorted(_defined(outputs[name] for name in leaves) | set(LEAF_ASSEMBLY))) + "\n"
-    )
+    if not plain:
+        names = _defined(outputs[name] for name in leaves) | set(LEAF_ASSEMBLY)
+        leaf_list.write_text("\n".join(sorted(names)) + "\n")
     compile_files(
         [n for n in files if not is_leaf(n)], Codegen(base.program, plain=plain, leaf_list=leaf_list)
     )

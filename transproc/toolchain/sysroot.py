@@ -12,10 +12,12 @@ it is there.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,10 @@ RUNTIME = SOURCE / "runtime"
 LLVM = SOURCE / "llvm"
 PLUGIN_SOURCES = (LLVM / "CMakeLists.txt", LLVM / "include", LLVM / "lib", LLVM / "tools")
 LIBRARY_SOURCES = (RUNTIME / "include", RUNTIME / "libc", RUNTIME / "src")
+HOST_COMPILERS = ("-DCMAKE_C_COMPILER=clang-19", "-DCMAKE_CXX_COMPILER=clang++-19")
+BUILD_VARIABLES = {"CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS"}
+"""What a build that calls us may have set for its own compilations."""
+
 OVERRIDE = "TRANSPROC_TOOLCHAIN"
 """Environment variable: use the toolchain in this directory as it is."""
 
@@ -87,18 +93,30 @@ def _directory() -> Path:
     return home() / "toolchain" / digest([*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe])
 
 
-def _publish(target: Path, build: Callable[[Path], None]) -> None:
-    """Builds in a temporary directory and renames it: a half-made toolchain is never seen."""
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Only one process at a time works on `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as work:
-        result = Path(work) / "result"
-        result.mkdir()
-        build(result)
-        try:
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _publish(target: Path, build: Callable[[Path], None]) -> None:
+    """Builds in a temporary directory and renames it: a half-made toolchain is never seen.
+
+    One process builds, the others (of a parallel make, say) wait for it.
+    """
+    with _locked(target):
+        if target.exists():
+            return
+        for left in target.parent.glob(f".{target.name}-*"):  # a build that was killed
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as work:
+            result = Path(work) / "result"
+            result.mkdir()
+            build(result)
             result.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
 
 
 def _build(root: Path) -> None:
@@ -124,21 +142,41 @@ def _build_plain(root: Path, lib: Path) -> None:
 
     with log.step("compile the C library without sites"):
         libc.build(debian.musl(), root, plain=True, lib=lib)
-        for name in ("crt1.o", "transproc.o"):
-            if not (lib / name).exists():
-                shutil.copyfile(root / "lib" / name, lib / name)
+        for name in ("transproc.o", "memory.o"):
+            shutil.copyfile(root / "lib" / name, lib / name)
 
 
 def _build_plugin(root: Path) -> None:
+    """Compiles llvm/ with clang itself: CC and its like may name transproc-cc."""
     build = home() / "build" / digest(PLUGIN_SOURCES)
-    run(["cmake", "-G", "Ninja", "-S", LLVM, "-B", build, "-DCMAKE_BUILD_TYPE=Release"])
-    ninja = ["nice", "ninja", "-C", str(build), "transproc", "transproc-codegen"]
-    done = run(ninja, check=False)
-    if done.returncode:  # the compiler's messages are on ninja's standard output
-        raise CommandError(ninja, done.returncode, (done.stdout + done.stderr).decode(errors="replace"))
+    environment = {name: value for name, value in os.environ.items() if name not in BUILD_VARIABLES}
+    configure: list[str | Path] = [
+        "cmake",
+        "-G",
+        "Ninja",
+        "-S",
+        LLVM,
+        "-B",
+        build,
+        "-DCMAKE_BUILD_TYPE=Release",
+    ]
+    with _locked(build):
+        _make([*configure, *HOST_COMPILERS], environment)
+        _make(["nice", "ninja", "-C", build, "transproc", "transproc-codegen"], environment)
     for name, place in (("transproc-codegen", "bin"), ("transproc.so", "lib")):
         (root / place).mkdir(exist_ok=True)
         shutil.copy(build / name, root / place / name)
+
+
+def _make(words: list[str | Path], environment: dict[str, str]) -> None:
+    """Runs a build tool, whose messages are on its standard output."""
+    done = run(words, env=environment, check=False)
+    if done.returncode:
+        raise CommandError(
+            [str(word) for word in words],
+            done.returncode,
+            (done.stdout + done.stderr).decode(errors="replace"),
+        )
 
 
 def parallel(jobs: Iterable[Callable[[], None]]) -> None:

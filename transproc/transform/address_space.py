@@ -7,6 +7,8 @@ vector. Field numbers and flags: CRIU's images/mm.proto and images/vma.proto, cr
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,13 +21,17 @@ from transproc.images.memory import Memory
 
 KERNEL_OWNED = VmaStatus.VSYSCALL | VmaStatus.VDSO | VmaStatus.VVAR | VmaStatus.SHADOW_STACK | VmaStatus.STACK
 MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN = 0x02, 0x20, 0x100
-PROT_WRITE = 2
+PROT_READ, PROT_WRITE = 1, 2
+RECORDS_DISTANCE = 1 << 20
+"""Bytes between the records and other mappings, so that the kernel does not merge them soon."""
 AT_NULL, AT_PHDR, AT_PHNUM, AT_ENTRY = 0, 3, 5, 9
 
 RSEQ_KEYS = (27, 28)
 """AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN: what one kernel offers; libc does not use it."""
-ARGS_WORDS = 7
-"""`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high (runtime start code)."""
+ARGS_WORDS = 9
+"""`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high, records start, records end."""
+RECORDS = 7
+"""Word of it at which the mapping of resume records begins."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,9 @@ def check_limits(mm: Any, limit: int, target: str) -> None:
 def rebuild(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> Rebuilt:
     """Changes `mm` in place."""
     common = _common_data(source)
-    kept, dropped, template = [], [], None
-    for vma in mm.vmas:
+    records = Range(*memory.u64s(source.index.args, ARGS_WORDS)[RECORDS:])
+    kept, dropped, template = [], [records], None
+    for vma in _without(mm.vmas, records):
         executable = is_executable_mapping(vma, mm.exe_file_id)
         template = vma if executable and template is None else template
         initial_stack = bool(vma.flags & MAP_GROWSDOWN)
@@ -179,14 +186,12 @@ def _mapping(kind: Any, template: bytes, segment: Segment) -> Any:
 
 def _zeros(kind: Any, segment: Segment) -> Any:
     """The anonymous tail of a writable per-ISA segment."""
+    return _anonymous(kind, segment.file_end, segment.end, segment.protection)
+
+
+def _anonymous(kind: Any, start: int, end: int, protection: int) -> Any:
     vma = kind()
-    vma.start, vma.end, vma.pgoff, vma.shmid, vma.prot = (
-        segment.file_end,
-        segment.end,
-        0,
-        0,
-        segment.protection,
-    )
+    vma.start, vma.end, vma.pgoff, vma.shmid, vma.prot = start, end, 0, 0, protection
     vma.flags, vma.status, vma.fd = (
         MAP_PRIVATE | MAP_ANONYMOUS,
         VmaStatus.REGULAR | VmaStatus.ANON_PRIVATE,
@@ -201,6 +206,44 @@ def _check_disjoint(vmas: list[Any]) -> None:
             raise TransformError(
                 f"mapping {high.start:#x}-{high.end:#x} overlaps {low.start:#x}-{low.end:#x}"
             )
+
+
+def _without(vmas: Iterable[Any], hole: Range) -> Iterator[Any]:
+    """All mappings, less what lies in `hole`: the kernel may have merged the old records with their neighbours."""
+    for vma in vmas:
+        if vma.end <= hole.start or vma.start >= hole.end:
+            yield vma
+            continue
+        for start, end in ((vma.start, hole.start), (hole.end, vma.end)):
+            if start < end:
+                part = type(vma).FromString(vma.SerializeToString())
+                part.start, part.end = start, end
+                yield part
+
+
+def add_records(mm: Any, size: int, limit: int) -> int:
+    """Adds a mapping of `size` bytes for resume records, in the highest gap with room around it; returns its address."""
+    length = (size + PAGE - 1) & -PAGE
+    high: int = min(mm.vmas[-1].start, limit & -PAGE)
+    for vma in reversed(mm.vmas[:-1]):
+        if vma.end + length + 2 * RECORDS_DISTANCE <= high:
+            break
+        high = min(high, vma.start)
+    start = high - RECORDS_DISTANCE - length
+    mm.vmas.append(_anonymous(type(mm.vmas[0]), start, start + length, PROT_READ | PROT_WRITE))
+    mm.vmas.sort(key=lambda v: v.start)
+    return start
+
+
+def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -> dict[int, bytes]:
+    """The pages of `__transproc_args`, with the new mapping of resume records entered."""
+    address = source.index.args + 8 * RECORDS
+    data = struct.pack("<QQ", start, start + (size + PAGE - 1 & -PAGE))
+    first = address & -PAGE
+    last = address + len(data) - 1 & -PAGE
+    content = bytearray(b"".join(memory.page(page) for page in range(first, last + PAGE, PAGE)))
+    content[address - first : address - first + len(data)] = data
+    return {first + at: bytes(content[at : at + PAGE]) for at in range(0, len(content), PAGE)}
 
 
 def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> None:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
 
 from transproc.binary.lines import Describer, Variable
 from transproc.binary.pair import Binary, PairStore
@@ -18,7 +21,7 @@ from transproc.transform import files
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.frames import HEAD, live_values
 from transproc.transform.threads import read_stack
-from transproc.transform.unwind import Frame, Record, Stack, Walker
+from transproc.transform.unwind import Frame, SavedRecord, Stack, Walker
 
 FLOATS = {"float": "<f", "double": "<d"}
 
@@ -108,7 +111,7 @@ class _Reader:
         )
         found = self._describer.source_line(site.pc if site.is_point else site.pc - 1)
         view.line = f"{found[0]}:{found[1]}" if found else ""
-        view.values = self._values(int(function["hash"]) << 24 | site.id, narrow + wide)
+        view.values = self._values(int(function["hash"]) << 24 | site.id, narrow, wide)
         return view
 
     def _records(self, address: int) -> list[FrameView]:
@@ -126,7 +129,7 @@ class _Reader:
             address = record.outer
         return views
 
-    def _record(self, record: Record) -> FrameView:
+    def _record(self, record: SavedRecord) -> FrameView:
         index = self._binary.index
         if record.enter == index.syscall_resume:
             call = struct.unpack("<7Q", self._walker.window.bytes(record.address + HEAD.size, 56))
@@ -138,21 +141,33 @@ class _Reader:
             )
         name, objects = index.name(rows[0]), int(index.functions[rows[0]]["objects"])
         view = FrameView("record", name, record.address, site=(record.site & 0xFFFFFF) >> 1, objects=objects)
-        variables = self._describer.variables(record.site)
-        count = sum(v.entries for v in variables)
-        slots = [self._walker.window.bytes(record.address + HEAD.size + 8 * i, 8) for i in range(count)]
-        view.values = self._values(record.site, slots)
+        header = self._header(rows[0], record.site & 0xFFFFFF)
+        slots = record.address + HEAD.size
+        narrow = [self._walker.window.bytes(slots + 8 * i, 8) for i in range(header[0])]
+        slots += 8 * header[0] + 15 & -16
+        wide = [self._walker.window.bytes(slots + 16 * i, 16) for i in range(header[1])]
+        view.values = self._values(record.site, narrow, wide)
         return view
 
-    def _values(self, site_id: int, entries: list[bytes]) -> list[ValueView]:
-        variables = self._describer.variables(site_id) or [
-            Variable("", f"#{i}", 1) for i in range(len(entries))
-        ]
-        views, at = [], 0
+    def _header(self, function: int, site_id: int) -> tuple[int, int]:
+        """Numbers of narrow and wide values of a site."""
+        table = self._binary.index.sites
+        found = np.flatnonzero((table["function"] == function) & (table["id"] == site_id))
+        if not len(found):
+            raise TransformError(f"site {site_id:#x} is unknown", function=self._binary.index.name(function))
+        return int(table["narrow"][found[0]]), int(table["wide"][found[0]])
+
+    def _values(self, site_id: int, narrow: list[bytes], wide: list[bytes]) -> list[ValueView]:
+        """Names come in the order of the source's values; a value is in one of the two lists, by its type."""
+        variables = self._describer.variables(site_id)
+        if sum(v.entries for v in variables) != len(narrow) + len(wide):
+            variables = [Variable("", f"#{i}", 1) for i in range(len(narrow))]
+            variables += [Variable("<16 bytes>", f"#{len(narrow) + i}", 1) for i in range(len(wide))]
+        views = []
+        lists = {False: iter(narrow), True: iter(wide)}
         for variable in variables:
-            parts = entries[at : at + variable.entries]
-            at += variable.entries
-            views.append(ValueView(variable.name, variable.type, _text(variable.type, b"".join(parts))))
+            data = b"".join(islice(lists[variable.is_wide], variable.entries))
+            views.append(ValueView(variable.name, variable.type, _text(variable.type, data)))
         return views
 
 

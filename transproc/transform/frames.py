@@ -9,29 +9,67 @@ from transproc.binary import sites, stackmap
 from transproc.binary.sites import Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
-from transproc.transform.unwind import Frame, Record, Stack, Walker
+from transproc.transform.unwind import Frame, SavedRecord, Stack, Walker
 
-HEAD = struct.Struct("<QQQQ32s")
-"""enter, outer, site, objects, result."""
+HEAD = struct.Struct("<QQQQ32sQQ")
+"""enter, outer, site, objects, result, base, size."""
 ALIGNMENT = 64
 MASK = (1 << 64) - 1
 
 
+@dataclass
+class Record:
+    """A resume record that is to be written: for one frame, or one left by an earlier migration and still needed.
+
+    `outer` follows from the order; `base`: see docs/format.md, section 4.
+    """
+
+    enter: int
+    site: int
+    base: int
+    result: bytes
+    slots: bytes
+    objects: list[int]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return HEAD.size + len(self.slots) + 8 * len(self.objects)
+
+    def encode(self, address: int, outer: int) -> bytes:
+        """The record's bytes, for its place in memory."""
+        place = address + HEAD.size + len(self.slots) if self.objects else 0
+        head = HEAD.pack(self.enter, outer, self.site, place, self.result, self.base, self.size)
+        return head + self.slots + struct.pack(f"<{len(self.objects)}Q", *self.objects)
+
+
 @dataclass(frozen=True)
-class NewRecord:
-    """A resume record to be written: its address and its bytes."""
+class Chain:
+    """The records of one thread, outermost first."""
 
-    address: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Resumption:
-    """All records of one thread, and where they begin: the stack pointer and argument of the resume loop."""
-
-    records: list[NewRecord]
-    innermost: int
+    records: list[Record]
+    frames: int
     values: int
+
+    @property
+    def base(self) -> int:
+        """Lowest address that execution may begin at: the innermost record's."""
+        return self.records[-1].base
+
+
+def encode(chains: list[Chain], start: int) -> tuple[bytes, list[int]]:
+    """Lays the records of all threads out from address `start` on; returns the bytes, and each thread's innermost record."""
+    out = bytearray()
+    innermost = []
+    for chain in chains:
+        outer = 0
+        for record in chain.records:
+            out += bytes(-len(out) % ALIGNMENT)
+            address = start + len(out)
+            out += record.encode(address, outer)
+            outer = address
+        innermost.append(outer)
+    return bytes(out), innermost
 
 
 def live_values(index: Index, frame: Frame, walker: Walker) -> tuple[list[bytes], list[bytes]]:
@@ -85,47 +123,66 @@ def call_result(isa: Isa, site: Site, registers: dict[int, int]) -> bytes:
     return bytes(out)
 
 
-class RecordWriter:
-    """Lays the records of one thread out, from the outermost frame inwards, each below all that outer frames own."""
+class ChainBuilder:
+    """Makes the records of one thread, from the outermost frame inwards."""
 
     def __init__(self, index: Index, isa: Isa, walker: Walker) -> None:
         self._index = index
         self._isa = isa
         self._walker = walker
-        self._records: list[NewRecord] = []
-        self._low = 0
-        self._outer = 0
+        self._records: list[Record] = []
+        self._base = 0
         self._values = 0
 
-    def write(self, stack: Stack) -> Resumption:
-        """Records for a whole stack."""
+    def build(self, stack: Stack) -> Chain:
+        """Records for a whole stack, and the records of an earlier migration that are not consumed yet."""
         if stack.current is None:
-            self._low = stack.bottom
-            self._emit(self._index.end, 0, [], bytes(32), b"")
+            self._base = stack.bottom & -ALIGNMENT
+            self._add(self._index.end, 0, b"", [])
         else:
-            # Everything that outer frames own lies above their innermost record; ours takes the place of the current one.
-            self._outer = self._low = stack.current.outer
+            self._keep(stack.current)
         for number in reversed(range(len(stack.frames))):
-            frame = stack.frames[number]
             current = stack.current if number == len(stack.frames) - 1 else None
-            self._frame(frame, current, stopped_here=number == 0 and stack.system_call is None)
+            self._frame(stack.frames[number], current, stopped_here=number == 0 and stack.system_call is None)
         if stack.system_call is not None:
-            self._emit(
-                self._index.syscall_resume,
-                0,
-                [],
-                bytes(32),
-                struct.pack("<7Q", *restartable(stack.system_call)),
-            )
-        return Resumption(self._records, self._outer, self._values)
+            slots = struct.pack("<7Q", *restartable(stack.system_call))
+            self._add(self._index.syscall_resume, 0, slots, [])
+        return Chain(self._records, len(stack.frames), self._values)
 
-    def _frame(self, frame: Frame, current: Record | None, *, stopped_here: bool) -> None:
+    def _keep(self, current: SavedRecord) -> None:
+        """Copies the records outside the current one, which is consumed: its frame gets a new one."""
+        kept = []
+        address = current.outer
+        while address:
+            saved = self._walker.record(address)
+            kept.append(self._copy(saved))
+            address = saved.outer
+        if not kept:
+            raise TransformError(f"record {current.address:#x} has no outer record")
+        self._records = kept[::-1]
+        self._base = self._records[-1].base
+
+    def _copy(self, saved: SavedRecord) -> Record:
+        data = self._walker.window.bytes(saved.address, saved.size)
+        count = (saved.address + saved.size - saved.objects) // 8 if saved.objects else 0
+        *_, result, base, _size = HEAD.unpack_from(data)
+        slots = data[HEAD.size : saved.size - 8 * count]
+        objects = list(struct.unpack_from(f"<{count}Q", data, saved.size - 8 * count))
+        return Record(saved.enter, saved.site, base, result, slots, objects)
+
+    def _frame(self, frame: Frame, current: SavedRecord | None, *, stopped_here: bool) -> None:
         site = frame.site
         function = self._index.functions[site.function]
+        if site.in_resume and (current is None or current.enter != int(function["resume"])):
+            raise TransformError(
+                "a resumed frame does not belong to its record", function=self._index.name(site.function)
+            )
         narrow, wide = live_values(self._index, frame, self._walker)
         objects = self._objects(frame, current, stopped_here=stopped_here)
+        owned = list(objects)
         if int(function["flags"]) & sites.FUNCTION_DYNAMIC:
-            self._low = min(self._low, int.from_bytes(narrow[0], "little"))
+            owned.append(int.from_bytes(narrow[0], "little"))
+        self._base = min([self._base, *owned]) & -ALIGNMENT
         slots = b"".join(narrow)
         if wide:
             slots += bytes(-len(slots) % 16) + b"".join(wide)
@@ -134,54 +191,43 @@ class RecordWriter:
             result = call_result(self._isa, site, frame.registers)
         self._values += len(narrow) + len(wide)
         full_id = int(function["hash"]) << 24 | site.id
-        self._emit(int(function["resume"]), full_id, objects, result, slots)
+        self._add(int(function["resume"]), full_id, slots, objects, result)
 
-    def _objects(self, frame: Frame, current: Record | None, *, stopped_here: bool) -> list[int]:
-        """Addresses of the frame's stack objects; lowers `_low` below them."""
+    def _objects(self, frame: Frame, current: SavedRecord | None, *, stopped_here: bool) -> list[int]:
+        """Addresses of the frame's stack objects."""
         function = self._index.functions[frame.site.function]
         count, first = int(function["objects"]), int(function["object"])
         if not count:
             return []
         table = self._index.objects[first : first + count]
         if frame.site.in_resume:
-            if current is None:
-                raise TransformError(
-                    "a resumed frame has no record", function=self._index.name(frame.site.function)
-                )
-            addresses = list(
-                struct.unpack(f"<{count}Q", self._walker.window.bytes(current.objects, 8 * count))
-            )
-        elif stopped_here and self._is_bare(frame):
-            addresses = self._place(table)
-        else:
-            addresses = [
-                frame.registers[register] + offset & MASK
-                for register, offset in zip(table["reg"].tolist(), table["offset"].tolist(), strict=True)
-            ]
-        self._low = min(self._low, *addresses)
-        return addresses
+            assert current is not None  # checked in _frame
+            return list(struct.unpack(f"<{count}Q", self._walker.window.bytes(current.objects, 8 * count)))
+        if stopped_here and self._is_bare(frame):
+            return self._place(table.tolist())
+        return [
+            frame.registers[register] + offset & MASK
+            for register, offset in zip(table["reg"].tolist(), table["offset"].tolist(), strict=True)
+        ]
 
     def _is_bare(self, frame: Frame) -> bool:
         """The frame is not set up yet, or already taken down (shrink wrapping): its objects do not exist."""
         pushed = -(self._isa.return_address_offset or 0)
         return frame.cfa - frame.registers[self._isa.stack_pointer] == pushed
 
-    def _place(self, table: object) -> list[int]:
+    def _place(self, table: list[tuple[int, ...]]) -> list[int]:
         """Fresh room for objects that do not exist yet."""
         addresses = []
-        at = self._low
-        for row in table:  # type: ignore[attr-defined]
-            at = at - int(row["size"]) & -max(int(row["alignment"]), 1)
+        at = self._base
+        for _register, _pad, _offset, size, alignment in table:
+            at = at - size & -max(alignment, 1)
             addresses.append(at)
         return addresses
 
-    def _emit(self, enter: int, site: int, objects: list[int], result: bytes, slots: bytes) -> None:
-        size = HEAD.size + len(slots) + 8 * len(objects)
-        address = self._low - size & -ALIGNMENT
-        place = address + HEAD.size + len(slots)
-        head = HEAD.pack(enter, self._outer, site, place if objects else 0, result)
-        self._records.append(NewRecord(address, head + slots + struct.pack(f"<{len(objects)}Q", *objects)))
-        self._outer = self._low = address
+    def _add(
+        self, enter: int, site: int, slots: bytes, objects: list[int], result: bytes = bytes(32)
+    ) -> None:
+        self._records.append(Record(enter, site, self._base, result, slots, objects))
 
 
 CLOCK_NANOSLEEP = 115

@@ -29,7 +29,8 @@ from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
 from transproc.transform import address_space, files, threads
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import NewRecord
+from transproc.transform.frames import encode
+from transproc.transform.threads import Thread
 
 
 @dataclass
@@ -132,35 +133,42 @@ class _Transformation:
             memory = Memory(self.directory, process.pid)
             reader = ProcessMemory(memory, self.directory.mm(process.pid), source)
             address_space.check_limits(mm, target.isa.address_limit, target.isa.name)
-        records: list[NewRecord] = []
         with self._timed("stacks"):
-            for tid in process.threads:
-                records += self._thread(tid, source, target, reader)
+            found = [self._read_thread(tid, source, target, reader) for tid in process.threads]
         with self._timed("memory map"):
             rebuilt = address_space.rebuild(mm, reader, source, target)
             for vma in mm.vmas:
                 if vma.HasField("fdflags"):
                     vma.fdflags = self.source_isa.convert_open_flags(vma.fdflags, self.isa)
-            write_image(self.target / f"mm-{process.pid}.img", mm_image)
+        with self._timed("stacks"):
+            chains = [thread.chain for _, thread in found]
+            size = len(encode(chains, 0)[0])
+            start = address_space.add_records(mm, size, target.isa.address_limit)
+            data, innermost = encode(chains, start)
+            for (image, thread), record in zip(found, innermost, strict=True):
+                threads.resume(thread, record, source, target, reader)
+                write_image(self.target / f"core-{thread.tid}.img", image)
         with self._timed("pages"):
-            pages = _pages(records, reader)
+            write_image(self.target / f"mm-{process.pid}.img", mm_image)
+            pages = _record_pages(data, start)
+            pages |= address_space.note_records(reader, source, start, size)
             dropped = [(range_.start, range_.end) for range_ in rebuilt.dropped]
             self.child.add(memory, pages, dropped)
 
-    def _thread(self, tid: int, source: Binary, target: Binary, reader: ProcessMemory) -> list[NewRecord]:
+    def _read_thread(
+        self, tid: int, source: Binary, target: Binary, reader: ProcessMemory
+    ) -> tuple[Image, Thread]:
         image = self.directory.image(f"core-{tid}.img", kinds.CORE)
-        core = image.only(CoreEntry)
         try:
-            resumed = threads.resume(core, tid, source, target, reader)
+            thread = threads.read(image.only(CoreEntry), tid, source, target, reader)
         except TransprocError as error:
             error.args = (f"thread {tid}: {error}",)
             raise
-        write_image(self.target / f"core-{tid}.img", image)
         self.report.threads += 1
-        self.report.blocked += resumed.blocked
-        self.report.frames += resumed.frames
-        self.report.values += resumed.values
-        return resumed.records
+        self.report.blocked += thread.blocked
+        self.report.frames += thread.chain.frames
+        self.report.values += thread.chain.values
+        return image, thread
 
     def _dead(self, process: Process) -> None:
         """A zombie has no registers and no memory: only the core's type changes."""
@@ -181,15 +189,6 @@ def _has_memory(directory: ImageDirectory, pid: int) -> bool:
     return core.tc.task_state not in (TaskState.DEAD, TaskState.ZOMBIE)
 
 
-def _pages(records: list[NewRecord], memory: ProcessMemory) -> dict[int, bytes]:
-    """The pages that hold records, with everything else on them as it was."""
-    pages: dict[int, bytearray] = {}
-    for record in records:
-        end = record.address + len(record.data)
-        for page in range(record.address & -PAGE, end, PAGE):
-            content = pages.get(page)
-            if content is None:
-                content = pages[page] = bytearray(memory.page(page))
-            low, high = max(page, record.address), min(page + PAGE, end)
-            content[low - page : high - page] = record.data[low - record.address : high - record.address]
-    return {page: bytes(content) for page, content in pages.items()}
+def _record_pages(data: bytes, start: int) -> dict[int, bytes]:
+    """The records' mapping, as pages."""
+    return {start + at: data[at : at + PAGE].ljust(PAGE, b"\0") for at in range(0, len(data), PAGE)}

@@ -9,23 +9,22 @@ from transproc.binary.pair import Binary
 from transproc.errors import TransformError, UnsupportedError
 from transproc.isa import ALL, Isa
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import NewRecord, RecordWriter, Resumption
+from transproc.transform.frames import Chain, ChainBuilder
 from transproc.transform.unwind import Stack, Walker
 
 STACK_RESERVE = 16 * 1024
-"""Bytes that must remain below the records for the resumed program to run in at all."""
+"""Bytes of stack that must remain for the resumed program to run in at all."""
 MINIMAL_SIGNAL_STACK = 5120
 """MINSIGSTKSZ of aarch64 (arch/arm64/include/uapi/asm/signal.h): a smaller alternate stack is lost there without a word."""
 
 
 @dataclass(frozen=True)
-class Resumed:
-    """What became of a thread."""
+class Thread:
+    """A thread that was read: what its core needs, and its records."""
 
     tid: int
-    frames: int
-    values: int
-    records: list[NewRecord]
+    core: Any
+    chain: Chain
     blocked: bool
 
 
@@ -43,29 +42,33 @@ def is_blocked(core: Any, isa: Isa, walker: Walker) -> bool:
     return walker.at_trap(isa.pc(core)) or isa.must_restart(core)
 
 
-def resume(core: Any, tid: int, source: Binary, target: Binary, memory: ProcessMemory) -> Resumed:
-    """Makes `core` a thread of the target that continues where the source stood; returns the records to be written."""
+def read(core: Any, tid: int, source: Binary, target: Binary, memory: ProcessMemory) -> Thread:
+    """Reads a thread of the source. Raises `UnsupportedError` for what the target cannot take over."""
     _refuse(core, tid, target)
     walker = Walker(source.index, source.isa, memory.read)
     stack = read_stack(core, source.isa, walker)
-    resumption = RecordWriter(source.index, source.isa, walker).write(stack)
-    _check_room(resumption, tid, memory)
+    chain = ChainBuilder(source.index, source.isa, walker).build(stack)
+    _check_room(chain, tid, memory)
+    return Thread(tid, core, chain, stack.system_call is not None)
+
+
+def resume(thread: Thread, innermost: int, source: Binary, target: Binary, memory: ProcessMemory) -> None:
+    """Makes the core a thread of the target that starts in the resume loop with the record at `innermost`."""
+    core = thread.core
     # __transproc_tp_offset has a word for each ISA, in the order of `ALL` (docs/format.md, section 5).
     offset = dict(zip((isa.name for isa in ALL), memory.u64s(source.index.tp_offset, len(ALL)), strict=True))
     pointer = source.isa.tls(core) - offset[source.isa.name] + offset[target.isa.name]
     target.isa.new_thread_info(
         core,
         pc=target.index.loop,
-        sp=resumption.innermost,
+        sp=thread.chain.base,
         tls=pointer & (1 << 64) - 1,
-        registers={target.isa.record_register: resumption.innermost},
+        registers={target.isa.record_register: innermost},
         fp=source.isa.floating_state(core),
         clear_tid_addr=source.isa.thread_info(core).clear_tid_addr,
     )
     if core.HasField("tc"):
         core.tc.personality = target.isa.personality
-    blocked = stack.system_call is not None
-    return Resumed(tid, len(stack.frames), resumption.values, resumption.records, blocked)
 
 
 def _refuse(core: Any, tid: int, target: Binary) -> None:
@@ -92,11 +95,11 @@ def _refuse(core: Any, tid: int, target: Binary) -> None:
         )
 
 
-def _check_room(resumption: Resumption, tid: int, memory: ProcessMemory) -> None:
-    """The records must lie in the stack's mapping, with room below them."""
-    vma = memory.vma(resumption.records[0].address)
-    if vma is None or resumption.innermost - STACK_RESERVE < vma.start:
+def _check_room(chain: Chain, tid: int, memory: ProcessMemory) -> None:
+    """Below all that the frames own there must be stack left to run on."""
+    vma = memory.vma(chain.base - 1)
+    if vma is None or chain.base - STACK_RESERVE < vma.start:
         raise UnsupportedError(
-            f"thread {tid} has too little stack left for {len(resumption.records)} resume records",
+            f"thread {tid} has too little stack left to be resumed below its {chain.frames} frames",
             hint="migrate at another moment, or give the program a larger stack (ulimit -s, pthread_attr_setstacksize)",
         )

@@ -21,8 +21,11 @@ Read = Callable[[int, int], bytes]
 CHUNK = 1 << 14
 ARGUMENTS = 80
 """The system-call leaf keeps its seven arguments from CFA − 80 on."""
-RECORD_HEAD = struct.Struct("<QQQQ")
-"""enter, outer, site, objects: the head of a resume record (runtime/include/transproc/record.h)."""
+RECORD_HEAD = struct.Struct("<QQQQ32xQQ")
+"""enter, outer, site, objects, base, size: the head of a resume record (runtime/include/transproc/record.h)."""
+
+MAX_RECORD = 1 << 20
+"""Bytes: 65535 values of each width and as many objects need more, but no function has them."""
 
 
 class Window:
@@ -60,7 +63,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Record:
+class SavedRecord:
     """A resume record found in memory, left by an earlier migration."""
 
     address: int
@@ -68,6 +71,8 @@ class Record:
     outer: int
     site: int
     objects: int
+    base: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Stack:
     frames: list[Frame]
     system_call: tuple[int, ...] | None
     bottom: int
-    current: Record | None
+    current: SavedRecord | None
 
 
 class Walker:
@@ -148,6 +153,9 @@ class Walker:
         assert self._isa.return_address is not None  # validated in Isa
         return cfa, outer[self._isa.return_address], outer
 
-    def record(self, address: int) -> Record:
+    def record(self, address: int) -> SavedRecord:
         """Reads the head of a resume record."""
-        return Record(address, *RECORD_HEAD.unpack(self.window.bytes(address, RECORD_HEAD.size)))
+        record = SavedRecord(address, *RECORD_HEAD.unpack(self.window.bytes(address, RECORD_HEAD.size)))
+        if not RECORD_HEAD.size <= record.size <= MAX_RECORD or record.objects > address + record.size:
+            raise TransformError(f"record {address:#x} is damaged")
+        return record

@@ -15,7 +15,7 @@ constexpr uint64_t RecordSite = 16;    // stack map id
 constexpr uint64_t RecordObjects = 24; // array of addresses of the function's stack objects
 constexpr uint64_t RecordResult = 32;  // result of the pending call
 constexpr uint64_t RecordResultBytes = 32;
-constexpr uint64_t RecordSlots = 64; // narrow values, then (16-aligned) wide values
+constexpr uint64_t RecordSlots = 80; // narrow values, then (16-aligned) wide values
 
 // A point is a patchable statepoint: a call site that calls nothing. This many bytes of nop stand where the call would be
 // (aarch64: one instruction).

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Records lie at multiples of this, so that a record is also a valid stack pointer on every ISA. */
+/* Records lie at multiples of this: wide slots and results may be vectors. */
 #define TRANSPROC_RECORD_ALIGNMENT 64
 
 struct transproc_record {
@@ -14,6 +14,8 @@ struct transproc_record {
 	uint64_t site;                            /* stack map id */
 	void **objects;                           /* addresses of the function's stack objects, in list order */
 	uint64_t result[4];                       /* result of the pending call, as the type lies in memory */
+	void *base;                               /* stack pointer on which `enter` is called: below all that the frame and outer ones own */
+	uint64_t size;                            /* of the record, in bytes */
 	uint64_t slots[];                         /* narrow values, 8 bytes each; then, 16-aligned, wide values */
 };
 
@@ -25,6 +27,7 @@ _Static_assert(offsetof(struct transproc_record, outer) == 8, "assembly reads it
 _Static_assert(offsetof(struct transproc_record, site) == 16, "resume entries read it");
 _Static_assert(offsetof(struct transproc_record, objects) == 24, "resume entries read it");
 _Static_assert(offsetof(struct transproc_record, result) == 32, "assembly reads it");
-_Static_assert(offsetof(struct transproc_record, slots) == 64, "resume entries read it");
+_Static_assert(offsetof(struct transproc_record, base) == 64, "assembly reads it");
+_Static_assert(offsetof(struct transproc_record, slots) == 80, "resume entries read it");
 
 #endif

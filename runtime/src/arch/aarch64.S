@@ -13,7 +13,8 @@
 // struct transproc_record
 #define RECORD_OUTER 8
 #define RECORD_RESULT 32
-#define RECORD_SLOTS 64
+#define RECORD_BASE 64
+#define RECORD_SLOTS 80
 
 // offsetof(struct pthread, cancel), checked in pthread_cancel.c
 #define PTHREAD_CANCEL 44
@@ -124,10 +125,11 @@ END __transproc_syscall_cancel
 
 // ---- resuming after a migration ------------------------------------------------------------------------------------
 
-// for (;; r = r->outer) { stack pointer = r; r->enter(r); }      r in x19
+// for (;; r = r->outer) { stack pointer = r->base; r->enter(r); }      r in x19
 FUNCTION __transproc_resume_loop
 	.cfi_undefined x30
-1:	mov sp, x19
+1:	ldr x1, [x19, #RECORD_BASE]
+	mov sp, x1
 	mov x0, x19
 	ldr x1, [x19]
 	blr x1

@@ -16,7 +16,8 @@
 // struct transproc_record
 #define RECORD_OUTER 8
 #define RECORD_RESULT 32
-#define RECORD_SLOTS 64
+#define RECORD_BASE 64
+#define RECORD_SLOTS 80
 
 // offsetof(struct pthread, cancel), checked in pthread_cancel.c
 #define PTHREAD_CANCEL 44
@@ -164,10 +165,10 @@ END __transproc_syscall_cancel
 
 // ---- resuming after a migration ------------------------------------------------------------------------------------
 
-// for (;; r = r->outer) { stack pointer = r; r->enter(r); }      r in rbx
+// for (;; r = r->outer) { stack pointer = r->base; r->enter(r); }      r in rbx
 FUNCTION __transproc_resume_loop
 	.cfi_undefined rip
-1:	mov %rbx, %rsp
+1:	mov RECORD_BASE(%rbx), %rsp
 	mov %rbx, %rdi
 	call *(%rbx)
 LABEL __transproc_resume_return

@@ -42,7 +42,10 @@ def test_nothing_to_do(tmp_path: Path) -> None:
 
 def test_starts_without_heavy_imports() -> None:
     """Each compiled file pays for them."""
-    code = "import sys, transproc.toolchain.driver; print([m for m in ('numpy', 'rich', 'typer', 'elftools') if m in sys.modules])"
+    code = (
+        "import sys, transproc.toolchain.driver;"
+        "print([m for m in ('numpy', 'rich', 'typer', 'elftools') if m in sys.modules])"
+    )
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "[]\n"

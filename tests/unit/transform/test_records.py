@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 import pytest
 
@@ -10,11 +11,12 @@ from tests.writers.index import Function, IndexWriter, Site
 from transproc.binary import sites
 from transproc.errors import TransformError
 from transproc.isa import AARCH64, X86_64
-from transproc.transform.frames import HEAD, NewRecord, RecordWriter, Resumption, restartable
+from transproc.transform.frames import HEAD, ChainBuilder, encode, restartable
 from transproc.transform.unwind import Stack, Walker
 
 RBX, RBP, RSP, XMM0 = 3, 6, 7, 17
 STACK = 0x7000_0000
+RECORDS = 0x10_0000
 BOTTOM, LOOP, TRAP = 0x9000, 0x9100, 0x9200
 REGISTER, DIRECT, INDIRECT, CONSTANT, POOLED = 1, 2, 3, 4, 5
 
@@ -34,18 +36,34 @@ class Memory:
         return bytes(self.data[address - STACK : address - STACK + size])
 
 
-def words(record: NewRecord, start: int, count: int) -> tuple[int, ...]:
-    return struct.unpack_from(f"<{count}Q", record.data, start)
+@dataclass
+class Written:
+    """The records of a thread as they lie in memory, outermost first."""
+
+    data: bytes
+    addresses: list[int]
+
+    def words(self, record: int, start: int, count: int) -> tuple[int, ...]:
+        return struct.unpack_from(f"<{count}Q", self.data, self.addresses[record] - RECORDS + start)
+
+    def slots(self, record: int, count: int, start: int = 0) -> tuple[int, ...]:
+        return self.words(record, HEAD.size + start, count)
+
+    def base(self, record: int) -> int:
+        return self.words(record, 64, 1)[0]
 
 
-def resume(
-    writer: IndexWriter, memory: Memory, pc: int, registers: dict[int, int]
-) -> tuple[Stack, Resumption]:
+def resume(writer: IndexWriter, memory: Memory, pc: int, registers: dict[int, int]) -> tuple[Stack, Written]:
     index = writer.index()
     everything = {register.dwarf: registers.get(register.dwarf, 0) for register in X86_64.registers}
     walker = Walker(index, X86_64, memory.read)
     stack = walker.walk(pc, everything)
-    return stack, RecordWriter(index, X86_64, walker).write(stack)
+    data, (innermost,) = encode([ChainBuilder(index, X86_64, walker).build(stack)], RECORDS)
+    addresses = []
+    while innermost:
+        addresses.append(innermost)
+        (innermost,) = struct.unpack_from("<Q", data, innermost - RECORDS + 8)
+    return stack, Written(data, addresses[::-1])
 
 
 # `inner` is stopped at a loop point; it was called by `outer`, which keeps rbx's value in rbx and has saved its caller's.
@@ -93,39 +111,39 @@ def two_frames() -> tuple[IndexWriter, Memory, dict[int, int]]:
 
 def test_live_values_of_every_frame_reach_the_records() -> None:
     writer, memory, registers = two_frames()
-    stack, resumption = resume(writer, memory, 0x1010, registers)
+    stack, written = resume(writer, memory, 0x1010, registers)
     assert [frame.site.pc for frame in stack.frames] == [0x1010, 0x2020]
-    end, outer, inner = resumption.records
-    assert words(end, 0, 2) == (0xA200, 0)
-    assert words(outer, 0, 3) == (0x6000, end.address, 0xABCDE << 24 | 4 << 1)
-    assert words(outer, HEAD.size, 3) == (0x1234_5678_9ABC, 222, 1 << 50)
-    assert words(outer, HEAD.size + 32, 2) == (111, 222), "wide values are 16-aligned behind the narrow ones"
-    assert words(inner, 0, 3) == (0x5000, outer.address, 0xABCDE << 24 | 1 << 1 | 1)
-    assert words(inner, HEAD.size, 2) == (0xFFFF_0000_0042, (1 << 64) - 5)
-    assert resumption.innermost == inner.address
+    end, outer, _inner = written.addresses
+    assert written.words(0, 0, 2) == (0xA200, 0)
+    assert written.words(1, 0, 3) == (0x6000, end, 0xABCDE << 24 | 4 << 1)
+    assert written.slots(1, 3) == (0x1234_5678_9ABC, 222, 1 << 50)
+    assert written.slots(1, 2, start=32) == (111, 222), "wide values are 16-aligned behind the narrow ones"
+    assert written.words(2, 0, 3) == (0x5000, outer, 0xABCDE << 24 | 1 << 1 | 1)
+    assert written.slots(2, 2) == (0xFFFF_0000_0042, (1 << 64) - 5)
+    assert all(address % 64 == 0 for address in written.addresses)
 
 
-def test_stack_objects_keep_their_addresses_and_lie_above_their_record() -> None:
+def test_stack_objects_keep_their_addresses_and_lie_above_the_base() -> None:
     writer, memory, registers = two_frames()
-    _, resumption = resume(writer, memory, 0x1010, registers)
-    inner = resumption.records[-1]
+    _, written = resume(writer, memory, 0x1010, registers)
     rbp = registers[RBP]
-    (place,) = words(inner, 24, 1)
-    assert place == inner.address + HEAD.size + 16
-    assert words(inner, HEAD.size + 16, 2) == (rbp - 40, rbp - 64)
-    assert inner.address + len(inner.data) <= rbp - 64
-    assert inner.address % 64 == 0
+    (place,) = written.words(2, 24, 1)
+    assert place == written.addresses[2] + HEAD.size + 16
+    assert written.slots(2, 2, start=16) == (rbp - 40, rbp - 64)
+    assert written.base(2) == rbp - 64 & -64
+    assert written.base(1) == written.base(0) == rbp + 48 & -64, (
+        "outer frames run above the inner frame's objects"
+    )
 
 
 def test_objects_of_a_frame_that_is_not_set_up_get_room() -> None:
     bare = Function("bare", 0x1000, 0x5000, [Site(0x1010, 3, (RSP, 8, []))], objects=[(RBP, -8, 24, 32)])
     memory = Memory()
     memory.put(STACK + 0x4000, BOTTOM)
-    _, resumption = resume(IndexWriter(62, [bare], SPECIALS), memory, 0x1010, {RSP: STACK + 0x4000})
-    end, record = resumption.records
-    (address,) = words(record, HEAD.size, 1)
+    _, written = resume(IndexWriter(62, [bare], SPECIALS), memory, 0x1010, {RSP: STACK + 0x4000})
+    (address,) = written.slots(1, 1)
     assert address % 32 == 0
-    assert record.address + len(record.data) <= address <= end.address - 24
+    assert written.base(1) <= address <= written.base(0) - 24
 
 
 def test_dynamic_allocations_are_kept() -> None:
@@ -135,9 +153,8 @@ def test_dynamic_allocations_are_kept() -> None:
     rbp = STACK + 0x4000
     lowest = rbp - 0x800
     memory.put(rbp - 8, lowest, 0, BOTTOM)
-    _, resumption = resume(IndexWriter(62, [function], SPECIALS), memory, 0x1010, {RSP: lowest, RBP: rbp})
-    record = resumption.records[-1]
-    assert record.address + len(record.data) <= lowest
+    _, written = resume(IndexWriter(62, [function], SPECIALS), memory, 0x1010, {RSP: lowest, RBP: rbp})
+    assert written.base(1) <= lowest
 
 
 @pytest.mark.parametrize(
@@ -159,10 +176,10 @@ def test_a_pending_result_is_taken_from_the_return_registers(
     function = Function("f", 0x1000, 0x5000, [Site(0x1010, 2, (RSP, 8, []), result=result)])
     memory = Memory()
     memory.put(STACK + 0x4000, BOTTOM)
-    _, resumption = resume(
+    _, written = resume(
         IndexWriter(62, [function], SPECIALS), memory, 0x1010, {RSP: STACK + 0x4000, **registers}
     )
-    assert resumption.records[-1].data[32 : HEAD.size] == expected.ljust(32, b"\0")
+    assert struct.pack("<4Q", *written.words(1, 32, 4)) == expected.ljust(32, b"\0")
 
 
 def test_a_call_whose_result_cannot_be_captured_is_no_place_to_stop() -> None:
@@ -171,7 +188,7 @@ def test_a_call_whose_result_cannot_be_captured_is_no_place_to_stop() -> None:
         resume(IndexWriter(62, [function], SPECIALS), Memory(), 0x1010, {RSP: STACK + 0x4000})
 
 
-def test_a_resumed_frame_takes_the_objects_of_its_record_and_stands_on_outer_records() -> None:
+def test_records_that_are_not_consumed_survive_a_second_migration() -> None:
     resumed = Function(
         "outer",
         0x2000,
@@ -180,17 +197,43 @@ def test_a_resumed_frame_takes_the_objects_of_its_record_and_stands_on_outer_rec
         objects=[(RBP, 0, 8, 8)],
     )
     memory = Memory()
-    current, outer = STACK + 0x5000, STACK + 0x6000
-    memory.put(current, 0x6000, outer, 0xABCDE << 24 | 8, current + 64, 0, 0, 0, 0, STACK + 0x6100)
+    current, outer, end = STACK + 0x1000, STACK + 0x2000, STACK + 0x3000
+    memory.put(
+        current,
+        0x6000,
+        outer,
+        0xABCDE << 24 | 8,
+        current + 80,
+        0,
+        0,
+        0,
+        0,
+        STACK + 0x6000,
+        88,
+        STACK + 0x6100,
+    )
+    memory.put(outer, 0x7777, end, 5, outer + 96, 1, 2, 3, 4, STACK + 0x7000, 104, 33, 44, STACK + 0x7100)
+    memory.put(end, 0xA200, 0, 0, 0, 0, 0, 0, 0, STACK + 0x8000, 80)
     memory.put(STACK + 0x4008, LOOP)
     writer = IndexWriter(62, [resumed], SPECIALS)
-    stack, resumption = resume(writer, memory, 0x6020, {RSP: STACK + 0x4000, RBX: current})
+    stack, written = resume(writer, memory, 0x6020, {RSP: STACK + 0x4000, RBX: current})
     assert stack.current is not None and stack.current.outer == outer
-    (record,) = resumption.records
-    assert words(record, 0, 2) == (0x6000, outer)
-    assert words(record, HEAD.size, 1) == (STACK + 0x6100,)
-    assert record.address + len(record.data) <= outer
-    assert record.address > current - 4096, "the space of the consumed record is used again"
+    first, second, third = written.addresses
+    assert written.words(0, 0, 2) == (0xA200, 0)
+    assert written.words(1, 0, 4) == (0x7777, first, 5, second + HEAD.size + 16)
+    assert written.words(1, 32, 9) == (1, 2, 3, 4, STACK + 0x7000, 104, 33, 44, STACK + 0x7100)
+    assert written.words(2, 0, 2) == (0x6000, second)
+    assert written.slots(2, 1) == (STACK + 0x6100,), "a resumed frame keeps the objects of its record"
+    assert written.base(2) == STACK + 0x6100 & -64
+    assert third
+
+
+def test_a_resumed_frame_without_its_record_is_an_error() -> None:
+    resumed = Function("f", 0x2000, 0x6000, [Site(0x6020, 2, (RSP, 16, []), flags=sites.SITE_IN_RESUME)])
+    memory = Memory()
+    memory.put(STACK + 0x4008, BOTTOM)
+    with pytest.raises(TransformError, match="does not belong to its record"):
+        resume(IndexWriter(62, [resumed], SPECIALS), memory, 0x6020, {RSP: STACK + 0x4000})
 
 
 def test_a_blocked_system_call_is_issued_again() -> None:
@@ -200,11 +243,10 @@ def test_a_blocked_system_call_is_issued_again() -> None:
     memory.put(cfa - 8, 0x2020)
     memory.put(cfa, 0, 0, 0, BOTTOM)
     writer = IndexWriter(62, [OUTER], SPECIALS, constants=[0, 0])
-    stack, resumption = resume(writer, memory, TRAP, {RSP: cfa - 240})
+    stack, written = resume(writer, memory, TRAP, {RSP: cfa - 240})
     assert stack.system_call == (63, 3, 0xB0F, 100, 0, 0, 0)
-    _end, outer, call = resumption.records
-    assert words(call, 0, 2) == (0xA100, outer.address)
-    assert words(call, HEAD.size, 7) == stack.system_call
+    assert written.words(2, 0, 2) == (0xA100, written.addresses[1])
+    assert written.slots(2, 7) == stack.system_call
 
 
 def test_an_interrupted_sleep_goes_on_with_the_remaining_time() -> None:

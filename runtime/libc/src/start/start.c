@@ -21,9 +21,10 @@ int main();
 int __libc_start_main(int (*)(), int, char **, void (*)(), void (*)(), void (*)());
 hidden int __transproc_isa(void);
 
-/* Where the copy is: the transformer tells the kernel (prctl(2), PR_SET_MM), so that /proc/<pid>/cmdline stays right. */
+/* Where the copy is: the transformer tells the kernel (prctl(2), PR_SET_MM), so that /proc/<pid>/cmdline stays right.
+ * And the mapping of resume records, which only the transformer writes. */
 struct {
-	uintptr_t arg_start, arg_end, env_start, env_end, auxv, stack_low, stack_high;
+	uintptr_t arg_start, arg_end, env_start, env_end, auxv, stack_low, stack_high, records_start, records_end;
 } __transproc_args;
 
 struct block {
