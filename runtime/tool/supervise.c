@@ -220,6 +220,9 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 		default_signals();
 		SYS(NR_dup3, 2, 1, 0); /* standard output is for our answer */
 		SYS(NR_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+		/* The restored process keeps criu's choice of where mmap(2) looks first (mm->mmap_base). */
+		if (LAYOUT_PERSONALITY >= 0)
+			SYS(NR_personality, LAYOUT_PERSONALITY);
 		fail(report, execute(how), STEP_EXEC);
 	}
 	null_streams();

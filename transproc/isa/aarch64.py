@@ -89,4 +89,5 @@ AARCH64 = Isa(
     auxv_dropped=frozenset({33, 51}),
     auxv_words=50,  # CRIU 4.1: criu/arch/aarch64/include/asm/types.h, AT_VECTOR_SIZE
     address_limit=1 << 48,
+    personality=0x0200000,  # ADDR_COMPAT_LAYOUT: what the process executes stays below x86_64's limit
 )

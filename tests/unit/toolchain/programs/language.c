@@ -40,18 +40,19 @@ static void jumps(void)
 	}
 	sigprocmask(SIG_BLOCK, 0, &now);
 	printf("sigsetjmp %d masked %d\n", r, sigismember(&now, SIGUSR1));
-	for (r = setjmp(back); count < 3; count++) longjmp(back, 0);
+	r = setjmp(back);
+	if (++count < 3) longjmp(back, 0);
 	printf("zero %d count %d size %zu\n", r, count, sizeof(jmp_buf));
 }
 
-static volatile double one = 1, three = 3, zero, huge = 1e300;
+static volatile double one = 1, three = 3, zero, huge = 1e300, tie = 2.5;
 
 static void environment(void)
 {
 	int modes[] = { FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
 	for (int i = 0; i < 4; i++) {
 		printf("mode %d %d: ", fesetround(modes[i]), fegetround() == modes[i]);
-		printf("%.20f %.20f %g\n", one / three, -one / three, rint(2.5));
+		printf("%.20f %.20f %g\n", one / three, -one / three, rint(tie));
 	}
 	fesetround(FE_TONEAREST);
 	feclearexcept(FE_ALL_EXCEPT);
