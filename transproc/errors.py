@@ -41,7 +41,12 @@ class FormatError(TransprocError):
     """Input that does not follow its format, at byte `offset` of `path` where known."""
 
     def __init__(
-        self, message: str, *, path: Path | str | None = None, offset: int | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        offset: int | None = None,
+        hint: str | None = None,
     ) -> None:
         where = "" if path is None else f"{path}: " if offset is None else f"{path}: offset {offset:#x}: "
         super().__init__(where + message, hint=hint)
@@ -77,7 +82,9 @@ class TransformError(TransprocError):
     def __init__(
         self, message: str, *, function: str | None = None, site: int | None = None, hint: str | None = None
     ) -> None:
-        where = "" if function is None else f"{function}: " if site is None else f"{function}, site {site:#x}: "
+        where = (
+            "" if function is None else f"{function}: " if site is None else f"{function}, site {site:#x}: "
+        )
         super().__init__(where + message, hint=hint)
         self.function = function
         self.site = site
@@ -103,7 +110,9 @@ class CommandError(TransprocError):
         self.stderr = stderr
         what = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
         tail = "\n".join(stderr.strip().splitlines()[-20:])
-        super().__init__(f"{self.argv[0]} {what}: {shlex.join(self.argv)}" + (f"\n{tail}" if tail else ""), hint=hint)
+        super().__init__(
+            f"{self.argv[0]} {what}: {shlex.join(self.argv)}" + (f"\n{tail}" if tail else ""), hint=hint
+        )
 
 
 class CriuError(CommandError):

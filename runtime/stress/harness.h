@@ -44,12 +44,48 @@ struct site {
   struct function *function;
 };
 
+enum { MAX_REGIONS = 64 };
+/* One activation that waits to be resumed. */
+struct frame {
+  struct function *function;
+  size_t object_count;     /* listed objects, including dynamic regions' owners */
+  size_t region_count;     /* dynamic allocas: [low, high) of each activation of this frame so far */
+  struct { char *low, *high; } regions[MAX_REGIONS];
+  char *low;               /* lowest byte that this frame or an outer one owns; 0: not yet known */
+  struct transproc_record record;
+};
+static inline struct frame *frame_of(struct transproc_record *r) {
+  return (struct frame *)((char *)r - offsetof(struct frame, record));
+}
+
+/* maps.c */
 extern struct site *sites; /* by pc, then points after calls */
 extern size_t site_count;
 void load_sites(void);
 const struct site *find_site(uint64_t pc, int point);
 uint64_t constant_of(const struct site *s, const struct location *l);
 _Noreturn void fail(const char *message, uint64_t value);
+
+/* frames.c. A frame of the machine stack; stopped: the registers of the innermost one, if a breakpoint ended it. */
+struct machine_frame { struct _Unwind_Context *unwind; uint64_t sp; ucontext_t *stopped; };
+void *allocate(size_t size);
+struct frame *read_frame(const struct machine_frame *f, const struct site *s);
+void release(struct frame *f);
+
+/* walk.c. Links the frames' records, from the first to the sentinel or a record that waits already. */
+struct walk { struct frame *first, *last; int done, bad, count, innermost; ucontext_t *stopped; char *last_sp; };
+void walk_stack(struct walk *w);
+
+/* resume.c */
+extern struct transproc_record *current; /* whose entry runs now, if any */
+extern char *scheduler_top;              /* a stack of its own, on which the program's stack is overwritten */
+void transproc_stress_loop(struct transproc_record *r);
+_Noreturn void resume(struct transproc_record *first, char *low);
+
+/* harness.c */
+extern struct transproc_record *sentinel; /* ends the program */
+extern int lenient;
+int transproc_stress_boot(int argc, char **argv);
 
 #if defined(__x86_64__)
 enum { CALLEE_SAVED_VECTORS = 0, RETURN_ADDRESS_BYTES = 8, DWARF_SP = 7, DWARF_VECTOR = 17 };

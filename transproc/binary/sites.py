@@ -109,6 +109,17 @@ class FrameRule:
     saved: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True)
+class Function:
+    """One function with sites, resolved; `objects`: (DWARF register, offset, size, alignment) of each stack object."""
+
+    number: int
+    resume: int
+    hash: int
+    has_dynamic: bool
+    objects: tuple[tuple[int, int, int, int], ...]
+
+
 class Index:
     """A mapped site index. Raises `UnsupportedError` if the file has none, `StackMapError` if it is damaged."""
 
@@ -146,6 +157,9 @@ class Index:
         self._special = {int(s["pc"]): (int(s["kind"]), int(s["row"])) for s in self.specials}
         self._rules: dict[int, FrameRule] = {}
         self._sites: dict[int, Site] = {}
+        self._calls: dict[int, Site | None] = {}
+        self._functions: dict[int, Function] = {}
+        self._values: dict[int, list[tuple[int, int, int, int]]] = {}
 
     @cached_property
     def _pcs(self) -> npt.NDArray[np.uint64]:
@@ -157,14 +171,16 @@ class Index:
 
     def call_at(self, pc: int) -> Site | None:
         """The call site whose return address is `pc`."""
-        return self._find(pc, point=False)
+        if pc not in self._calls:  # a deep recursion returns to few places
+            self._calls[pc] = self._find(pc, point=False)
+        return self._calls[pc]
 
     def stop_at(self, pc: int) -> Site | None:
         """The site at which a thread stopped at `pc` is described: a point, else a call that may be stopped at."""
         point = self._find(pc, point=True)
         if point:
             return point
-        call = self._find(pc, point=False)
+        call = self.call_at(pc)
         return None if call is None or call.flags & SITE_NO_STOP else call
 
     def _find(self, pc: int, *, point: bool) -> Site | None:
@@ -186,6 +202,29 @@ class Index:
                 *(int(row[name]) for name in ("narrow", "wide", "location", "size")),
             )
         return self._sites[number]
+
+    def function(self, number: int) -> Function:
+        """Row `number` of the function table."""
+        if number not in self._functions:
+            row = self.functions[number]
+            first, count = int(row["object"]), int(row["objects"])
+            table = self.objects[first : first + count]
+            columns = (table[name].tolist() for name in ("reg", "offset", "size", "alignment"))
+            self._functions[number] = Function(
+                number,
+                int(row["resume"]),
+                int(row["hash"]),
+                bool(int(row["flags"]) & FUNCTION_DYNAMIC),
+                tuple(zip(*columns, strict=True)),
+            )
+        return self._functions[number]
+
+    def values(self, site: Site) -> list[tuple[int, int, int, int]]:
+        """(kind, size, DWARF register, offset) of each live value of a site, narrow ones first."""
+        if site.number not in self._values:
+            rows = self.locations[site.location : site.location + site.narrow + site.wide]
+            self._values[site.number] = rows.tolist()
+        return self._values[site.number]
 
     def rule(self, row: int) -> FrameRule:
         """Row `row` of the frame rules."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from transproc.binary import sites, stackmap
-from transproc.binary.sites import Index, Site
+from transproc.binary import stackmap
+from transproc.binary.sites import Function, Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
 from transproc.transform.unwind import Frame, SavedRecord, Stack, Walker
@@ -57,6 +57,15 @@ class Chain:
         return self.records[-1].base
 
 
+def encoded_size(chains: list[Chain]) -> int:
+    """Bytes that `encode` makes."""
+    size = 0
+    for chain in chains:
+        for record in chain.records:
+            size = (size + ALIGNMENT - 1 & -ALIGNMENT) + record.size
+    return size
+
+
 def encode(chains: list[Chain], start: int) -> tuple[bytes, list[int]]:
     """Lays the records of all threads out from address `start` on; returns the bytes, and each thread's innermost record."""
     out = bytearray()
@@ -75,10 +84,9 @@ def encode(chains: list[Chain], start: int) -> tuple[bytes, list[int]]:
 def live_values(index: Index, frame: Frame, walker: Walker) -> tuple[list[bytes], list[bytes]]:
     """The narrow (8 bytes each) and wide (16 bytes) live values of a frame, in list order."""
     site = frame.site
-    rows = index.locations[site.location : site.location + site.narrow + site.wide].tolist()
     values = [
         _value(index, location, frame, walker, 8 if i < site.narrow else 16)
-        for i, location in enumerate(rows)
+        for i, location in enumerate(index.values(site))
     ]
     return values[: site.narrow], values[site.narrow :]
 
@@ -172,17 +180,14 @@ class ChainBuilder:
 
     def _frame(self, frame: Frame, current: SavedRecord | None, *, stopped_here: bool) -> None:
         site = frame.site
-        function = self._index.functions[site.function]
-        if site.in_resume and (current is None or current.enter != int(function["resume"])):
+        function = self._index.function(site.function)
+        if site.in_resume and (current is None or current.enter != function.resume):
             raise TransformError(
                 "a resumed frame does not belong to its record", function=self._index.name(site.function)
             )
         narrow, wide = live_values(self._index, frame, self._walker)
-        objects = self._objects(frame, current, stopped_here=stopped_here)
-        owned = list(objects)
-        if int(function["flags"]) & sites.FUNCTION_DYNAMIC:
-            owned.append(int.from_bytes(narrow[0], "little"))
-        self._base = min([self._base, *owned]) & -ALIGNMENT
+        objects = self._objects(frame, function, current, stopped_here=stopped_here)
+        self._base = min(self._base, *objects, _lowest_dynamic(function, narrow)) & -ALIGNMENT
         slots = b"".join(narrow)
         if wide:
             slots += bytes(-len(slots) % 16) + b"".join(wide)
@@ -190,36 +195,34 @@ class ChainBuilder:
         if stopped_here and not site.is_point:
             result = call_result(self._isa, site, frame.registers)
         self._values += len(narrow) + len(wide)
-        full_id = int(function["hash"]) << 24 | site.id
-        self._add(int(function["resume"]), full_id, slots, objects, result)
+        full_id = function.hash << 24 | site.id
+        self._add(function.resume, full_id, slots, objects, result)
 
-    def _objects(self, frame: Frame, current: SavedRecord | None, *, stopped_here: bool) -> list[int]:
+    def _objects(
+        self, frame: Frame, function: Function, current: SavedRecord | None, *, stopped_here: bool
+    ) -> list[int]:
         """Addresses of the frame's stack objects."""
-        function = self._index.functions[frame.site.function]
-        count, first = int(function["objects"]), int(function["object"])
+        count = len(function.objects)
         if not count:
             return []
-        table = self._index.objects[first : first + count]
         if frame.site.in_resume:
             assert current is not None  # checked in _frame
             return list(struct.unpack(f"<{count}Q", self._walker.window.bytes(current.objects, 8 * count)))
         if stopped_here and self._is_bare(frame):
-            return self._place(table.tolist())
-        return [
-            frame.registers[register] + offset & MASK
-            for register, offset in zip(table["reg"].tolist(), table["offset"].tolist(), strict=True)
-        ]
+            return self._place(function.objects)
+        registers = frame.registers
+        return [registers[register] + offset & MASK for register, offset, _, _ in function.objects]
 
     def _is_bare(self, frame: Frame) -> bool:
         """The frame is not set up yet, or already taken down (shrink wrapping): its objects do not exist."""
         pushed = -(self._isa.return_address_offset or 0)
         return frame.cfa - frame.registers[self._isa.stack_pointer] == pushed
 
-    def _place(self, table: list[tuple[int, ...]]) -> list[int]:
+    def _place(self, table: Iterable[tuple[int, int, int, int]]) -> list[int]:
         """Fresh room for objects that do not exist yet."""
         addresses = []
         at = self._base
-        for _register, _pad, _offset, size, alignment in table:
+        for _register, _offset, size, alignment in table:
             at = at - size & -max(alignment, 1)
             addresses.append(at)
         return addresses
@@ -228,6 +231,11 @@ class ChainBuilder:
         self, enter: int, site: int, slots: bytes, objects: list[int], result: bytes = bytes(32)
     ) -> None:
         self._records.append(Record(enter, site, self._base, result, slots, objects))
+
+
+def _lowest_dynamic(function: Function, narrow: list[bytes]) -> int:
+    """The lowest live dynamic address, which such a function lists first; above everything, if there is none."""
+    return int.from_bytes(narrow[0], "little") if function.has_dynamic else MASK
 
 
 CLOCK_NANOSLEEP = 115

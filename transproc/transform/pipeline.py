@@ -29,7 +29,7 @@ from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
 from transproc.transform import address_space, files, threads
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import encode
+from transproc.transform.frames import encode, encoded_size
 from transproc.transform.threads import Thread
 
 
@@ -142,7 +142,7 @@ class _Transformation:
                     vma.fdflags = self.source_isa.convert_open_flags(vma.fdflags, self.isa)
         with self._timed("stacks"):
             chains = [thread.chain for _, thread in found]
-            size = len(encode(chains, 0)[0])
+            size = encoded_size(chains)
             start = address_space.add_records(mm, size, target.isa.address_limit)
             data, innermost = encode(chains, start)
             for (image, thread), record in zip(found, innermost, strict=True):

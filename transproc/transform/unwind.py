@@ -50,7 +50,11 @@ class Window:
 
     def u64(self, address: int) -> int:
         """The word at an address."""
-        return int.from_bytes(self.bytes(address, 8), "little")
+        offset = address & CHUNK - 1
+        chunk = self._chunks.get(address - offset)
+        if chunk is None or offset > CHUNK - 8:
+            return int.from_bytes(self.bytes(address, 8), "little")
+        return int.from_bytes(chunk[offset : offset + 8], "little")
 
 
 @dataclass(frozen=True)

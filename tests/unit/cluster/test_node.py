@@ -35,6 +35,7 @@ class Server:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.children: list[asyncio.subprocess.Process] = []
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -64,6 +65,7 @@ class Server:
             "sh", "-c", command, stdin=pipe, stdout=pipe, stderr=pipe
         )
         assert child.stdin and child.stdout and child.stderr
+        self.children.append(child)
         feeder = asyncio.create_task(pass_on(process.stdin, child.stdin))
         await asyncio.gather(pass_on(child.stdout, process.stdout), pass_on(child.stderr, process.stderr))
         if process.channel.is_closing():
@@ -83,6 +85,14 @@ class Server:
     async def _stop(self) -> None:
         self.acceptor.close()
         await self.acceptor.wait_closed()
+        for child in self.children:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def close(self) -> None:
         self.call(self._stop())

@@ -18,7 +18,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int go, cleaned;
 static pthread_key_t key;
-static sem_t started;
+static sem_t started, requested;
 static int p[2];
 
 static void destroyed(void *value) { __atomic_fetch_add(&cleaned, (int)(intptr_t)value, __ATOMIC_SEQ_CST); }
@@ -71,7 +71,7 @@ static void *disabled(void *value)
 {
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, 0);
 	sem_post(&started);
-	usleep(20000);
+	sem_wait(&requested); /* so that the request comes while it is disabled, however slow the machine */
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, 0);
 	*(int *)value += 1;
 	pthread_testcancel();
@@ -88,6 +88,7 @@ static void cancel(const char *name, void *(*function)(void *))
 		sem_wait(&started);
 		if (i % 2) usleep(200);
 		pthread_cancel(thread);
+		if (function == disabled) sem_post(&requested);
 		pthread_join(thread, &result);
 		if (result != PTHREAD_CANCELED) printf("%s: not cancelled\n", name);
 	}
@@ -111,6 +112,7 @@ int main(void)
 	}
 	printf("total %ld cleaned %d mine %d\n", total, cleaned, counter);
 	sem_init(&started, 0, 0);
+	sem_init(&requested, 0, 0);
 	pipe(p);
 	cancel("read", blocked);
 	cancel("wait", waiting);

@@ -1,0 +1,1 @@
+"""What transproc costs, measured: run time, transformation, downtime and size. `scripts/bench` runs it."""

@@ -1,0 +1,114 @@
+"""Real programs migrate between real kernels of both ISAs, and nothing differs from an unmigrated run.
+
+Each program is stopped at exact equivalence points, so that short ones can be moved too; the numbers come from a seed
+that is part of the test's name. The whole set with ten hops and more seeds: `scripts/rehearse-all`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
+from transproc.cluster.job import Job, JobStore
+from transproc.cluster.node import SshNode, read
+from transproc.cluster.place import Place
+from transproc.cluster.rehearsal import Plan, Rehearsal
+from transproc.cluster.start import Program as Start
+from transproc.lab.machine import Lab
+from transproc.toolchain.driver import execute
+from transproc.toolchain.options import parse
+from transproc.toolchain.sysroot import toolchain
+from transproc.transform import pipeline
+
+pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
+
+HOPS = 2
+LATEST = 20
+"""Sites between two migrations, at most: even the smallest program has more than HOPS * LATEST."""
+CHOSEN = {
+    *(
+        "recursion",
+        "vectors",
+        "locals",
+        "vla",
+        "varargs",
+        "callbacks",
+        "statics",
+        "floats",
+        "heap",
+        "threads",
+    ),
+    *(
+        "forks",
+        "files",
+        "pipes",
+        "signals",
+        "npb-cg",
+        "blocked-read",
+        "blocked-epoll",
+        "blocked-futex",
+        "blocked-sleep",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SshNode]]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    lab.up()
+    found = {node.name: node for node in read(lab.directory / "nodes.toml")}
+    yield found
+    for node in found.values():
+        node.close()
+    lab.down()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("programs")
+
+
+def compiled(program: Program, directory: Path) -> Path:
+    binary = directory / program.source.stem
+    if not binary.exists():
+        words = [*CFLAGS, "-O2", "-g", str(program.source), *LIBRARIES, "-o", str(binary)]
+        execute(parse(words), toolchain())
+    return binary
+
+
+@pytest.mark.parametrize(
+    "program", [p for p in programs() if p.name in CHOSEN], ids=lambda program: program.name
+)
+def test_a_migrated_run_equals_an_unmigrated_one(
+    program: Program, nodes: dict[str, SshNode], built: Path, tmp_path: Path
+) -> None:
+    stdin = None
+    if program.stdin:
+        stdin = tmp_path / "stdin"
+        stdin.write_text(program.stdin)
+    start = Start(
+        [str(compiled(program, built)), *program.arguments("smoke")],
+        stdin=stdin,
+        env=dict(program.environment),
+    )
+    chance = random.Random(program.name)
+    at = [chance.randint(1, LATEST) for _ in range(HOPS)]
+
+    def place_of(job: Job, name: str) -> Place:
+        return Place(nodes[name], job)
+
+    verdict = Rehearsal(
+        JobStore(tmp_path / "jobs"),
+        start,
+        ["x86", "arm"],
+        place_of,
+        transform=pipeline.transform,
+        plan=Plan(at=at),
+    ).run()
+    assert verdict.differences == []
+    assert not verdict.missed
+    assert [(hop.source, hop.target) for hop in verdict.hops] == [("x86", "arm"), ("arm", "x86")]
