@@ -53,7 +53,9 @@ def measure(workload: Workload, directory: Path, *, pairs: int, instructions: bo
             statistics.median(a / c for a, _, c in rounds),
         )
         if instructions:
-            result.instructions = {isa: _instruction_ratio(workload, directory, isa) for isa in ("x86_64", "aarch64")}
+            result.instructions = {
+                isa: _instruction_ratio(workload, directory, isa) for isa in ("x86_64", "aarch64")
+            }
         step.detail = f"{result.ratio:.3f}"
     return result
 
@@ -117,7 +119,9 @@ def _plugin(directory: Path) -> Path:
     for version in PLUGIN_VERSIONS:
         made = directory / f"count{version}.so"
         run(["clang-19", "-shared", "-fPIC", "-O2", f"-DVERSION={version}", PLUGIN, "-o", made])
-        done = run(["qemu-x86_64", "-plugin", f"{made},out=/dev/null", shutil.which("true") or "true"], check=False)
+        done = run(
+            ["qemu-x86_64", "-plugin", f"{made},out=/dev/null", shutil.which("true") or "true"], check=False
+        )
         if done.returncode == 0:
             return made
     raise CommandError(["qemu-x86_64"], 1, "no version of the plugin interface fits")

@@ -63,7 +63,10 @@ def cases(*, quick: bool) -> list[Case]:
         Case("nbody", SOURCE / "examples/nbody/nbody.c", ["100", "500000"]),
         Case("npb-mg A", programs / "npb/mg.c", ["A"]),
         Case("threads", programs / "threads.c", ["10000000"]),
-        *(Case(f"{mb} MB", programs / "big.c", [str(mb), "100000"], after) for mb, after in ((10, 0.5), (100, 1))),
+        *(
+            Case(f"{mb} MB", programs / "big.c", [str(mb), "100000"], after)
+            for mb, after in ((10, 0.5), (100, 1))
+        ),
         *(Case(f"{count} frames", deep, [str(count)]) for count in (1000, 10_000)),
     ]
     if quick:
@@ -76,7 +79,10 @@ def cases(*, quick: bool) -> list[Case]:
 def measure(case: Case, directory: Path) -> Transformation:
     """Starts, stops and dumps the program, and transforms the dump several times."""
     program = WITH_PASS.build(case.source, directory)
-    with log.step(f"transform {case.name}") as step, _dumped(case, program, directory) as (image, pause, dump):
+    with (
+        log.step(f"transform {case.name}") as step,
+        _dumped(case, program, directory) as (image, pause, dump),
+    ):
         runs = []
         for _ in range(REPEATS):
             start = time.perf_counter()

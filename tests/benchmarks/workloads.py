@@ -18,7 +18,18 @@ NPB_PREFIX = "npb-"
 NPB_CLASS = {"npb-ep": "S"}
 """Class A of the others takes a second or so."""
 
-OTHERS = ("mixed", "recursion", "heap", "callbacks", "scalars", "structs", "locals", "vla", "varargs", "floats")
+OTHERS = (
+    "mixed",
+    "recursion",
+    "heap",
+    "callbacks",
+    "scalars",
+    "structs",
+    "locals",
+    "vla",
+    "varargs",
+    "floats",
+)
 OTHERS += ("vectors", "jumps", "args")
 
 

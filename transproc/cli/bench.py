@@ -1,23 +1,54 @@
-"""`transproc bench`: how long migrations take, step by step."""
+"""`transproc bench`: how long migrations take, step by step; and the NAS Parallel Benchmarks."""
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
+import tempfile
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from transproc.cli import common
+from transproc import log
+from transproc.cli import common, npb
 from transproc.cluster.job import Hop, Job, JobStore
 from transproc.cluster.migration import Migration
+from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
 from transproc.cluster.start import Program, discard, start
 from transproc.cluster.transfer import human
+from transproc.errors import TransprocError
 from transproc.transform import pipeline
 
 
-def bench(
+class OneDefault(TyperGroup):
+    """`bench PROG` is `bench migrate PROG`: what is not the name of a command begins the arguments of the first one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the default command's name before its arguments."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = [next(iter(self.commands)), *args]
+        return list(super().parse_args(ctx, args))
+
+
+app = typer.Typer(cls=OneDefault, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Measures migrations: of a program of yours, to and fro, or of the NAS Parallel Benchmarks.
+
+    \b
+    Examples:
+      transproc bench --hops 10 -- ./nbody 100000
+      transproc bench npb --src NPB3.3-SER-C --class S --hops 2
+    """
+
+
+@app.command(context_settings=common.PASS_ON)
+def migrate(
     program: Annotated[str, common.PROGRAM],
     arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
     *,
@@ -28,11 +59,7 @@ def bench(
 ) -> None:
     """Migrates PROG to and fro while it runs, and prints the times of each step and the downtime, in milliseconds.
 
-    PROG must run long enough for all migrations; it is ended after the last one.
-
-    \b
-    Example:
-      transproc bench --hops 10 -- ./nbody 100000
+    PROG must run long enough for all migrations; it is ended after the last one. The word 'migrate' may be left out.
     """
     done = _migrate(common.program(program, arguments), common.two_nodes(nodes), hops, every / 1000)
     if as_json:
@@ -43,6 +70,82 @@ def bench(
     rows.append(_row("downtime", [hop.downtime for hop in done]))
     common.table(rows, ("STEP", "MEDIAN", "MIN", "MAX"))
     typer.echo(f"sent {human(statistics.median(hop.bytes_sent for hop in done))} each time")
+
+
+@app.command("npb")
+def suite(
+    source: Annotated[
+        Path, typer.Option("--src", metavar="DIR", help="NPB3.3-SER-C, as SNU published it. Not changed.")
+    ],
+    *,
+    which: Annotated[str, typer.Option("--class", metavar="S|W|A|B|C", help="Size of the problems.")] = "S",
+    hops: Annotated[int, typer.Option("--hops", min=1, help="Migrations of each program.")] = 2,
+    only: Annotated[str, typer.Option("--only", metavar="CG,EP,…", help="Of the programs, these.")] = "",
+    seed: Annotated[int, typer.Option("--seed", help="Of the random moments.")] = 1,
+    nodes: Annotated[str, common.NODES] = "x86,arm",
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 3600.0,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Compiles the programs of the suite with transproc-cc and rehearses each: do its results stay the same, bit for bit?
+
+    Exits with 0 only if every program that the directory holds passes.
+    """
+    if which not in npb.CLASSES or len(which) != 1:
+        raise typer.BadParameter(f"{which}: expected one of {', '.join(npb.CLASSES)}", param_hint="'--class'")
+    chosen = set(only.upper().split(",")) if only else set(npb.PROGRAMS)
+    pair = common.two_nodes(nodes)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="transproc-npb-") as work:
+        for made in npb.build(source, Path(work), which, chosen):
+            results.append(_rehearse(made, pair, Plan(hops, seed=seed), timeout))
+    if as_json:
+        common.show_json(results)
+    else:
+        common.table(
+            [_line(result) for result in results], ("PROGRAM", "RESULT", "MIGRATIONS", "DOWNTIME", "RUN")
+        )
+    if not all(result["passed"] for result in results):
+        raise typer.Exit(1)
+
+
+def _rehearse(made: npb.Outcome, nodes: list[str], plan: Plan, timeout: float) -> dict[str, Any]:
+    """The result of one program, for JSON."""
+    result: dict[str, Any] = {"program": made.name, "passed": False, "problem": made.problem}
+    if made.binary is None:
+        return result
+    with log.step(f"rehearse {made.name}") as step:
+        try:
+            verdict = Rehearsal(
+                JobStore(),
+                Program([str(made.binary)]),
+                nodes,
+                common.place_of,
+                transform=pipeline.transform,
+                plan=plan,
+                timeout=timeout,
+            ).run()
+        except TransprocError as error:
+            return {**result, "problem": str(error)}
+        step.detail = "identical" if verdict.passed else "FAILED"
+    return {**result, **dataclasses.asdict(verdict), "passed": verdict.passed, "problem": _problem(verdict)}
+
+
+def _problem(verdict: Verdict) -> str:
+    late = [f"{verdict.missed} migrations came too late"] if verdict.missed else []
+    return "; ".join([*late, *verdict.differences])
+
+
+def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    hops = result.get("hops", [])
+    downtime = f"{statistics.median(hop['downtime'] for hop in hops):.2f} s" if hops else "-"
+    seconds = f"{result['plain_seconds']:.1f} s, {result['moved_seconds']:.1f} s" if hops else "-"
+    return (
+        result["program"],
+        "identical" if result["passed"] else f"FAILED: {result['problem']}",
+        str(len(hops)),
+        downtime,
+        seconds,
+    )
 
 
 def _migrate(program: Program, nodes: list[str], hops: int, pause: float) -> list[Hop]:
@@ -65,6 +168,3 @@ def _migrate(program: Program, nodes: list[str], hops: int, pause: float) -> lis
 def _row(name: str, seconds: list[float]) -> tuple[str, str, str, str]:
     median, low, high = (f"{1000 * f(seconds):.1f}" for f in (statistics.median, min, max))
     return name, median, low, high
-
-
-app = common.application(bench, context_settings=common.PASS_ON)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from transproc.binary.pair import PairStore
-from transproc.cluster import transfer
+from transproc.cluster import preflight, transfer
 from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.cluster.transfer import human
@@ -68,14 +68,7 @@ class Move:
             )
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
-        self.source.check_criu()
-        self.target.check_criu()
-        taken = self.target.taken(self.source.threads(self.job.pid))
-        if taken:
-            raise TransprocError(
-                f"node {self.target.node.name}: process ids in use: {', '.join(map(str, taken))}",
-                hint="a process keeps its ids when it moves; end those processes, or start the job again",
-            )
+        preflight.check(self.job, self.source, self.target)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def prepare(self) -> str:

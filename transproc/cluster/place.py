@@ -24,9 +24,10 @@ from pathlib import Path
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import TransprocError, UnsupportedError
+from transproc.process import inspect
 from transproc.process.build import build
 from transproc.process.criu import MINIMUM, Criu
-from transproc.process.pause import Launch, Pause, Tool
+from transproc.process.pause import Launch, Pause, ProcessState, Tool
 
 
 class Liveness(StrEnum):
@@ -44,6 +45,14 @@ class PauseRequest:
     at: int | None = None
     count: int | None = None
     timeout: float = 10.0
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a node offers: bytes that are free where jobs are kept, and the size of its pages."""
+
+    free: int
+    page: int
 
 
 class Place:
@@ -79,6 +88,13 @@ class Place:
                 f"node {self.node.name}: criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
                 hint=f"'transproc doctor {self.node.name}' says what else it lacks",
             )
+
+    @cached_property
+    def room(self) -> Room:
+        """Asked once; what a node does not tell counts as plenty, and as usual."""
+        lines = self._shell(_ROOM, str(DATA)).stdout.decode().splitlines()
+        facts = dict(line.split("=", 1) for line in lines)
+        return Room(int(facts.get("free") or 1 << 40) * 1024, int(facts.get("page") or 4) * 1024)
 
     # --- the directory -----------------------------------------------------------------------------------------
 
@@ -118,9 +134,19 @@ class Place:
             return Liveness.GONE
         return Liveness.STOPPED if state == "T" else Liveness.RUNNING
 
-    def threads(self, pid: int) -> list[int]:
-        """Ids of all processes and threads of the tree."""
-        return [thread.tid for process in self.tool.status(pid) for thread in process.threads]
+    def tree(self, pid: int) -> list[ProcessState]:
+        """The processes and threads of the tree; empty if there is none."""
+        return self.tool.status(pid)
+
+    def inspect(self, processes: Sequence[ProcessState]) -> list[inspect.View]:
+        """What /proc tells about them: one look, which does not stop them."""
+        done = self._shell(inspect.SCRIPT, *(str(process.pid) for process in processes))
+        return inspect.parse(done.stdout.decode(errors="replace"))
+
+    def sizes(self, paths: Sequence[str]) -> list[int | None]:
+        """Bytes of each of these files; None for one that is not there."""
+        words = self._shell(_SIZES, *paths).stdout.decode().split()
+        return [None if word == "-" else int(word) for word in words]
 
     def taken(self, ids: Sequence[int]) -> list[int]:
         """Which of these ids are in use on the node."""
@@ -217,6 +243,19 @@ _STATE = """
 case $(readlink "/proc/$1/exe") in
 "$2" | "$2 (deleted)") sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$1/status" ;;
 esac
+"""
+
+# A device's size is its major number and a comma: nobody asks for those.
+_SIZES = """
+for f; do
+  ls -lnLd "$f" 2>/dev/null | { read -r mode links user group size rest; echo "${size:--}"; }
+done
+"""
+
+_ROOM = """
+mkdir -p "$1"
+echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
+echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
 """
 
 _TAKEN = 'for t; do [ ! -e "/proc/$t" ] || echo "$t"; done'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import shlex
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -48,7 +49,15 @@ def _loop() -> asyncio.AbstractEventLoop:
     thread = threading.Thread(target=loop.run_forever, name="transproc-ssh", daemon=True)
     thread.start()
 
+    async def cancel_all() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def end() -> None:
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(2)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

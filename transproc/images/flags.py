@@ -99,3 +99,6 @@ _FIELDS = {
     FileType.BPFMAP: "bpf",
     FileType.PIDFD: "pidfd",
 }
+
+PORTABLE_DEVICES = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"})
+"""Character devices without state: every machine has them, and a restore opens them by these names."""

@@ -25,7 +25,9 @@ OBJCOPY = "llvm-objcopy-19"
 TIMED_OUT = 124
 """Status that `run` gives to a program that was ended at its time limit."""
 _RENAMED = ("printf", "fprintf", "sprintf", "snprintf", "vprintf", "vfprintf", "vsprintf", "vsnprintf")
-_COUNTS = re.compile(rb"^stress: hooks \d+ .* migrations (\d+) frames (\d+) refused (\d+)$", re.MULTILINE)
+_COUNTS = re.compile(
+    rb"^stress: hooks \d+ stops (\d+) .* migrations (\d+) frames (\d+) refused (\d+)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ def modes(seed: int, platform: Platform, migrations: int) -> list[Mode]:
 
 @dataclass
 class Counts:
-    """What stressed runs did."""
+    """What stressed runs did; `stops` are breakpoints at which they were asked to migrate."""
 
+    stops: int = 0
     migrations: int = 0
     frames: int = 0
     refused: int = 0
 
     def __iadd__(self, other: Counts) -> Counts:
+        self.stops += other.stops
         self.migrations += other.migrations
         self.frames += other.frames
         self.refused += other.refused

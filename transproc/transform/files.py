@@ -7,12 +7,10 @@ import struct
 
 from transproc.binary.pair import Binary
 from transproc.errors import UnsupportedError
-from transproc.images.flags import FileType
+from transproc.images.flags import PORTABLE_DEVICES, FileType
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.isa import Isa
 
-PORTABLE_DEVICES = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"})
-"""Character devices without state: every machine has them."""
 UNSUPPORTED = {
     FileType.PACKET_SOCKET: "a packet socket",
     FileType.TUNNEL: "a tun/tap device",

@@ -12,6 +12,7 @@ from typing import IO, Any
 from transproc.cluster import place
 from transproc.cluster.base import DATA, Node, Result
 from transproc.errors import CommandError, NodeError
+from transproc.process import inspect
 
 PID = 4711
 STATES = {"running": b"S\n", "stopped": b"T\n"}
@@ -31,6 +32,11 @@ class FakeNode(Node):
         self.restores_as = "stopped"
         self.criu = "4.1.1"
         self.lost_at: str | None = None
+        self.free, self.page = 1 << 20, 4
+        self.sizes: dict[str, int] = {}
+        self.executable = str(DATA / "jobs/j/bin/prog")
+        self.proc: list[str] = []
+        """What `inspect.SCRIPT` prints of the process besides its executable."""
 
     def run(self, argv: Sequence[str | PurePosixPath], **options: Any) -> Result:
         words = [str(word) for word in argv]
@@ -91,6 +97,15 @@ class FakeNode(Node):
     def _taken(self, words: list[str]) -> bytes:
         return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
 
+    def _inspect(self, words: list[str]) -> bytes:
+        return "\n".join([f"== process {words[4]}", self.executable, *self.proc, ""]).encode()
+
+    def _room(self, words: list[str]) -> bytes:
+        return f"free={self.free}\npage={self.page}\n".encode()
+
+    def _sizes(self, words: list[str]) -> bytes:
+        return "".join(f"{self.sizes.get(word, '-')}\n" for word in words[4:]).encode()
+
     def _pause(self, words: list[str]) -> bytes:
         self.processes[_pid(words)] = "stopped"
         return _answer(pid=PID, milliseconds=1, steps=0, threads=[])
@@ -129,6 +144,9 @@ def operation_of(words: list[str]) -> str:
         place._TAKEN: "taken",
         place._CLAIM: "claim",
         place._REMOVE: "remove",
+        place._ROOM: "room",
+        place._SIZES: "sizes",
+        inspect.SCRIPT: "inspect",
     }
     if words[0] == "sh":
         return scripts.get(words[2], "shell")

@@ -1,0 +1,79 @@
+"""Size of pairs and time to compile, against plain static binaries."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.workloads import NATIVE, PLAIN, WITH_PASS, Variant, Workload
+from transproc import log
+from transproc.binary.elf import Elf
+from transproc.run import run
+
+RESUME = ".text.resume"
+
+
+@dataclass
+class Size:
+    """Bytes. `text`: the x86_64 binary's code; `file`: that binary, stripped of debug information and symbols, site index kept;
+    `pair`: both files likewise."""
+
+    name: str
+    text: int
+    plain_text: int
+    file: int
+    plain_file: int
+    pair: int
+    index: int
+    """Bytes of the site index."""
+    compile_seconds: float
+    plain_seconds: float
+    native_seconds: float
+
+
+def measure(workload: Workload, directory: Path, *, repeats: int) -> Size:
+    """Builds, strips, compiles repeatedly."""
+    with log.step(f"size of {workload.name}"):
+        pair = [_stripped(WITH_PASS, workload, directory, isa) for isa in ("x86_64", "aarch64")]
+        plain = _stripped(PLAIN, workload, directory, "x86_64")
+        times = [_compile_seconds(v, workload, directory, repeats) for v in (WITH_PASS, PLAIN, NATIVE)]
+    return Size(
+        workload.name,
+        _text(pair[0]),
+        _text(plain),
+        pair[0].stat().st_size,
+        plain.stat().st_size,
+        sum(path.stat().st_size for path in pair),
+        len(Elf(pair[0]).section(".transproc.sites") or b""),
+        *times,
+    )
+
+
+def _stripped(variant: Variant, workload: Workload, directory: Path, isa: str) -> Path:
+    binary = variant.build(workload.source, directory, isa)
+    copy = directory / f"stripped.{workload.name}.{variant.name}.{isa}"
+    run(["llvm-strip-19", "--keep-section=.transproc.sites", binary, "-o", copy])
+    return copy
+
+
+def _text(binary: Path) -> int:
+    """Bytes in executable sections."""
+    lines = run(["llvm-size-19", "-A", binary]).stdout.decode().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(".text"))
+
+
+def _compile_seconds(variant: Variant, workload: Workload, directory: Path, repeats: int) -> float:
+    """The shortest of several: what disturbs only adds."""
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        variant.compile(workload.source, directory / "size.o")
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+def mean_ratio(pairs: list[tuple[float, float]]) -> float:
+    """Geometric mean of quotients."""
+    return statistics.geometric_mean(a / b for a, b in pairs)

@@ -1,0 +1,88 @@
+"""What can be known to fail before a process is touched: the nodes, the room on them, and what the process holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transproc.cluster.job import Job
+from transproc.cluster.node import DATA
+from transproc.cluster.place import Place
+from transproc.cluster.transfer import human
+from transproc.errors import TransprocError, UnsupportedError
+from transproc.isa import by_name
+from transproc.process import inspect
+from transproc.process.inspect import View
+from transproc.process.pause import ProcessState
+
+
+def check(job: Job, source: Place, target: Place) -> None:
+    """Raises `UnsupportedError` for what cannot be moved at all, `TransprocError` for what stands in the way now."""
+    _check_nodes(source, target)
+    processes = source.tree(job.pid)
+    _check_compiled(job, processes)
+    views = source.inspect(processes)
+    same = source.node.isa == target.node.isa
+    found = inspect.problems(views, program=source.program, target=None if same else by_name(target.node.isa))
+    if found:
+        raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)
+    _check_ids(target, processes)
+    _check_files(views, target)
+    _check_room(views, source, target)
+
+
+def _check_nodes(source: Place, target: Place) -> None:
+    for place in (source, target):
+        place.check_criu()
+        page, expected = place.room.page, by_name(place.node.isa).page_size
+        if page != expected:
+            raise UnsupportedError(
+                f"node {place.node.name}: has pages of {page} bytes, expected {expected}",
+                hint="boot a kernel with pages of 4 KiB there (CONFIG_ARM64_4K_PAGES)",
+            )
+
+
+def _check_compiled(job: Job, processes: Sequence[ProcessState]) -> None:
+    for process in processes:
+        # A zombie has no executable: it moves as what it is.
+        if not process.index and not all(thread.state in "ZX" for thread in process.threads):
+            raise UnsupportedError(
+                f"process {process.pid} of job {job.name} executes a program that was not linked by transproc-cc",
+                hint="compile the program, and what it executes, with transproc-cc",
+            )
+
+
+def _check_ids(target: Place, processes: Sequence[ProcessState]) -> None:
+    taken = target.taken([thread.tid for process in processes for thread in process.threads])
+    if taken:
+        raise TransprocError(
+            f"node {target.node.name}: process ids in use: {', '.join(map(str, taken))}",
+            hint="a process keeps its ids when it moves; end those processes, or start the job again",
+        )
+
+
+def _check_files(views: Sequence[View], target: Place) -> None:
+    """CRIU opens files by their paths, and wants those that were open to have the same size."""
+    wanted = inspect.outside(views, target.directory)
+    hint = "let the program keep its files in its working directory, which moves with it, or copy them there first"
+    for (path, size), found in zip(wanted.items(), target.sizes(list(wanted)) if wanted else [], strict=True):
+        if found is None:
+            raise TransprocError(
+                f"node {target.node.name}: the program uses {path}, which is not there", hint=hint
+            )
+        if size is not None and size != found:
+            raise TransprocError(
+                f"node {target.node.name}: the program has opened {path}: expected {size} bytes, found {found}",
+                hint=hint,
+            )
+
+
+def _check_room(views: Sequence[View], source: Place, target: Place) -> None:
+    """The image holds at least the private memory; it lies on the source first, then on the target."""
+    needed = sum(view.memory for view in views)
+    for place in (source, target):
+        free = place.room.free
+        if free < needed:
+            raise TransprocError(
+                f"node {place.node.name}: {human(free)} are free in {DATA}, the image needs {human(needed)}",
+                hint="make room there, or move the job to another node",
+            )

@@ -1,0 +1,224 @@
+"""What /proc tells about a running tree, and what of it forbids a migration: known before the process is touched.
+
+The node runs `SCRIPT` once; all judging is done here, on its text. What is not visible there (what a CRIU image alone
+shows) is refused later, by CRIU or the transformer, and the process then runs on as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from transproc.images.flags import PORTABLE_DEVICES
+from transproc.isa import Isa
+
+SCRIPT = """
+export LC_ALL=C
+for p; do
+  d=/proc/$p
+  echo "== process $p"; readlink "$d/exe"
+  echo "== directory"; readlink "$d/cwd"
+  echo "== status"; cat "$d"/task/*/status
+  echo "== maps"; cat "$d/maps"
+  echo "== links"; ls -ln "$d/fd"
+  echo "== files"; ls -lnL "$d/fd"
+  echo "== tcp"; cat "$d/net/tcp" "$d/net/tcp6"
+done 2>/dev/null
+:
+"""
+"""For a shell whose arguments are process ids. Of a process that ends meanwhile there is less, or nothing."""
+
+TERMINALS = ("/dev/tty", "/dev/ptmx", "/dev/pts/")
+"""CRIU carries pseudo-terminals over when both ends are in the tree."""
+DUMPABLE = frozenset({"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify"})
+"""Anonymous inodes that mean the same on another machine; others (io_uring, bpf, perf_event…) belong to one kernel."""
+SETTLED = ("07", "0A")
+"""TCP_CLOSE and TCP_LISTEN (include/net/tcp_states.h): no peer that would have to follow."""
+KERNEL_MAPPINGS = ("[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]")
+"""Made anew on the target, wherever they were."""
+SHARED_MEMORY = "/dev/shm/"
+PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
+
+_LINK = re.compile(r"\S+ +\d+ .* (\d+) -> (.*)")
+_FILE = re.compile(r"(\S)\S* +\d+ +\d+ +\d+ +(?:(\d+)|\d+, *\d+) .* (\d+)")
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ +\d+ *(.*)")
+_DELETED = " (deleted)"
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """An open file: where its link leads, the letter that `ls` shows for its type, its size in bytes."""
+
+    number: int
+    link: str
+    type: str = "-"
+    size: int = 0
+
+    @property
+    def inode(self) -> str:
+        """Of a socket, as /proc/net lists it."""
+        return self.link.removeprefix("socket:[").removesuffix("]")
+
+
+@dataclass
+class View:
+    """One process.
+
+    `seccomp`: mode by thread; `memory`: bytes of private memory, which an image holds; `connected`: inodes of TCP sockets with a
+    peer, of the whole network namespace.
+    """
+
+    pid: int
+    executable: str = ""
+    directory: str = ""
+    seccomp: dict[int, int] = field(default_factory=dict)
+    memory: int = 0
+    mappings: list[tuple[int, int, str]] = field(default_factory=list)
+    descriptors: list[Descriptor] = field(default_factory=list)
+    connected: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a tree cannot be moved, and what its user can do about it."""
+
+    message: str
+    hint: str
+
+
+def parse(text: str) -> list[View]:
+    """The processes that are in the output of `SCRIPT`."""
+    views = []
+    for part in re.split(r"^== process ", text, flags=re.MULTILINE)[1:]:
+        head, *sections = re.split(r"^== (?=[a-z]+$)", part, flags=re.MULTILINE)
+        pid, _, executable = head.partition("\n")
+        if executable.strip():  # else it has ended, or is a zombie
+            lines = {name: body.splitlines() for name, _, body in (s.partition("\n") for s in sections)}
+            views.append(_view(int(pid), executable.strip("\n"), lines))
+    return views
+
+
+def problems(views: Iterable[View], *, program: str, target: Isa | None) -> list[Problem]:
+    """Everything that forbids to move the tree. `program`: the job's executable; `target`: None for the same ISA."""
+    found = []
+    for view in views:
+        found += [*_executable(view, program), *_descriptors(view), *_mappings(view)]
+        if target is not None:
+            found += [*_seccomp(view), *_beyond(view, target)]
+    return list(dict.fromkeys(found))
+
+
+def outside(views: Iterable[View], directory: str) -> dict[str, int | None]:
+    """Files beyond the job's `directory` that a restore opens by their paths; with the size that an open one must have there."""
+    found: dict[str, int | None] = {}
+    for view in views:
+        found |= dict.fromkeys([view.directory, *(name for _, _, name in view.mappings)])
+    for view in views:
+        found |= {d.link: d.size if d.type == "-" else None for d in view.descriptors if d.type in "-d"}
+    return {
+        path: size
+        for path, size in found.items()
+        if path.startswith("/") and not path.endswith(_DELETED) and not path.startswith(PSEUDO_FILES)
+        and not PurePosixPath(path).is_relative_to(directory)
+    }  # fmt: skip
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
+    view = View(pid, executable, "".join(lines.get("directory", [])[:1]))
+    _read_status(view, lines.get("status", []))
+    for line in lines.get("maps", []):
+        if match := _MAPPING.fullmatch(line):
+            view.mappings.append((int(match[1], 16), int(match[2], 16), match[3]))
+    types = {int(m[3]): (m[1], int(m[2] or 0)) for m in map(_FILE.fullmatch, lines.get("files", [])) if m}
+    for match in filter(None, map(_LINK.fullmatch, lines.get("links", []))):
+        number = int(match[1])
+        view.descriptors.append(Descriptor(number, match[2], *types.get(number, ("?", 0))))
+    for words in map(str.split, lines.get("tcp", [])):
+        # sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode (Documentation/networking/proc_net_tcp.rst)
+        if len(words) > 9 and words[0].endswith(":") and words[3] not in SETTLED:
+            view.connected.add(words[9])
+    return view
+
+
+def _read_status(view: View, lines: list[str]) -> None:
+    """All threads' files, one behind the other (proc_pid_status(5)); memory is the same in each."""
+    tid = view.pid
+    for key, _, value in (line.partition(":") for line in lines):
+        if key == "Pid":
+            tid = int(value)
+        elif key == "Seccomp":
+            view.seccomp[tid] = int(value)
+        elif key == "RssAnon":
+            view.memory = int(value.split()[0]) * 1024
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+
+
+def _executable(view: View, program: str) -> Iterator[Problem]:
+    if view.executable.removesuffix(_DELETED) != program:
+        message = f"process {view.pid} executes {view.executable}, expected {program}: of another program there is no pair"
+        yield Problem(message, "let the program end what it has started, and migrate then")
+
+
+def _seccomp(view: View) -> Iterator[Problem]:
+    for tid, mode in view.seccomp.items():
+        if mode:
+            message = f"thread {tid} has a seccomp filter, which is bound to one ISA's system-call numbers"
+            yield Problem(message, "start the program without the filter")
+
+
+def _beyond(view: View, target: Isa) -> Iterator[Problem]:
+    limit = target.address_limit
+    for start, end, name in view.mappings:
+        if end > limit and name not in KERNEL_MAPPINGS:
+            yield Problem(
+                f"mapping {start:#x}-{end:#x} of process {view.pid} lies beyond {target.name}'s address limit {limit:#x}",
+                "let the program choose lower addresses (no MAP_FIXED up there), or start it on a node of that ISA",
+            )
+
+
+def _mappings(view: View) -> Iterator[Problem]:
+    for start, _, name in view.mappings:
+        what = None
+        if name.startswith("/SYSV"):
+            what = "System V shared memory, which belongs to one machine"
+        elif name.startswith("/[aio]"):
+            what = "a queue of io_setup, which belongs to one kernel"
+        elif name.startswith(SHARED_MEMORY) and not name.endswith(_DELETED):
+            what = f"the shared memory {name}, which is not in the job's directory"
+        elif name.startswith("/dev/") and not name.endswith(_DELETED) and not _is_portable(name):
+            what = f"the device {name}"
+        if what:
+            yield Problem(
+                f"process {view.pid} has mapped {what} (at {start:#x})", "unmap it before the migration"
+            )
+
+
+def _descriptors(view: View) -> Iterator[Problem]:
+    for descriptor in view.descriptors:
+        if what := _unmovable(view, descriptor):
+            yield Problem(
+                f"process {view.pid} has opened {what} (descriptor {descriptor.number})",
+                "close it before the migration",
+            )
+
+
+def _unmovable(view: View, descriptor: Descriptor) -> str | None:
+    link = descriptor.link
+    if link.startswith("socket:") and descriptor.inode in view.connected:
+        return "a TCP connection, whose peer would have to move along"
+    if link.startswith("anon_inode:") and link.removeprefix("anon_inode:") not in DUMPABLE:
+        return f"{link.removeprefix('anon_inode:').strip('[]')}, which belongs to one kernel"
+    if descriptor.type in "bc" and not _is_portable(link):
+        return f"the device {link}"
+    return None
+
+
+def _is_portable(path: str) -> bool:
+    return path in PORTABLE_DEVICES or path in TERMINALS or path.startswith(TERMINALS[-1])
