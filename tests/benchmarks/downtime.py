@@ -17,7 +17,6 @@ from pathlib import Path
 from tests.benchmarks.workloads import WITH_PASS
 from transproc import log
 from transproc.cli import common
-from transproc.cluster import transfer
 from transproc.cluster.job import Job, JobStore
 from transproc.cluster.migration import Migration
 from transproc.cluster.place import Place

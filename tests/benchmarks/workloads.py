@@ -19,18 +19,9 @@ NPB_CLASS = {"npb-ep": "S"}
 """Class A of the others takes a second or so."""
 
 OTHERS = (
-    "mixed",
-    "recursion",
-    "heap",
-    "callbacks",
-    "scalars",
-    "structs",
-    "locals",
-    "vla",
-    "varargs",
-    "floats",
+    *("mixed", "recursion", "heap", "callbacks", "scalars", "structs", "locals"),
+    *("vla", "varargs", "floats", "vectors", "jumps", "args"),
 )
-OTHERS += ("vectors", "jumps", "args")
 
 
 @dataclass(frozen=True)

@@ -29,31 +29,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 HOPS = 2
 LATEST = 20
 """Sites between two migrations, at most: even the smallest program has more than HOPS * LATEST."""
-CHOSEN = {
-    *(
-        "recursion",
-        "vectors",
-        "locals",
-        "vla",
-        "varargs",
-        "callbacks",
-        "statics",
-        "floats",
-        "heap",
-        "threads",
-    ),
-    *(
-        "forks",
-        "files",
-        "pipes",
-        "signals",
-        "npb-cg",
-        "blocked-read",
-        "blocked-epoll",
-        "blocked-futex",
-        "blocked-sleep",
-    ),
-}
+CHOSEN = set(
+    "recursion vectors locals vla varargs callbacks statics floats heap threads forks shared files pipes signals npb-cg "
+    "blocked-read blocked-epoll blocked-futex blocked-sleep".split()
+)
 
 
 @pytest.fixture(scope="module")

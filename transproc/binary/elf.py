@@ -7,6 +7,8 @@ The file is mapped, never read whole.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +17,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import NoteSection
 
@@ -81,18 +82,28 @@ class Elf:
                 self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise BinaryError(f"cannot be read: {error}", path=path) from error
-        try:
+        if self.data[:4] != b"\x7fELF":
+            raise BinaryError("not an ELF file", path=path)
+        with self._reading():
             self._elf = ELFFile(cast(Any, self.data))
             self.machine: int = self._elf.header["e_machine"]
             self.type: str = self._elf.header["e_type"]
-        except (ELFError, ValueError) as error:
-            raise BinaryError("not an ELF file", path=path) from error
         if self._elf.elfclass != 64 or not self._elf.little_endian:
             raise BinaryError("expected a 64-bit little-endian ELF file", path=path)
         machines = {"EM_X86_64": 62, "EM_AARCH64": 183}
         if self.machine not in machines:
             raise BinaryError(f"unknown machine {self.machine}", path=path)
         self.machine = machines[str(self.machine)]
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whatever pyelftools raises on a damaged file (it has no one exception for that) becomes a BinaryError."""
+        try:
+            yield
+        except BinaryError:
+            raise
+        except Exception as error:
+            raise BinaryError(f"is damaged: {error}", path=self.path) from error
 
     def __enter__(self) -> Elf:
         return self
@@ -124,26 +135,36 @@ class Elf:
     @cached_property
     def segments(self) -> list[Segment]:
         """All PT_LOADs by address."""
-        found = [
-            Segment(s["p_vaddr"], s["p_offset"], s["p_filesz"], s["p_memsz"], s["p_flags"])
-            for s in self._elf.iter_segments()
-            if s["p_type"] == "PT_LOAD"
-        ]
+        with self._reading():
+            found = [
+                Segment(s["p_vaddr"], s["p_offset"], s["p_filesz"], s["p_memsz"], s["p_flags"])
+                for s in self._elf.iter_segments()
+                if s["p_type"] == "PT_LOAD"
+            ]
+        for segment in found:
+            if segment.offset + segment.file_size > len(self.data):
+                raise BinaryError(
+                    f"segment {segment.address:#x} ends beyond the file", path=self.path, offset=segment.offset
+                )
+            if segment.file_size > segment.memory_size or segment.end > 1 << 64:
+                raise BinaryError(f"segment {segment.address:#x} has impossible sizes", path=self.path)
         return sorted(found, key=lambda segment: segment.address)
 
     @cached_property
     def build_id(self) -> bytes:
         """NT_GNU_BUILD_ID; empty if there is none."""
-        section = self._elf.get_section_by_name(".note.gnu.build-id")
-        if isinstance(section, NoteSection):
-            for note in section.iter_notes():
-                if note["n_type"] == "NT_GNU_BUILD_ID":
-                    return bytes.fromhex(note["n_desc"])
+        with self._reading():
+            section = self._elf.get_section_by_name(".note.gnu.build-id")
+            if isinstance(section, NoteSection):
+                for note in section.iter_notes():
+                    if note["n_type"] == "NT_GNU_BUILD_ID":
+                        return bytes.fromhex(note["n_desc"])
         return b""
 
     def section(self, name: str) -> memoryview | None:
         """The bytes of a section, or None if the file lacks it or it is empty."""
-        header = self._elf.get_section_by_name(name)
+        with self._reading():
+            header = self._elf.get_section_by_name(name)
         if header is None or header["sh_type"] == "SHT_NOBITS" or not header["sh_size"]:
             return None
         start, size = header["sh_offset"], header["sh_size"]
@@ -153,13 +174,16 @@ class Elf:
 
     def section_range(self, name: str) -> tuple[int, int]:
         """Address range of a section; (0, 0) if there is none."""
-        header = self._elf.get_section_by_name(name)
+        with self._reading():
+            header = self._elf.get_section_by_name(name)
         return (0, 0) if header is None else (header["sh_addr"], header["sh_addr"] + header["sh_size"])
 
     @cached_property
     def symbol_table(self) -> npt.NDArray[np.void]:
         """`.symtab` as rows of SYMBOL; empty for a stripped file."""
         raw = self.section(".symtab")
+        if raw is not None and len(raw) % SYMBOL.itemsize:
+            raise BinaryError("the symbol table is truncated", path=self.path)
         return np.frombuffer(b"" if raw is None else raw, SYMBOL)
 
     def symbol_name(self, offset: int) -> str:
@@ -184,7 +208,8 @@ class Elf:
     @property
     def dwarf(self) -> object:
         """pyelftools' DWARF information, without relocation (the file is linked)."""
-        return self._elf.get_dwarf_info(relocate_dwarf_sections=False)
+        with self._reading():
+            return self._elf.get_dwarf_info(relocate_dwarf_sections=False)
 
     def read_page(self, address: int) -> bytes | None:
         """The bytes that the kernel would map at a page of a PT_LOAD's file part; None elsewhere."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from transproc.binary.elf import Elf
 from transproc.errors import StackMapError, UnsupportedError
+from transproc.isa import by_machine
 
 MAGIC = b"TPSITES1"
 SECTION = ".transproc.sites"
@@ -71,6 +73,10 @@ NO_RESULT = 0xFFFFFFFF
 
 TRAP, TRAP_DONE, BOTTOM_MAIN, BOTTOM_THREAD, LOOP, RESUME_SYSCALL = 1, 2, 3, 4, 5, 6
 """Kinds of special addresses."""
+
+
+REGISTER, CONSTANT_VALUE, CONSTANT_INDEX = 1, 4, 5
+"""Kinds of locations that the check of an index tells apart; 2 and 3 are relative to a register."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +160,45 @@ class Index:
         (self.functions, self.sites, self.locations, self.constants) = tables[:4]
         (self.rows, self.saved, self.objects, self.specials, self._strings) = tables[4:]
         self.loop, self.syscall_resume, self.end, self.tp_offset, self.args = fields[31:36]
+        self._check()
         self._special = {int(s["pc"]): (int(s["kind"]), int(s["row"])) for s in self.specials}
         self._rules: dict[int, FrameRule] = {}
         self._sites: dict[int, Site] = {}
         self._calls: dict[int, Site | None] = {}
         self._functions: dict[int, Function] = {}
         self._values: dict[int, list[tuple[int, int, int, int]]] = {}
+
+    def _check(self) -> None:
+        """All that a table says about another one: a damaged index must not be found out in the middle of a stack."""
+        registers = np.zeros(1 << 16, np.bool_)
+        registers[[register.dwarf for register in by_machine(self.machine).registers]] = True
+        kind, offset = self.locations["kind"], self.locations["offset"]
+        live = self.sites["location"].astype(np.int64) + self.sites["narrow"] + self.sites["wide"]
+        rules = {
+            "a site's function": _within(self.sites["function"], self.functions),
+            "a site's frame rule": _within(self.sites["row"], self.rows),
+            "a site's values": _within(live, self.locations, end=True),
+            "the order of sites": _ascending(self.sites["pc"]),
+            "the order of functions": _ascending(self.functions["address"]),
+            "a function's name": _within(self.functions["name"], self._strings),
+            "a function's objects": _slices(self.functions, "object", "objects", self.objects),
+            "a frame rule's registers": _slices(self.rows, "saved", "saved_count", self.saved),
+            "a frame rule's base": bool(registers[self.rows["cfa_reg"]].all()),
+            "a saved register": bool(registers[self.saved["reg"]].all()),
+            "an object's register": bool(registers[self.objects["reg"]].all()),
+            "a value's kind": bool(((kind >= REGISTER) & (kind <= CONSTANT_INDEX)).all()),
+            "a value's register": bool((registers[self.locations["reg"]] | (kind >= CONSTANT_VALUE)).all()),
+            "a value's constant": _within(offset[kind == CONSTANT_INDEX], self.constants),
+            "a value's bit": bool(((offset >= 0) & (offset < 128))[kind == REGISTER].all()),
+            # Those of return addresses have no frame rule: 0 stands for none.
+            "a special address's rule": bool((self.specials["row"] < max(len(self.rows), 1)).all()),
+            "the names": not len(self._strings) or not self._strings[-1],
+        }
+        for what, good in rules.items():
+            if not good:
+                raise StackMapError(
+                    f"the site index is damaged: {what}", path=self.path, hint="compile the program again"
+                )
 
     @cached_property
     def _pcs(self) -> npt.NDArray[np.uint64]:
@@ -248,3 +287,19 @@ class Index:
         if at < 0 or address >= int(self.functions[at]["address"]) + int(self.functions[at]["size"]):
             return None
         return at
+
+
+Column = npt.NDArray[Any]
+
+
+def _within(rows: Column, table: Column, *, end: bool = False) -> bool:
+    """Row numbers of a table; with `end` those behind a row."""
+    return bool(((rows >= 0) & (rows < len(table) + end)).all())
+
+
+def _slices(owner: Column, first: str, count: str, table: Column) -> bool:
+    return _within(owner[first].astype(np.int64) + owner[count], table, end=True)
+
+
+def _ascending(column: Column) -> bool:
+    return bool((column[1:] >= column[:-1]).all())

@@ -160,9 +160,12 @@ class ChainBuilder:
 
     def _keep(self, current: SavedRecord) -> None:
         """Copies the records outside the current one, which is consumed: its frame gets a new one."""
-        kept = []
+        kept, seen = [], {current.address}
         address = current.outer
         while address:
+            if address in seen:
+                raise TransformError(f"record {address:#x} is its own outer record")
+            seen.add(address)
             saved = self._walker.record(address)
             kept.append(self._copy(saved))
             address = saved.outer

@@ -93,7 +93,7 @@ class _Transformation:
             self.report.processes += 1
             self._process(process, executables)
         with self._timed("other images"):
-            self._copy_others()
+            self.child.finish()
         self.report.bytes_written = sum(
             entry.stat().st_size for entry in self.target.iterdir() if not entry.is_symlink()
         )
@@ -175,13 +175,6 @@ class _Transformation:
         image = self.directory.image(f"core-{process.pid}.img", kinds.CORE)
         image.only(CoreEntry).mtype = self.isa.mtype
         write_image(self.target / f"core-{process.pid}.img", image)
-
-    def _copy_others(self) -> None:
-        """Images that are the same on every ISA. Pages come through the parent link; logs and statistics stay behind."""
-        for name in self.directory.names():
-            if not name.endswith(".img") or name.startswith("pages-") or (self.target / name).exists():
-                continue
-            shutil.copyfile(self.directory.path / name, self.target / name)
 
 
 def _has_memory(directory: ImageDirectory, pid: int) -> bool:

@@ -132,11 +132,15 @@ class Walker:
                 site = self._index.call_at(pc)
                 if site is None:
                     raise TransformError(f"frame {len(frames)} returns to {pc:#x}, which is no site")
+                inner = cfa
                 cfa, pc, outer = self._up(site.row, registers)
+                _check_order(cfa, inner)
                 frames.append(Frame(site, registers, cfa))
                 registers = outer
             elif special[0] == sites.RESUME_SYSCALL:
+                inner = cfa
                 cfa, pc, registers = self._up(special[1], registers)
+                _check_order(cfa, inner)
             elif special[0] == sites.LOOP:
                 current = self.record(registers[self._isa.record_register])
                 return Stack(frames, call, cfa, current)
@@ -160,6 +164,15 @@ class Walker:
     def record(self, address: int) -> SavedRecord:
         """Reads the head of a resume record."""
         record = SavedRecord(address, *RECORD_HEAD.unpack(self.window.bytes(address, RECORD_HEAD.size)))
-        if not RECORD_HEAD.size <= record.size <= MAX_RECORD or record.objects > address + record.size:
+        end = address + record.size
+        if not RECORD_HEAD.size <= record.size <= MAX_RECORD or (
+            record.objects and not address + RECORD_HEAD.size <= record.objects <= end
+        ):
             raise TransformError(f"record {address:#x} is damaged")
         return record
+
+
+def _check_order(cfa: int, inner: int) -> None:
+    """Stacks grow downwards; on a damaged one a walk might else never end."""
+    if cfa <= inner:
+        raise TransformError(f"a frame ends at {cfa:#x}, not above its callee's, which ends at {inner:#x}")

@@ -1,0 +1,184 @@
+"""`scripts/bench`: runs the measurements and prints their tables."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import downtime, runtime, size, transforming
+from tests.benchmarks.workloads import NPB_PREFIX, prepare, workloads
+from transproc.cli import common
+from transproc.cli.common import table
+from transproc.errors import TransprocError
+
+MEAN_TARGET, WORST_TARGET = 1.03, 1.10
+"""Of the NPB kernels' run time, against the same without the pass."""
+
+
+def measure_runtime(options: argparse.Namespace, work: Path) -> list[Any]:
+    """User CPU time and instructions."""
+    pairs = options.pairs or (3 if options.quick else 7)
+    found = []
+    for workload in workloads(options.only):
+        if not options.quick or workload.is_npb or options.only:
+            found.append(runtime.measure(workload, work, pairs=pairs, instructions=not options.quick))
+    rows = [_runtime_row(result) for result in found]
+    table(
+        rows, ("PROGRAM", "PLAIN", "PASS/PLAIN", "QUARTILES", "PASS/NATIVE", "INSTR X86_64", "INSTR AARCH64")
+    )
+    npb = [result.ratio for result in found if result.name.startswith(NPB_PREFIX)]
+    if npb:
+        mean, worst = runtime.geometric_mean(npb), max(npb)
+        word = "met" if mean <= MEAN_TARGET and worst <= WORST_TARGET else "MISSED"
+        print(
+            f"NPB kernels: geometric mean {mean:.3f}, worst {worst:.3f}: target {MEAN_TARGET}, {WORST_TARGET} {word}"
+        )
+    print(f"all: geometric mean {runtime.geometric_mean([result.ratio for result in found]):.3f}")
+    return found
+
+
+def _runtime_row(result: runtime.Runtime) -> Sequence[str]:
+    low, high = result.spread
+    counts = [
+        f"{result.instructions[isa]:.3f}" if result.instructions else "-" for isa in ("x86_64", "aarch64")
+    ]
+    return (
+        result.name,
+        f"{result.plain_seconds:.2f} s",
+        f"{result.ratio:.3f}",
+        f"{low:.3f}-{high:.3f}",
+        f"{result.to_native:.2f}",
+        *counts,
+    )
+
+
+def measure_transform(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Steps of the transformation."""
+    cases = transforming.cases(quick=options.quick)
+    found = [transforming.measure(c, work) for c in cases if not options.only or c.name in options.only]
+    steps = list(dict.fromkeys(step for result in found for step in result.steps))
+    rows = [
+        (
+            result.name,
+            f"{result.pages / 1e6:.1f} MB",
+            result.threads,
+            result.frames,
+            *(f"{1000 * seconds:.1f}" for seconds in (result.pause, result.dump, result.total, result.cpu)),
+            *(f"{1000 * result.steps.get(step, 0.0):.1f}" for step in steps),
+        )
+        for result in found
+    ]
+    header = ("PROCESS", "MEMORY", "THREADS", "FRAMES", "PAUSE", "DUMP", "TRANSFORM", "ITS CPU TIME")
+    table(rows, (*header, *(step.upper() for step in steps)))
+    print("times in ms")
+    return found
+
+
+def measure_downtime(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Migrations in the lab."""
+    common.two_nodes(",".join(downtime.NODES))
+    names = [name for name in downtime.PROGRAMS if not options.only or name in options.only]
+    found = [downtime.measure(name, work, rounds=1 if options.quick else 3) for name in names]
+    rows = [
+        (
+            result.name,
+            f"{statistics.median(result.across):.2f} s",
+            f"{statistics.median(result.within):.2f} s",
+            f"{result.ratio:.2f}",
+            f"{result.steps['transform']:.3f} s",
+        )
+        for result in found
+    ]
+    table(rows, ("PROGRAM", "BETWEEN ISAS", "CRIU ALONE", "RATIO", "TRANSFORM"))
+    return found
+
+
+def measure_size(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Binaries and compilations."""
+    repeats = 2 if options.quick else 5
+    chosen = [w for w in workloads(options.only) if not options.quick or w.is_npb or options.only]
+    found = [size.measure(workload, work, repeats=repeats) for workload in chosen]
+    rows = [
+        (
+            r.name,
+            *(f"{count / 1000:.0f} kB" for count in (r.plain_text, r.text)),
+            f"{r.text / r.plain_text:.2f}",
+            *(f"{count / 1000:.0f} kB" for count in (r.plain_file, r.file, r.index, r.pair)),
+            f"{r.compile_seconds:.2f} s",
+            f"{r.compile_seconds / r.plain_seconds:.2f}",
+            f"{r.compile_seconds / r.native_seconds:.2f}",
+        )
+        for r in found
+    ]
+    header = ("PROGRAM", "TEXT PLAIN", "PASS", "RATIO", "FILE PLAIN", "PASS", "OF IT INDEX", "PAIR")
+    table(rows, (*header, "COMPILE", "/PLAIN", "/NATIVE"))
+    print(f"text: geometric mean {size.mean_ratio([(r.text, r.plain_text) for r in found]):.2f}")
+    times = [(r.compile_seconds, r.native_seconds) for r in found]
+    print(f"compile time, against clang for one ISA: geometric mean {size.mean_ratio(times):.2f}")
+    return found
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
+    "runtime": measure_runtime,
+    "transform": measure_transform,
+    "downtime": measure_downtime,
+    "size": measure_size,
+}
+
+
+def main() -> int:
+    """Exit status 0, or 1 if a measurement could not be made."""
+    options = _options()
+    results: dict[str, Any] = {"machine": _machine()}
+    try:
+        prepare()
+        with tempfile.TemporaryDirectory(prefix="transproc-bench-") as name:
+            for what in options.what or MEASUREMENTS:
+                print(f"\n{what} ({results['machine']})")
+                done = MEASUREMENTS[what](options, Path(name))
+                results[what] = [dataclasses.asdict(item) for item in done]
+    except TransprocError as error:
+        print(f"bench: error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures what transproc costs.")
+    parser.add_argument("what", nargs="*", metavar="|".join(MEASUREMENTS), help="default: all")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer programs and repetitions, a minute or two each"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this program or process")
+    parser.add_argument("--pairs", type=int, metavar="N", help="run time: interleaved runs of each variant")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+    options = parser.parse_args()
+    unknown = [word for word in options.what if word not in MEASUREMENTS]
+    if unknown:
+        parser.error(f"{unknown[0]}: expected one of {', '.join(MEASUREMENTS)}")
+    return options
+
+
+def _machine() -> str:
+    """Which machine, and how busy it was at the beginning."""
+    model = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout
+    name = next(
+        (line.split(":")[1].strip() for line in model.splitlines() if line.startswith("Model name")), ""
+    )
+    return f"{name or platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
