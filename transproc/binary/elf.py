@@ -144,7 +144,9 @@ class Elf:
         for segment in found:
             if segment.offset + segment.file_size > len(self.data):
                 raise BinaryError(
-                    f"segment {segment.address:#x} ends beyond the file", path=self.path, offset=segment.offset
+                    f"segment {segment.address:#x} ends beyond the file",
+                    path=self.path,
+                    offset=segment.offset,
                 )
             if segment.file_size > segment.memory_size or segment.end > 1 << 64:
                 raise BinaryError(f"segment {segment.address:#x} has impossible sizes", path=self.path)

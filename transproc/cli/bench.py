@@ -138,6 +138,8 @@ def _rehearse(made: npb.Outcome, nodes: list[str], plans: list[Plan], timeout: f
                 if not verdict.missed:
                     break
         except TransprocError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # in a migration, which was taken back
+                raise
             return {**result, "problem": str(error)}
         step.detail = "identical" if verdict.passed else "FAILED"
     return {**result, **dataclasses.asdict(verdict), "passed": verdict.passed, "problem": _problem(verdict)}

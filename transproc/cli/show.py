@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from transproc.binary.pair import PairStore
 from transproc.cli import common
 from transproc.cluster.job import JobStore
 from transproc.errors import TransprocError
+from transproc.images import show as views
 from transproc.images.directory import ImageDirectory
 from transproc.transform import describe
 from transproc.transform.describe import FrameView, ThreadView
@@ -30,9 +31,10 @@ def show(
     ] = True,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Shows the threads of an image: each frame with its function, source line and live values.
+    """Shows what an image holds: processes, open files, memory, and each thread's stack.
 
-    A transformed image has a resume record in the place of each frame.
+    A frame is shown with its function, source line (with -g) and live values. A transformed image has a resume record in
+    the place of each frame.
 
     \b
     Examples:
@@ -40,13 +42,30 @@ def show(
       transproc show images/dump --pair ./nbody
     """
     directory, places = _find(what, pair or [])
-    threads = describe.stacks(ImageDirectory(directory), PairStore(places))
+    image = ImageDirectory(directory)
+    threads = describe.stacks(image, PairStore(places))
+    tables = _tables(image)
     if as_json:
-        common.show_json([dataclasses.asdict(thread) for thread in threads])
+        found = {name: [dataclasses.asdict(row) for row in rows] for name, rows in tables.items()}
+        common.show_json({**found, "stacks": [dataclasses.asdict(thread) for thread in threads]})
         return
     typer.echo(directory)
+    for name, rows in tables.items():
+        typer.echo(f"\n{name}\n" + views.render(rows))
+    typer.echo()
     for thread in threads:
         _thread(thread, values)
+
+
+def _tables(image: ImageDirectory) -> dict[str, list[Any]]:
+    """What the image holds, by kind; files and memory of each process that is alive."""
+    processes = views.processes(image)
+    tables: dict[str, list[Any]] = {"processes": processes, "threads": views.threads(image)}
+    for process in processes:
+        if image.has(f"mm-{process.pid}.img"):
+            tables[f"files of {process.pid}"] = views.files(image, process.pid)
+            tables[f"memory of {process.pid}"] = views.memory(image, process.pid)
+    return tables
 
 
 def _find(what: str, pair: list[Path]) -> tuple[Path, list[Path]]:

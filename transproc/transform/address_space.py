@@ -249,6 +249,10 @@ def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -
 def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> None:
     """Points /proc/PID/cmdline and the like at the start code's copies, and corrects the auxiliary vector."""
     words = memory.u64s(source.index.args, ARGS_WORDS)
+    if not (words[0] <= words[1] and words[2] <= words[3] and 16 <= words[6]):
+        raise TransformError(
+            f"the start code's notes at {source.index.args:#x} are damaged, or it has not run yet"
+        )
     mm.mm_arg_start, mm.mm_arg_end, mm.mm_env_start, mm.mm_env_end = words[:4]
     mm.mm_start_stack = words[6] - 16
     replaced = {**target.isa.auxv_replaced, AT_ENTRY: target.elf.entry, AT_PHNUM: target.elf.program_headers}

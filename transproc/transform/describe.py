@@ -116,16 +116,16 @@ class _Reader:
 
     def _records(self, address: int) -> list[FrameView]:
         """The chain of records, up to the sentinel."""
-        views = []
+        views: list[FrameView] = []
+        seen: set[int] = set()
         while address:
+            if address in seen:
+                raise TransformError(f"the chain of records comes back to {address:#x}")
+            seen.add(address)
             record = self._walker.record(address)
             if record.enter == self._binary.index.end:
                 break
             views.append(self._record(record))
-            if record.outer and record.outer <= address:
-                raise TransformError(
-                    f"record {address:#x} has an outer record below it, at {record.outer:#x}"
-                )
             address = record.outer
         return views
 

@@ -1,0 +1,213 @@
+"""What a node's shell prints about a process, and what is refused because of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transproc.isa import by_name
+from transproc.process import inspect
+from transproc.process.inspect import View, outside, parse, problems
+
+PROGRAM = "/var/lib/transproc/jobs/j/bin/prog"
+JOB = "/var/lib/transproc/jobs/j"
+X86_64, AARCH64 = by_name("x86_64"), by_name("aarch64")
+
+TEXT = f"""\
+== process 100
+{PROGRAM}
+== directory
+{JOB}/data/work
+== status
+Name:	prog
+Pid:	100
+RssAnon:	      16 kB
+RssFile:	       4 kB
+Seccomp:	0
+Name:	prog
+Pid:	101
+RssAnon:	      16 kB
+Seccomp:	2
+== maps
+00400000-00401000 r--p 00000000 00:19 584                                {PROGRAM}
+400000000000-400000001000 rw-s 00000000 00:01 3                          /dev/zero (deleted)
+7ffff7000000-7ffff7001000 rw-p 00000000 00:00 0 
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
+== links
+total 0
+lr-x------    1 0        0               64 Nov 22 00:07 0 -> {JOB}/data/stdin
+l-wx------    1 0        0               64 Nov 22 00:07 1 -> /tmp/a -> b
+lrwx------ 1 0 0 64 Nov 22 00:07 3 -> socket:[1988]
+lrwx------ 1 0 0 64 Nov 22 00:07 4 -> /dev/net/tun
+== files
+total 4
+-rw-r--r--    1 0        0                7 Nov 22 00:06 0
+-rw-r--r--    1 0        0               32 Nov 22 00:07 1
+srwxrwxrwx 1 0 0 0 Jan  1  1970 3
+crw-rw-rw- 1 0 0 10, 200 Nov 22 00:06 4
+== tcp
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   1: 0100007F:10E1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1987 1 0 100 0 0 10 0
+   2: 0100007F:10E1 0100007F:E2BC 01 00000000:00000000 00:00000000 00000000     0        0 1988 1 0 20 0 0 10 -1
+== process 102
+
+== directory
+== process 103
+/bin/sleep
+"""
+
+
+def test_everything_is_read() -> None:
+    view, other = parse(TEXT)
+    assert (view.pid, view.executable, view.directory) == (100, PROGRAM, f"{JOB}/data/work")
+    assert view.seccomp == {100: 0, 101: 2}
+    assert view.memory == 16 * 1024
+    assert view.mappings[2] == (0x7FFFF7000000, 0x7FFFF7001000, "")
+    assert [(d.number, d.link, d.type, d.size) for d in view.descriptors] == [
+        (0, f"{JOB}/data/stdin", "-", 7),
+        (1, "/tmp/a -> b", "-", 32),
+        (3, "socket:[1988]", "s", 0),
+        (4, "/dev/net/tun", "c", 0),
+    ]
+    assert view.connected == {"1988"}
+    assert (other.pid, other.executable, other.descriptors) == (103, "/bin/sleep", [])
+
+
+def test_every_problem_is_named() -> None:
+    found = problems(parse(TEXT), program=PROGRAM, target=AARCH64)
+    assert [problem.message for problem in found] == [
+        "process 100 has opened a TCP connection, whose peer would have to move along (descriptor 3)",
+        "process 100 has opened the device /dev/net/tun (descriptor 4)",
+        "thread 101 has a seccomp filter, which is bound to one ISA's system-call numbers",
+        f"process 103 executes /bin/sleep, expected {PROGRAM}: of another program there is no pair",
+    ]
+    assert all(problem.hint for problem in found)
+
+
+def test_same_isa_keeps_filters_and_addresses() -> None:
+    view = View(1, PROGRAM, seccomp={1: 2}, mappings=[(1 << 60, (1 << 60) + 4096, "")])
+    assert problems([view], program=PROGRAM, target=None) == []
+    assert len(problems([view], program=PROGRAM, target=X86_64)) == 2
+
+
+@pytest.mark.parametrize(
+    ("isa", "end", "name", "refused"),
+    [
+        (X86_64, X86_64.address_limit, "", False),
+        (X86_64, X86_64.address_limit + 4096, "", True),
+        (X86_64, AARCH64.address_limit, "[stack]", False),
+        (AARCH64, AARCH64.address_limit + 4096, "[anon: heap]", True),
+    ],
+)
+def test_address_limits(isa: object, end: int, name: str, refused: bool) -> None:
+    view = View(1, PROGRAM, mappings=[(end - 4096, end, name)])
+    found = problems([view], program=PROGRAM, target=isa)  # type: ignore[arg-type]
+    assert bool(found) == refused
+    assert not found or re.search(r"lies beyond \w+'s address limit 0x", found[0].message)
+
+
+@pytest.mark.parametrize(
+    ("link", "letter", "refused"),
+    [
+        ("/dev/null", "c", None),
+        ("/dev/pts/3", "c", None),
+        ("/dev/kmsg", "c", "the device /dev/kmsg"),
+        ("/dev/sda", "b", "the device /dev/sda"),
+        ("anon_inode:[eventfd]", "?", None),
+        ("anon_inode:inotify", "?", None),
+        ("anon_inode:[io_uring]", "?", "io_uring, which belongs to one kernel"),
+        ("anon_inode:bpf-map", "?", "bpf-map, which belongs to one kernel"),
+        ("socket:[5]", "s", None),
+        ("socket:[6]", "s", "a TCP connection"),
+        ("pipe:[7]", "p", None),
+    ],
+)
+def test_descriptors(link: str, letter: str, refused: str | None) -> None:
+    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, link, letter)], connected={"6"})
+    found = problems([view], program=PROGRAM, target=AARCH64)
+    assert (refused in found[0].message) if refused else found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("/SYSV00000000 (deleted)", "System V shared memory"),
+        ("/[aio] (deleted)", "io_setup"),
+        ("/dev/mem", "the device /dev/mem"),
+        ("/dev/shm/x", "the shared memory /dev/shm/x"),
+        ("/dev/shm/x (deleted)", None),
+        ("/dev/zero (deleted)", None),
+        ("/memfd:x (deleted)", None),
+        ("[heap]", None),
+    ],
+)
+def test_mappings(name: str, refused: str | None) -> None:
+    found = problems([View(1, PROGRAM, mappings=[(4096, 8192, name)])], program=PROGRAM, target=AARCH64)
+    assert (refused in found[0].message) if refused else found == []
+
+
+def test_files_outside() -> None:
+    descriptors = [
+        inspect.Descriptor(1, f"{JOB}/data/stdout", "-", 5),
+        inspect.Descriptor(3, "/etc/hosts", "-", 6),
+        inspect.Descriptor(4, "/tmp/gone (deleted)", "-", 7),
+        inspect.Descriptor(5, "/tmp", "d", 40),
+        inspect.Descriptor(6, "/proc/self/status", "-", 0),
+        inspect.Descriptor(7, "/run/fifo", "p", 0),
+    ]
+    view = View(1, PROGRAM, "/srv", mappings=[(0, 4096, "/etc/hosts"), (4096, 8192, "/usr/data")])
+    view.descriptors = descriptors
+    assert outside([view], JOB) == {"/srv": None, "/etc/hosts": 6, "/usr/data": None, "/tmp": None}
+
+
+@given(st.text())
+def test_any_output_can_be_read(text: str) -> None:
+    for view in parse("== process 1\n/x\n== maps\n" + text):
+        problems([view], program=PROGRAM, target=AARCH64)
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    code = "import sys; f = open('log', 'w'); f.write('abc'); f.flush(); print('!', flush=True); sys.stdin.read()"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as connection,
+        open(os.devnull) as null,  # noqa: PTH123
+    ):
+        handles = (server.fileno(), connection.fileno(), null.fileno())
+        with subprocess.Popen(
+            [sys.executable, "-c", code],
+            pass_fds=handles,
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            yield process
+            process.communicate(b"")
+
+
+def test_a_real_process(child: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    words = ["sh", "-c", inspect.SCRIPT, "sh", str(child.pid), "999999999"]
+    (view,) = parse(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode())
+    executable = str(Path(sys.executable).resolve())
+    assert (view.pid, view.executable, view.directory) == (child.pid, executable, str(tmp_path))
+    assert view.memory > 1 << 20
+    assert view.seccomp.keys() == {child.pid}
+    assert {"/dev/null": "c", str(tmp_path / "log"): "-"}.items() <= {
+        d.link: d.type for d in view.descriptors
+    }.items()
+    assert outside([view], "/nowhere")[str(tmp_path / "log")] == 3
+    found = [problem.message for problem in problems([view], program=executable, target=None)]
+    assert len(found) == 1
+    assert "TCP connection" in found[0]
