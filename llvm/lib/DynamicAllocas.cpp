@@ -25,6 +25,21 @@ void promoteStackTokens(Function &F) {
   PromoteMemToReg(Variables.getArrayRef(), DT);
 }
 
+bool isStackToken(const Value *V) {
+  SmallPtrSet<const Value *, 4> Seen;
+  SmallVector<const Value *, 4> Work{V};
+  while (!Work.empty()) {
+    const Value *Next = Work.pop_back_val();
+    if (!Seen.insert(Next).second)
+      continue;
+    if (auto *Phi = dyn_cast<PHINode>(Next))
+      Work.append(Phi->op_begin(), Phi->op_end());
+    else if (auto *Save = dyn_cast<IntrinsicInst>(Next); !Save || Save->getIntrinsicID() != Intrinsic::stacksave)
+      return false;
+  }
+  return true;
+}
+
 SmallVector<Value *, 0> dynamicBottoms(Function &F, ArrayRef<Site> Sites) {
   SmallVector<AllocaInst *, 4> Dynamic;
   SmallVector<IntrinsicInst *, 4> Restores;

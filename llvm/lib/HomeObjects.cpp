@@ -29,7 +29,7 @@ MapVector<Value *, Listing> countListings(ArrayRef<Site> Sites, const LoopInfo &
 // Stored once: neither in a loop (it would cost a store in each iteration) nor by an intrinsic's token.
 bool mayHaveHome(Value *V, const LoopInfo &LI) {
   auto *I = dyn_cast<Instruction>(V);
-  return !I || (!isa<IntrinsicInst>(I) && !isa<AllocaInst>(I) && !LI.getLoopFor(I->getParent()));
+  return !I || (!isa<IntrinsicInst>(I) && !isa<AllocaInst>(I) && !isStackToken(I) && !LI.getLoopFor(I->getParent()));
 }
 
 void storeAtDefinition(Value *V, AllocaInst *Home, Function &F) {

@@ -2,6 +2,7 @@
 #include "transproc/Carriers.h"
 #include "transproc/Layout.h"
 #include "transproc/Points.h"
+#include "transproc/Steps.h"
 #include "llvm/ADT/SCCIterator.h"
 #include "llvm/Analysis/CallGraph.h"
 #include "llvm/Analysis/LoopInfo.h"
@@ -29,9 +30,8 @@ static const char *whyPinned(const Instruction &I) {
       return "has a musttail call";
   }
   if (auto *C = dyn_cast<IntrinsicInst>(&I); C && C->getIntrinsicID() == Intrinsic::stackrestore) {
-    auto *Save = dyn_cast<IntrinsicInst>(C->getArgOperand(0));
-    if (!Save || Save->getIntrinsicID() != Intrinsic::stacksave)
-      return "restores one of several stack pointers";
+    if (!isStackToken(C->getArgOperand(0)))
+      return "restores a computed stack pointer";
   }
   if (I.isEHPad())
     return "has an exception handler";

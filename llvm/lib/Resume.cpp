@@ -76,15 +76,35 @@ private:
     for (Instruction &I : instructions(*Clone))
       if (auto *C = dyn_cast<IntrinsicInst>(&I); C && C->getIntrinsicID() == Intrinsic::stackrestore)
         Restores.push_back(C);
-    for (IntrinsicInst *Restore : Restores) {
-      auto *Save = cast<IntrinsicInst>(Restore->getArgOperand(0)); // whyPinned() makes sure of that
-      AllocaInst *&Token = Tokens[Save];
-      if (!Token) {
-        Token = newSlot(B.getPtrTy());
-        new StoreInst(Save, Token, std::next(Save->getIterator()));
-      }
-      Restore->setArgOperand(0, new LoadInst(B.getPtrTy(), Token, "", Restore->getIterator()));
+    for (IntrinsicInst *Restore : Restores)
+      Restore->setArgOperand(0, new LoadInst(B.getPtrTy(), tokenOf(Restore->getArgOperand(0)), "", Restore->getIterator()));
+  }
+
+  // The slot of a token: isStackToken() holds, as whyPinned() makes sure.
+  AllocaInst *tokenOf(Value *V) {
+    if (AllocaInst *Known = Tokens.lookup(V))
+      return Known;
+    AllocaInst *Token = newSlot(B.getPtrTy());
+    Tokens[V] = Token;
+    if (auto *Phi = dyn_cast<PHINode>(V))
+      new StoreInst(freshPhi(*Phi), Token, Phi->getParent()->getFirstInsertionPt());
+    else
+      new StoreInst(V, Token, std::next(cast<Instruction>(V)->getIterator()));
+    return Token;
+  }
+
+  // Chooses among the tokens in the slots as Phi does among those of the original frame.
+  PHINode *freshPhi(PHINode &Phi) {
+    auto *Fresh = PHINode::Create(B.getPtrTy(), Phi.getNumIncomingValues(), "", Phi.getIterator());
+    DenseMap<BasicBlock *, LoadInst *> Loads; // a block that comes several times must bring the same value
+    for (unsigned I = 0; I < Phi.getNumIncomingValues(); ++I) {
+      BasicBlock *From = Phi.getIncomingBlock(I);
+      LoadInst *&Load = Loads[From];
+      if (!Load)
+        Load = new LoadInst(B.getPtrTy(), tokenOf(Phi.getIncomingValue(I)), "", From->getTerminator()->getIterator());
+      Fresh->addIncoming(Load, From);
     }
+    return Fresh;
   }
 
   void splitContinuations() {

@@ -38,9 +38,24 @@ public:
 private:
   void prepare() {
     removeUnreachableBlocks(F);
+    hoistObjects();
     dropMarkers(F);
     sinkThreadLocalAddresses(F);
     FAM.invalidate(F, PreservedAnalyses::none());
+  }
+
+  // Stack objects exist in the whole function, so any site may list them. An array whose length was found to be a constant still stands
+  // where it was declared, perhaps behind a call.
+  void hoistObjects() {
+    BasicBlock &Entry = F.getEntryBlock();
+    BasicBlock::iterator Where = Entry.begin();
+    for (Instruction &I : make_early_inc_range(Entry))
+      if (auto *A = dyn_cast<AllocaInst>(&I); A && A->isStaticAlloca()) {
+        if (A->getIterator() == Where)
+          ++Where;
+        else
+          A->moveBefore(Entry, Where);
+      }
   }
 
   void chooseSites() {

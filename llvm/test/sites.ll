@@ -54,7 +54,7 @@ declare i32 @setjmp(ptr) returns_twice
 ; CHECK-SAME: section ".text.resume.caller"
 ; CHECK: getelementptr inbounds i8, ptr %record, i64 16
 ; CHECK: switch i64
-; CHECK-DAG: getelementptr inbounds i8, ptr %record, i64 64
+; CHECK-DAG: getelementptr inbounds i8, ptr %record, i64 80
 ; CHECK-DAG: getelementptr inbounds i8, ptr %record, i64 32
 ; CHECK: getelementptr inbounds i8, ptr %record, i64 8
 ; CHECK-NEXT: [[OUTER:%.*]] = load ptr, ptr

@@ -32,6 +32,7 @@ static void read_location(const struct machine_frame *f, const struct site *s, c
   uint64_t v;
   switch (l->kind) {
   case LOCATION_REGISTER:
+    if (l->reg == DWARF_ZERO) { memset(out, 0, 16); return; }
     read_register(f, l->reg, out);
     if (l->offset) { memcpy(&v, out, 8); v >>= l->offset; memcpy(out, &v, 8); }
     return;

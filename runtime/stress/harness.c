@@ -4,8 +4,8 @@
  * stack that is not part of a listed object is overwritten, and the program goes on through its resume entries. Moments are
  *   - calls of transproc_hook(), which `transproc-codegen --stress` inserts (TRANSPROC_RATE=n: every nth, on average);
  *   - breakpoints at points and return addresses, armed by a timer (TRANSPROC_ASYNC=microseconds).
- * Other variables: TRANSPROC_SEED, TRANSPROC_MAX (migrations), TRANSPROC_VERBOSE, TRANSPROC_LENIENT (go on when a stack has a
- * frame without stack map, instead of failing).
+ * Other variables: TRANSPROC_SEED, TRANSPROC_MAX (migrations), TRANSPROC_VERBOSE (1: totals, 2: every frame), TRANSPROC_LENIENT
+ * (go on when a stack has a frame without stack map, instead of failing).
  *
  * The program's main must be called program_main; its objects need unwind tables (transproc-codegen --unwind-tables).
  * The formats are those of docs/format.md, sections 3 and 4. */
@@ -16,13 +16,12 @@
 static const size_t stack_size = 1u << 30;
 
 struct transproc_record *sentinel;
-int lenient;
+int lenient, verbose;
 static char *stack_low, *stack_top;
 static unsigned long hooks, migrations, frames_moved, refused, async_stops, return_stops;
 static unsigned long max_migrations = ~0ul;
 static long rate, countdown = -1;
 static unsigned long long random_state = 88172645463325252ull;
-static int verbose;
 
 static unsigned long long next_random(void) {
   random_state ^= random_state << 13;
@@ -46,6 +45,7 @@ __attribute__((noinline)) static void migrate(ucontext_t *stopped) {
   }
   migrations++;
   frames_moved += w.count;
+  if (verbose > 1) fprintf(stderr, "stress: migration %lu\n", migrations);
   char here, *low = (char *)(((uintptr_t)&here - 16384) & ~4095ul);
   resume(w.first ? &w.first->record : sentinel, low < stack_low ? stack_low : low);
 }

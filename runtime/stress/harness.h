@@ -84,11 +84,11 @@ _Noreturn void resume(struct transproc_record *first, char *low);
 
 /* harness.c */
 extern struct transproc_record *sentinel; /* ends the program */
-extern int lenient;
+extern int lenient, verbose;
 int transproc_stress_boot(int argc, char **argv);
 
 #if defined(__x86_64__)
-enum { CALLEE_SAVED_VECTORS = 0, RETURN_ADDRESS_BYTES = 8, DWARF_SP = 7, DWARF_VECTOR = 17 };
+enum { CALLEE_SAVED_VECTORS = 0, RETURN_ADDRESS_BYTES = 8, DWARF_SP = 7, DWARF_ZERO = 0xffff /* none */, DWARF_VECTOR = 17 };
 static const unsigned char breakpoint[] = {0xCC};        /* int3 */
 static const unsigned result_registers[] = {0, 1};       /* DWARF numbers of rax, rdx (psABI, figure 3.36) */
 static inline uint64_t general_register(ucontext_t *c, unsigned dwarf) {
@@ -105,7 +105,7 @@ static inline _Noreturn void switch_stack(char *top, void (*function)(void)) {
   __builtin_unreachable();
 }
 #elif defined(__aarch64__)
-enum { CALLEE_SAVED_VECTORS = 1 /* d8-d15 */, RETURN_ADDRESS_BYTES = 0, DWARF_SP = 31, DWARF_VECTOR = 64 };
+enum { CALLEE_SAVED_VECTORS = 1 /* d8-d15 */, RETURN_ADDRESS_BYTES = 0, DWARF_SP = 31, DWARF_ZERO = 31 /* xzr, as a value */, DWARF_VECTOR = 64 };
 static const unsigned char breakpoint[] = {0x00, 0x00, 0x20, 0xD4}; /* brk #0 */
 static const unsigned result_registers[] = {0, 1};                  /* x0, x1 */
 static inline uint64_t general_register(ucontext_t *c, unsigned dwarf) { return c->uc_mcontext.regs[dwarf]; }

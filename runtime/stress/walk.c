@@ -84,6 +84,7 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *u, void *arg) {
     w->bad = 1;
     return _URC_END_OF_STACK;
   }
+  if (verbose > 1) fprintf(stderr, "stress: frame %lx site %lx\n", (unsigned long)pc, (unsigned long)s->id);
   append(w, read_frame(&f, s));
   w->last_sp = (char *)f.sp;
   return _URC_NO_REASON;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,17 @@ from transproc import log
 from transproc.binary.elf import Elf
 from transproc.run import run
 
-RESUME = ".text.resume"
+RESUME = ".resume"
 
 
 @dataclass
 class Size:
-    """Bytes. `text`: the x86_64 binary's code; `file`: that binary, stripped of debug information and symbols, site index kept;
-    `pair`: both files likewise."""
+    """Bytes. `text`: the x86_64 binary's code, of which `resume` in resume entries, which never run but at a migration;
+    `file`: that binary, stripped of debug information and symbols, site index kept; `pair`: both files likewise."""
 
     name: str
     text: int
+    resume: int
     plain_text: int
     file: int
     plain_file: int
@@ -42,6 +44,7 @@ def measure(workload: Workload, directory: Path, *, repeats: int) -> Size:
     return Size(
         workload.name,
         _text(pair[0]),
+        _resume(WITH_PASS.build(workload.source, directory)),
         _text(plain),
         pair[0].stat().st_size,
         plain.stat().st_size,
@@ -64,6 +67,15 @@ def _text(binary: Path) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(".text"))
 
 
+def _resume(binary: Path) -> int:
+    """Bytes of functions that the pass made to continue others."""
+    lines = run(["llvm-nm-19", "--print-size", "--defined-only", binary]).stdout.decode().splitlines()
+    rows = [line.split() for line in lines]
+    return sum(
+        int(row[1], 16) for row in rows if len(row) == 4 and row[2] in "tT" and row[3].endswith(RESUME)
+    )
+
+
 def _compile_seconds(variant: Variant, workload: Workload, directory: Path, repeats: int) -> float:
     """The shortest of several: what disturbs only adds."""
     seconds = []
@@ -74,6 +86,6 @@ def _compile_seconds(variant: Variant, workload: Workload, directory: Path, repe
     return min(seconds)
 
 
-def mean_ratio(pairs: list[tuple[float, float]]) -> float:
+def mean_ratio(pairs: Sequence[tuple[float, float]]) -> float:
     """Geometric mean of quotients."""
     return statistics.geometric_mean(a / b for a, b in pairs)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.programs import manifest
+from tests.programs.random_c import generate
 from transproc.binary import stackmap
 from transproc.binary.cfi import FrameTable
 from transproc.binary.elf import Elf
-from transproc.isa import ALL, Isa
+from transproc.binary.sites import Index
+from transproc.isa import AARCH64, ALL, Isa
 from transproc.run import output
 from transproc.toolchain import dual
 from transproc.toolchain.driver import execute
@@ -20,6 +23,8 @@ from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
 
 pytestmark = pytest.mark.toolchain
+ZERO_SEED = 20015
+"""Of a program in which aarch64 lists xzr."""
 PROGRAM = manifest.DIRECTORY / "stress" / "features.c"
 LOCATION = re.compile(
     r"Register R#(?P<register>\d+)|Direct R#(?P<direct>\d+) \+ (?P<at>-?\d+)|"
@@ -97,6 +102,25 @@ def _location(line: str) -> Location:
     if text["index"]:
         return stackmap.CONSTANT_INDEX, 0, int(text["value"]), width
     return stackmap.CONSTANT, 0, int(text["constant"]), width
+
+
+def test_zero_register(tmp_path: Path) -> None:
+    """aarch64's xzr has the stack pointer's DWARF number: in the index, its values are constants."""
+    source, both, base = tmp_path / "zero.c", tmp_path / "zero.o", tmp_path / "zero"
+    source.write_text(generate(ZERO_SEED))
+    execute(parse(["-O2", "-fno-inline", "-w", "-c", str(source), "-o", str(both)]), toolchain())
+    execute(parse([str(both), "-o", str(base)]), toolchain())
+    half = tmp_path / "zero.aarch64.o"
+    half.write_bytes(dual.split(both.read_bytes(), str(both))[list(dual.MACHINES).index(AARCH64.name)])
+    with Elf(half) as elf:
+        raw = stackmap.parse(bytes(elf.section(".llvm_stackmaps") or b"")).locations
+    assert _in_register(raw, AARCH64.zero_register)
+    with Elf(tmp_path / "zero.aarch64") as elf:
+        assert not _in_register(Index(elf).locations, AARCH64.stack_pointer)
+
+
+def _in_register(locations: Any, register: int | None) -> int:
+    return int(((locations["kind"] == stackmap.REGISTER) & (locations["reg"] == register)).sum())
 
 
 @pytest.mark.parametrize("isa", ALL, ids=lambda isa: isa.name)

@@ -1,8 +1,8 @@
 """Random C programs with what csmith leaves out: recursion, vectors, __int128, dynamic allocas, addresses of locals handed down,
 variable arguments, structures by value, labels as values.
 
-Without undefined behaviour: integers are unsigned (signed ones only get what fits by definition of the compiler), floating-point values are
-never converted to integers, and all calls consume fuel, so that each program ends.
+Without undefined behaviour: integers are computed unsigned and then converted, which the compiler defines; floating-point
+values are never converted to integers; and loops and calls consume fuel, so that each program ends.
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ from dataclasses import dataclass, field
 
 INTEGERS = ["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "u128"]
 FLOATS = ["float", "double"]
-VECTORS = {"v4u": ("u32", 4), "v2q": ("u64", 2), "v4f": ("float", 4), "v2d": ("double", 2), "v8u": ("u32", 8), "v4h": ("u16", 4)}
+VECTORS = {
+    "v4u": ("u32", 4),
+    "v2q": ("u64", 2),
+    "v4f": ("float", 4),
+    "v2d": ("double", 2),
+    "v8u": ("u32", 8),
+    "v4h": ("u16", 4),
+}
 PROLOGUE = """\
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-typedef unsigned char u8; typedef signed char i8; typedef unsigned short u16; typedef short i16; typedef unsigned u32; typedef int i32;
+typedef unsigned char u8; typedef signed char i8; typedef unsigned short u16; typedef short i16;
+typedef unsigned u32; typedef int i32;
 typedef unsigned long u64; typedef long i64; typedef unsigned __int128 u128;
 typedef u32 v4u __attribute__((vector_size(16))); typedef u64 v2q __attribute__((vector_size(16)));
 typedef float v4f __attribute__((vector_size(16))); typedef double v2d __attribute__((vector_size(16)));
@@ -80,7 +88,14 @@ class Generator:
         return self.choose.choice(INTEGERS + FLOATS * 2)
 
     def kind(self) -> str:
-        return self.choose.choice([self.scalar(), self.scalar(), self.choose.choice(list(VECTORS)), self.choose.choice(list(self.structures))])
+        return self.choose.choice(
+            [
+                self.scalar(),
+                self.scalar(),
+                self.choose.choice(list(VECTORS)),
+                self.choose.choice(list(self.structures)),
+            ]
+        )
 
     def head(self, s: Signature) -> str:
         listed = "".join(f", {kind} p{i}" for i, kind in enumerate(s.parameters))
@@ -98,7 +113,10 @@ class Generator:
         for i, kind in enumerate(s.parameters):
             self.names.setdefault(kind, []).append(f"p{i}")
         attribute = self.choose.choice(["__attribute__((noinline)) ", "__attribute__((noinline)) ", ""])
-        lines = [f"{attribute}static {self.head(s)} {{", "  u32 local = (u32)depth * 7u, *in = &local; (void)in;"]
+        lines = [
+            f"{attribute}static {self.head(s)} {{",
+            "  u32 local = (u32)depth * 7u, *in = &local; (void)in;",
+        ]
         lines += [self.declare() for _ in range(self.choose.randint(3, 9))]
         lines += [self.statement(2) for _ in range(self.choose.randint(3, 8))]
         lines += ["  *out += local;", *self.digest(), f"  return {self.value(s.result)};", "}\n"]
@@ -131,7 +149,9 @@ class Generator:
         if kind in VECTORS:
             element, length = VECTORS[kind]
             if known and depth and self.choose.random() < 0.5:
-                return f"({self.choose.choice(known)} {self.choose.choice('+-*')} {self.value(kind, depth - 1)})"
+                return (
+                    f"({self.choose.choice(known)} {self.choose.choice('+-*')} {self.value(kind, depth - 1)})"
+                )
             return f"({kind}){{{', '.join(self.value(element, 0) for _ in range(length))}}}"
         if kind in self.structures:
             return f"({kind}){{{', '.join(self.value(part, 0) for part in self.structures[kind])}}}"
@@ -148,7 +168,9 @@ class Generator:
         shift = self.choose.randint(1, bits)
         operator = self.choose.choice("+-*^&|")
         shifted = f"({kind})(({wide}){a} {self.choose.choice(['<<', '>>'])} {min(shift, 63)})"
-        return self.choose.choice([f"({kind})(({wide}){a} {operator} ({wide}){b})", shifted, f"({kind})({a} < {b})"])
+        return self.choose.choice(
+            [f"({kind})(({wide}){a} {operator} ({wide}){b})", shifted, f"({kind})({a} < {b})"]
+        )
 
     def leaf(self, kind: str) -> str:
         source = self.choose.choice(INTEGERS)
@@ -160,7 +182,14 @@ class Generator:
         return f"({kind}){self.choose.choice([self.choose.randint(0, 127), self.choose.getrandbits(31)])}u"
 
     def statement(self, depth: int) -> str:
-        kinds: list[Callable[[int], str]] = [self.assignment, self.assignment, self.call, self.call, self.variadic, self.memory]
+        kinds: list[Callable[[int], str]] = [
+            self.assignment,
+            self.assignment,
+            self.call,
+            self.call,
+            self.variadic,
+            self.memory,
+        ]
         if depth:
             kinds += [self.loop, self.loop, self.branch, self.switch, self.dynamic, self.dynamic]
             kinds += [self.gotos] * self.labels
@@ -174,7 +203,9 @@ class Generator:
         return text
 
     def assignment(self, _: int) -> str:
-        kind = self.choose.choice([k for k, names in self.names.items() if names and names != ["depth"]] or ["i32"])
+        kind = self.choose.choice(
+            [k for k, names in self.names.items() if names and names != ["depth"]] or ["i32"]
+        )
         names = [name for name in self.names[kind] if name != "depth"]
         return f"{self.choose.choice(names)} = {self.value(kind)};" if names else "mix(1);"
 
@@ -184,7 +215,11 @@ class Generator:
         out = self.choose.choice(["&local", "in", "out"])
         target = [name for name in self.names.get(callee.result, []) if name != "depth"]
         run = f"{callee.name}(depth - 1, {out}{arguments})"
-        store = f"{self.choose.choice(target)} = {run};" if target else f"{{ {callee.result} r = {run}; {self.add(callee.result, 'r')} }}"
+        store = (
+            f"{self.choose.choice(target)} = {run};"
+            if target
+            else f"{{ {callee.result} r = {run}; {self.add(callee.result, 'r')} }}"
+        )
         return f"if (depth > 0 && fuel-- > 0) {store}"
 
     def variadic(self, _: int) -> str:
@@ -193,18 +228,23 @@ class Generator:
         return f"mix(several({n}{passed}));"
 
     def memory(self, _: int) -> str:
-        return self.choose.choice(["*in = *in * 3u + local;", "*out ^= local;", "local += *out; in = out;", "in = &local;"])
+        return self.choose.choice(
+            ["*in = *in * 3u + local;", "*out ^= local;", "local += *out; in = out;", "in = &local;"]
+        )
 
     def loop(self, depth: int) -> str:
         self.count += 1
         i = f"it{self.count}"
-        return f"for (int {i} = 0; {i} < {self.choose.randint(1, 6)} && fuel > -2000; {i}++, fuel--) {{ {self.block(depth)} mix({i}); }}"
+        head = f"int {i} = 0; {i} < {self.choose.randint(1, 6)} && fuel > -2000; {i}++, fuel--"
+        return f"for ({head}) {{ {self.block(depth)} mix({i}); }}"
 
     def branch(self, depth: int) -> str:
         return f"if ({self.value('u32')} & 1u) {{ {self.block(depth)} }} else {{ {self.block(depth)} }}"
 
     def switch(self, depth: int) -> str:
-        cases = " ".join(f"case {i}: {{ {self.block(depth)} }} {self.choose.choice(['break;', ''])}" for i in range(4))
+        cases = " ".join(
+            f"case {i}: {{ {self.block(depth)} }} {self.choose.choice(['break;', ''])}" for i in range(4)
+        )
         return f"switch ({self.value('u32')} & 3u) {{ {cases} default: break; }}"
 
     def gotos(self, depth: int) -> str:
@@ -219,7 +259,10 @@ class Generator:
     def dynamic(self, depth: int) -> str:
         self.count += 1
         n, size = self.count, f"({self.value('u32')} & 63u) + 1u"
-        choices = [f"u32 n{n} = {size}, *a{n} = __builtin_alloca(n{n} * 4);", f"_Alignas(64) u32 a{n}[40]; u32 n{n} = 40;"]
+        choices = [
+            f"u32 n{n} = {size}, *a{n} = __builtin_alloca(n{n} * 4);",
+            f"_Alignas(64) u32 a{n}[40]; u32 n{n} = 40;",
+        ]
         if not self.labels:
             choices.append(f"u32 n{n} = {size}, a{n}[n{n}];")
         memory = self.choose.choice(choices)
@@ -233,7 +276,9 @@ class Generator:
         lines = ["int main(void) {", "  u32 out = 3;"]
         for s in self.signatures:
             arguments = "".join(f", {self.value(kind)}" for kind in s.parameters)
-            lines.append(f"  {{ fuel = fuel > 0 ? fuel : 50; {s.result} r = {s.name}(6, &out{arguments}); {self.add(s.result, 'r')} }}")
+            lines.append(
+                f"  {{ fuel = fuel > 0 ? fuel : 50; {s.result} r = {s.name}(6, &out{arguments}); {self.add(s.result, 'r')} }}"
+            )
             lines.append('  printf("%lx %x\\n", sum, out);')
         return "\n".join([*lines, "  return (int)(sum & 63);", "}\n"])
 

@@ -6,6 +6,7 @@ Runs once, at link time. Pure: bytes out, nothing is written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,13 +71,23 @@ def build(elf: Elf, mate_build_id: bytes) -> bytes:
     rules = _Rows()
     site_table, objects = _sites(elf, maps, functions, frames, rules)
     specials = _specials(elf, frames, rules)
-    locations = np.zeros(len(maps.locations), sites.LOCATION)
-    for name in ("kind", "reg", "offset"):
-        locations[name] = maps.locations[name]
-    locations["size"] = np.minimum(maps.locations["size"], 255)
+    locations = _locations(maps, by_machine(elf.machine).zero_register)
     rows, saved = rules.tables()
     tables = [functions, site_table, locations, maps.constants, rows, saved, objects, specials, strings]
     return _pack(elf, mate_build_id, tables)
+
+
+def _locations(maps: stackmap.StackMaps, zero_register: int | None) -> Columns:
+    """The location rows; what LLVM found in the zero register becomes a constant, so that readers need not know of it."""
+    out = np.zeros(len(maps.locations), sites.LOCATION)
+    for name in ("kind", "reg", "offset"):
+        out[name] = maps.locations[name]
+    out["size"] = np.minimum(maps.locations["size"], 255)
+    if zero_register is not None:
+        zero = (out["kind"] == stackmap.REGISTER) & (out["reg"] == zero_register)
+        for name, value in (("kind", stackmap.CONSTANT), ("reg", 0), ("offset", 0)):
+            out[name][zero] = value
+    return out
 
 
 def _functions(elf: Elf, table: npt.NDArray[np.uint64]) -> tuple[Columns, npt.NDArray[np.uint8]]:
@@ -213,7 +224,8 @@ def _pack(elf: Elf, mate: bytes, tables: list[npt.NDArray[np.generic]]) -> bytes
         raise BinaryError("expected a build-id of 20 bytes (link with --build-id=sha1)", path=elf.path)
     body = bytearray(sites.HEADER_SIZE)
     places: list[int] = []
-    for table, dtype in zip(tables, sites.TABLES, strict=True):
+    types: tuple[np.dtype[Any], ...] = sites.TABLES
+    for table, dtype in zip(tables, types, strict=True):
         body += bytes(-len(body) % 16)
         places += [len(body), len(table)]
         body += np.ascontiguousarray(table).view(dtype).tobytes() if len(table) else b""

@@ -103,7 +103,11 @@ class Elf:
         except BinaryError:
             raise
         except Exception as error:
-            raise BinaryError(f"is damaged: {error}", path=self.path) from error
+            raise BinaryError(
+                f"is damaged: {error}",
+                path=self.path,
+                hint="copy the file again, or compile the program again",
+            ) from error
 
     def __enter__(self) -> Elf:
         return self

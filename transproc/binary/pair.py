@@ -15,7 +15,7 @@ import numpy as np
 from transproc.binary import sites
 from transproc.binary.elf import STT_FUNC, STT_OBJECT, STT_TLS, Elf
 from transproc.binary.sites import Index
-from transproc.errors import BinaryError, MismatchError, TransprocError
+from transproc.errors import BinaryError, MismatchError, TransprocError, UnsupportedError
 from transproc.isa import ALL, Isa, by_machine, by_name
 
 
@@ -66,6 +66,15 @@ def pair_of(program: Path) -> Pair:
         stem = program.with_name(program.name.removesuffix(f".{isa.name}")) if stem == program else stem
     found = {isa.name: stem.with_name(f"{stem.name}.{isa.name}") for isa in ALL}
     missing = [path for path in found.values() if not path.is_file()]
+    if len(missing) == len(found):
+        if not program.exists():
+            raise MismatchError(
+                f"{program}: no such file", hint="name the program as transproc-cc wrote it (-o)"
+            )
+        raise UnsupportedError(
+            f"{program} was not linked by transproc-cc: there are no {' and '.join(path.name for path in missing)} beside it",
+            hint="compile with transproc-cc, and keep PROG.x86_64 and PROG.aarch64 beside PROG",
+        )
     if missing:
         raise MismatchError(
             f"{missing[0]} does not exist: {stem.name} is not a pair of binaries",

@@ -182,6 +182,7 @@ class Index:
             "the order of functions": _ascending(self.functions["address"]),
             "a function's name": _within(self.functions["name"], self._strings),
             "a function's objects": _slices(self.functions, "object", "objects", self.objects),
+            "a function's hash": bool((self.functions["hash"] < 1 << 40).all()),
             "a frame rule's registers": _slices(self.rows, "saved", "saved_count", self.saved),
             "a frame rule's base": bool(registers[self.rows["cfa_reg"]].all()),
             "a saved register": bool(registers[self.saved["reg"]].all()),

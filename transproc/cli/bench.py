@@ -142,7 +142,7 @@ def _rehearse(made: npb.Outcome, nodes: list[str], plans: list[Plan], timeout: f
                 raise
             return {**result, "problem": str(error)}
         step.detail = "identical" if verdict.passed else "FAILED"
-    return {**result, **dataclasses.asdict(verdict), "passed": verdict.passed, "problem": _problem(verdict)}
+    return {**dataclasses.asdict(verdict), **result, "passed": verdict.passed, "problem": _problem(verdict)}
 
 
 def _problem(verdict: Verdict) -> str:

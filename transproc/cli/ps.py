@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
+
+import typer
 
 from transproc.cli import common
 from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.start import refresh
-from transproc.errors import NodeError
+from transproc.errors import NodeError, TransprocError
 
 
 def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
@@ -18,7 +21,7 @@ def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
     go on); exited; unknown (its node does not answer).
     """
     store = JobStore()
-    jobs = [(job, _state(store, job)) for job in map(store.load, store.names())]
+    jobs = [(job, _state(store, job)) for job in _readable(store)]
     if as_json:
         common.show_json([{**job.as_dict(), "state": state} for job, state in jobs])
         return
@@ -26,6 +29,15 @@ def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
         (job.name, state, _where(job), job.pid, len(job.history), " ".join(job.argv)) for job, state in jobs
     ]
     common.table(rows, ("NAME", "STATE", "NODE", "PID", "HOPS", "COMMAND"))
+
+
+def _readable(store: JobStore) -> Iterator[Job]:
+    """One damaged record must not hide the other jobs."""
+    for name in store.names():
+        try:
+            yield store.load(name)
+        except TransprocError as error:
+            typer.echo(f"{error.message}; {error.hint}", err=True)
 
 
 def _state(store: JobStore, job: Job) -> str:

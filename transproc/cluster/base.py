@@ -22,6 +22,9 @@ from transproc.errors import CommandError
 DATA = PurePosixPath("/var/lib/transproc")
 """Where a node keeps what is ours: jobs, tools, images."""
 
+FULL = "No space left on device"
+"""ENOSPC, as the C libraries word it."""
+
 Result = subprocess.CompletedProcess[bytes]
 
 
@@ -68,7 +71,7 @@ class Node(ABC):
         words = [str(word) for word in argv]
         done = self._execute(words, stdin, None, timeout)
         if check and done.returncode:
-            raise CommandError(words, done.returncode, done.stderr.decode(errors="replace"))
+            raise self._failed(words, done)
         return done
 
     def output(self, argv: Sequence[str | PurePosixPath], *, timeout: float | None = None) -> str:
@@ -120,7 +123,12 @@ class Node(ABC):
         argv = ["sh", "-c", script]
         done = self._execute(argv, stdin, stdout, None)
         if done.returncode:
-            raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
+            raise self._failed(argv, done)
+
+    def _failed(self, argv: Sequence[str], done: Result) -> CommandError:
+        text = done.stderr.decode(errors="replace")
+        hint = f"node {self.name} is full: make room there" if FULL in text else None
+        return CommandError(argv, done.returncode, text, hint=hint)
 
     def __enter__(self) -> Self:
         return self

@@ -113,7 +113,10 @@ class JobStore:
             hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
             raise TransprocError(f"job {name}: no such job", hint=hint) from None
         except (ValueError, TypeError, KeyError) as error:
-            raise TransprocError(f"job {name}: record {path} is damaged: {error}") from error
+            raise TransprocError(
+                f"job {name}: record {path} is damaged: {error}",
+                hint="look for its process on the nodes, end it there, and remove this file",
+            ) from error
 
     def save(self, job: Job) -> None:
         """Writes the record: the old one or the new one is there at any moment."""
@@ -170,10 +173,17 @@ class JobStore:
     def free_name(self, program: str) -> str:
         """A name for a new job, after its program."""
         base = re.sub(r"[^a-z0-9._-]", "-", program.lower()).lstrip("._-")[:32] or "job"
-        taken = {name for name in self.names() if self.load(name).state is not State.EXITED}
+        taken = {name for name in self.names() if not self._has_ended(name)}
         return next(
             name for n in range(len(taken) + 1) if (name := f"{base}-{n + 1}" if n else base) not in taken
         )
+
+    def _has_ended(self, name: str) -> bool:
+        """A job whose record cannot be read may still run."""
+        try:
+            return self.load(name).state is State.EXITED
+        except TransprocError:
+            return False
 
     def _record(self, name: str) -> Path:
         return self.directory / f"{name}.json"

@@ -82,6 +82,7 @@ AARCH64 = Isa(
     ),
     trap_instruction=b"\x00\x00\x20\xd4",  # brk #0
     trap_pc_adjustment=0,
+    zero_register=31,  # AArch64RegisterInfo.td: WZR is a DwarfRegAlias of WSP
     rseq_signature=0xD428BC00,
     # AT_HWCAP: HWCAP_FP and HWCAP_ASIMD, which every Linux aarch64 has; AT_HWCAP2 to 4: nothing optional.
     auxv_replaced=MappingProxyType({16: 0x3, 26: 0, 29: 0, 30: 0}),

@@ -113,6 +113,11 @@ class Isa:
     """CRIU refuses a longer `mm_saved_auxv`."""
     address_limit: int
     """First address that no mapping may reach."""
+    zero_register: int | None = None
+    """DWARF number with which LLVM's stack maps name a register that always reads as zero; where that is the stack
+    pointer's, a value is never in the stack pointer itself (it would be a direct location). Wrong: such values
+    become stack addresses.
+    """
     page_size: int = 4096
     personality: int = 0
     capability_mask: int = (1 << 41) - 1

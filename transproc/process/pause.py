@@ -19,6 +19,7 @@ TIMEOUT = 5.0
 _MARGIN = 20.0
 """Seconds on top, for the tool's own work and a slow connection."""
 _UNSUPPORTED = ("no-index", "unsupported")
+_LATE = "try again, or give it longer (--timeout); a thread in a signal handler, or long in one call, cannot be stopped there"
 
 
 @dataclass(frozen=True)
@@ -221,5 +222,6 @@ def _error(answer: dict[str, Any]) -> TransprocError:
         message += "".join(f"; {thread}" for thread in threads[:8])
     if answer["error"] in _UNSUPPORTED:
         return UnsupportedError(message, hint="compile the program, and what it executes, with transproc-cc")
+    hint = _LATE if answer["error"] == "timeout" else None
     tid = answer.get("tid") or (threads[0].tid if threads else None)
-    return PauseError(message, pid=answer.get("pid"), tid=tid)
+    return PauseError(message, pid=answer.get("pid"), tid=tid, hint=hint)

@@ -249,7 +249,7 @@ def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -
 def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> None:
     """Points /proc/PID/cmdline and the like at the start code's copies, and corrects the auxiliary vector."""
     words = memory.u64s(source.index.args, ARGS_WORDS)
-    if not (words[0] <= words[1] and words[2] <= words[3] and 16 <= words[6]):
+    if not (words[0] <= words[1] and words[2] <= words[3] and words[6] >= 16):
         raise TransformError(
             f"the start code's notes at {source.index.args:#x} are damaged, or it has not run yet"
         )

@@ -16,6 +16,9 @@ void rematerialize(llvm::Function &F, const SiteSet &Sites);
 // Unoptimised code keeps the tokens of llvm.stacksave in variables; makes values of them.
 void promoteStackTokens(llvm::Function &F);
 
+// Is V what llvm.stacksave returned, at one place or, by phis, at one of several?
+bool isStackToken(const llvm::Value *V);
+
 // The lowest live dynamic address at each site, in the order of Sites; empty if F has no dynamic allocas.
 llvm::SmallVector<llvm::Value *, 0> dynamicBottoms(llvm::Function &F, llvm::ArrayRef<Site> Sites);
 

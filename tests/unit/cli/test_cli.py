@@ -108,10 +108,39 @@ def test_unknown_node(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_not_a_pair(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    message = f"{home}/prog.x86_64 does not exist: prog is not a pair of binaries"
+    program = home / "prog"
+    commands = (["run", "--", f"{program}"], ["check", f"{program}"], ["bench", f"{program}"])
+    for words in commands:
+        failing(
+            words, 1, f"{program}: no such file", "name the program as transproc-cc wrote it (-o)", capsys
+        )
+    program.write_bytes(b"\x7fELF")
     hint = "compile with transproc-cc, and keep PROG.x86_64 and PROG.aarch64 beside PROG"
-    for words in (["run", "--", f"{home}/prog"], ["check", f"{home}/prog"], ["bench", f"{home}/prog"]):
-        failing(words, 1, message, hint, capsys)
+    foreign = f"{program} was not linked by transproc-cc: there are no prog.x86_64 and prog.aarch64 beside it"
+    for words in commands:
+        failing(words, 3, foreign, hint, capsys)
+    (home / "prog.x86_64").write_bytes(b"\x7fELF")
+    half = f"{home}/prog.aarch64 does not exist: prog is not a pair of binaries"
+    for words in commands:
+        failing(words, 1, half, hint, capsys)
+    (home / "prog.aarch64").write_bytes(b"")
+    for words in commands:
+        assert main.run(words) == 1
+        assert f"{home}/prog.x86_64: is damaged: " in capsys.readouterr().err
+
+
+def test_damaged_record_hides_no_other_job(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It hides no other job, and its name is not given to a new one."""
+    job("good", State.PAUSED)
+    path = JobStore().directory / "bad.json"
+    path.write_text("{")
+    assert main.run(["ps"]) == 0
+    out, err = capsys.readouterr()
+    assert "good" in out
+    assert err.startswith(f"job bad: record {path} is damaged: ")
+    assert main.run(["migrate", "bad", "--to", "arm"]) == 1
+    assert "remove this file" in capsys.readouterr().err
+    assert JobStore().free_name("bad") == "bad-2"
 
 
 def test_missing_inputs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

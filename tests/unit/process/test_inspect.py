@@ -22,6 +22,7 @@ PROGRAM = "/var/lib/transproc/jobs/j/bin/prog"
 JOB = "/var/lib/transproc/jobs/j"
 X86_64, AARCH64 = by_name("x86_64"), by_name("aarch64")
 
+NO_NAME = ""  # a line of maps without one ends with a space
 TEXT = f"""\
 == process 100
 {PROGRAM}
@@ -40,7 +41,7 @@ Seccomp:	2
 == maps
 00400000-00401000 r--p 00000000 00:19 584                                {PROGRAM}
 400000000000-400000001000 rw-s 00000000 00:01 3                          /dev/zero (deleted)
-7ffff7000000-7ffff7001000 rw-p 00000000 00:00 0 
+7ffff7000000-7ffff7001000 rw-p 00000000 00:00 0 {NO_NAME}
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
 == links
 total 0

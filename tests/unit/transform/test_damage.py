@@ -148,7 +148,7 @@ def test_real_image_without_a_pair_is_refused(tmp_path: Path, size: int) -> None
     """An image of a program of another compiler, whole and cut."""
     foreign, result = tmp_path / "foreign", tmp_path / "result"
     shutil.copytree(DATA / "counter-x86_64", foreign)
-    with pytest.raises(MismatchError, match="no pair of binaries for .*counter") as caught:
+    with pytest.raises(MismatchError, match=r"no pair of binaries for .*counter") as caught:
         transform(foreign, result, pairs=PairStore([tmp_path]), to="aarch64")
     assert caught.value.hint
     pages = foreign / "pages-1.img"
@@ -200,7 +200,7 @@ def test_half_a_pair(small: Path, tmp_path: Path, missing: str) -> None:
     here = tmp_path / "here"
     shutil.copytree(small, here)
     (here / "pair" / missing).unlink()
-    with pytest.raises(MismatchError, match="no pair of binaries for .*small") as caught:
+    with pytest.raises(MismatchError, match=r"no pair of binaries for .*small") as caught:
         transform(here / "dump", here / "image", pairs=PairStore([here / "pair"]), to="aarch64")
     assert "started from" in (caught.value.hint or "")
 

@@ -11,7 +11,7 @@ from tests.writers.index import Function, IndexWriter, Site
 from transproc.binary import sites
 from transproc.errors import TransformError
 from transproc.isa import AARCH64, X86_64
-from transproc.transform.frames import HEAD, ChainBuilder, encode, restartable
+from transproc.transform.frames import HEAD, ChainBuilder, encode, encoded_size, restartable
 from transproc.transform.unwind import Stack, Walker
 
 RBX, RBP, RSP, XMM0 = 3, 6, 7, 17
@@ -58,7 +58,9 @@ def resume(writer: IndexWriter, memory: Memory, pc: int, registers: dict[int, in
     everything = {register.dwarf: registers.get(register.dwarf, 0) for register in X86_64.registers}
     walker = Walker(index, X86_64, memory.read)
     stack = walker.walk(pc, everything)
-    data, (innermost,) = encode([ChainBuilder(index, X86_64, walker).build(stack)], RECORDS)
+    chain = ChainBuilder(index, X86_64, walker).build(stack)
+    data, (innermost,) = encode([chain], RECORDS)
+    assert len(data) == encoded_size([chain])
     addresses = []
     while innermost:
         addresses.append(innermost)

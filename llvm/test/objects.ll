@@ -1,0 +1,45 @@
+; Objects whose place or life is unusual.
+; RUN: %opt -passes=transproc-sites %s -S | FileCheck %s
+
+declare i32 @next()
+declare void @use(ptr)
+declare ptr @llvm.stacksave.p0()
+declare void @llvm.stackrestore.p0(ptr)
+
+; An array whose length turned out to be constant stands behind a call, whose list must name it.
+; CHECK-LABEL: define i32 @late(
+; CHECK-NEXT: [[A:%.*]] = alloca [4 x i32]
+; CHECK-NEXT: @llvm.experimental.gc.statepoint{{.*}} @next, {{.*}} ptr [[A]], i64 1125899906842640)
+define i32 @late() {
+  %x = call i32 @next()
+  %a = alloca [4 x i32], align 4
+  call void @use(ptr %a)
+  %y = load i32, ptr %a
+  %z = add i32 %x, %y
+  ret i32 %z
+}
+
+; The ends of two scopes were merged to one.
+; CHECK-LABEL: define i32 @merged(
+; CHECK-LABEL: define internal void @merged.resume(
+; CHECK: call void @llvm.stackrestore
+; CHECK-COUNT-3: = call ptr @llvm.stacksave.p0()
+define i32 @merged(i1 %c, i32 %n) {
+  br i1 %c, label %left, label %right
+left:
+  %s1 = call ptr @llvm.stacksave.p0()
+  %a = alloca i32, i32 %n
+  call void @use(ptr %a)
+  br label %end
+right:
+  %s2 = call ptr @llvm.stacksave.p0()
+  %b = alloca i64, i32 %n
+  call void @use(ptr %b)
+  br label %end
+end:
+  %s = phi ptr [ %s1, %left ], [ %s2, %right ]
+  %x = call i32 @next()
+  call void @llvm.stackrestore.p0(ptr %s)
+  call void @use(ptr null)
+  ret i32 %x
+}

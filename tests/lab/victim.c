@@ -1,0 +1,46 @@
+/*
+ * Holds something that cannot move, or is in a state that cannot be stopped, and counts ten times a second.
+ * Usage: victim [seccomp | open FILE | tcp | uring | map ADDRESS | exec PROGRAM [ARG]... | packet | handler | fill MEGABYTES]
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+static void handler(int n) { (void)n; for (;;) { struct timespec t = {0, 10000000}; nanosleep(&t, 0); } }
+static void check(int ok, const char *what) { if (!ok) { printf("%s: %s\n", what, strerror(errno)); exit(9); } }
+static void tcp(void) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(4321), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
+  check(!bind(l, (void *)&a, sizeof a) && !listen(l, 1), "listen");
+  check(!connect(c, (void *)&a, sizeof a), "connect");
+  check(accept(l, 0, 0) >= 0, "accept");
+}
+int main(int argc, char **argv) {
+  const char *what = argc > 1 ? argv[1] : "";
+  if (!strcmp(what, "seccomp")) {
+    /* linux/filter.h, which is no part of a C library: one instruction, "return SECCOMP_RET_ALLOW". */
+    struct { unsigned short code; unsigned char jt, jf; unsigned k; } f[] = {{6, 0, 0, 0x7fff0000}};
+    struct { unsigned short length; void *filter; } p = {1, f};
+    check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, 2, &p), "seccomp");
+  } else if (!strcmp(what, "open")) check(open(argv[2], O_RDWR) >= 0 || open(argv[2], O_RDONLY) >= 0, argv[2]);
+  else if (!strcmp(what, "tcp")) tcp();
+  else if (!strcmp(what, "uring")) { char p[120] = {0}; check(syscall(425, 4, p) >= 0, "io_uring"); }
+  else if (!strcmp(what, "map")) check(mmap((void *)strtoul(argv[2], 0, 0), 4096, 3, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) != MAP_FAILED, "mmap");
+  else if (!strcmp(what, "exec")) { if (!fork()) { execv(argv[2], argv + 2); _exit(1); } }
+  else if (!strcmp(what, "packet")) check(socket(17, SOCK_RAW, 0) >= 0, "packet");
+  else if (!strcmp(what, "handler")) { signal(SIGALRM, handler); alarm(1); }
+  else if (!strcmp(what, "fill")) { size_t n = strtoul(argv[2], 0, 0) << 20; volatile char *p = malloc(n); check(!!p, "malloc"); for (size_t i = 0; i < n; i += 8) *(volatile unsigned long *)(p + i) = i * 0x9E3779B97F4A7C15ul; }
+  printf("ready\n"); fflush(stdout);
+  for (int i = 0;; i++) { struct timespec t = {0, 100000000}; nanosleep(&t, 0); printf("%d\n", i); fflush(stdout); }
+}
