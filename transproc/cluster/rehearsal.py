@@ -185,7 +185,9 @@ class Rehearsal:
         )
         try:
             verdict.hops.append(migration.run())
-        except MigrationError:
+        except MigrationError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise
             if refresh(self.store, job, source).state is State.EXITED:
                 return False
             raise
