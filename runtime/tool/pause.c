@@ -34,12 +34,13 @@ static bool root_is_gone(struct session *session)
 	return true;
 }
 
-/* A thread that stands well may still have to go on, to the site that was asked for. */
+/*
+ * A thread that stands well may still have to go on: the main thread to the site that was asked for, and the others until it is there,
+ * because it may be waiting for them.
+ */
 static bool is_wanted(struct session *session, const struct thread *thread)
 {
-	if (!session->count || !is_main(session, thread))
-		return true;
-	if (thread->stop == BREAKPOINT)
+	if (session->count && is_main(session, thread) && thread->stop == BREAKPOINT)
 		session->hits++;
 	return session->hits >= session->count;
 }

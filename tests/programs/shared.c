@@ -83,6 +83,6 @@ int main(int argc, char **argv) {
   int status;
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7);
   CHECK(unlink(NAME) == 0);
-  printf("total %016" PRIx64 "\n", total);
+  printf("shared: checksum %016" PRIx64 "\n", total);
   return 0;
 }
