@@ -23,6 +23,14 @@ static bool seize(struct session *session, struct process *process, int tid)
 	return true;
 }
 
+static bool has_threads(const struct session *session, const struct process *process)
+{
+	for (const struct thread *thread = session->threads; thread; thread = thread->next)
+		if (thread->process == process)
+			return true;
+	return false;
+}
+
 static bool attach_process(struct session *session, int pid)
 {
 	struct process *process = find_process(session, pid);
@@ -37,6 +45,8 @@ static bool attach_process(struct session *session, int pid)
 		if (!find_thread(session, threads.items[i]) && !seize(session, process, threads.items[i]))
 			return false;
 	}
+	if (!has_threads(session, process))
+		process->gone = true; /* it has ended since the tree was read */
 	return true;
 }
 

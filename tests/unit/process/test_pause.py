@@ -40,13 +40,13 @@ def address(target: Path, symbol: str) -> int:
     raise AssertionError(symbol)
 
 
-def cycle(tool: Tool, program: Running, times: int, seed: int = 1, timeout: float = 10.0) -> list[Pause]:
-    """Pauses and resumes at random moments until the program ends."""
-    chance, pauses = random.Random(seed), []
+def cycle(tool: Tool, program: Running, times: int, *, apart: float = 0.02) -> list[Pause]:
+    """Pauses and resumes at random moments, at most `apart` seconds apart, until the program ends."""
+    chance, pauses = random.Random(1), []
     for _ in range(times):
-        time.sleep(chance.random() * 0.02)
+        time.sleep(chance.random() * apart)
         try:
-            paused = tool.pause(program.pid, timeout=timeout)
+            paused = tool.pause(program.pid)
         except PauseError as error:
             assert "exist" in error.message or "ended" in error.message, error.message
             break
@@ -90,6 +90,14 @@ def test_process_trees(start: Start, tool: Tool) -> None:
     assert program.end() == "status 7"
     assert program.out == "total 990\n"
     assert any(len(paused.processes) == 2 for paused in pauses)
+
+
+def test_children_that_end_while_they_are_attached(start: Start, tool: Tool) -> None:
+    """A child may be gone between the look at the tree and its attachment: a process without threads."""
+    program = start("mayflies")
+    assert cycle(tool, program, 5000, apart=0)
+    assert program.end() == "status 7"
+    assert program.out == "total 20000\n"
 
 
 def test_vfork(start: Start, tool: Tool) -> None:

@@ -190,6 +190,23 @@ NOINLINE static long borrower(void *unused)
 	return churn(20000000) & 63;
 }
 
+/* Children that end as soon as they have begun. */
+static long do_mayflies(void)
+{
+	long total = 0;
+	for (int i = 0; i < 20000; i++) {
+		long child = CALL(NR_clone, SIGCHLD, 0, 0, 0);
+		int status = 0;
+		if (child == 0)
+			CALL(NR_exit_group, 1, 0, 0, 0);
+		if (CALL(NR_wait4, child, &status, 0, 0) != child)
+			say("wait\n");
+		total += status >> 8;
+	}
+	say_number("total ", total);
+	return 0;
+}
+
 /* Children that run in our memory while we are asleep in the kernel, in a frame that nobody describes. */
 static long do_vforks(void)
 {
@@ -279,6 +296,8 @@ __attribute__((used)) int target_main(long *stack)
 		do_threads();
 	else if (is(mode, "forks"))
 		do_forks();
+	else if (is(mode, "mayflies"))
+		do_mayflies();
 	else if (is(mode, "vforks"))
 		do_vforks();
 	else if (is(mode, "spawns"))
