@@ -8,6 +8,7 @@ does not help.
 from __future__ import annotations
 
 import random
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -98,7 +99,8 @@ class Rehearsal:
         self.timeout = timeout
         self._place_of = place_of
         self._transform = transform
-        self._name = store.free_name(f"rehearse-{program.name}")
+        # Two that start together see the same names as free, and may share a node without sharing a store.
+        self._name = store.free_name(f"rehearse-{program.name}"[:25] + f"-{secrets.token_hex(3)}")
 
     def run(self) -> Verdict:
         """Both runs. Raises what a migration raises; otherwise the verdict says what was found."""
