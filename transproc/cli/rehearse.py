@@ -29,6 +29,12 @@ def rehearse(
     at: Annotated[
         str | None, typer.Option("--at", metavar="K,L,…", help="Migrate after K sites, then after L more, …")
     ] = None,
+    within: Annotated[
+        int | None,
+        typer.Option(
+            "--within", metavar="N", min=1, help="At random sites, at most N apart, not at random moments."
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of the random moments [default: a new one].")
     ] = None,
@@ -46,9 +52,10 @@ def rehearse(
     Examples:
       transproc rehearse -- ./nbody 50
       transproc rehearse --hops 10 --seed 7 -- ./prog
+      transproc rehearse --hops 10 --within 50 -- ./short
       transproc rehearse --at 100,2000 -- ./prog       at exactly these sites
     """
-    plan = Plan(hops, every, _counts(at), secrets.randbelow(10**6) if seed is None else seed)
+    plan = Plan(hops, every, _counts(at), within, secrets.randbelow(10**6) if seed is None else seed)
     what = common.program(program, arguments, stdin, files)
     verdict = Rehearsal(
         JobStore(),

@@ -21,9 +21,11 @@ from transproc.cluster.migration import Migration
 from transproc.cluster.move import Transform
 from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.start import Program, discard, refresh, start, wait
-from transproc.errors import MigrationError
+from transproc.errors import MigrationError, PauseError
 
 ATTEMPTS = 5
+RECORD_SECONDS = 2.0
+"""Until the supervisor has recorded the status of a program that is known to have ended."""
 
 
 @dataclass
@@ -65,12 +67,28 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Plan:
-    """When to migrate: `every` milliseconds on average, or at sites by number (`at`), else at random moments."""
+    """When to migrate: `every` milliseconds on average, or at sites, else at random moments.
+
+    Sites are counted from one migration to the next: `at` says how many, or `within` how many at most.
+    """
 
     hops: int = 2
     every: float | None = None
     at: Sequence[int] = ()
+    within: int | None = None
     seed: int = 1
+
+    @property
+    def counts_sites(self) -> bool:
+        """Whether the main thread's sites are counted, rather than milliseconds."""
+        return bool(self.at) or self.within is not None
+
+    def counts(self, scale: float) -> list[int]:
+        """How many sites lie between migrations; random ones come earlier for smaller scales."""
+        if self.within is None:
+            return list(self.at)
+        chance = random.Random(self.seed)
+        return [chance.randint(1, max(1, round(self.within * scale))) for _ in range(self.hops)]
 
     def waits(self, seconds: float) -> list[float]:
         """How long the program runs before each migration, given how long it runs in all."""
@@ -113,7 +131,7 @@ class Rehearsal:
             for attempt in range(1 if self.plan.at else ATTEMPTS):
                 verdict.attempts = attempt + 1
                 with log.step(f"run with {self._hops} migrations") as step:
-                    moved = self._moved(verdict, plain.seconds / 2**attempt, 2.0**-attempt)
+                    moved = self._moved(verdict, plain.seconds, 2.0**-attempt)
                     step.detail = f"{verdict.missed} came too late" if verdict.missed else moved.exit
                 if not verdict.missed:
                     break
@@ -140,16 +158,32 @@ class Rehearsal:
         job = self._new_job()
         place = self._place_of(job, job.node)
         begin = time.perf_counter()
-        if self.plan.at:
-            request = PauseRequest(count=self.plan.at[0], timeout=self.timeout)
-            start(self.store, place, self.program, pause=request)
-            self._hop_at_sites(verdict)
+        if self.plan.counts_sites:
+            counts = self.plan.counts(scale)
+            try:
+                start(
+                    self.store, place, self.program, pause=PauseRequest(count=counts[0], timeout=self.timeout)
+                )
+            except PauseError as error:
+                return self._ended_before(verdict, place, begin, error)
+            self._hop_at_sites(verdict, counts)
         else:
             start(self.store, place, self.program, pause=PauseRequest())
-            self._hop_in_time(
-                verdict, [w * scale if self.plan.every else w for w in self.plan.waits(seconds)]
-            )
+            self._hop_in_time(verdict, [wait * scale for wait in self.plan.waits(seconds)])
         return self._finish(begin)
+
+    def _ended_before(self, verdict: Verdict, place: Place, begin: float, error: PauseError) -> Outcome:
+        """The program has fewer sites than the first migration was to wait for; else raises the error."""
+        until = time.monotonic() + RECORD_SECONDS
+        while (status := place.exit_status()) is None:
+            if time.monotonic() > until:
+                raise error
+            time.sleep(0.05)
+        verdict.missed = self._hops
+        place.job.exit = status
+        outcome = outcome_of(place, place.job, time.perf_counter() - begin)
+        place.remove()
+        return outcome
 
     def _hop_in_time(self, verdict: Verdict, waits: list[float]) -> None:
         self._go_on()
@@ -159,12 +193,12 @@ class Rehearsal:
                 verdict.missed = len(waits) - number
                 return
 
-    def _hop_at_sites(self, verdict: Verdict) -> None:
+    def _hop_at_sites(self, verdict: Verdict, counts: list[int]) -> None:
         """Between migrations the program never runs untraced: so the counts are exact."""
-        for number, count in enumerate(self.plan.at):
+        for number, count in enumerate(counts):
             request = PauseRequest(count=count if number else None, timeout=self.timeout)
             if not self._hop(verdict, request):
-                verdict.missed = len(self.plan.at) - number
+                verdict.missed = len(counts) - number
                 return
         self._go_on()
 
@@ -175,7 +209,6 @@ class Rehearsal:
         if refresh(self.store, job, source).state is State.EXITED:
             return False
         target = self._place_of(job, next(name for name in self.nodes if name != job.node))
-        stay_paused = bool(self.plan.at)
         migration = Migration(
             self.store,
             job,
@@ -183,7 +216,7 @@ class Rehearsal:
             target,
             transform=self._transform,
             request=request,
-            stay_paused=stay_paused,
+            stay_paused=self.plan.counts_sites,
         )
         try:
             verdict.hops.append(migration.run())

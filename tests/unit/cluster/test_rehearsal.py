@@ -62,6 +62,17 @@ def test_intervals() -> None:
     assert all(0.1 <= wait <= 0.3 for wait in waits)
 
 
+def test_sites() -> None:
+    plan = Plan(hops=100, within=8, seed=3)
+    assert plan.counts_sites
+    assert plan.counts(1.0) == plan.counts(1.0)
+    assert set(plan.counts(1.0)) == set(range(1, 9))
+    assert set(plan.counts(0.25)) == {1, 2}
+    assert set(plan.counts(0.01)) == {1}
+    assert Plan(at=[3, 5]).counts(0.5) == [3, 5]
+    assert not Plan().counts_sites
+
+
 def test_verdict() -> None:
     verdict = Verdict(["prog"], 1, [Hop("a", "b", 0.0, 0.1)])
     assert verdict.passed
