@@ -7,6 +7,7 @@ from the pause on, and is continued only after the target's copy is known to be 
 from __future__ import annotations
 
 import shutil
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,10 @@ from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.cluster.transfer import human
 from transproc.errors import MismatchError, TransprocError
-from transproc.process.pause import Pause
+from transproc.process.pause import Pause, ThreadState
+
+SETTLE_SECONDS = 2.0
+"""From the end of a restore until each thread has stopped."""
 
 
 class Report(Protocol):
@@ -136,8 +140,15 @@ class Move:
         return f"pid {pid}"
 
     def verify(self) -> str:
-        """Raises `TransprocError` unless the restored process is there, with every thread stopped."""
-        threads = [thread for process in self.target.tool.status(self.job.pid) for thread in process.threads]
+        """Raises `TransprocError` unless the restored process is there, with every thread stopped.
+
+        criu lets go of threads whose SIGSTOP is still pending: on a busy node some take a moment to stop.
+        """
+        until = time.monotonic() + SETTLE_SECONDS
+        threads = self._restored_threads()
+        while any(thread.state != "T" for thread in threads) and time.monotonic() < until:
+            time.sleep(0.02)
+            threads = self._restored_threads()
         if not threads:
             status = self.target.exit_status()
             why = f" ({status})" if status else ""
@@ -148,6 +159,9 @@ class Move:
                     f"job {self.job.name}: the restored thread {thread.tid} is in state {thread.state}, expected T"
                 )
         return f"{len(threads)} threads stopped"
+
+    def _restored_threads(self) -> list[ThreadState]:
+        return [thread for process in self.target.tool.status(self.job.pid) for thread in process.threads]
 
     def commit(self, *, stay_paused: bool = False) -> str:
         """Lets the target's copy run: from here on it is the job."""

@@ -88,7 +88,10 @@ class FakeNode(Node):
         return STATES.get(self.processes.get(int(words[4]), ""), b"")
 
     def _status(self, words: list[str]) -> bytes:
-        state = {"running": "S", "stopped": "T"}.get(self.processes.get(_pid(words), ""))
+        pid = _pid(words)
+        state = {"running": "S", "stopping": "R", "stopped": "T"}.get(self.processes.get(pid, ""))
+        if state == "R":
+            self.processes[pid] = "stopped"
         if state is None:
             return _answer(ok=False, error="gone", message="process 4711: does not exist")
         threads = [{"tid": PID, "state": state}]

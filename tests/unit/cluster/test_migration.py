@@ -12,7 +12,7 @@ from fakes import PID, FakeNode
 
 from transproc import log
 from transproc.binary.pair import PairStore
-from transproc.cluster import place
+from transproc.cluster import move, place
 from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
@@ -276,8 +276,15 @@ def test_interrupt_waits_for_the_end_of_the_step(world: World, operation: str) -
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_restored_process_takes_a_moment_to_stop(world: World) -> None:
+    world.arm.restores_as = "stopping"
+    world.migration().run()
+    assert world.runs_only_on(world.arm)
+
+
 @pytest.mark.parametrize("state", ["gone", "running"])
-def test_restored_process_is_not_stopped(world: World, state: str) -> None:
+def test_restored_process_is_not_stopped(world: World, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(move, "SETTLE_SECONDS", 0.1)
     world.arm.restores_as = state
     error = world.fails()
     what = {"gone": "process is gone, expected stopped", "running": "thread 4711 is in state S, expected T"}
