@@ -1,7 +1,8 @@
 """Where things are: the cache outside the source tree, and the sources that are built on first use.
 
 `TRANSPROC_HOME` (default `$XDG_CACHE_HOME/transproc`, `~/.cache/transproc`) holds everything that can be made again:
-downloads, the compiled toolchain, guest images, the lab's state, and the jobs' records.
+downloads, the compiled toolchain, guest images, the lab's state, and the jobs' records. `TRANSPROC_MIRROR` names where Debian's
+packages are downloaded from.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ def home() -> Path:
     path = Path(base)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def mirror() -> str:
+    """Where Debian packages come from. Plain HTTP is what apt uses: signatures protect the contents."""
+    return os.environ.get("TRANSPROC_MIRROR", "http://deb.debian.org/debian")
 
 
 def digest(paths: Iterable[Path], *extra: str) -> str:

@@ -7,7 +7,6 @@ Debian keyring. The digest names the recipe, so a changed recipe makes new image
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import tempfile
@@ -25,9 +24,6 @@ from transproc.lab.qemu import GUESTS, Guest
 from transproc.run import run
 
 SUITE = "trixie"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
-"""Overridden by $TRANSPROC_MIRROR. Plain HTTP is what apt uses: the signature on the index protects the contents."""
-
 PACKAGES = ("criu", "busybox-static", "dash", "dropbear-bin", "tar")
 PROGRAMS = ("usr/sbin/criu", "usr/sbin/dropbear", "usr/bin/tar", "usr/bin/dash", "usr/bin/busybox")
 MODULES = (
@@ -88,7 +84,7 @@ def image(guest: Guest) -> Image:
 
 def _place(guest: Guest) -> Path:
     recipe = [HERE / "rootfs.py", HERE / "closure.py", HERE / "cpio.py", HERE / "guest"]
-    return paths.home() / "lab" / "images" / paths.digest(recipe, _mirror()) / guest.isa
+    return paths.home() / "lab" / "images" / paths.digest(recipe, paths.mirror()) / guest.isa
 
 
 def host_criu() -> list[str]:
@@ -104,14 +100,12 @@ def host_criu() -> list[str]:
     return [str(root / guest.loader), "--library-path", str(libraries), str(root / "usr/sbin/criu")]
 
 
-def _mirror() -> str:
-    return os.environ.get("TRANSPROC_MIRROR", DEFAULT_MIRROR)
-
-
 def _tree(guest: Guest) -> Path:
     """All packages of one ISA, unpacked; kept, since it takes long only the first time."""
     packages = [*PACKAGES, guest.kernel_package]
-    place = paths.home() / "downloads" / f"{SUITE}-{guest.debian}-{paths.digest([], _mirror(), *packages)}"
+    place = (
+        paths.home() / "downloads" / f"{SUITE}-{guest.debian}-{paths.digest([], paths.mirror(), *packages)}"
+    )
     if place.exists():
         return place
     place.parent.mkdir(exist_ok=True)
@@ -119,7 +113,7 @@ def _tree(guest: Guest) -> Path:
         tree = Path(temporary) / "tree"
         options = ["--variant=extract", f"--architectures={guest.debian}", f"--include={','.join(packages)}"]
         try:
-            run(["mmdebstrap", *options, SUITE, tree, _mirror()], timeout=900)
+            run(["mmdebstrap", *options, SUITE, tree, paths.mirror()], timeout=900)
         except CommandError as error:
             raise LabError(
                 f"packages for {guest.isa} could not be had: {error}", hint=_download_hint(error)
@@ -132,7 +126,7 @@ def _tree(guest: Guest) -> Path:
 def _download_hint(error: CommandError) -> str:
     if "NO_PUBKEY" in error.stderr or "not signed" in error.stderr:
         return f"the host does not know {SUITE}'s signing keys: apt-get install debian-archive-keyring"
-    return f"is {_mirror()} reachable? TRANSPROC_MIRROR names another mirror"
+    return f"is {paths.mirror()} reachable? TRANSPROC_MIRROR names another mirror"
 
 
 def _build(guest: Guest, place: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from transproc import log
 from transproc.errors import TransprocError
-from transproc.paths import home
+from transproc.paths import home, mirror
 from transproc.run import run
 
 SUITE = "trixie"
@@ -80,8 +80,7 @@ class _Apt:
         for name in ("lists/partial", "cache/archives/partial", "files"):
             (work / name).mkdir(parents=True)
         (work / "status").touch()
-        mirror = os.environ.get("TRANSPROC_DEBIAN_MIRROR", "http://deb.debian.org/debian")
-        origin = f"[signed-by={KEYRING}] {mirror} {SUITE} main"
+        origin = f"[signed-by={KEYRING}] {mirror()} {SUITE} main"
         (work / "sources.list").write_text(f"deb {origin}\ndeb-src {origin}\n")
         (work / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{work}/sources.list";\n'
