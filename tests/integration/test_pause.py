@@ -100,10 +100,6 @@ def test_waits_go_on(bench: Bench, mode: str) -> None:
 @pytest.mark.parametrize("mode", [*RESULTS, "read", "epoll"])
 def test_dump_and_restore(bench: Bench, mode: str) -> None:
     """The original stays stopped until it is killed; the copy is stopped until it is let go; the result is the same."""
-    if bench.node.isa != "x86_64":
-        pytest.skip(
-            "criu 4.1.1 hangs in restores of untransformed aarch64 images with pointer authentication"
-        )
     criu = Criu(bench.node)
     criu.check()
     pid, state = bench.start(mode)

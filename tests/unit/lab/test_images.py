@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -24,7 +23,6 @@ def unpack(data: bytes, target: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(shutil.which("cpio") is None, reason="GNU cpio is not installed")
 class TestArchive:
     def test_tree_arrives_as_it_was(self, tmp_path: Path) -> None:
         root = tmp_path / "root"
