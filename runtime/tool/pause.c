@@ -90,6 +90,8 @@ static bool consider(struct session *session, struct thread *thread)
 	enum verdict verdict = UNSEEN;
 	if (thread->stop == STOPPED || thread->stop == BREAKPOINT) {
 		examine(thread);
+		if (is_accepted(thread))
+			thread->rejections = 0;
 		if (is_accepted(thread) && is_wanted(session, thread)) {
 			unmask_signals(thread);
 			return true;

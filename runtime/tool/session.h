@@ -77,7 +77,7 @@ struct thread {
 	enum verdict verdict;
 	uint64_t pc, culprit;
 	long depth;              /* frames */
-	int rejections;          /* at breakpoints, because of undescribed frames */
+	int rejections;          /* at breakpoints, because of undescribed frames, since it last stood well */
 	int interruptions;       /* signals delivered in system calls */
 	const struct site *site; /* where verdict is AT_SITE */
 };

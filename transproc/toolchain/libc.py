@@ -65,6 +65,7 @@ LEAF_FILES = {
     "prng/__seed48.c",
     "prng/seed48.c",
     "prng/srand48.c",
+    "start/prepare.c",
     "stdlib/abs.c",
     "stdlib/atoi.c",
     "stdlib/atol.c",
