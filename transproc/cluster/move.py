@@ -66,20 +66,25 @@ class Move:
         if self.target.node.name == self.source.node.name:
             raise TransprocError(f"job {self.job.name}: is on node {self.source.node.name} already")
         transfer.binary(self.store, self.job, self.target.node.isa)
-        if self.source.liveness(self.job.pid) is Liveness.GONE:
+        # What is asked of both nodes is asked at the same time.
+        room = self._pool.submit(lambda: self.target.room)
+        look = self.source.look(self.job.pid)
+        room.result()
+        if look.liveness is Liveness.GONE:
             raise TransprocError(
                 f"job {self.job.name}: has ended", hint=f"'transproc wait {self.job.name}' shows its status"
             )
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
-        preflight.check(self.job, self.source, self.target)
+        preflight.check(self.job, self.source, look, self.target)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def prepare(self) -> str:
         """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile."""
         path = transfer.binary(self.store, self.job, self.target.node.isa)
+        images = self._pool.submit(self.source.make_images)
         self.target.prepare(path)
-        self.source.make_images()
+        images.result()
         return human(path.stat().st_size)
 
     def pause(self, request: PauseRequest) -> str:
@@ -179,8 +184,7 @@ class Move:
     def retire(self) -> str:
         """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded."""
         try:
-            self.source.kill(self.job.pid, moved=True)
-            self.source.remove()
+            self.source.retire(self.job.pid)
         except TransprocError as error:
             return f"a stopped copy stays on {self.source.node.name}: {error.message}"
         self.job.leftovers.remove(self.source.node.name)

@@ -14,6 +14,7 @@ A node needs a POSIX shell, tar and criu; the pause tool is put there on first u
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,14 @@ from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
 
+from transproc.cluster import scripts
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.process import inspect
 from transproc.process.build import build
 from transproc.process.criu import MINIMUM, Criu
-from transproc.process.pause import Launch, Pause, ProcessState, Tool
+from transproc.process.pause import Launch, Pause, ProcessState, Tool, status_of
 
 
 class Liveness(StrEnum):
@@ -53,6 +55,16 @@ class Room:
 
     free: int
     page: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the job's node tells, without stopping anything."""
+
+    room: Room
+    liveness: Liveness
+    processes: list[ProcessState]
+    views: list[inspect.View]
 
 
 class Place:
@@ -92,15 +104,13 @@ class Place:
     @cached_property
     def room(self) -> Room:
         """Asked once; what a node does not tell counts as plenty, and as usual."""
-        lines = self._shell(_ROOM, str(DATA)).stdout.decode().splitlines()
-        facts = dict(line.split("=", 1) for line in lines)
-        return Room(int(facts.get("free") or 1 << 40) * 1024, int(facts.get("page") or 4) * 1024)
+        return _room(_facts(self._shell(scripts.ROOM, str(DATA)).stdout.decode()))
 
     # --- the directory -----------------------------------------------------------------------------------------
 
     def prepare(self, binary: Path) -> None:
         """A fresh directory with a binary in it. Raises `TransprocError` if a living job has one of that name."""
-        done = self._shell(_CLAIM, self.directory, self.job.id, check=False)
+        done = self._shell(scripts.CLAIM, self.directory, self.job.id, check=False)
         if done.returncode:
             raise TransprocError(
                 f"node {self.node.name}: {self.directory} belongs to another job that has not ended",
@@ -110,7 +120,7 @@ class Place:
 
     def remove(self) -> None:
         """Removes the directory, if it is ours."""
-        self._shell(_REMOVE, self.directory, self.job.id)
+        self._shell(scripts.REMOVE, self.directory, self.job.id)
 
     def make_images(self) -> None:
         """An empty directory for a dump."""
@@ -129,28 +139,26 @@ class Place:
 
     def liveness(self, pid: int) -> Liveness:
         """Whether the process is there, is this job's, and is stopped."""
-        state = self._shell(_STATE, str(pid), self.program).stdout.decode().strip()
-        if not state:
-            return Liveness.GONE
-        return Liveness.STOPPED if state == "T" else Liveness.RUNNING
+        return _liveness(self._shell(scripts.STATE, str(pid), self.program).stdout.decode())
 
-    def tree(self, pid: int) -> list[ProcessState]:
-        """The processes and threads of the tree; empty if there is none."""
-        return self.tool.status(pid)
-
-    def inspect(self, processes: Sequence[ProcessState]) -> list[inspect.View]:
-        """What /proc tells about them: one look, which does not stop them."""
-        done = self._shell(inspect.SCRIPT, *(str(process.pid) for process in processes))
-        return inspect.parse(done.stdout.decode(errors="replace"))
+    def look(self, pid: int) -> Look:
+        """The tree, what /proc tells about it, and the room on the node; a process of another program counts as gone."""
+        words = [str(DATA), str(pid), self.program, self.tool.path]
+        head, mark, rest = (
+            self._shell(scripts.LOOK, *words).stdout.decode(errors="replace").partition("\n== ")
+        )
+        facts = _facts(head)
+        processes = status_of(json.loads(facts["tree"]))
+        return Look(_room(facts), _liveness(facts["state"]), processes, inspect.parse(mark + rest))
 
     def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of each of these files; None for one that is not there."""
-        words = self._shell(_SIZES, *paths).stdout.decode().split()
+        words = self._shell(scripts.SIZES, *paths).stdout.decode().split()
         return [None if word == "-" else int(word) for word in words]
 
     def taken(self, ids: Sequence[int]) -> list[int]:
         """Which of these ids are in use on the node."""
-        done = self._shell(_TAKEN, *map(str, ids))
+        done = self._shell(scripts.TAKEN, *map(str, ids))
         return [int(word) for word in done.stdout.split()]
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> int:
@@ -177,6 +185,11 @@ class Place:
         if self.liveness(pid) is not Liveness.GONE:
             self.tool.kill(pid, moved=self.directory if moved else None)
 
+    def retire(self, pid: int) -> None:
+        """Ends a stopped copy of a process that has moved away, and removes the directory."""
+        words = [str(pid), self.program, self.tool.path, self.directory, self.job.id]
+        self._shell(scripts.RETIRE, *words)
+
     def exit_status(self) -> str | None:
         """How the process ended: "status N" or "signal N"; None if it has not."""
         text = self._shell('if [ -e "$1/exit" ]; then cat "$1/exit"; fi', self.directory).stdout.decode()
@@ -192,7 +205,7 @@ class Place:
 
     def _spread_ids(self) -> None:
         """A process keeps its id when it moves, so it is started with one that is probably free on other nodes."""
-        self._shell(_SPREAD, str(secrets.randbelow(1 << 30)))
+        self._shell(scripts.SPREAD, str(secrets.randbelow(1 << 30)))
 
     def _launch(self, arguments: Sequence[str], env: Mapping[str, str]) -> Launch:
         streams = {name: f"{self.data}/{name}" for name in ("stdin", "stdout", "stderr")}
@@ -201,6 +214,22 @@ class Place:
 
     def _shell(self, script: str, *words: str, check: bool = True) -> Result:
         return self.node.run(["sh", "-c", script, "sh", *words], check=check)
+
+
+def _facts(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def _room(facts: Mapping[str, str]) -> Room:
+    return Room(int(facts.get("free") or 1 << 40) * 1024, int(facts.get("page") or 4) * 1024)
+
+
+def _liveness(state: str) -> Liveness:
+    """Of the state letter of proc(5)."""
+    letter = state.strip()
+    if not letter:
+        return Liveness.GONE
+    return Liveness.STOPPED if letter == "T" else Liveness.RUNNING
 
 
 @cache
@@ -220,42 +249,3 @@ def _criu_version(node: Node, command: tuple[str, ...]) -> tuple[int, ...]:
 def dotted(version: Sequence[int]) -> str:
     """A version as people write it."""
     return ".".join(map(str, version))
-
-
-_CLAIM = """
-set -e
-[ ! -e "$1" ] || [ -e "$1/exit" ] || [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]
-rm -rf "$1"
-mkdir -p "$1/data/work" "$1/bin"
-echo "$2" >"$1/id"
-: >"$1/data/stdin"
-"""
-
-# The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services.
-_SPREAD = """
-read -r max </proc/sys/kernel/pid_max
-echo $((1000 + $1 % (max - 2000))) >/proc/sys/kernel/ns_last_pid
-"""
-
-_REMOVE = 'if [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; then rm -rf "$1"; fi'
-
-_STATE = """
-case $(readlink "/proc/$1/exe") in
-"$2" | "$2 (deleted)") sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$1/status" ;;
-esac
-"""
-
-# A device's size is its major number and a comma: nobody asks for those.
-_SIZES = """
-for f; do
-  ls -lnLd "$f" 2>/dev/null | { read -r mode links user group size rest; echo "${size:--}"; }
-done
-"""
-
-_ROOM = """
-mkdir -p "$1"
-echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
-echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
-"""
-
-_TAKEN = 'for t; do [ ! -e "/proc/$t" ] || echo "$t"; done'

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA
-from transproc.cluster.place import Place
+from transproc.cluster.place import Look, Place, Room
 from transproc.cluster.transfer import human
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.isa import by_name
@@ -15,25 +15,28 @@ from transproc.process.inspect import View
 from transproc.process.pause import ProcessState
 
 
-def check(job: Job, source: Place, target: Place) -> None:
-    """Raises `UnsupportedError` for what cannot be moved at all, `TransprocError` for what stands in the way now."""
-    _check_nodes(source, target)
-    processes = source.tree(job.pid)
+def check(job: Job, source: Place, look: Look, target: Place) -> None:
+    """Raises `UnsupportedError` for what cannot be moved at all, `TransprocError` for what stands in the way now.
+
+    `look`: at the job on the source.
+    """
+    rooms = {source: look.room, target: target.room}
+    processes, views = look.processes, look.views
+    _check_nodes(rooms)
     _check_compiled(job, processes)
-    views = source.inspect(processes)
     same = source.node.isa == target.node.isa
     found = inspect.problems(views, program=source.program, target=None if same else by_name(target.node.isa))
     if found:
         raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)
     _check_ids(target, processes)
     _check_files(views, target)
-    _check_room(views, source, target)
+    _check_room(views, rooms)
 
 
-def _check_nodes(source: Place, target: Place) -> None:
-    for place in (source, target):
+def _check_nodes(rooms: Mapping[Place, Room]) -> None:
+    for place, room in rooms.items():
         place.check_criu()
-        page, expected = place.room.page, by_name(place.node.isa).page_size
+        page, expected = room.page, by_name(place.node.isa).page_size
         if page != expected:
             raise UnsupportedError(
                 f"node {place.node.name}: has pages of {page} bytes, expected {expected}",
@@ -76,13 +79,12 @@ def _check_files(views: Sequence[View], target: Place) -> None:
             )
 
 
-def _check_room(views: Sequence[View], source: Place, target: Place) -> None:
+def _check_room(views: Sequence[View], rooms: Mapping[Place, Room]) -> None:
     """The image holds at least the private memory; it lies on the source first, then on the target."""
     needed = sum(view.memory for view in views)
-    for place in (source, target):
-        free = place.room.free
-        if free < needed:
+    for place, room in rooms.items():
+        if room.free < needed:
             raise TransprocError(
-                f"node {place.node.name}: {human(free)} are free in {DATA}, the image needs {human(needed)}",
+                f"node {place.node.name}: {human(room.free)} are free in {DATA}, the image needs {human(needed)}",
                 hint="make room there, or move the job to another node",
             )

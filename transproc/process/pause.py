@@ -120,7 +120,7 @@ class Tool:
 
     def __init__(self, node: Runner, path: str) -> None:
         self._node = node
-        self._path = path
+        self.path = path
 
     def start(self, launch: Launch) -> int:
         """Starts a program under a supervisor; returns its pid."""
@@ -159,19 +159,7 @@ class Tool:
 
     def status(self, pid: int) -> list[ProcessState]:
         """The tree, parents first; empty if the process is gone."""
-        answer = self._answer(["status", "--pid", str(pid)])
-        if not answer["ok"] and answer["error"] == "gone":
-            return []
-        if not answer["ok"]:
-            raise _error(answer)
-        return [
-            ProcessState(
-                process["pid"],
-                process["index"],
-                tuple(ThreadState(**thread) for thread in process["threads"]),
-            )
-            for process in answer["processes"]
-        ]
+        return status_of(self._answer(["status", "--pid", str(pid)]))
 
     def restore(self, criu: Sequence[str], *, state: str, pidfile: str) -> int:
         """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores; returns the root's pid.
@@ -192,7 +180,7 @@ class Tool:
         return answer
 
     def _answer(self, words: list[str], *, timeout: float | None = 0.0) -> dict[str, Any]:
-        argv = [self._path, *words]
+        argv = [self.path, *words]
         done = self._node.run(argv, check=False, timeout=None if timeout is None else timeout + _MARGIN)
         try:
             answer = json.loads(done.stdout)
@@ -201,6 +189,20 @@ class Tool:
         if not isinstance(answer, dict) or "ok" not in answer:
             raise CommandError(argv, done.returncode, done.stdout.decode(errors="replace"))
         return answer
+
+
+def status_of(answer: dict[str, Any]) -> list[ProcessState]:
+    """The tree that an answer to `status` describes; raises what it reports."""
+    if not answer["ok"] and answer["error"] == "gone":
+        return []
+    if not answer["ok"]:
+        raise _error(answer)
+    return [
+        ProcessState(
+            process["pid"], process["index"], tuple(ThreadState(**thread) for thread in process["threads"])
+        )
+        for process in answer["processes"]
+    ]
 
 
 def _when(at: int | None, count: int | None, timeout: float) -> list[str]:

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from transproc.cluster import place
+from transproc.cluster import scripts
 from transproc.cluster.base import DATA, Node, Result
 from transproc.errors import CommandError, NodeError
-from transproc.process import inspect
 
 PID = 4711
 STATES = {"running": b"S\n", "stopped": b"T\n"}
@@ -100,8 +99,22 @@ class FakeNode(Node):
     def _taken(self, words: list[str]) -> bytes:
         return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
 
-    def _inspect(self, words: list[str]) -> bytes:
-        return "\n".join([f"== process {words[4]}", self.executable, *self.proc, ""]).encode()
+    def _look(self, words: list[str]) -> bytes:
+        pid = words[5]
+        state = self._liveness(["", "", "", "", pid])
+        view = "\n".join([f"== process {pid}", self.executable, *self.proc, ""]).encode()
+        return b"%sstate=%s\ntree=%s\n%s" % (
+            self._room(words),
+            state.strip(),
+            self._status(["--pid", pid]),
+            view,
+        )
+
+    def _retire(self, words: list[str]) -> bytes:
+        self._enter("kill")
+        self.processes.pop(int(words[4]), None)
+        shutil.rmtree(self._here(words[7]))
+        return b""
 
     def _room(self, words: list[str]) -> bytes:
         return f"free={self.free}\npage={self.page}\n".encode()
@@ -142,17 +155,18 @@ class FakeNode(Node):
 
 def operation_of(words: list[str]) -> str:
     """A name for a program that is run."""
-    scripts = {
-        place._STATE: "liveness",
-        place._TAKEN: "taken",
-        place._CLAIM: "claim",
-        place._REMOVE: "remove",
-        place._ROOM: "room",
-        place._SIZES: "sizes",
-        inspect.SCRIPT: "inspect",
+    known = {
+        scripts.STATE: "liveness",
+        scripts.TAKEN: "taken",
+        scripts.CLAIM: "claim",
+        scripts.REMOVE: "remove",
+        scripts.ROOM: "room",
+        scripts.SIZES: "sizes",
+        scripts.LOOK: "look",
+        scripts.RETIRE: "retire",
     }
     if words[0] == "sh":
-        return scripts.get(words[2], "shell")
+        return known.get(words[2], "shell")
     if "transproc-stop" in words[0]:
         return words[1]
     return {"dump": "dump", "--version": "version"}.get(words[1], words[0])

@@ -1,0 +1,71 @@
+"""What a `Place` asks of a node's shell: POSIX, with the words of each script as "$1", "$2", …
+
+A command costs a round trip, and on a small or emulated machine every program that it starts is felt: what a step wants to know
+together is asked together.
+"""
+
+from __future__ import annotations
+
+from transproc.process import inspect
+
+CLAIM = """
+set -e
+[ ! -e "$1" ] || [ -e "$1/exit" ] || [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]
+rm -rf "$1"
+mkdir -p "$1/data/work" "$1/bin"
+echo "$2" >"$1/id"
+: >"$1/data/stdin"
+"""
+
+# The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services.
+SPREAD = """
+read -r max </proc/sys/kernel/pid_max
+echo $((1000 + $1 % (max - 2000))) >/proc/sys/kernel/ns_last_pid
+"""
+
+REMOVE = 'if [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; then rm -rf "$1"; fi'
+
+_STATE_OF = """
+state_of() {
+  case $(readlink "/proc/$1/exe") in
+  "$2" | "$2 (deleted)") sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$1/status" ;;
+  esac
+}
+"""
+
+STATE = _STATE_OF + 'state_of "$1" "$2"'
+"""State letter of a process if it is the job's. Words: pid, program."""
+
+# A device's size is its major number and a comma: nobody asks for those.
+SIZES = """
+for f; do
+  ls -lnLd "$f" 2>/dev/null | { read -r mode links user group size rest; echo "${size:--}"; }
+done
+"""
+
+ROOM = """
+mkdir -p "$1"
+echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
+echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
+"""
+
+TAKEN = 'for t; do [ ! -e "/proc/$t" ] || echo "$t"; done'
+
+LOOK = f"""
+{ROOM}{_STATE_OF}
+echo "state=$(state_of "$2" "$3")"
+tree=$("$4" status --pid "$2")
+echo "tree=$tree"
+set -- $(echo "$tree" | tr '{{' '\\n' | sed -n 's/^"pid": \\([0-9]*\\), "index".*/\\1/p')
+{inspect.SCRIPT}
+"""
+"""All that a preflight wants of the source. Words: data directory, pid, program, pause tool."""
+
+RETIRE = f"""{_STATE_OF}
+if [ -n "$(state_of "$1" "$2")" ]; then
+  "$3" kill --pid "$1" --moved --state "$4" >&2 || exit
+fi
+set -- "$4" "$5"
+{REMOVE}
+"""
+"""Ends a process if it is still the job's, and removes the directory. Words: pid, program, pause tool, directory, job's id."""
