@@ -20,11 +20,6 @@ static bool timed_out(struct session *session)
 	return refuse(session, "timeout", 0, "not every thread reached an equivalence point in time");
 }
 
-static bool is_main(const struct session *session, const struct thread *thread)
-{
-	return thread->tid == session->root;
-}
-
 static bool root_is_gone(struct session *session)
 {
 	for (struct process *process = session->processes; process; process = process->next)
@@ -35,12 +30,12 @@ static bool root_is_gone(struct session *session)
 }
 
 /*
- * A thread that stands well may still have to go on: the main thread to the site that was asked for, and the others until it is there,
- * because it may be waiting for them.
+ * A thread that stands well may still have to go on, until the tree has passed as many sites as were asked for: whose they are does not
+ * matter, since the main thread may be waiting for the others.
  */
 static bool is_wanted(struct session *session, const struct thread *thread)
 {
-	if (session->count && is_main(session, thread) && thread->stop == BREAKPOINT)
+	if (session->count && thread->stop == BREAKPOINT)
 		session->hits++;
 	return session->hits >= session->count;
 }

@@ -91,7 +91,7 @@ struct session {
 	int cancelled;   /* the signal that asks us to give up */
 	uint64_t at;      /* 0, or where some thread must come first */
 	uint64_t arrived; /* that address, once one has come */
-	long count, hits; /* which stoppable site of the main thread is meant, and how many it has passed */
+	long count, hits; /* which stoppable site is meant, and how many the tree's threads have passed */
 	long steps;      /* instructions stepped over */
 	const char *error; /* kind and text of the first failure */
 	char *message;

@@ -80,7 +80,7 @@ class Plan:
 
     @property
     def counts_sites(self) -> bool:
-        """Whether the main thread's sites are counted, rather than milliseconds."""
+        """Whether sites are counted, rather than milliseconds."""
         return bool(self.at) or self.within is not None
 
     def counts(self, scale: float) -> list[int]:

@@ -138,8 +138,8 @@ class Tool:
     ) -> Pause:
         """Stops a process, its threads and descendants at equivalence points; `timeout` in seconds.
 
-        `at`: not before some thread comes to that address (in the common text). `count`: the main thread stops at the
-        count-th stoppable site that it comes to.
+        `at`: not before some thread comes to that address (in the common text). `count`: when the tree's threads
+        have come to so many stoppable sites in all; a single thread then stands at the last of them.
         """
         return _pause(self._call(["pause", "--pid", str(pid), *_when(at, count, timeout)], timeout))
 
