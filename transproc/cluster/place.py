@@ -51,9 +51,10 @@ class PauseRequest:
 
 @dataclass(frozen=True)
 class Room:
-    """What a node offers: bytes that are free where jobs are kept, and the size of its pages."""
+    """What a node offers: bytes that are free where jobs are kept, bytes of available memory, and the size of its pages."""
 
     free: int
+    memory: int
     page: int
 
 
@@ -221,7 +222,10 @@ def _facts(text: str) -> dict[str, str]:
 
 
 def _room(facts: Mapping[str, str]) -> Room:
-    return Room(int(facts.get("free") or 1 << 40) * 1024, int(facts.get("page") or 4) * 1024)
+    def kilobytes(name: str, usual: int) -> int:
+        return int(facts.get(name) or usual) * 1024
+
+    return Room(kilobytes("free", 1 << 40), kilobytes("memory", 1 << 40), kilobytes("page", 4))
 
 
 def _liveness(state: str) -> Liveness:

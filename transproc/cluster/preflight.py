@@ -31,6 +31,7 @@ def check(job: Job, source: Place, look: Look, target: Place) -> None:
     _check_ids(target, processes)
     _check_files(views, target)
     _check_room(views, rooms)
+    _check_memory(views, target)
 
 
 def _check_nodes(rooms: Mapping[Place, Room]) -> None:
@@ -88,3 +89,12 @@ def _check_room(views: Sequence[View], rooms: Mapping[Place, Room]) -> None:
                 f"node {place.node.name}: {human(room.free)} are free in {DATA}, the image needs {human(needed)}",
                 hint="make room there, or move the job to another node",
             )
+
+
+def _check_memory(views: Sequence[View], target: Place) -> None:
+    needed, available = sum(view.memory for view in views), target.room.memory
+    if available < needed:
+        raise TransprocError(
+            f"node {target.node.name}: {human(available)} of memory are available, the processes have {human(needed)}",
+            hint="end something there, or move the job to another node",
+        )

@@ -50,6 +50,14 @@ def test_pages_of_another_size(world: World, name: str) -> None:  # noqa: F811
     assert f"node {name}: has pages of 65536 bytes, expected 4096" in refused(world, 3).message
 
 
+def test_no_memory(world: World) -> None:  # noqa: F811
+    world.arm.memory = 10
+    world.x86.memory = 0
+    world.x86.proc = ["== status", "RssAnon:\t11 kB"]
+    message = "node arm: 10.2 kB of memory are available, the processes have 11.3 kB"
+    assert message in str(refused(world, 1))
+
+
 @pytest.mark.parametrize("name", ["x86", "arm"])
 def test_no_room(world: World, name: str) -> None:  # noqa: F811
     node(world, name).free = 10
