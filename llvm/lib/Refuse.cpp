@@ -53,16 +53,18 @@ Refusal checkInstruction(const Instruction &I) {
   return checkIntrinsic(Call->getIntrinsicID());
 }
 
-void printPlace(const Instruction &I) {
-  if (const DebugLoc &Loc = I.getDebugLoc()) {
-    errs() << Loc->getFilename() << ":" << Loc.getLine() << ":" << Loc.getCol() << ": ";
-    return;
-  }
-  const Function &F = *I.getFunction();
+void printPlace(const Function &F) {
   if (const DISubprogram *S = F.getSubprogram())
     errs() << S->getFilename() << ":" << S->getLine() << ": ";
   else
     errs() << F.getParent()->getSourceFileName() << ": in function '" << F.getName() << "': ";
+}
+
+void printPlace(const Instruction &I) {
+  if (const DebugLoc &Loc = I.getDebugLoc())
+    errs() << Loc->getFilename() << ":" << Loc.getLine() << ":" << Loc.getCol() << ": ";
+  else
+    printPlace(*I.getFunction());
 }
 
 void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote: " << R.Remedy << "\n"; }
@@ -71,16 +73,15 @@ void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote:
 
 unsigned printRefusals(Module &M) {
   unsigned Count = 0;
-  auto InFile = [&](const Refusal &R) {
+  if (!StringRef(M.getModuleInlineAsm()).trim().empty()) { // its place is not in the IR: transproc-cc looks for it
     ++Count;
     errs() << M.getSourceFileName() << ": ";
-    printRefusal(R);
-  };
-  if (!StringRef(M.getModuleInlineAsm()).trim().empty())
-    InFile({"assembly at file level cannot migrate", "move it to a file that is built for each ISA"});
-  for (const GlobalIFunc &I : M.ifuncs()) {
-    (void)I;
-    InFile({"ifunc cannot migrate", "choose the variant at compile time, or by a variable"});
+    printRefusal({"assembly at file level cannot migrate", "write it for each ISA, as NAME.x86_64.S and NAME.aarch64.S"});
+  }
+  for (const GlobalIFunc &I : M.ifuncs()) { // its resolver is the nearest thing that has a line
+    ++Count;
+    printPlace(*I.getResolverFunction());
+    printRefusal({"ifunc cannot migrate", "choose the variant at compile time, or by a variable"});
   }
   for (Function &F : M)
     for (Instruction &I : instructions(F))

@@ -2,6 +2,13 @@
 // RUN: %front_end -O2 %s -o %t.bc
 // RUN: not %codegen %t.bc -o-x86_64 %t.o 2>&1 | FileCheck %s
 // RUN: sh -c '%codegen %t.bc -o-x86_64 %t.o 2>/dev/null; test $? = 3'
+// CHECK: refuse.c: error: assembly at file level cannot migrate
+// CHECK-NEXT: note: write it for each ISA
+__asm__(".globl elsewhere");
+// CHECK: refuse.c:[[#@LINE+2]]: error: ifunc cannot migrate
+static int one(void) { return 1; }
+static int (*resolve(void))(void) { return one; }
+int chosen(void) __attribute__((ifunc("resolve")));
 // CHECK-NOT: error:
 void nop(void) {
   // CHECK: refuse.c:[[#@LINE+2]]:3: error: inline assembly cannot migrate

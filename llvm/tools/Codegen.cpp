@@ -169,17 +169,26 @@ static bool generate(MemoryBufferRef Bitcode, const transproc::Target &T) {
     if (Verbose)
       errs() << "transproc: " << T.Isa << ": the register allocator failed, trying again\n";
   }
-  WithColor::error() << Input << ": LLVM cannot allocate registers for " << T.Isa << "\n";
+  WithColor::error() << Bitcode.getBufferIdentifier() << ": LLVM cannot allocate registers for " << T.Isa << "\n";
   sys::fs::remove(T.Output);
   return false;
 }
 
+// Only these two: starting is a good part of what compiling a small file takes.
+static void initializeTargets() {
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
+}
+
 int main(int argc, char **argv) {
   InitLLVM Init(argc, argv);
-  InitializeAllTargets();
-  InitializeAllTargetMCs();
-  InitializeAllAsmPrinters();
-  InitializeAllAsmParsers();
+  initializeTargets();
   parseCommandLine(argc, argv);
 
   LLVMContext Context;
@@ -194,6 +203,7 @@ int main(int argc, char **argv) {
   if (!Debug)
     StripDebugInfo(*M);
   removeTargetAttributes(*M);
+  separateMultiplyAdd(*M);
   prepareFunctions(*M);
 
   transproc::Target X86{"x86_64", CpuX86, joined("+cx16", AttrX86), OutX86};
@@ -201,11 +211,12 @@ int main(int argc, char **argv) {
   auto Machine = makeMachine(X86, codegenLevel());
   retarget(*M, *Machine);
   optimize(*M, *Machine, pipelineOptions());
+  dropFastMath(*M);
   if (!OutIr.empty() && !writeIr(*M))
     return 1;
   SmallVector<char, 0> Bitcode;
   raw_svector_ostream Stream(Bitcode);
   WriteBitcodeToFile(*M, Stream);
-  MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), Input);
+  MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), M->getSourceFileName());
   return generate(Buffer, X86) && generate(Buffer, Arm) ? 0 : 1;
 }

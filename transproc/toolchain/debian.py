@@ -21,6 +21,7 @@ SUITE = "trixie"
 
 MUSL = "musl"
 BUILTINS = "libclang-rt-19-dev"
+KERNEL = "linux-libc-dev"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """Debian's names of the ISAs."""
@@ -47,6 +48,14 @@ def builtins(isa: str) -> Path:
     if not target.is_dir():
         _fetch_into(target, _unpack_builtins)
     return target / f"libclang_rt.builtins-{isa}.a"
+
+
+def kernel() -> Path:
+    """The kernel's headers, as for `/usr/include`."""
+    target = downloads() / f"linux-{SUITE}"
+    if not target.is_dir():
+        _fetch_into(target, _unpack_kernel)
+    return target
 
 
 def _fetch_into(target: Path, unpack: Callable[[_Apt, Path], None]) -> None:
@@ -115,3 +124,10 @@ def _unpack_builtins(apt: _Apt, result: Path) -> None:
         run(["dpkg-deb", "-x", package, apt.work / name])
         library = next((apt.work / name).rglob(f"libclang_rt.builtins-{isa}.a"))
         shutil.copyfile(library, result / library.name)
+
+
+def _unpack_kernel(apt: _Apt, result: Path) -> None:
+    files = apt.call("download", KERNEL)
+    run(["dpkg-deb", "-x", next(files.glob("*.deb")), apt.work / "kernel"])
+    result.rmdir()
+    (apt.work / "kernel" / "usr" / "include").rename(result)

@@ -89,7 +89,9 @@ def toolchain(*, plain: bool = False) -> Toolchain:
 
 
 def _directory() -> Path:
-    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "debian", "dual", "libc")]
+    recipe = [
+        Path(__file__).with_name(f"{name}.py") for name in ("compile", "debian", "dual", "kernel", "libc")
+    ]
     return home() / "toolchain" / digest([*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe])
 
 
@@ -121,10 +123,10 @@ def _publish(target: Path, build: Callable[[Path], None]) -> None:
 
 def _build(root: Path) -> None:
     from transproc import log  # noqa: PLC0415
-    from transproc.toolchain import debian, libc  # noqa: PLC0415
+    from transproc.toolchain import debian, kernel, libc  # noqa: PLC0415
 
     with log.step("build the toolchain"):
-        musl = debian.musl()
+        musl, headers = debian.musl(), debian.kernel()
         builtins = {isa: debian.builtins(isa) for isa in debian.ARCHITECTURES}
         with log.step("compile the pass"):
             _build_plugin(root)
@@ -133,6 +135,7 @@ def _build(root: Path) -> None:
             step.detail = f"{made} files"
         with log.step("runtime"):
             libc.build_runtime(musl, root, builtins)
+        kernel.install_headers(headers, libc.OVERLAY / "include" / "asm", root / "include")
     (root / "complete").touch()
 
 

@@ -11,6 +11,14 @@ namespace transproc {
 // Removes what ties a module to the front end's target: CPU and ABI attributes and flags.
 void removeTargetAttributes(llvm::Module &M);
 
+// x * y + z that a back end may round once or twice (#pragma STDC FP_CONTRACT) is rounded twice: aarch64 would, x86_64 would
+// not fuse it.
+void separateMultiplyAdd(llvm::Module &M);
+
+// What -ffast-math allows has been used by the optimiser, for both ISAs alike; a back end must not go on (x86_64's would
+// estimate reciprocals).
+void dropFastMath(llvm::Module &M);
+
 // Sites read and write memory (all of it, seen from the IR): memory attributes no longer hold for functions
 // that may reach one. Library intrinsics and the named leaf functions keep theirs.
 void dropMemoryAttributes(llvm::Module &M, llvm::function_ref<bool(const llvm::CallBase &)> MayReach);

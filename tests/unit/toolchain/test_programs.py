@@ -66,6 +66,16 @@ def test_libc(source: Path, level: str, tmp_path: Path) -> None:
     assert first[1].decode().rstrip().endswith("done")
 
 
+@pytest.mark.parametrize("options", ["-ffast-math", "-Xarch x86_64 -march=x86-64-v3", "-ffp-contract=fast"])
+def test_floating_point_options(options: str, tmp_path: Path) -> None:
+    """They may change results, but on both ISAs alike. (qemu emulates no AVX2: the host has it, or runs the other code.)"""
+    binary = build(["-O3", *options.split(), str(SOURCES / "fast_math.c"), "-lm"], tmp_path / "fast")
+    if "-march" in options and "avx2" not in Path("/proc/cpuinfo").read_text():
+        binary = build(["-O3", str(SOURCES / "fast_math.c"), "-lm"], tmp_path / "usual")
+    first, second = results(binary, [])
+    assert first == second
+
+
 def test_stripped(tmp_path: Path) -> None:
     source = SOURCES / "stdio.c"
     plain = build([str(source)], tmp_path / "plain")

@@ -1,0 +1,3 @@
+#pragma once
+#define __BITS_PER_LONG 64
+#include <asm-generic/bitsperlong.h>

@@ -1,0 +1,2 @@
+#pragma once
+#include <linux/byteorder/little_endian.h>
