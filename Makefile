@@ -1,10 +1,11 @@
 # Every target is quick when there is nothing to do. What is built goes to ~/.cache/transproc ($TRANSPROC_HOME).
 
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo example test check clean
 
 help:
 	@echo "make setup   packages (as root), Python environment, toolchain, guest images"
 	@echo "make demo    a computation moves from x86_64 to aarch64 and back"
+	@echo "make example NAME=bzip2   compile it as its authors published it, and migrate it while it works"
 	@echo "make check   format, lint, types, layers, pass tests, all other tests"
 	@echo "make test    setup, then check"
 	@echo "make clean   stop the lab and remove what the tools left in this directory"
@@ -14,6 +15,9 @@ setup:
 
 demo: setup
 	@.venv/bin/transproc demo
+
+example: setup
+	@.venv/bin/transproc example $(NAME)
 
 check:
 	@scripts/check

@@ -12,14 +12,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from transproc import log
-from transproc.cli import common, npb
+from transproc.cli import common, npb, trials
 from transproc.cluster.job import Hop, Job, JobStore
 from transproc.cluster.migration import Migration
-from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
+from transproc.cluster.rehearsal import Plan
 from transproc.cluster.start import Program, discard, start
 from transproc.cluster.transfer import human
-from transproc.errors import TransprocError
 from transproc.transform import pipeline
 
 SITES = 1000
@@ -107,60 +105,12 @@ def suite(
         for made in npb.build(source, Path(work), which, chosen):
             exact = Plan(at=[at or SITES] * hops, seed=seed)
             plans = [exact] if at else [Plan(hops, seed=seed), exact]
-            results.append(_rehearse(made, pair, plans, timeout))
-    if as_json:
-        common.show_json(results)
-    else:
-        common.table(
-            [_line(result) for result in results], ("PROGRAM", "RESULT", "MIGRATIONS", "DOWNTIME", "RUN")
-        )
-    if not all(result["passed"] for result in results):
-        raise typer.Exit(1)
-
-
-def _rehearse(made: npb.Outcome, nodes: list[str], plans: list[Plan], timeout: float) -> dict[str, Any]:
-    """The result of one program, for JSON: by the first plan whose migrations do not come too late."""
-    result: dict[str, Any] = {"program": made.name, "passed": False, "problem": made.problem}
-    if made.binary is None:
-        return result
-    with log.step(f"rehearse {made.name}") as step:
-        try:
-            for plan in plans:
-                verdict = Rehearsal(
-                    JobStore(),
-                    Program([str(made.binary)]),
-                    nodes,
-                    common.place_of,
-                    transform=pipeline.transform,
-                    plan=plan,
-                    timeout=timeout,
-                ).run()
-                if not verdict.missed:
-                    break
-        except TransprocError as error:
-            if isinstance(error.__cause__, KeyboardInterrupt):  # in a migration, which was taken back
-                raise
-            return {**result, "problem": str(error)}
-        step.detail = "identical" if verdict.passed else "FAILED"
-    return {**dataclasses.asdict(verdict), **result, "passed": verdict.passed, "problem": _problem(verdict)}
-
-
-def _problem(verdict: Verdict) -> str:
-    late = [f"{verdict.missed} migrations came too late"] if verdict.missed else []
-    return "; ".join([*late, *verdict.differences])
-
-
-def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    hops = result.get("hops", [])
-    downtime = f"{statistics.median(hop['downtime'] for hop in hops):.2f} s" if hops else "-"
-    seconds = f"{result['plain_seconds']:.1f} s, {result['moved_seconds']:.1f} s" if hops else "-"
-    return (
-        result["program"],
-        "identical" if result["passed"] else f"FAILED: {result['problem']}",
-        str(len(hops)),
-        downtime,
-        seconds,
-    )
+            if made.binary is None:
+                results.append(trials.failed(made.name, made.problem))
+            else:
+                program = Program([str(made.binary)])
+                results.append(trials.trial(made.name, program, pair, plans, timeout=timeout))
+    trials.show(results, as_json=as_json)
 
 
 def _migrate(program: Program, nodes: list[str], hops: int, pause: float) -> list[Hop]:

@@ -35,6 +35,7 @@ COMMANDS = {
     "show": "look into an image or a job",
     "check": "what of a program can be migrated",
     "rehearse": "run a program with and without migrations and compare",
+    "example": "fetch, compile and rehearse software that others wrote",
     "bench": "measure migrations",
     "demo": "watch a computation move between two ISAs",
     "lab": "two virtual machines to migrate between",

@@ -11,7 +11,7 @@ import random
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +115,8 @@ class Rehearsal:
     ) -> None:
         self.store, self.program, self.nodes, self.plan = store, program, list(nodes), plan
         self.timeout = timeout
+        self.moved: Outcome | None = None
+        """What the migrated run left behind."""
         self._place_of = place_of
         self._transform = transform
         # Two that start together see the same names as free, and may share a node without sharing a store.
@@ -137,6 +139,7 @@ class Rehearsal:
                     break
         finally:
             discard(self.store, self._name, self._place_of)
+        self.moved = moved
         verdict.moved_seconds = moved.seconds
         verdict.differences = plain.difference(moved)
         return verdict
@@ -174,24 +177,21 @@ class Rehearsal:
 
     def _ended_before(self, verdict: Verdict, place: Place, begin: float, error: PauseError) -> Outcome:
         """The program has fewer sites than the first migration was to wait for; else raises the error."""
-        until = time.monotonic() + RECORD_SECONDS
-        while (status := place.exit_status()) is None:
-            if time.monotonic() > until:
-                raise error
-            time.sleep(0.05)
         verdict.missed = self._hops
-        place.job.exit = status
+        place.job.exit = _status_after(place, error)
         outcome = outcome_of(place, place.job, time.perf_counter() - begin)
         place.remove()
         return outcome
 
     def _hop_in_time(self, verdict: Verdict, waits: list[float]) -> None:
-        self._go_on()
+        """The program is stopped before a migration's preparations: these would take longer than many a program runs."""
         for number, seconds in enumerate(waits):
+            self._go_on()
             time.sleep(seconds)
-            if not self._hop(verdict, PauseRequest()):
+            if not self._stop() or not self._hop(verdict, PauseRequest()):
                 verdict.missed = len(waits) - number
                 return
+        self._go_on()
 
     def _hop_at_sites(self, verdict: Verdict, counts: list[int]) -> None:
         """Between migrations the program never runs untraced: so the counts are exact."""
@@ -216,7 +216,7 @@ class Rehearsal:
             target,
             transform=self._transform,
             request=request,
-            stay_paused=self.plan.counts_sites,
+            stay_paused=True,
         )
         try:
             verdict.hops.append(migration.run())
@@ -226,6 +226,19 @@ class Rehearsal:
             if refresh(self.store, job, source).state is State.EXITED:
                 return False
             raise
+        return True
+
+    def _stop(self) -> bool:
+        """Pauses the program; False if it ended before."""
+        job = self.store.load(self._name)
+        place = self._place_of(job, job.node)
+        try:
+            place.pause(job.pid, PauseRequest(timeout=self.timeout))
+        except PauseError as error:
+            _status_after(place, error)
+            return False
+        job.state = State.PAUSED
+        self.store.save(job)
         return True
 
     def _go_on(self) -> None:
@@ -246,6 +259,16 @@ class Rehearsal:
         return Job(self._name, self.nodes[0], [self.program.name, *self.program.argv[1:]])
 
 
+def _status_after(place: Place, error: PauseError) -> str:
+    """The status of a program that could not be paused because it had ended; else raises the error."""
+    until = time.monotonic() + RECORD_SECONDS
+    while (status := place.exit_status()) is None:
+        if time.monotonic() > until:
+            raise error
+        time.sleep(0.05)
+    return status
+
+
 def outcome_of(place: Place, job: Job, seconds: float) -> Outcome:
     """What an ended job left behind."""
     with tempfile.TemporaryDirectory(prefix="transproc-") as name:
@@ -263,6 +286,18 @@ def read_tree(directory: Path) -> dict[str, bytes | str | None]:
             str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
         )
     return found
+
+
+def write_tree(files: Mapping[str, bytes | str | None], directory: Path) -> None:
+    """The reverse of `read_tree`."""
+    for name, contents in files.items():  # a directory comes before what is in it
+        path = directory / name
+        if contents is None:
+            path.mkdir(exist_ok=True)
+        elif isinstance(contents, str):
+            path.symlink_to(contents)
+        else:
+            path.write_bytes(contents)
 
 
 def _describe(path: str, mine: object, theirs: object) -> str:

@@ -1,4 +1,4 @@
-"""Sources and libraries that the sysroot is made of, from Debian's archive, checked by apt's signatures.
+"""Sources and libraries that the sysroot and the examples are made of, from Debian's archive, checked by apt's signatures.
 
 A private apt configuration is used: the host's sources need no `deb-src` entries and no foreign architecture.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from transproc import log
 from transproc.errors import TransprocError
@@ -54,18 +55,31 @@ def kernel() -> Path:
     """The kernel's headers, as for `/usr/include`."""
     target = downloads() / f"linux-{SUITE}"
     if not target.is_dir():
-        _fetch_into(target, _unpack_kernel)
+        _fetch_into(target, _unpack_kernel, "deb")
     return target
 
 
-def _fetch_into(target: Path, unpack: Callable[[_Apt, Path], None]) -> None:
+def source(package: str) -> Path:
+    """The unpacked source of a package as its authors published it, without Debian's changes.
+
+    The signature that is checked is Debian's, of the index that names the archive's digest.
+    """
+    target = downloads() / f"{package}-{SUITE}-orig"
+    if not target.is_dir():
+        _fetch_into(target, lambda apt, result: _unpack_upstream(apt, package, result), "deb-src")
+    return target
+
+
+def _fetch_into(
+    target: Path, unpack: Callable[[_Apt, Path], None], *kinds: Literal["deb", "deb-src"]
+) -> None:
     with (
         log.step(f"fetch {target.name}"),
         tempfile.TemporaryDirectory(dir=downloads(), prefix=f".{target.name}-") as work,
     ):
         result = Path(work) / "result"
         result.mkdir()
-        unpack(_Apt(Path(work)), result)
+        unpack(_Apt(Path(work), kinds or ("deb", "deb-src")), result)
         _publish(result, target)
 
 
@@ -80,9 +94,9 @@ def _publish(result: Path, target: Path) -> None:
 
 
 class _Apt:
-    """apt-get with a configuration of its own, in `work`."""
+    """apt-get with a configuration of its own, in `work`; `kinds` are the indices that it gets."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, kinds: Sequence[str]) -> None:
         if not KEYRING.exists():
             raise TransprocError(f"{KEYRING}: not found", hint="apt-get install debian-archive-keyring")
         self.work = work
@@ -90,7 +104,7 @@ class _Apt:
             (work / name).mkdir(parents=True)
         (work / "status").touch()
         origin = f"[signed-by={KEYRING}] {mirror()} {SUITE} main"
-        (work / "sources.list").write_text(f"deb {origin}\ndeb-src {origin}\n")
+        (work / "sources.list").write_text("".join(f"{kind} {origin}\n" for kind in kinds))
         (work / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{work}/sources.list";\n'
             'Dir::Etc::sourceparts "-";\n'
@@ -115,6 +129,12 @@ def _unpack_musl(apt: _Apt, result: Path) -> None:
     files = apt.call("source", "--download-only", MUSL)
     result.rmdir()
     run(["dpkg-source", "--no-check", "-x", next(files.glob("*.dsc")), result])
+
+
+def _unpack_upstream(apt: _Apt, package: str, result: Path) -> None:
+    files = apt.call("source", "--download-only", "--tar-only", package)
+    archive = next(path for path in files.glob("*.orig.tar.*") if path.suffix != ".asc")
+    run(["tar", "-xf", archive, "--strip-components=1", "--no-same-owner", "-C", result])
 
 
 def _unpack_builtins(apt: _Apt, result: Path) -> None:

@@ -81,17 +81,15 @@ def toolchain(*, plain: bool = False) -> Toolchain:
     if not (root / "complete").exists():
         if given:
             raise TransprocError(f"{root}: is not a toolchain", hint=f"unset {OVERRIDE}")
-        _publish(root, _build)
+        publish(root, _build)
     found = Toolchain(root, plain)
     if plain and not (found.lib / "libc.a").exists():
-        _publish(found.lib, lambda work: _build_plain(root, work))
+        publish(found.lib, lambda work: _build_plain(root, work))
     return found
 
 
 def _directory() -> Path:
-    recipe = [
-        Path(__file__).with_name(f"{name}.py") for name in ("compile", "debian", "dual", "kernel", "libc")
-    ]
+    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "dual", "kernel", "libc")]
     return home() / "toolchain" / digest([*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe])
 
 
@@ -104,7 +102,7 @@ def _locked(target: Path) -> Iterator[None]:
         yield
 
 
-def _publish(target: Path, build: Callable[[Path], None]) -> None:
+def publish(target: Path, build: Callable[[Path], None]) -> None:
     """Builds in a temporary directory and renames it: a half-made toolchain is never seen.
 
     One process builds, the others (of a parallel make, say) wait for it.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transproc.cluster.job import Hop
-from transproc.cluster.rehearsal import Outcome, Plan, Verdict, read_tree
+from transproc.cluster.rehearsal import Outcome, Plan, Verdict, read_tree, write_tree
 
 PLAIN = Outcome("status 0", 1.0, {"stdout": b"one\ntwo\n", "work": None, "work/a": b"x", "work/l": "a"})
 
@@ -45,7 +45,11 @@ def test_tree(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_bytes(b"1")
     (tmp_path / "l").symlink_to("nowhere")
-    assert read_tree(tmp_path) == {"d": None, "d/f": b"1", "l": "nowhere"}
+    files = {"d": None, "d/f": b"1", "l": "nowhere"}
+    assert read_tree(tmp_path) == files
+    (tmp_path / "copy").mkdir()
+    write_tree(files, tmp_path / "copy")
+    assert read_tree(tmp_path / "copy") == files
 
 
 def test_moments_are_those_of_the_seed() -> None:

@@ -1,0 +1,104 @@
+"""`transproc example`: software that others wrote is fetched, compiled as it is, and migrated while it works."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transproc.cli import common, trials
+from transproc.cluster.rehearsal import Outcome, Plan, write_tree
+from transproc.cluster.start import Program
+from transproc.errors import CommandError, TransprocError
+from transproc.toolchain import recipe as recipes
+from transproc.toolchain.recipe import Recipe, Scenario
+
+
+def example(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Of examples/; without one, they are listed.")
+    ] = None,
+    *,
+    only: Annotated[str, typer.Option("--only", metavar="S,T,…", help="Of its scenarios, these.")] = "",
+    hops: Annotated[
+        int | None, typer.Option("--hops", min=1, help="Migrations of each [default: the recipe's].")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random moments.")] = 1,
+    nodes: Annotated[str, common.NODES] = "x86,arm",
+    build_only: Annotated[
+        bool, typer.Option("--build", help="Only compile, and print the directory of the programs.")
+    ] = False,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 3600.0,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Fetches a program's source from Debian, compiles it unchanged, and rehearses its scenarios, with and without migrations.
+
+    Output, errors, exit status and files must be equal, byte for byte, and right. Exits with 0 only if they all are.
+
+    \b
+    Examples:
+      transproc example                            which there are
+      transproc example bzip2
+      transproc example bzip2 --only compress --hops 10
+      cd $(transproc example bzip2 --build)        to try what you like
+    """
+    if name is None:
+        rows = [
+            (made.name, ", ".join(s.name for s in made.scenarios))
+            for made in map(recipes.load, recipes.names())
+        ]
+        common.table(rows, ("EXAMPLE", "SCENARIOS"))
+        return
+    recipe = recipes.load(name)
+    chosen = _chosen(recipe, only)
+    tree = recipes.build(recipe)
+    if build_only:
+        typer.echo(tree)
+        return
+    pair = common.two_nodes(nodes)
+    results = [rehearse(scenario, tree, pair, hops=hops, seed=seed, timeout=timeout) for scenario in chosen]
+    trials.show(results, as_json=as_json)
+
+
+def _chosen(recipe: Recipe, only: str) -> list[Scenario]:
+    wanted = only.split(",") if only else [scenario.name for scenario in recipe.scenarios]
+    known = {scenario.name: scenario for scenario in recipe.scenarios}
+    if unknown := [word for word in wanted if word not in known]:
+        raise typer.BadParameter(f"{unknown[0]}: expected some of {', '.join(known)}", param_hint="'--only'")
+    return [known[word] for word in wanted]
+
+
+def rehearse(
+    scenario: Scenario, tree: Path, nodes: list[str], *, hops: int | None, seed: int, timeout: float
+) -> dict[str, Any]:
+    """Prepares and rehearses one scenario; the result is one of `trials`."""
+    environment = {"SOURCE": str(tree)}
+    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        files = Path(work)
+        try:
+            recipes.shell(scenario.prepare, files, environment)
+        except CommandError as error:
+            return trials.failed(scenario.name, f"prepare: {error.message}")
+        stdin = files / scenario.stdin if scenario.stdin else None
+        program = Program(scenario.argv(tree), stdin, files, dict(scenario.env))
+        plan = Plan(hops or scenario.hops, seed=seed)
+        return trials.trial(
+            scenario.name, program, nodes, [plan], timeout=timeout, check=_checker(scenario, environment)
+        )
+
+
+def _checker(scenario: Scenario, environment: dict[str, str]) -> Callable[[Outcome], None]:
+    def check(outcome: Outcome) -> None:
+        if outcome.exit != "status 0":
+            raise TransprocError(f"the program ended with {outcome.exit}, with and without migrations")
+        with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+            write_tree(outcome.files, Path(work))
+            recipes.shell(scenario.check, Path(work), environment)
+
+    return check
+
+
+app = common.application(example)

@@ -1,0 +1,92 @@
+"""Rehearsals of several programs, with one line of a table for each: what `bench npb` and `example` share."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+
+from transproc import log
+from transproc.cli import common
+from transproc.cluster.job import JobStore
+from transproc.cluster.rehearsal import Outcome, Plan, Rehearsal, Verdict
+from transproc.cluster.start import Program
+from transproc.errors import TransprocError
+from transproc.transform import pipeline
+
+
+def trial(
+    name: str,
+    program: Program,
+    nodes: Sequence[str],
+    plans: Sequence[Plan],
+    *,
+    timeout: float,
+    check: Callable[[Outcome], None] = lambda outcome: None,
+) -> dict[str, Any]:
+    """The result of one program, for JSON: by the first plan whose migrations do not come too late.
+
+    `check` looks at what the migrated run left behind, and raises `TransprocError` if that is wrong.
+    """
+    result = failed(name, "")
+    with log.step(f"rehearse {name}") as step:
+        try:
+            for plan in plans:
+                rehearsal = Rehearsal(
+                    JobStore(),
+                    program,
+                    nodes,
+                    common.place_of,
+                    transform=pipeline.transform,
+                    plan=plan,
+                    timeout=timeout,
+                )
+                verdict = rehearsal.run()
+                if not verdict.missed:
+                    break
+            if verdict.passed and rehearsal.moved:
+                check(rehearsal.moved)
+        except TransprocError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # in a migration, which was taken back
+                raise
+            return {**result, "problem": error.message}
+        step.detail = "identical" if verdict.passed else "FAILED"
+    return {**dataclasses.asdict(verdict), **result, "passed": verdict.passed, "problem": _problem(verdict)}
+
+
+def failed(name: str, problem: str) -> dict[str, Any]:
+    """The result of a program that could not be rehearsed."""
+    return {"program": name, "passed": False, "problem": problem}
+
+
+def show(results: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Prints the results; exits with 1 unless all are good."""
+    if as_json:
+        common.show_json(results)
+    else:
+        common.table(
+            [_line(result) for result in results], ("PROGRAM", "RESULT", "MIGRATIONS", "DOWNTIME", "RUN")
+        )
+    if not all(result["passed"] for result in results):
+        raise typer.Exit(1)
+
+
+def _problem(verdict: Verdict) -> str:
+    late = [f"{verdict.missed} migrations came too late"] if verdict.missed else []
+    return "; ".join([*late, *verdict.differences])
+
+
+def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    hops = result.get("hops", [])
+    downtime = f"{statistics.median(hop['downtime'] for hop in hops):.2f} s" if hops else "-"
+    seconds = f"{result['plain_seconds']:.1f} s, {result['moved_seconds']:.1f} s" if hops else "-"
+    return (
+        result["program"],
+        "identical" if result["passed"] else f"FAILED: {result['problem']}",
+        str(len(hops)),
+        downtime,
+        seconds,
+    )

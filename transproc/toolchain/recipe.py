@@ -1,0 +1,127 @@
+"""Recipes: software that others wrote, compiled with transproc-cc as it is, and what to do with it.
+
+A recipe is `examples/NAME/recipe.toml`:
+
+    source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive
+    build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, and MAKEFLAGS for all cores
+
+    [[scenario]]
+    name = "compress"
+    prepare = "cp $SOURCE/*.c ."    # shell, in the empty directory that becomes the program's working directory
+    run = "./bzip2 -k bzip2.c"      # the program, by its path in the source tree, and its arguments
+    stdin = "script"                # a prepared file; without it standard input is empty
+    hops = 4                        # migrations, at random moments of the run
+    check = "cmp work/a work/b"     # shell, where the migrated run left `work`, `stdout` and `stderr`: fails if they are wrong
+
+`$SOURCE` is the tree in which `build` ran. Only name and run of a scenario must be given; `env` is a table of variables.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transproc import log
+from transproc.errors import CommandError, TransprocError
+from transproc.paths import SOURCE, digest, home
+from transproc.run import run
+from transproc.toolchain import debian
+from transproc.toolchain.sysroot import publish, toolchain
+
+EXAMPLES = SOURCE / "examples"
+COMPILER = "transproc-cc"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One run of one of the programs."""
+
+    name: str
+    run: str
+    prepare: str = "true"
+    stdin: str | None = None
+    hops: int = 4
+    check: str = "true"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self, tree: Path) -> list[str]:
+        """The program, which lies in the tree that was built, and its arguments."""
+        program, *arguments = shlex.split(self.run)
+        return [str(tree / program), *arguments]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A program of others: where it comes from, how it is compiled, what it is to do."""
+
+    name: str
+    source: str
+    build: str
+    scenarios: tuple[Scenario, ...]
+
+
+def names() -> list[str]:
+    """All examples that have a recipe."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/recipe.toml"))
+
+
+def load(name: str) -> Recipe:
+    """Reads an example's recipe. Raises `TransprocError` if there is none, or it has unknown or missing fields."""
+    path = EXAMPLES / name / "recipe.toml"
+    if name not in names():
+        raise TransprocError(f"{name}: no such example", hint=f"there are {', '.join(names())}")
+    return parse(name, tomllib.loads(path.read_text()), path)
+
+
+def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
+    """A recipe from the contents of its file."""
+    try:
+        scenarios = tuple(Scenario(**entry) for entry in table.pop("scenario"))
+        return Recipe(name, scenarios=scenarios, **table)
+    except KeyError as error:
+        raise TransprocError(f"{path}: has no {error}") from error
+    except TypeError as error:
+        raise TransprocError(f"{path}: {str(error).partition('() ')[2]}") from error
+
+
+def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
+    """Fetches and compiles, unless that was done; returns the tree. Raises `CommandError` with the last lines of the build."""
+    source = debian.source(recipe.source)
+    key = digest([], recipe.build, compiler, str(source), str(toolchain().root))
+    tree = home() / "examples" / f"{recipe.name}-{key}"
+    if not tree.is_dir():
+        publish(tree, lambda work: _build(recipe, source, compiler, work))
+    return tree
+
+
+def _build(recipe: Recipe, source: Path, compiler: str, work: Path) -> None:
+    with log.step(f"compile {recipe.name}"):
+        shutil.copytree(source, work, symlinks=True, dirs_exist_ok=True)
+        # Generated files must stay newer than what they are made of: copytree keeps times, and nothing is generated anew.
+        environment = {
+            "CC": compiler,
+            "AR": "ar",
+            "RANLIB": "ranlib",
+            "MAKEFLAGS": f"-j{os.cpu_count() or 1}",
+        }
+        shell(recipe.build, work, environment)
+
+
+def shell(script: str, directory: Path, environment: Mapping[str, str]) -> None:
+    """Runs a script of a recipe, which ends at its first error; transproc's own programs are found first.
+
+    Raises `CommandError` with the end of what it printed.
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    words = ["sh", "-euc", script]
+    done = run(words, cwd=directory, env={**os.environ, "PATH": path, **environment}, check=False)
+    if done.returncode:
+        text = (done.stdout[-2000:] + done.stderr[-2000:]).decode(errors="replace")
+        raise CommandError(words, done.returncode, text)
