@@ -40,7 +40,7 @@ exit:
 ; CHECK-LABEL: define void @counted(
 ; CHECK: icmp ugt i64 %{{.*}}, 4096
 ; CHECK: strip:
-; CHECK: statepoint.p0(i64 [[#]], i32 4, ptr elementtype(void ()) null
+; CHECK: statepoint.p0(i64 [[#%d,]], i32 4, ptr elementtype(void ()) null
 ; CHECK: loop:
 ; CHECK-NOT: statepoint
 ; CHECK: ret void
@@ -62,7 +62,7 @@ exit:
 ; CHECK: %[[LEFT:.*]] = sub i32 %{{.*}}, 1
 ; CHECK: icmp eq i32 %[[LEFT]], 0
 ; CHECK: point:
-; CHECK: statepoint.p0(i64 [[#]], i32 4, ptr elementtype(void ()) null
+; CHECK: statepoint.p0(i64 [[#%d,]], i32 4, ptr elementtype(void ()) null
 define i64 @searching(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
 entry:
   br label %loop

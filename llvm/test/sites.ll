@@ -7,7 +7,7 @@ declare void @object(ptr)
 
 ; header: 1 narrow value, result class 1 (integer) of 2^3 bytes = 0x0d
 ; CHECK-LABEL: define i64 @caller(i64 %a, i64 %b)
-; CHECK: @llvm.experimental.gc.statepoint.p0(i64 [[#ID:]], i32 0, ptr elementtype(i64 (i64)) @outside, {{.*}}[ "deopt"(i64 55834574849, i64 %b) ]
+; CHECK: @llvm.experimental.gc.statepoint.p0(i64 [[#%d,ID:]], i32 0, ptr elementtype(i64 (i64)) @outside, {{.*}}[ "deopt"(i64 55834574849, i64 %b) ]
 ; CHECK: @llvm.experimental.gc.result.i64
 define i64 @caller(i64 %a, i64 %b) {
   %r = call i64 @outside(i64 %a)

@@ -9,7 +9,6 @@
 #include <linux/loop.h>
 #include <linux/netlink.h>
 #include <linux/perf_event.h>
-#include <linux/prctl.h>
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/types.h>
