@@ -1,6 +1,7 @@
 """Archives of dual objects (`ar`), and which of their members a program needs.
 
     archive := "!<arch>\n" member*        member := 60-byte header, contents, padding to 2
+    thin    := "!<thin>\n" member*        member := 60-byte header; the contents are in the file that it names
 
 The same members must go into both binaries, so they are chosen here and not by the linker: a member is taken if either
 half of the program refers to a symbol that it defines.
@@ -14,10 +15,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from transproc.errors import BinaryError
+from transproc.errors import BinaryError, TransprocError
 from transproc.toolchain import dual
 
 MAGIC = b"!<arch>\n"
+THIN = b"!<thin>\n"
 _HEADER_SIZE = 60
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -88,7 +90,8 @@ def symbols(data: bytes, what: str) -> Symbols:
 
 def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:
     """Name, offset and size of each member, as `ar` writes them (System V variant, with a table of long names)."""
-    if data[: len(MAGIC)] != MAGIC:
+    thin = data.startswith(THIN)
+    if not thin and not data.startswith(MAGIC):
         raise BinaryError("is not an archive", path=path)
     names = b""
     position = len(MAGIC)
@@ -106,6 +109,8 @@ def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:
                 start = int(name[1:])
                 name = names[start : names.index(b"/\n", start)].decode()
             yield name.rstrip("/"), position, size
+            if thin:
+                continue
         position += size + size % 2
 
 
@@ -115,11 +120,26 @@ def read(path: Path) -> list[Member]:
     if index.exists():
         rows = json.loads(index.read_text())
         return [Member(path, n, o, s, Symbols(frozenset(d), frozenset(w))) for n, o, s, d, w in rows]
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TransprocError(f"{path}: {error.strerror}") from error
+    if data.startswith(THIN):
+        return [_thin_member(path, name) for name, _, _ in _raw_members(data, path)]
     return [
         Member(path, name, offset, size, symbols(data[offset : offset + size], f"{path}({name})"))
         for name, offset, size in _raw_members(data, path)
     ]
+
+
+def _thin_member(path: Path, name: str) -> Member:
+    """A member of a thin archive: a file, named from the archive's directory."""
+    file = path.parent / name
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise TransprocError(f"{path}({name}): {error.strerror}") from error
+    return Member(file, name, 0, len(data), symbols(data, f"{path}({name})"))
 
 
 def write_index(path: Path) -> None:

@@ -2,6 +2,9 @@
 
     transproc-cc -O2 -c a.c          a.o, a dual object
     transproc-cc a.o b.c -o prog     prog.x86_64, prog.aarch64, and prog for this machine
+    ./configure CC=transproc-cc      make, autoconf
+    cmake --toolchain $(transproc-cc --print-cmake-toolchain)
+    meson setup --native-file $(transproc-cc --print-meson-native) build
 
 Exit status: 0, or 1 with the compiler's or linker's own messages on standard error.
 """
@@ -9,7 +12,6 @@ Exit status: 0, or 1 with the compiler's or linker's own messages on standard er
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 from transproc.errors import CompileError, TransprocError, UnsupportedError
@@ -20,6 +22,9 @@ from transproc.toolchain.sysroot import Toolchain, toolchain
 
 MACHINE = "x86_64-linux-musl"
 """What -dumpmachine says: configure scripts know it, and it is where the build runs."""
+
+TOOL_FILES = {"print-cmake-toolchain": "transproc.cmake", "print-meson-native": "transproc.meson"}
+"""Questions whose answer is a file beside this one."""
 
 
 def main() -> None:
@@ -76,6 +81,7 @@ def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]
     if "-M" in invocation.front or "-MM" in invocation.front:
         mode = []
     named = ["-o", invocation.output] if invocation.output else []
+    named += ["-v"] if invocation.verbose else []
     options = [*_front_options(invocation, tools), *_dependencies(invocation, None)]
     status = call([compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources])
     if status:
@@ -112,27 +118,59 @@ def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, out
         options = [*_front_options(invocation, tools), *_dependencies(invocation, output)]
         codegen = _codegen(invocation, tools)
         compiler = compiling.compile_to_assembly if invocation.mode == ASSEMBLY else compiling.compile_c
-        messages = compiler(word, output, options, codegen)
+        try:
+            messages = compiler(word, output, options, codegen)
+        except CompileError as error:
+            raise CompileError(_with_places(error.message, word, options)) from error
     sys.stderr.write(messages)
 
 
+def _with_places(message: str, source: str, options: list[str]) -> str:
+    """Names the lines where a message can only name the file."""
+    from transproc.toolchain import locate  # noqa: PLC0415 (only after an error)
+
+    if locate.REFUSAL not in message or source == "-":
+        return message
+    lines = message.splitlines(keepends=True)
+    number = next(i for i, line in enumerate(lines) if locate.REFUSAL in line)
+    places = [f"{file}:{line}: " for file, line in locate.file_level_assembly(_preprocessed(source, options))]
+    note = "".join(lines[number + 1 : number + 2])
+    refusals = [f"{place}error: {locate.REFUSAL}\n{note}" for place in places]
+    return "".join([*lines[:number], *(refusals or lines[number : number + 2]), *lines[number + 2 :]])
+
+
+def _preprocessed(source: str, options: list[str]) -> str:
+    from transproc.run import output  # noqa: PLC0415
+
+    return output([compiling.CLANG, *compiling.FRONT_END, *options, "-E", "-o", "-", source])
+
+
 def _assemble(invocation: Invocation, tools: Toolchain, source: Path, output: Path) -> str:
-    """Assembly comes as foo.x86_64.S and foo.aarch64.S; naming one of them, or foo.S, means the pair."""
+    """Assembly comes as foo.x86_64.S and foo.aarch64.S; naming one of them, or foo.S, means the pair.
+
+    What -S writes is a pair, too: foo.s, for x86_64, and foo.aarch64.s.
+    """
     stem = source.stem
     for isa in dual.MACHINES:
         stem = stem.removesuffix(f".{isa}")
     pair = {isa: source.with_name(f"{stem}.{isa}{source.suffix}") for isa in dual.MACHINES}
+    if source.is_file() and source not in pair.values() and not pair["x86_64"].exists():
+        pair["x86_64"] = source
     missing = [str(path) for path in pair.values() if not path.is_file()]
     if missing:
         raise UnsupportedError(
-            f"{source}: assembly is for one ISA only",
+            f"{source}:1: assembly is for one ISA only",
             hint=f"write it for both, as {' and '.join(path.name for path in pair.values())}, or use the C version",
         )
-    return compiling.assemble(pair, output, _front_options(invocation, tools))
+    return compiling.assemble(
+        pair, output, ["-Wno-unused-command-line-argument", *_front_options(invocation, tools)]
+    )
 
 
 def _program(invocation: Invocation, tools: Toolchain) -> None:
-    from transproc.toolchain.link import link  # noqa: PLC0415 (not needed by -c)
+    import tempfile  # noqa: PLC0415 (not needed by -c)
+
+    from transproc.toolchain.link import link  # noqa: PLC0415
 
     output = Path(invocation.output or "a.out")
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
@@ -183,6 +221,13 @@ def _answer(query: str) -> None:
         print(f"libraries: ={toolchain().lib}")
     elif name == "print-sysroot":
         print(toolchain().root)
+    elif name in TOOL_FILES:
+        print(Path(__file__).with_name(TOOL_FILES[name]))
+    elif name in ("Wl,--version", "Wl,-v"):
+        from transproc.run import output  # noqa: PLC0415
+        from transproc.toolchain.link import LD  # noqa: PLC0415
+
+        print(output([LD, "--version"]), end="")
     elif name in ("version", "help"):
         print(_version() if name == "version" else __doc__)
     else:

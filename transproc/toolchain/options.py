@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc.errors import TransprocError, UnsupportedError
+from transproc.toolchain.dual import MACHINES
 
 PREPROCESS, SYNTAX, ASSEMBLY, OBJECT, PROGRAM = "preprocess", "syntax", "assembly", "object", "program"
 
@@ -74,10 +75,13 @@ IGNORED = re.compile(
 )
 IGNORED_LINK = re.compile(
     r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
-    r"-E|--export-dynamic|-Bstatic|-Bdynamic|--sort-common|--enable-new-dtags|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
+    r"-E|--export-dynamic|-Bstatic|-Bdynamic|--sort-common|--(enable|disable)-new-dtags|--(no-)?allow-shlib-undefined|"
+    r"--push-state|--pop-state|-Bsymbolic.*|--color-diagnostics.*|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
     r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr"
 )
-QUERIES = re.compile(r"--version|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*")
+QUERIES = re.compile(
+    r"--version|-Wl,(--version|-v)|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*"
+)
 SOURCES = {
     ".c": "c",
     ".i": "c",
@@ -112,7 +116,7 @@ REFUSED = [
         r"-shared|-r|-dynamiclib",
         "programs are static: link the objects into the program, or make an archive with ar",
     ),
-    (r"-m.*", "it is for one ISA only: use -Xarch x86_64 -march=… or -Xarch aarch64 -march=…"),
+    (r"-m.*", "it is for one ISA only: use -Xarch_x86_64 -march=… or -Xarch_aarch64 -march=…"),
     (
         r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack|-fopenmp.*",
         "it needs a runtime library of one ISA",
@@ -208,6 +212,8 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
         _linker(result, following())
     elif word == "-Xarch":
         result.codegen.append(_for_isa(following(), following()))
+    elif word.startswith("-Xarch_"):
+        result.codegen.append(_for_isa(word.removeprefix("-Xarch_"), following()))
     elif word == "-Xtransproc":
         _to_codegen(result, following())
     elif word == "-pthread":
@@ -260,7 +266,9 @@ def _linker(result: Invocation, item: str) -> None:
 
 
 def _for_isa(isa: str, option: str) -> str:
-    """-Xarch x86_64 -march=haswell: code for a newer CPU, for one ISA."""
+    """-Xarch_x86_64 -march=haswell, as clang spells it, or -Xarch x86_64 …: code for a newer CPU, for one ISA."""
+    if isa not in MACHINES:
+        raise UnsupportedError(f"-Xarch_{isa}: unknown ISA, expected {' or '.join(MACHINES)}")
     found = re.fullmatch(r"-march=(\S+)", option)
     if not found:
         raise UnsupportedError(f"-Xarch {isa} {option}: only -march=… can be given for one ISA")

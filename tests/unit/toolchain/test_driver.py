@@ -108,6 +108,7 @@ def test_standard_input(place: Path) -> None:
         ("int main(void) { return }", "error: expected expression"),
         ("int missing(void); int main(void) { return missing(); }", "undefined symbol: missing"),
         ('int main(void) { __asm__("nop"); return 0; }', "a.c:1:18: error: inline assembly cannot migrate"),
+        ('int a;\n\n__asm__(".globl a");\n', "a.c:3: error: assembly at file level cannot migrate"),
         ("#include <emmintrin.h>\nint main(void) { return 0; }", "error:"),
     ],
 )

@@ -72,6 +72,12 @@ def test_one_isa() -> None:
     assert parse(["-Xarch", "x86_64", "-march=haswell", "a.c"]).codegen == ["-march-x86_64=haswell"]
 
 
+def test_one_isa_as_clang_spells_it() -> None:
+    assert parse(["-Xarch_aarch64", "-march=armv8.2-a", "a.c"]).codegen == ["-march-aarch64=armv8.2-a"]
+    with pytest.raises(UnsupportedError, match="-Xarch_riscv64: unknown ISA"):
+        parse(["-Xarch_riscv64", "-march=x", "a.c"])
+
+
 def test_last_level_wins() -> None:
     assert parse(["-O3", "-O0", "a.c"]).level == "-O0"
     assert parse(["a.c"]).level == "-O0"
