@@ -7,7 +7,6 @@ packages are downloaded from.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +32,8 @@ def mirror() -> str:
 
 def digest(paths: Iterable[Path], *extra: str) -> str:
     """16 hex digits that name the contents of files (directories are walked), for caches keyed by their sources."""
+    import hashlib  # noqa: PLC0415 (transproc-cc seldom needs it)
+
     state = hashlib.sha256()
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

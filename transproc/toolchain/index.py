@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from transproc.binary.build import build
@@ -17,11 +18,15 @@ def install(binaries: Sequence[Path]) -> None:
     """Replaces the stack maps of both files by their index. Raises `FormatError` if the compiler's tables do not fit together."""
     elves = [Elf(path) for path in binaries]
     indexes = [build(elf, mate.build_id) for elf, mate in zip(elves, reversed(elves), strict=True)]
-    for path, index in zip(binaries, indexes, strict=True):
-        side = path.with_name(path.name + ".index")
-        side.write_bytes(index)
-        remove = [f"--remove-section={name}" for name in CONSUMED]
-        run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", path])
-        # In a run of its own: objcopy sets alignments before it adds sections.
-        run(["llvm-objcopy-19", f"--set-section-alignment={SECTION}=4096", path])
-        side.unlink()
+    with ThreadPoolExecutor(len(binaries)) as pool:
+        list(pool.map(_replace, binaries, indexes))
+
+
+def _replace(path: Path, index: bytes) -> None:
+    side = path.with_name(path.name + ".index")
+    side.write_bytes(index)
+    remove = [f"--remove-section={name}" for name in CONSUMED]
+    run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", path])
+    # In a run of its own: objcopy sets alignments before it adds sections.
+    run(["llvm-objcopy-19", f"--set-section-alignment={SECTION}=4096", path])
+    side.unlink()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from transproc.errors import BinaryError, CompileError, MismatchError, TransprocError
@@ -18,6 +19,7 @@ from transproc.toolchain import archive, dual
 from transproc.toolchain.sysroot import Toolchain
 
 LD = "ld.lld-19"
+INDEXER = "transproc.toolchain.index"
 LAYOUT = Path(__file__).with_name("layout.ld")
 COMMON_START = 0x1000000
 """Where the common part begins (layout.ld)."""
@@ -71,7 +73,9 @@ def link(
     chosen = archive.select(*_demand(objects, files), members)
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
-        binaries = _link_both(files, Path(work), tools, options)
+        with ThreadPoolExecutor(1) as side:
+            side.submit(import_module, INDEXER)  # it takes as long as the linkers do
+            binaries = _link_both(files, Path(work), tools, options)
         x86_64, aarch64 = (path.read_bytes() for path in binaries)
         check_addresses(x86_64, aarch64, str(output))
         _add_index(binaries)
@@ -163,7 +167,7 @@ def check_addresses(x86_64: bytes, aarch64: bytes, what: str) -> None:
 
 
 def _add_index(binaries: Sequence[Path]) -> None:
-    from transproc.toolchain.index import install  # noqa: PLC0415 (numpy: only links need it)
+    from transproc.toolchain.index import install  # noqa: PLC0415 (numpy: imported beside the linkers)
 
     install(binaries)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -89,8 +90,41 @@ def toolchain(*, plain: bool = False) -> Toolchain:
 
 
 def _directory() -> Path:
+    """Named by the digest of its sources; they are read again only if one of them has another time or size."""
     recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "dual", "kernel", "libc")]
-    return home() / "toolchain" / digest([*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe])
+    sources = [*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe]
+    known = home() / "toolchain" / ".digest"
+    state = _state(sources)
+    try:
+        name, _, seen = known.read_text().partition("\n")
+    except OSError:
+        seen = ""
+    if seen != state:
+        name = digest(sources)
+        _note(known, f"{name}\n{state}")
+    return home() / "toolchain" / name
+
+
+def _state(sources: Iterable[Path]) -> str:
+    """Path, time and size of each file."""
+    lines = []
+    todo = [str(path) for path in sources]
+    while todo:
+        path = todo.pop()
+        found = os.stat(path)  # noqa: PTH116 (a hundred files, at each start of transproc-cc)
+        if stat.S_ISDIR(found.st_mode):
+            todo += [entry.path for entry in os.scandir(path)]
+        else:
+            lines.append(f"{path} {found.st_mtime_ns} {found.st_size}")
+    return "\n".join(sorted(lines))
+
+
+def _note(path: Path, text: str) -> None:
+    """Writes a file as a whole: others read it at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}-{os.getpid()}")
+    new.write_text(text)
+    new.replace(path)
 
 
 @contextmanager
