@@ -30,7 +30,9 @@ IN_ASSEMBLY = {
     "setjmp/setjmp.c",
     "signal/restore.c",
     "signal/sigsetjmp.c",
+    "string/memcmp.c",
     "string/memcpy.c",
+    "string/memmove.c",
     "string/memset.c",
     "thread/__set_thread_area.c",
     "thread/__unmapself.c",
@@ -83,7 +85,9 @@ LEAF_FILES = {
 """Modules that never block, call back or loop for long: no sites in them, and calls to them are none."""
 
 LEAF_ASSEMBLY = [
+    "memcmp",
     "memcpy",
+    "memmove",
     "memset",
     "setjmp",
     "_setjmp",
@@ -276,7 +280,7 @@ def build_runtime(musl: Path, root: Path, builtins: dict[str, Path]) -> None:
     """lib/transproc.o, lib/memory.o and rt/<isa>/."""
     assemble({isa: ARCH / f"{isa}.S" for isa in dual.MACHINES}, root / "lib" / "transproc.o")
     memory = {isa: ARCH / f"{isa}_memory.S" for isa in dual.MACHINES}
-    assemble(memory, root / "lib" / "memory.o", [f"-I{musl}/src/string"])
+    assemble(memory, root / "lib" / "memory.o")
     for isa, library in builtins.items():
         (root / "rt" / isa).mkdir(parents=True)
         shutil.copyfile(library, root / "rt" / isa / library.name)
