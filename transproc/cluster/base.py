@@ -84,7 +84,8 @@ class Node(ABC):
         return self.output(["uname", "-m"]).strip()
 
     @cached_property
-    def _gnu_tar(self) -> bool:
+    def gnu_tar(self) -> bool:
+        """Its tar knows sparse files and times below a second; asked once."""
         return b"GNU tar" in self.run(["tar", "--version"], check=False).stdout
 
     def put(self, local: Path, remote: str | PurePosixPath) -> None:
@@ -94,13 +95,13 @@ class Node(ABC):
         an existing directory keeps what `local` does not have. Raises CommandError if either side's tar fails.
         """
         path = PurePosixPath(remote)
-        with archive.pack(local, path.name, gnu=self._gnu_tar) as stream:
+        with archive.pack(local, path.name, gnu=self.gnu_tar) as stream:
             self._transfer(archive.unpack_script(path.parent), stream, None)
 
     def get(self, remote: str | PurePosixPath, local: Path) -> None:
         """Copies a file or a directory from the node to path `local` itself; otherwise as `put`."""
         with archive.unpack(local) as stream:
-            self._transfer(archive.pack_script(PurePosixPath(remote), gnu=self._gnu_tar), None, stream)
+            self._transfer(archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar), None, stream)
 
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""

@@ -82,10 +82,15 @@ class Move:
     def prepare(self) -> str:
         """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile."""
         path = transfer.binary(self.store, self.job, self.target.node.isa)
-        images = self._pool.submit(self.source.make_images)
+        source = self._pool.submit(self._prepare_source)
         self.target.prepare(path)
-        images.result()
+        self.target.get_ready()
+        source.result()
         return human(path.stat().st_size)
+
+    def _prepare_source(self) -> None:
+        self.source.make_images()
+        self.source.get_ready()
 
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on."""

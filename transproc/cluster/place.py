@@ -107,6 +107,10 @@ class Place:
         """Asked once; what a node does not tell counts as plenty, and as usual."""
         return _room(_facts(self._shell(scripts.ROOM, str(DATA)).stdout.decode()))
 
+    def get_ready(self) -> None:
+        """Learns and brings, while the process still runs, what would else be asked for in the downtime."""
+        _ = self.tool, self.node.gnu_tar
+
     # --- the directory -----------------------------------------------------------------------------------------
 
     def prepare(self, binary: Path) -> None:

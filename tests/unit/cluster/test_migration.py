@@ -131,6 +131,14 @@ def test_source_is_killed_only_after_target_runs(world: World) -> None:
     assert "x86 resume" not in order
 
 
+def test_what_the_downtime_needs_is_there_before(world: World) -> None:
+    world.x86.failing["pause"] = CommandError(["transproc-stop"], 1, "")
+    world.fails()
+    for node in (world.x86, world.arm):
+        assert "test" in node.calls  # is the pause tool there?
+        assert node.calls.count("version") == 2  # criu's and tar's
+
+
 def test_there_and_back(world: World) -> None:
     world.migration().run()
     back = Migration(world.store, world.job, world.target, world.source, transform=transform)
