@@ -1,6 +1,6 @@
 # Every target is quick when there is nothing to do. What is built goes to ~/.cache/transproc ($TRANSPROC_HOME).
 
-.PHONY: help setup demo example test check clean
+.PHONY: help setup demo example test test-all check clean
 
 help:
 	@echo "make setup   packages (as root), Python environment, toolchain, guest images"
@@ -8,6 +8,7 @@ help:
 	@echo "make example NAME=bzip2   compile it as its authors published it, and migrate it while it works"
 	@echo "make check   format, lint, types, layers, pass tests, all other tests"
 	@echo "make test    setup, then check"
+	@echo "make test-all  the same and what takes too long for every change: the examples (an hour)"
 	@echo "make clean   stop the lab and remove what the tools left in this directory"
 
 setup:
@@ -24,6 +25,9 @@ check:
 
 test: setup
 	@scripts/check
+
+test-all: setup
+	@scripts/check -m "nightly or not nightly"
 
 clean:
 	@[ ! -x .venv/bin/transproc ] || .venv/bin/transproc lab down

@@ -7,18 +7,16 @@ that is part of the test's name. The whole set with ten hops and more seeds: `sc
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
 from transproc.cluster.job import Job, JobStore
-from transproc.cluster.node import SshNode, read
+from transproc.cluster.node import SshNode
 from transproc.cluster.place import Place
 from transproc.cluster.rehearsal import Plan, Rehearsal
 from transproc.cluster.start import Program as Start
-from transproc.lab.machine import Lab
 from transproc.toolchain.driver import execute
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
@@ -33,17 +31,6 @@ CHOSEN = set(
     "recursion vectors locals vla varargs callbacks statics floats heap threads forks shared files pipes signals npb-cg "
     "blocked-read blocked-epoll blocked-futex blocked-sleep".split()
 )
-
-
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SshNode]]:
-    lab = Lab(tmp_path_factory.mktemp("lab"))
-    lab.up()
-    found = {node.name: node for node in read(lab.directory / "nodes.toml")}
-    yield found
-    for node in found.values():
-        node.close()
-    lab.down()
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,9 @@ def example(
         typer.echo(tree)
         return
     pair = common.two_nodes(nodes)
-    results = [rehearse(scenario, tree, pair, hops=hops, seed=seed, timeout=timeout) for scenario in chosen]
+    results = [
+        rehearse(recipe, scenario, tree, pair, hops=hops, seed=seed, timeout=timeout) for scenario in chosen
+    ]
     trials.show(results, as_json=as_json)
 
 
@@ -72,10 +74,17 @@ def _chosen(recipe: Recipe, only: str) -> list[Scenario]:
 
 
 def rehearse(
-    scenario: Scenario, tree: Path, nodes: list[str], *, hops: int | None, seed: int, timeout: float
+    recipe: Recipe,
+    scenario: Scenario,
+    tree: Path,
+    nodes: list[str],
+    *,
+    hops: int | None,
+    seed: int,
+    timeout: float,
 ) -> dict[str, Any]:
     """Prepares and rehearses one scenario; the result is one of `trials`."""
-    environment = {"SOURCE": str(tree)}
+    environment = recipe.environment(tree)
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
         files = Path(work)
         try:

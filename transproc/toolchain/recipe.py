@@ -3,6 +3,7 @@
 A recipe is `examples/NAME/recipe.toml`:
 
     source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive
+    with = ["zlib"]                 # further source packages, in directories of these names in the tree
     build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, and MAKEFLAGS for all cores
 
     [[scenario]]
@@ -13,7 +14,8 @@ A recipe is `examples/NAME/recipe.toml`:
     hops = 4                        # migrations, at random moments of the run
     check = "cmp work/a work/b"     # shell, where the migrated run left `work`, `stdout` and `stderr`: fails if they are wrong
 
-`$SOURCE` is the tree in which `build` ran. Only name and run of a scenario must be given; `env` is a table of variables.
+`$SOURCE` is the tree in which `build` ran, `$EXAMPLE` the recipe's directory. Only source and build, and a scenario's
+name and run, must be given; `env` is a table of variables.
 """
 
 from __future__ import annotations
@@ -65,6 +67,11 @@ class Recipe:
     source: str
     build: str
     scenarios: tuple[Scenario, ...]
+    libraries: tuple[str, ...] = ()
+
+    def environment(self, tree: Path) -> dict[str, str]:
+        """What the scripts of its scenarios find."""
+        return {"SOURCE": str(tree), "EXAMPLE": str(EXAMPLES / self.name)}
 
 
 def names() -> list[str]:
@@ -84,7 +91,7 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
     """A recipe from the contents of its file."""
     try:
         scenarios = tuple(Scenario(**entry) for entry in table.pop("scenario"))
-        return Recipe(name, scenarios=scenarios, **table)
+        return Recipe(name, scenarios=scenarios, libraries=tuple(table.pop("with", ())), **table)
     except KeyError as error:
         raise TransprocError(f"{path}: has no {error}") from error
     except TypeError as error:
@@ -93,18 +100,22 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
 
 def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
     """Fetches and compiles, unless that was done; returns the tree. Raises `CommandError` with the last lines of the build."""
-    source = debian.source(recipe.source)
-    key = digest([], recipe.build, compiler, str(source), str(toolchain().root))
+    sources = {".": debian.source(recipe.source)}
+    sources |= {package: debian.source(package) for package in recipe.libraries}
+    key = digest([], recipe.build, compiler, *map(str, sources.values()), str(toolchain().root))
     tree = home() / "examples" / f"{recipe.name}-{key}"
     if not tree.is_dir():
-        publish(tree, lambda work: _build(recipe, source, compiler, work))
+        publish(tree, lambda work: _build(recipe, sources, compiler, work))
     return tree
 
 
-def _build(recipe: Recipe, source: Path, compiler: str, work: Path) -> None:
+def _build(recipe: Recipe, sources: Mapping[str, Path], compiler: str, work: Path) -> None:
     with log.step(f"compile {recipe.name}"):
-        shutil.copytree(source, work, symlinks=True, dirs_exist_ok=True)
-        # Generated files must stay newer than what they are made of: copytree keeps times, and nothing is generated anew.
+        for (
+            place,
+            source,
+        ) in sources.items():  # with its times: what is generated stays newer than what it is made of
+            shutil.copytree(source, work / place, symlinks=True, dirs_exist_ok=True)
         environment = {
             "CC": compiler,
             "AR": "ar",

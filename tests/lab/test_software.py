@@ -1,0 +1,49 @@
+"""Software of others, as its authors published it, migrates in the lab while it works: the recipes of examples/.
+
+bzip2 stands for all of them in every run of the tests; the others are marked nightly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from transproc.cli import example
+from transproc.cluster.node import SshNode
+from transproc.cluster.place import Place
+from transproc.toolchain import recipe as recipes
+from transproc.toolchain.recipe import Recipe, Scenario
+
+pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
+
+ALWAYS = ("bzip2", "compress")
+PINNED = {"lua": "works inside a function that calls setjmp: a pause waits for its return (docs/limits.md)"}
+SCENARIOS = [(recipe, s) for recipe in map(recipes.load, recipes.names()) for s in recipe.scenarios]
+
+
+def parameter(recipe: Recipe, scenario: Scenario) -> object:
+    name = (recipe.name, scenario.name)
+    marks = [] if name == ALWAYS else [pytest.mark.nightly]
+    if recipe.name in PINNED:
+        marks.append(pytest.mark.xfail(strict=True, reason=PINNED[recipe.name]))
+    return pytest.param(recipe, scenario, id="-".join(name), marks=marks)
+
+
+@pytest.mark.parametrize(("recipe", "scenario"), [parameter(*pair) for pair in SCENARIOS])
+def test_software_migrates_while_it_works(
+    recipe: Recipe,
+    scenario: Scenario,
+    nodes: dict[str, SshNode],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tree = recipes.build(recipe)
+    monkeypatch.setattr(
+        example.common, "place_of", lambda job, name=None: Place(nodes[name or job.node], job)
+    )
+    hops = 2 if (recipe.name, scenario.name) == ALWAYS else scenario.hops
+    result = example.rehearse(recipe, scenario, tree, ["x86", "arm"], hops=hops, seed=1, timeout=1200)
+    assert result["problem"] == ""
+    assert result["passed"]
+    assert len(result["hops"]) == hops
