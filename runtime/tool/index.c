@@ -67,11 +67,29 @@ static const void *table(const char *base, uint64_t size, int number, size_t row
 	return base + offset;
 }
 
+static bool values_are_sound(const struct index *index)
+{
+	for (uint32_t i = 0; i < index->location_count; i++) {
+		const struct location *l = &index->locations[i];
+		if (l->kind < 1 || l->kind > 5 || l->size > 16 || (l->kind == 5 && (uint32_t)l->offset >= index->constant_count))
+			return false;
+	}
+	for (uint32_t i = 0; i < index->function_count; i++)
+		if ((uint64_t)index->functions[i].object + index->functions[i].objects > index->object_count)
+			return false;
+	for (uint32_t i = 0; i < index->object_count; i++)
+		if (index->objects[i].reg >= DWARF_REGISTERS)
+			return false;
+	return true;
+}
+
 static bool sites_are_sound(const struct index *index)
 {
 	for (uint32_t i = 0; i < index->site_count; i++) {
 		const struct site *site = &index->sites[i];
 		if (site->row >= index->row_count || site->function >= index->function_count)
+			return false;
+		if ((uint64_t)site->location + site->narrow + site->wide > index->location_count)
 			return false;
 		if (site->pc < index->text_start || site->pc + sizeof breakpoint > index->text_end)
 			return false;
@@ -104,9 +122,12 @@ static bool read_tables(struct index *index, const char *base, uint64_t size)
 	index->sites = table(base, size, TABLE_SITES, sizeof *index->sites, &index->site_count, &good);
 	index->rows = table(base, size, TABLE_ROWS, sizeof *index->rows, &index->row_count, &good);
 	index->saved = table(base, size, TABLE_SAVED, sizeof *index->saved, &index->saved_count, &good);
+	index->locations = table(base, size, TABLE_LOCATIONS, sizeof *index->locations, &index->location_count, &good);
+	index->constants = table(base, size, TABLE_CONSTANTS, sizeof *index->constants, &index->constant_count, &good);
+	index->objects = table(base, size, TABLE_OBJECTS, sizeof *index->objects, &index->object_count, &good);
 	index->specials = table(base, size, TABLE_SPECIALS, sizeof *index->specials, &index->special_count, &good);
 	index->strings = table(base, size, TABLE_STRINGS, 1, &index->string_size, &good);
-	return good && rows_are_sound(index) && sites_are_sound(index);
+	return good && rows_are_sound(index) && values_are_sound(index) && sites_are_sound(index);
 }
 
 static const char *map_index(int fd, struct index *index)
@@ -127,12 +148,14 @@ static const char *map_index(int fd, struct index *index)
 		return "its executable's site index is of another version or machine";
 	index->text_start = header->text_start;
 	index->text_end = header->text_end;
+	index->loop = header->loop;
+	index->end = header->end;
 	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size))
 		return "its executable's site index is damaged";
 	return NULL;
 }
 
-static struct index *open_index(int fd, const char **why)
+struct index *index_of_file(int fd, const char **why)
 {
 	struct file_identity file;
 	long result = SYS(NR_statx, fd, "", 0x1000 /* AT_EMPTY_PATH */, 0x100 /* STATX_INO */, &file);
@@ -157,7 +180,7 @@ struct index *index_of(int pid, const char **why)
 	*why = fd == -ENOENT || fd == -ESRCH ? NULL : "its executable cannot be opened";
 	if (fd < 0)
 		return NULL;
-	struct index *index = open_index(fd, why);
+	struct index *index = index_of_file(fd, why);
 	SYS(NR_close, fd);
 	return index;
 }

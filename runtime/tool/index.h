@@ -7,7 +7,10 @@
 
 #include "base.h"
 
-enum { TABLE_FUNCTIONS, TABLE_SITES, TABLE_ROWS = 4, TABLE_SAVED, TABLE_SPECIALS = 7, TABLE_STRINGS, TABLES = 12 };
+enum {
+	TABLE_FUNCTIONS, TABLE_SITES, TABLE_LOCATIONS, TABLE_CONSTANTS, TABLE_ROWS, TABLE_SAVED, TABLE_OBJECTS, TABLE_SPECIALS,
+	TABLE_STRINGS, TABLES = 12,
+};
 enum { SITE_POINT = 1 /* of id */, SITE_IN_RESUME = 1, SITE_NO_STOP = 2 /* of flags */ };
 enum special_kind { SPECIAL_TRAP = 1, SPECIAL_DONE, SPECIAL_MAIN_BOTTOM, SPECIAL_THREAD_BOTTOM, SPECIAL_LOOP, SPECIAL_SYSCALL_RETURN };
 
@@ -19,6 +22,7 @@ struct index_header {
 	struct {
 		uint32_t offset, count;
 	} table[TABLES];
+	uint64_t loop, syscall_resume, end, tp_offset, args;
 };
 
 struct function {
@@ -46,6 +50,18 @@ struct saved {
 	int32_t offset;
 };
 
+struct location {
+	uint8_t kind, size;
+	uint16_t reg;
+	int32_t offset;
+};
+
+struct object {
+	uint16_t reg, pad;
+	int32_t offset;
+	uint32_t size, alignment;
+};
+
 struct special {
 	uint64_t pc;
 	uint32_t kind, row;
@@ -54,6 +70,7 @@ struct special {
 _Static_assert(offsetof(struct index_header, text_start) == 56, "docs/format.md");
 _Static_assert(offsetof(struct index_header, table) == 72, "docs/format.md");
 _Static_assert(sizeof(struct function) == 40 && sizeof(struct site) == 40, "docs/format.md");
+_Static_assert(sizeof(struct index_header) == 208 && sizeof(struct location) == 8 && sizeof(struct object) == 16, "docs/format.md");
 _Static_assert(sizeof(struct row) == 16 && sizeof(struct saved) == 8 && sizeof(struct special) == 16, "docs/format.md");
 
 struct index {
@@ -65,12 +82,20 @@ struct index {
 	const struct row *rows;
 	const struct saved *saved;
 	const struct special *specials;
+	const struct location *locations;
+	const uint64_t *constants;
+	const struct object *objects;
 	const char *strings;
+	uint64_t loop, end; /* addresses of __transproc_resume_loop, __transproc_end */
+	uint32_t location_count, constant_count, object_count;
 	uint32_t function_count, site_count, row_count, saved_count, special_count, string_size;
 };
 
 /* The index of a process's executable; NULL with the reason in *why if it has none or it is damaged, no reason if it is ending. */
 struct index *index_of(int pid, const char **why);
+
+/* The same for an open executable. */
+struct index *index_of_file(int fd, const char **why);
 
 /* The site at a pc (a point rather than a call if both are there), or NULL. */
 const struct site *site_at(const struct index *index, uint64_t pc);

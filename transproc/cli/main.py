@@ -34,6 +34,7 @@ COMMANDS = {
     "resume": "let a job go on",
     "show": "look into an image or a job",
     "check": "what of a program can be migrated",
+    "stress": "migrate a program onto itself, thousands of times, and compare",
     "rehearse": "run a program with and without migrations and compare",
     "example": "fetch, compile and rehearse software that others wrote",
     "bench": "measure migrations",

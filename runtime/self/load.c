@@ -1,0 +1,134 @@
+/* Maps a static program as the kernel's ELF loader does (fs/binfmt_elf.c), with writable text. */
+#include "self.h"
+
+enum { PAGE = 4096, PT_LOAD = 1, MAP_PRIVATE = 2, MAP_FIXED = 16, MAP_ANONYMOUS = 32, ALL = 7 /* read, write, execute */ };
+enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_ENTRY = 9, AT_EXECFN = 31 };
+enum { SHT_SYMTAB = 2, ALL_SIGNALS_BUT_TRAP = 0xef };
+
+struct header {
+	uint8_t ident[16];
+	uint16_t type, machine;
+	uint32_t version;
+	uint64_t entry, segments, sections;
+	uint32_t flags;
+	uint16_t size, segment_size, segment_count, section_size, section_count, names;
+};
+
+struct segment {
+	uint32_t type, flags;
+	uint64_t offset, address, physical, file_size, size, alignment;
+};
+
+struct section {
+	uint32_t name, type;
+	uint64_t flags, address, offset, size;
+	uint32_t link, info;
+	uint64_t alignment, entry_size;
+};
+
+struct symbol {
+	uint32_t name;
+	uint8_t info, other;
+	uint16_t section;
+	uint64_t value, size;
+};
+
+void give_up(const char *message)
+{
+	if (report)
+		memcpy(report->message, message, strlen(message) < MESSAGE ? strlen(message) : MESSAGE - 1);
+	leave(127);
+}
+
+static void map_fixed(uint64_t address, uint64_t size, int flags, int fd, uint64_t offset)
+{
+	long got = SYS(NR_mmap, address, size, ALL, flags | MAP_PRIVATE | MAP_FIXED, fd, offset);
+	if (got != (long)address)
+		give_up("the program's addresses cannot be mapped");
+}
+
+static void map_segment(int fd, const struct segment *s)
+{
+	uint64_t start = s->address & ~(uint64_t)(PAGE - 1), skip = s->address - start;
+	uint64_t file_end = s->address + s->file_size, end = s->address + s->size;
+	uint64_t file_pages = (file_end + PAGE - 1) & ~(uint64_t)(PAGE - 1), pages = (end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	if (s->file_size) {
+		map_fixed(start, file_pages - start, 0, fd, s->offset - skip);
+		if (s->size > s->file_size)
+			memset((void *)file_end, 0, (end < file_pages ? end : file_pages) - file_end);
+		start = file_pages;
+	}
+	if (pages > start)
+		map_fixed(start, pages - start, MAP_ANONYMOUS, -1, 0);
+}
+
+/* A blocked SIGTRAP is fatal: the C library's masks of all signals must not hold it (src/signal/block.c). */
+static void open_masks(const char *file, const struct section *symbols, const struct section *strings)
+{
+	static const char *const names[] = { "all_mask", "app_mask" };
+	const struct symbol *symbol = (const struct symbol *)(file + symbols->offset);
+	for (uint64_t i = 0; i < symbols->size / sizeof *symbol; i++)
+		for (int k = 0; k < 2; k++)
+			if ((symbol[i].info & 15) == 1 && !strcmp(file + strings->offset + symbol[i].name, names[k]))
+				*(uint8_t *)symbol[i].value &= ALL_SIGNALS_BUT_TRAP;
+}
+
+static bool read_symbols(int fd, const struct header *elf)
+{
+	long size = SYS(NR_lseek, fd, 0, 2 /* SEEK_END */);
+	long file = SYS(NR_mmap, 0, size, 1, MAP_PRIVATE, fd, 0);
+	if (file < 0 && file > -PAGE)
+		give_up("the program cannot be mapped");
+	const struct section *sections = (const struct section *)(file + (long)elf->sections);
+	bool found = false;
+	for (int i = 0; i < elf->section_count; i++)
+		if (sections[i].type == SHT_SYMTAB) {
+			open_masks((const char *)file, &sections[i], &sections[sections[i].link]);
+			found = true;
+		}
+	SYS(NR_munmap, file, size);
+	return found;
+}
+
+static void set_auxiliary(long *stack, const struct header *elf, uint64_t segments, const char *path)
+{
+	long *at = stack + 1 + stack[0] + 1;
+	while (*at++) /* the environment */
+		;
+	for (; at[0]; at += 2) {
+		if (at[0] == AT_PHDR)
+			at[1] = (long)segments;
+		else if (at[0] == AT_PHNUM)
+			at[1] = elf->segment_count;
+		else if (at[0] == AT_PHENT)
+			at[1] = elf->segment_size;
+		else if (at[0] == AT_ENTRY)
+			at[1] = (long)elf->entry;
+		else if (at[0] == AT_EXECFN)
+			at[1] = (long)path;
+	}
+}
+
+uint64_t load_program(int fd, const char *path, long *stack)
+{
+	struct header elf;
+	struct segment segments[16];
+	uint64_t table = 0;
+	if (SYS(NR_pread64, fd, &elf, sizeof elf, 0) != sizeof elf || elf.segment_count > 16)
+		give_up("the program is damaged");
+	long size = (long)(elf.segment_count * sizeof *segments);
+	if (SYS(NR_pread64, fd, segments, size, elf.segments) != size)
+		give_up("the program is damaged");
+	for (int i = 0; i < elf.segment_count; i++) {
+		const struct segment *s = &segments[i];
+		if (s->type != PT_LOAD || !s->size)
+			continue;
+		map_segment(fd, s);
+		if (s->offset <= elf.segments && elf.segments < s->offset + s->file_size)
+			table = s->address + elf.segments - s->offset;
+	}
+	if (!read_symbols(fd, &elf))
+		give_up("the program has no symbol table: link it without -s");
+	set_auxiliary(stack, &elf, table, path);
+	return elf.entry;
+}

@@ -1,0 +1,101 @@
+"""`transproc stress`: finished programs migrate onto themselves, and a wrong site index is noticed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from transproc.cli.main import run as transproc
+from transproc.process.selfmove import Plan, Work, stress
+from transproc.run import run
+
+pytestmark = pytest.mark.toolchain
+
+PROGRAM = r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static long deep(long n, const long *up) { long here = n + *up; return n ? deep(n - 1, &here) + here % 7 : here; }
+static void *work(void *result)
+{
+	double sum = 0;
+	for (int i = 0; i < 100000; i++) { long zero = i; sum += (double)deep(40, &zero) / 3; }
+	*(double *)result = sum;
+	return 0;
+}
+int main(int argc, char **argv)
+{
+	double sums[3];
+	pthread_t threads[3];
+	char line[64];
+	for (int i = 0; i < 3; i++) pthread_create(&threads[i], 0, work, &sums[i]);
+	for (int i = 0; i < 3; i++) pthread_join(threads[i], 0);
+	while (fgets(line, sizeof line, stdin)) printf("read %s", line);
+	FILE *out = fopen("result", "w");
+	for (int i = 0; i < 3; i++) fprintf(out, "%.17g\n", sums[i]);
+	return fclose(out) || argc != 2 ? 1 : atoi(argv[1]);
+}
+"""
+KINDS = {"register": 1, "indirect": 3}
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("selfmove")
+    (place / "prog.c").write_text(PROGRAM)
+    run(["transproc-cc", "-O2", place / "prog.c", "-o", place / "prog"], timeout=300)
+    return place / "prog"
+
+
+@pytest.mark.parametrize(("isa", "rate"), [("x86_64", 2000.0), ("aarch64", 100.0)])
+def test_threads_files_input_and_status_are_those_of_a_plain_run(
+    program: Path, isa: str, rate: float
+) -> None:
+    verdict = stress(Work(program, ["7"], b"one\ntwo\n"), isa, Plan(1, rate, 20))
+    assert verdict.differences == []
+    assert verdict.migrations > 5
+    assert verdict.frames > verdict.migrations
+
+
+def test_wrong_locations_are_noticed(program: Path, tmp_path: Path) -> None:
+    """Every value said to be in memory is looked for 8 bytes away from where it is."""
+    for suffix in ("", ".x86_64", ".aarch64"):
+        shutil.copy2(f"{program}{suffix}", tmp_path / f"prog{suffix}")
+    broken = tmp_path / "prog.x86_64"
+    data = bytearray(broken.read_bytes())
+    base = bytes(data).index(b"TPSITES1")
+    offset, count = struct.unpack_from("<II", data, base + 72 + 8 * 2)
+    for at in range(base + offset, base + offset + 8 * count, 8):
+        kind, _size, _register, place = struct.unpack_from("<BBHi", data, at)
+        if kind == KINDS["indirect"]:
+            struct.pack_into("<i", data, at + 4, place + 8)
+        elif kind == KINDS["register"]:
+            struct.pack_into("<H", data, at + 2, 6)  # rbp
+    broken.write_bytes(data)
+    verdict = stress(Work(tmp_path / "prog", ["7"], timeout=60), "x86_64", Plan(1, 2000.0, 20))
+    assert verdict.migrations > 0
+    assert verdict.differences != []
+
+
+def test_stripped_programs_are_refused_with_the_remedy(program: Path, tmp_path: Path) -> None:
+    run(["transproc-cc", "-s", program.with_suffix(".c"), "-o", tmp_path / "prog"], timeout=300)
+    verdict = stress(Work(tmp_path / "prog", ["7"]), "x86_64", Plan(1, 1000.0, 5))
+    assert not verdict.passed
+    assert verdict.note == "the program has no symbol table: link it without -s"
+
+
+def test_command_line(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["stress", "--json", "--isa", "x86_64", "--rate", "2000", "--seed", "3", "--", str(program), "0"]
+    assert transproc(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seed"], found["passed"]) == (3, True)
+    assert found["results"][0]["migrations"] > 0
+
+
+def test_unknown_isa(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert transproc(["stress", "--isa", "riscv64", "--", str(program)]) == 2
+    assert "expected x86_64, aarch64 or both" in capsys.readouterr().err

@@ -1,0 +1,148 @@
+"""Stress of a finished program: it runs once as it is, and once under transproc-self, which migrates its threads onto themselves.
+
+Nothing is compiled or linked again: transproc-self (`runtime/self/`) loads the very binary that users get. The ISA that this
+machine lacks is run by qemu-user. Both runs must agree in output, errors, exit status and files, byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transproc.binary.pair import pair_of
+from transproc.errors import CommandError
+from transproc.process.build import build_self
+from transproc.run import run
+
+REPORT = struct.Struct("<8s5Q96s8Q")
+"""struct report of runtime/self/self.h."""
+MAGIC = b"TPSELF01"
+TIMED_OUT = 124
+TRAPPED = {-5, 133}
+"""Ended by SIGTRAP, as Python and as qemu-user report it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to stress: `rate` migrations a second on average, for `seconds`; the rest of the run is left alone."""
+
+    seed: int
+    rate: float
+    seconds: int
+
+    @property
+    def settings(self) -> str:
+        """What transproc-self reads: seed, microseconds between migrations, seconds."""
+        return f"{self.seed},{max(1, round(1e6 / self.rate))},{self.seconds}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is run: arguments, standard input, and the directory whose copy is the working directory."""
+
+    program: Path
+    arguments: Sequence[str] = ()
+    stdin: bytes = b""
+    files: Path | None = None
+    timeout: float = 600.0
+
+
+@dataclass
+class Verdict:
+    """The result on one ISA. `recent`: addresses of the functions that migrated last, the newest first."""
+
+    isa: str
+    migrations: int = 0
+    frames: int = 0
+    values: int = 0
+    refused: int = 0
+    culprit: int = 0
+    recent: list[int] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Something was migrated, and nothing differs."""
+        return self.migrations > 0 and not self.differences
+
+
+@dataclass(frozen=True)
+class _Run:
+    status: int
+    files: dict[str, bytes | None]
+
+
+def runner(isa: str) -> list[str]:
+    """What comes before a program of an ISA on this machine."""
+    return [] if isa == os.uname().machine else [f"qemu-{isa}"]
+
+
+def stress(work: Work, isa: str, plan: Plan) -> Verdict:
+    """Runs the pair's program of one ISA without and with migrations.
+
+    Raises `MismatchError` or `UnsupportedError` if it is no pair, `CommandError` if it cannot be started.
+    """
+    program = pair_of(work.program).binaries[isa].path.resolve()
+    verdict = Verdict(isa)
+    with tempfile.TemporaryDirectory(prefix="transproc-") as name:
+        place = Path(name)
+        plain = _execute(work, [*runner(isa), program], place / "plain")
+        report = place / "report"
+        report.write_bytes(bytes(REPORT.size))
+        words: list[str | Path] = [*runner(isa), build_self(isa), plan.settings, program, report, program]
+        moved = _execute(work, words, place / "moved")
+        _read_report(verdict, report.read_bytes())
+        verdict.differences = _differences(plain, moved)
+        if verdict.differences and _differences(
+            plain, _execute(work, [*runner(isa), program], place / "again")
+        ):
+            verdict.note = "two runs without migrations differ as well: the program cannot be compared"
+        elif verdict.differences and moved.status in TRAPPED:
+            verdict.note = "a program that blocks or handles SIGTRAP cannot be stressed"
+    return verdict
+
+
+def _execute(work: Work, words: Sequence[str | Path], place: Path) -> _Run:
+    if work.files:
+        shutil.copytree(work.files, place, symlinks=True)
+    else:
+        place.mkdir()
+    try:
+        done = run([*words, *work.arguments], cwd=place, stdin=work.stdin, timeout=work.timeout, check=False)
+    except CommandError as error:
+        if error.status != TIMED_OUT:
+            raise
+        return _Run(TIMED_OUT, {})
+    files: dict[str, bytes | None] = {"standard output": done.stdout, "standard error": done.stderr}
+    for path in sorted(place.rglob("*")):
+        regular = path.is_file() and not path.is_symlink()
+        files[str(path.relative_to(place))] = path.read_bytes() if regular else None
+    return _Run(done.returncode, files)
+
+
+def _read_report(verdict: Verdict, data: bytes) -> None:
+    magic, migrations, frames, values, refused, culprit, message, *recent = REPORT.unpack(data)
+    if magic != MAGIC:
+        verdict.differences.append("the stressed program did not start")
+    verdict.migrations, verdict.frames, verdict.values = migrations, frames, values
+    verdict.refused, verdict.culprit = refused, culprit
+    verdict.note = message.rstrip(b"\0").decode(errors="replace")
+    count = min(migrations, len(recent))
+    verdict.recent = [recent[(migrations - 1 - i) % len(recent)] for i in range(count)]
+
+
+def _differences(plain: _Run, moved: _Run) -> list[str]:
+    """What is not equal, by name."""
+    if TIMED_OUT == moved.status != plain.status:
+        return ["it did not end in time"]
+    out = [] if plain.status == moved.status else [f"exit status: {plain.status} against {moved.status}"]
+    for name in sorted(plain.files.keys() | moved.files.keys()):
+        if plain.files.get(name, ...) != moved.files.get(name, ...):
+            out.append(f"{name} differs")
+    return out
