@@ -69,10 +69,24 @@ def _global_symbols(data: bytes) -> Iterator[tuple[str, int, int]]:
             yield strings[name : strings.index(b"\0", name)].decode(), info, section
 
 
+_DAMAGE = (ValueError, IndexError, struct.error)
+"""What reading damaged bytes raises: offsets outside, text that is none, tables of odd sizes."""
+
+
+def _checked_symbols(data: bytes, what: str) -> list[tuple[str, int, int]]:
+    """`_global_symbols`; raises `BinaryError` for a damaged object."""
+    try:
+        return list(_global_symbols(data))
+    except _DAMAGE as error:
+        raise BinaryError("symbol table is damaged", path=what) from error
+
+
 def functions(data: bytes, what: str) -> set[str]:
     """Global functions that a dual object defines."""
     x86_64, _ = dual.split(data, what)
-    return {name for name, kind, section in _global_symbols(x86_64) if section and kind & 15 == _FUNCTION}
+    return {
+        name for name, kind, section in _checked_symbols(x86_64, what) if section and kind & 15 == _FUNCTION
+    }
 
 
 def symbols(data: bytes, what: str) -> Symbols:
@@ -80,7 +94,7 @@ def symbols(data: bytes, what: str) -> Symbols:
     defined: set[str] = set()
     wanted: set[str] = set()
     for half in dual.split(data, what):
-        for name, info, section in _global_symbols(half):
+        for name, info, section in _checked_symbols(half, what):
             if section:
                 defined.add(name)
             elif info >> 4 == _GLOBAL:
@@ -100,6 +114,8 @@ def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:
         if header[58:60] != b"`\n":
             raise BinaryError("archive member header is damaged", path=path, offset=position)
         size = int(header[48:58])
+        if size < 0:
+            raise BinaryError("archive member has a negative size", path=path, offset=position)
         name = header[:16].rstrip().decode()
         position += _HEADER_SIZE
         if name == "//":
@@ -114,6 +130,14 @@ def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:
         position += size + size % 2
 
 
+def _members(data: bytes, path: Path) -> list[tuple[str, int, int]]:
+    """`_raw_members`; raises `BinaryError` for a damaged archive."""
+    try:
+        return list(_raw_members(data, path))
+    except _DAMAGE as error:
+        raise BinaryError("archive member header is damaged", path=path) from error
+
+
 def read(path: Path) -> list[Member]:
     """Members of an archive; from the index beside it, if that is as new (the sysroot's libc has one)."""
     index = path.with_suffix(".index")
@@ -125,10 +149,10 @@ def read(path: Path) -> list[Member]:
     except OSError as error:
         raise TransprocError(f"{path}: {error.strerror}") from error
     if data.startswith(THIN):
-        return [_thin_member(path, name) for name, _, _ in _raw_members(data, path)]
+        return [_thin_member(path, name) for name, _, _ in _members(data, path)]
     return [
         Member(path, name, offset, size, symbols(data[offset : offset + size], f"{path}({name})"))
-        for name, offset, size in _raw_members(data, path)
+        for name, offset, size in _members(data, path)
     ]
 
 

@@ -167,6 +167,10 @@ def split(data: bytes, what: str) -> tuple[bytes, bytes]:
             hint="compile its sources with transproc-cc; objects of other compilers hold no stack maps and only one ISA",
         )
     offset, size = found
+    if offset + size > len(data):
+        raise BinaryError(
+            f"is cut: {SECTION} ends at {offset + size:#x}, the file at {len(data):#x}", path=what
+        )
     return data, data[offset : offset + size]
 
 
@@ -176,7 +180,7 @@ def _find(data: bytes) -> tuple[int, int] | None:
         return None
     header = _HEADER.unpack_from(data)
     start, count, names = header[6], header[12], header[13]
-    if header[2] != MACHINES["x86_64"] or not count or start + count * _SECTION.size > len(data):
+    if header[2] != MACHINES["x86_64"] or names >= count or start + count * _SECTION.size > len(data):
         return None
     strings = _SECTION.unpack_from(data, start + names * _SECTION.size)
     for index in range(count - 1, 0, -1):

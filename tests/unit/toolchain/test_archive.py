@@ -1,11 +1,14 @@
 """Archives: reading them, and choosing members for both halves at once."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.toolchain.objects import AARCH64, X86_64, Section, Symbol, write
-from transproc.errors import BinaryError, UnsupportedError
+from transproc.errors import BinaryError, TransprocError, UnsupportedError
 from transproc.toolchain import archive, dual
 
 
@@ -75,3 +78,35 @@ def test_damaged_archives(tmp_path: Path) -> None:
     path.write_bytes(archive.MAGIC + b"x" * 60)
     with pytest.raises(BinaryError, match="offset 0x8: archive member header is damaged"):
         archive.read(path)
+
+
+EDITS = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+def damaged(data: bytes, edits: list[tuple[int, int]], cut: int | None) -> bytes:
+    out = bytearray(data)
+    for place, byte in edits:
+        out[place % len(out)] = byte
+    return bytes(out if cut is None else out[: cut % len(out)])
+
+
+@given(EDITS, st.none() | st.integers(0, 1 << 16))
+def test_damaged_objects_raise_only_our_errors(edits: list[tuple[int, int]], cut: int | None) -> None:
+    with contextlib.suppress(TransprocError):
+        archive.symbols(damaged(member("f", {X86_64: "g"}), edits, cut), "f.o")
+
+
+@given(EDITS, st.none() | st.integers(0, 1 << 16))
+def test_damaged_archives_raise_only_our_errors(edits: list[tuple[int, int]], cut: int | None) -> None:
+    contents = archive.pack([("a-name-that-is-long.o", member("f")), ("g.o", member("g"))])
+    data = damaged(contents[:400], edits, cut) + contents[400:]
+    with contextlib.suppress(TransprocError):
+        archive._members(data, Path("lib.a"))
+
+
+def test_an_object_that_is_cut_is_named() -> None:
+    whole = member("f")
+    end = whole.index(b"\x7fELF", 4)  # the aarch64 half
+    assert dual.split(whole, "f.o")[1].startswith(b"\x7fELF")
+    with pytest.raises((BinaryError, UnsupportedError), match=r"f\.o"):
+        dual.split(whole[: end + 10], "f.o")
