@@ -1,9 +1,12 @@
 """The check that both binaries of a pair have the same addresses."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.toolchain.objects import AARCH64, DATA, OBJECT, TLS, X86_64, Section, Symbol, write
 from transproc.errors import BinaryError, MismatchError
+from transproc.toolchain import link
 from transproc.toolchain.link import COMMON_START, check_addresses
 
 SECTIONS = [Section(".text", b"ffff"), Section(".tdata", b"tttt", DATA)]
@@ -44,3 +47,15 @@ def test_missing_symbol() -> None:
 def test_stripped_binary() -> None:
     with pytest.raises(BinaryError, match="has no symbol table"):
         check_addresses(binary(X86_64), binary(AARCH64), "prog")
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    """Configure scripts link to /dev/null, and root may remove it. (A link stands for it here, which is all that can be lost.)"""
+    output = tmp_path / "null"
+    output.symlink_to("/dev/null")
+    binaries = [tmp_path / "a", tmp_path / "b"]
+    for binary in binaries:
+        binary.write_bytes(b"binary")
+    link._install(binaries, output, strip=False)
+    assert output.is_char_device()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "null"]
