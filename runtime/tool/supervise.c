@@ -2,7 +2,7 @@
 #include "supervise.h"
 
 enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
-enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, SIG_SETMASK = 2 };
+enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, CLONE_NEWIPC = 0x08000000, SIG_SETMASK = 2 };
 enum { ALL_SIGNALS = 64, AT_SUPERVISOR = 100 };
 
 /* linux/signal.h and asm-generic/siginfo.h; the kernel's struct sigaction is shorter on aarch64, zeros behind it do no harm. */
@@ -113,6 +113,8 @@ static _Noreturn void become_program(const struct launch *how, int go, int repor
 	if (SYS(NR_read, go, &token, 1) != 1)
 		leave(127); /* the command has died before it was attached */
 	SYS(NR_setsid);
+	/* System V IPC moves as a whole namespace or not at all: criu dumps what is in it if it is not its own. */
+	SYS(NR_unshare, CLONE_NEWIPC);
 	default_signals();
 	if (how->directory && (result = SYS(NR_chdir, how->directory)) < 0)
 		fail(report, result, STEP_DIRECTORY);

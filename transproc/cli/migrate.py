@@ -11,6 +11,7 @@ from transproc.cli import common
 from transproc.cluster.job import JobStore
 from transproc.cluster.migration import Migration
 from transproc.cluster.place import PauseRequest
+from transproc.process.criu import Options
 from transproc.transform import pipeline
 
 
@@ -24,6 +25,9 @@ def migrate(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="For the pause; then the job stays.")
     ] = 10.0,
+    tcp_close: Annotated[
+        bool, typer.Option("--tcp-close", help="End its TCP connections; else it is refused if it has any.")
+    ] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Moves a job to another node, of either ISA, while it runs: as a whole or not at all.
@@ -34,13 +38,17 @@ def migrate(
     Examples:
       transproc migrate nbody --to arm
       transproc migrate nbody --to x86 --at advance
+      transproc migrate server --to arm --tcp-close
     """
     store = JobStore()
     with store.lock(name):
         job = common.current(store, name)
         request = PauseRequest(common.address(store, job, at), None, timeout)
         source, target = common.place_of(job), common.place_of(job, to)
-        hop = Migration(store, job, source, target, transform=pipeline.transform, request=request).run()
+        options = Options(tcp_close=tcp_close)
+        hop = Migration(
+            store, job, source, target, transform=pipeline.transform, request=request, options=options
+        ).run()
     if as_json:
         common.show_json(dataclasses.asdict(hop))
     else:

@@ -20,6 +20,7 @@ from transproc.cluster.job import Hop, Job, JobStore, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.errors import MigrationError, NodeError, PauseError, TransprocError
+from transproc.process.criu import Options
 
 
 class Phase(StrEnum):
@@ -51,9 +52,10 @@ class Migration:
         transform: Transform,
         request: PauseRequest | None = None,
         stay_paused: bool = False,
+        options: Options | None = None,
     ) -> None:
         self.job = job
-        self.move = Move(store, job, source, target, transform=transform)
+        self.move = Move(store, job, source, target, transform=transform, options=options)
         self.request = request or PauseRequest()
         self.seconds: dict[str, float] = {}
         self.phase = Phase.PREFLIGHT

@@ -18,6 +18,7 @@ from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.cluster.transfer import human
 from transproc.errors import MismatchError, TransprocError
+from transproc.process.criu import Options
 from transproc.process.pause import Pause, ThreadState
 
 SETTLE_SECONDS = 2.0
@@ -43,12 +44,20 @@ class Move:
     """A job, the node that holds it, and (from `ship` on) the node that it goes to."""
 
     def __init__(
-        self, store: JobStore, job: Job, source: Place, target: Place | None = None, *, transform: Transform
+        self,
+        store: JobStore,
+        job: Job,
+        source: Place,
+        target: Place | None = None,
+        *,
+        transform: Transform,
+        options: Options | None = None,
     ) -> None:
         self.store = store
         self.job = job
         self.source = source
         self.bytes_sent = 0
+        self.options = options or Options()
         self._target = target
         self._transform = transform
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
@@ -76,7 +85,7 @@ class Move:
             )
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
-        preflight.check(self.job, self.source, look, self.target)
+        preflight.check(self.job, self.source, look, self.target, self.options)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def prepare(self) -> str:
@@ -104,7 +113,7 @@ class Move:
             self._data = self._pool.submit(
                 transfer.relay_data, self.store, self.job, self.source, self._target
             )
-        self.source.criu_dump(self.job.pid)
+        self.source.criu_dump(self.job.pid, self.options)
         return ""
 
     def fetch(self) -> str:
@@ -142,7 +151,7 @@ class Move:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
         self.job.target = self.target.node.name
         self._record(State.RESTORED)
-        pid = self.target.criu_restore()
+        pid = self.target.criu_restore(self.options)
         if pid != self.job.pid:
             raise TransprocError(
                 f"job {self.job.name}: was restored as process {pid}, expected {self.job.pid}"

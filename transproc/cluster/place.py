@@ -28,7 +28,7 @@ from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.process import inspect
 from transproc.process.build import build
-from transproc.process.criu import MINIMUM, Criu
+from transproc.process.criu import MINIMUM, Criu, Options
 from transproc.process.pause import Launch, Pause, ProcessState, Tool, status_of
 
 
@@ -200,13 +200,13 @@ class Place:
         text = self._shell('if [ -e "$1/exit" ]; then cat "$1/exit"; fi', self.directory).stdout.decode()
         return text.strip() or None
 
-    def criu_dump(self, pid: int) -> None:
+    def criu_dump(self, pid: int, options: Options | None = None) -> None:
         """Writes the image of the stopped tree, which stays stopped. `make_images` comes first."""
-        self.criu.dump(pid, self.dump)
+        self.criu.dump(pid, self.dump, options=options)
 
-    def criu_restore(self) -> int:
-        """Restores the tree from the transformed image, stopped; returns its pid."""
-        return self.criu.restore(self.tool, f"{self.images}/image", state=self.directory)
+    def criu_restore(self, options: Options | None = None) -> int:
+        """Restores the tree from the transformed image, stopped; returns its pid. `options`: those of the dump."""
+        return self.criu.restore(self.tool, f"{self.images}/image", state=self.directory, options=options)
 
     def _spread_ids(self) -> None:
         """A process keeps its id when it moves, so it is started with one that is probably free on other nodes."""

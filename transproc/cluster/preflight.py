@@ -11,11 +11,12 @@ from transproc.cluster.transfer import human
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.isa import by_name
 from transproc.process import inspect
+from transproc.process.criu import Options
 from transproc.process.inspect import View
 from transproc.process.pause import ProcessState
 
 
-def check(job: Job, source: Place, look: Look, target: Place) -> None:
+def check(job: Job, source: Place, look: Look, target: Place, options: Options) -> None:
     """Raises `UnsupportedError` for what cannot be moved at all, `TransprocError` for what stands in the way now.
 
     `look`: at the job on the source.
@@ -25,7 +26,12 @@ def check(job: Job, source: Place, look: Look, target: Place) -> None:
     _check_nodes(rooms)
     _check_compiled(job, processes)
     same = source.node.isa == target.node.isa
-    found = inspect.problems(views, program=source.program, target=None if same else by_name(target.node.isa))
+    found = inspect.problems(
+        views,
+        program=source.program,
+        target=None if same else by_name(target.node.isa),
+        tcp_close=options.tcp_close,
+    )
     if found:
         raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)
     _check_ids(target, processes)

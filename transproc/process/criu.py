@@ -25,12 +25,13 @@ _RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
 class Options:
     """What a tree needs beyond the usual; dump and restore must be given the same."""
 
-    tcp_established: bool = False
+    tcp_close: bool = False
+    """TCP connections end: their sockets are there, closed, and the peer's time out or are reset."""
     file_locks: bool = True
 
     def words(self) -> list[str]:
         """As command line options."""
-        chosen = {"--tcp-established": self.tcp_established, "--file-locks": self.file_locks}
+        chosen = {"--tcp-close": self.tcp_close, "--file-locks": self.file_locks}
         return [word for word, wanted in chosen.items() if wanted]
 
 

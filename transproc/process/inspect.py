@@ -7,7 +7,7 @@ shows) is refused later, by CRIU or the transformer, and the process then runs o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -16,6 +16,11 @@ from transproc.isa import Isa
 
 SCRIPT = """
 export LC_ALL=C
+others() {
+  ls -ln /proc/[0-9]*/exe
+  ls -ln /proc/[0-9]*/fd
+  grep -H ^PPid: /proc/[0-9]*/status
+}
 for p; do
   d=/proc/$p
   echo "== process $p"; readlink "$d/exe"
@@ -24,14 +29,16 @@ for p; do
   echo "== maps"; cat "$d/maps"
   echo "== links"; ls -ln "$d/fd"
   echo "== files"; ls -lnL "$d/fd"
+  echo "== terminals"; grep ^tty-index: "$d"/fdinfo/*
   echo "== tcp"; cat "$d/net/tcp" "$d/net/tcp6"
+  [ "$p" != "$1" ] || { echo "== others"; others; }
 done 2>/dev/null
 :
 """
-"""For a shell whose arguments are process ids. Of a process that ends meanwhile there is less, or nothing."""
+"""For a shell whose arguments are process ids, the root's first. Of a process that ends meanwhile there is less, or nothing."""
 
 TERMINALS = ("/dev/tty", "/dev/ptmx", "/dev/pts/")
-"""CRIU carries pseudo-terminals over when both ends are in the tree."""
+"""CRIU carries pseudo-terminals over when both ends are in the tree; the master's `fdinfo` has the number of the other end."""
 DUMPABLE = frozenset({"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify"})
 """Anonymous inodes that mean the same on another machine; others (io_uring, bpf, perf_event…) belong to one kernel."""
 SETTLED = ("07", "0A")
@@ -44,6 +51,10 @@ PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
 _LINK = re.compile(r"\S+ +\d+ .* (\d+) -> (.*)")
 _FILE = re.compile(r"(\S)\S* +\d+ +\d+ +\d+ +(?:(\d+)|\d+, *\d+) .* (\d+)")
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ +\d+ *(.*)")
+_TERMINAL = re.compile(r".*\btty-index:\s*(\d+)")
+_OTHER = re.compile(r"/proc/(\d+)/fd:")
+_OTHER_EXECUTABLE = re.compile(r".* /proc/(\d+)/exe -> (.*)")
+_PARENT = re.compile(r"/proc/(\d+)/status:PPid:\s*(\d+)")
 _DELETED = " (deleted)"
 
 
@@ -67,7 +78,7 @@ class View:
     """One process.
 
     `seccomp`: mode by thread; `memory`: bytes of private memory, which an image holds; `connected`: inodes of TCP sockets with a
-    peer, of the whole network namespace.
+    peer, of the whole network namespace; `masters`: numbers of the terminals whose controlling ends it has opened.
     """
 
     pid: int
@@ -78,6 +89,28 @@ class View:
     mappings: list[tuple[int, int, str]] = field(default_factory=list)
     descriptors: list[Descriptor] = field(default_factory=list)
     connected: set[str] = field(default_factory=set)
+    masters: set[str] = field(default_factory=set)
+    machine: Machine | None = None
+    """With the first process of a tree."""
+
+
+@dataclass
+class Machine:
+    """All processes of a node: what they execute, their parents, and who holds which pipes and sockets."""
+
+    executables: dict[int, str] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)
+    holders: dict[str, list[int]] = field(default_factory=dict)
+
+    def is_below(self, pid: int, root: int) -> bool:
+        """Whether a process is in the tree of `root`."""
+        seen = set()
+        while pid != root:
+            if pid in seen or pid not in self.parents:
+                return False
+            seen.add(pid)
+            pid = self.parents[pid]
+        return True
 
 
 @dataclass(frozen=True)
@@ -100,11 +133,20 @@ def parse(text: str) -> list[View]:
     return views
 
 
-def problems(views: Iterable[View], *, program: str, target: Isa | None) -> list[Problem]:
-    """Everything that forbids to move the tree. `program`: the job's executable; `target`: None for the same ISA."""
+def problems(
+    views: Sequence[View], *, program: str, target: Isa | None, tcp_close: bool = False
+) -> list[Problem]:
+    """Everything that forbids to move the tree.
+
+    `program`: the job's executable; `target`: None for the same ISA; `tcp_close`: TCP connections may be ended.
+    """
     found = []
+    masters = set().union(*(view.masters for view in views))
     for view in views:
-        found += [*_executable(view, program), *_descriptors(view), *_mappings(view)]
+        connected = set() if tcp_close else view.connected
+        found += [*_executable(view, program), *_descriptors(view, connected, masters), *_mappings(view)]
+        if view.machine is not None:
+            found += _outside_of(view.pid, view.machine, views, program)
         if target is not None:
             found += [*_seccomp(view), *_beyond(view, target)]
     return list(dict.fromkeys(found))
@@ -138,11 +180,28 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     for match in filter(None, map(_LINK.fullmatch, lines.get("links", []))):
         number = int(match[1])
         view.descriptors.append(Descriptor(number, match[2], *types.get(number, ("?", 0))))
+    view.masters = {match[1] for match in map(_TERMINAL.fullmatch, lines.get("terminals", [])) if match}
+    if "others" in lines:
+        view.machine = _machine(lines["others"])
     for words in map(str.split, lines.get("tcp", [])):
         # sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode (Documentation/networking/proc_net_tcp.rst)
         if len(words) > 9 and words[0].endswith(":") and words[3] not in SETTLED:
             view.connected.add(words[9])
     return view
+
+
+def _machine(lines: list[str]) -> Machine:
+    machine, pid = Machine(), 0
+    for line in lines:
+        if match := _OTHER.fullmatch(line):
+            pid = int(match[1])
+        elif match := _OTHER_EXECUTABLE.fullmatch(line):
+            machine.executables[int(match[1])] = match[2]
+        elif match := _PARENT.fullmatch(line):
+            machine.parents[int(match[1])] = int(match[2])
+        elif (match := _LINK.fullmatch(line)) and match[2].startswith(("pipe:", "socket:")):
+            machine.holders.setdefault(match[2], []).append(pid)
+    return machine
 
 
 def _read_status(view: View, lines: list[str]) -> None:
@@ -166,6 +225,29 @@ def _executable(view: View, program: str) -> Iterator[Problem]:
         yield Problem(message, "let the program end what it has started, and migrate then")
 
 
+def _outside_of(root: int, machine: Machine, views: Iterable[View], program: str) -> Iterator[Problem]:
+    """What would stay behind: processes that have left the tree, and those at the other end of its pipes and sockets."""
+    for pid, executable in machine.executables.items():
+        if (
+            executable.removesuffix(_DELETED) == program
+            and pid in machine.parents
+            and not machine.is_below(pid, root)
+        ):
+            yield Problem(
+                f"process {pid} has left the tree of process {root}: its parent has ended, and it would stay behind",
+                "let each process wait for its children, or let the first adopt them: prctl(PR_SET_CHILD_SUBREAPER, 1)",
+            )
+    for view in views:
+        for descriptor in view.descriptors:
+            for pid in machine.holders.get(descriptor.link, []):
+                if pid in machine.parents and not machine.is_below(pid, root):
+                    yield Problem(
+                        f"process {view.pid} shares {descriptor.link} with process {pid}, which would stay behind "
+                        f"(descriptor {descriptor.number})",
+                        "end that process, or close the pipe or socket, before the migration",
+                    )
+
+
 def _seccomp(view: View) -> Iterator[Problem]:
     for tid, mode in view.seccomp.items():
         if mode:
@@ -186,9 +268,7 @@ def _beyond(view: View, target: Isa) -> Iterator[Problem]:
 def _mappings(view: View) -> Iterator[Problem]:
     for start, _, name in view.mappings:
         what = None
-        if name.startswith("/SYSV"):
-            what = "System V shared memory, which belongs to one machine"
-        elif name.startswith("/[aio]"):
+        if name.startswith("/[aio]"):
             what = "a queue of io_setup, which belongs to one kernel"
         elif name.startswith(SHARED_MEMORY) and not name.endswith(_DELETED):
             what = f"the shared memory {name}, which is not in the job's directory"
@@ -200,19 +280,23 @@ def _mappings(view: View) -> Iterator[Problem]:
             )
 
 
-def _descriptors(view: View) -> Iterator[Problem]:
+def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator[Problem]:
     for descriptor in view.descriptors:
-        if what := _unmovable(view, descriptor):
-            yield Problem(
-                f"process {view.pid} has opened {what} (descriptor {descriptor.number})",
-                "close it before the migration",
-            )
+        if descriptor.link.startswith("socket:") and descriptor.inode in connected:
+            what: str | None = "a TCP connection, whose peer would have to move along"
+            hint = "close it before the migration, or let 'transproc migrate --tcp-close' end it"
+        else:
+            what, hint = _unmovable(descriptor, masters), "close it before the migration"
+        if what:
+            yield Problem(f"process {view.pid} has opened {what} (descriptor {descriptor.number})", hint)
 
 
-def _unmovable(view: View, descriptor: Descriptor) -> str | None:
+def _unmovable(descriptor: Descriptor, masters: set[str]) -> str | None:
     link = descriptor.link
-    if link.startswith("socket:") and descriptor.inode in view.connected:
-        return "a TCP connection, whose peer would have to move along"
+    if link.startswith(TERMINALS[-1]) and link.removeprefix(TERMINALS[-1]) not in masters:
+        return f"the terminal {link}, whose other end is in no process of the job"
+    if link.startswith(SHARED_MEMORY) and not link.endswith(_DELETED):
+        return f"the shared memory {link}, which is not in the job's directory"
     if link.startswith("anon_inode:") and link.removeprefix("anon_inode:") not in DUMPABLE:
         return f"{link.removeprefix('anon_inode:').strip('[]')}, which belongs to one kernel"
     if descriptor.type in "bc" and not _is_portable(link):

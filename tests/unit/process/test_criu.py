@@ -43,12 +43,12 @@ def test_dump_leaves_the_source_stopped() -> None:
 
 
 def test_options_are_the_same_on_both_sides() -> None:
-    options = criu.Options(tcp_established=True)
+    options = criu.Options(tcp_close=True)
     for argv in (
         criu.dump_argv(["criu"], 7, "/d", options=options),
         criu.restore_argv(["criu"], "/d", "/p", options=options),
     ):
-        assert {"--tcp-established", "--file-locks"} <= set(argv)
+        assert {"--tcp-close", "--file-locks"} <= set(argv)
 
 
 def test_restore_is_detached_and_stopped() -> None:
