@@ -211,14 +211,16 @@ static void place_objects(struct pending *p, uint64_t at)
 	}
 }
 
-/* Overwrites what the frame does not own any more. */
-static void poison(const struct pending *p)
+enum { MAX_KEPT = 2 * MAX_OBJECTS };
+
+struct kept {
+	uint64_t low, high;
+};
+
+/* Adds a frame's objects to the ordered ranges that are to be kept. */
+static int keep_objects(struct kept *kept, int count, const struct pending *p)
 {
-	struct { uint64_t low, high; } kept[MAX_OBJECTS + 1];
-	int count = 0;
 	const struct object *o = program_index->objects + p->function->object;
-	if (p->function->objects > MAX_OBJECTS)
-		return;
 	for (int i = 0; i < p->function->objects && !p->resumed && !p->bare; i++) {
 		int k = count++;
 		for (; k && kept[k - 1].low > p->record->objects[i]; k--)
@@ -226,6 +228,21 @@ static void poison(const struct pending *p)
 		kept[k].low = p->record->objects[i];
 		kept[k].high = kept[k].low + o[i].size;
 	}
+	return count;
+}
+
+/*
+ * Overwrites what the frame does not own any more. An object of its callee may lie in it: an argument that was passed on the stack, and
+ * is kept where it came.
+ */
+static void poison(const struct pending *p, const struct pending *callee)
+{
+	static struct kept kept[MAX_KEPT];
+	if (p->function->objects > MAX_OBJECTS || (callee && callee->function->objects > MAX_OBJECTS))
+		return;
+	int count = keep_objects(kept, 0, p);
+	if (callee)
+		count = keep_objects(kept, count, callee);
 	uint64_t at = p->sp, end = p->dynamic >= p->sp && p->dynamic < p->cfa ? p->dynamic : p->cfa;
 	for (int i = 0; i < count && at < end; i++) {
 		uint64_t low = kept[i].low < end ? kept[i].low : end;
@@ -254,7 +271,7 @@ static void settle(struct pending *first, struct pending *last, struct record *o
 		r->base = base;
 		r->outer = outer;
 		outer = r;
-		poison(p);
+		poison(p, p < first ? p + 1 : NULL);
 	}
 }
 

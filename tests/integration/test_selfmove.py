@@ -40,6 +40,24 @@ int main(int argc, char **argv)
 	return fclose(out) || argc != 2 ? 1 : atoi(argv[1]);
 }
 """
+ARGUMENTS = r"""
+#include <stdio.h>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+/* On x86_64 the last three come on the stack, and keep their places there as home objects: in the caller's frame. */
+__attribute__((noinline)) static long many(long a, long b, long c, long d, long e, long f, long *sum, long *count, long last)
+{
+	for (long i = 0; i < a; i++) *sum += leaf(b + i % 3);
+	*sum += leaf(c); *count += leaf(d); *sum -= leaf(e); *count += leaf(f); *sum += leaf(last % 7);
+	return *sum + *count + last;
+}
+int main(void)
+{
+	long sum = 0, count = 0, total = 0;
+	volatile long five = 5;
+	for (long i = 0; i < 60000; i++) total ^= many(five, five, five, five, five, five, &sum, &count, i);
+	return printf("%ld %ld %ld\n", sum, count, total) < 0;
+}
+"""
 KINDS = {"register": 1, "indirect": 3}
 
 
@@ -49,6 +67,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "prog.c").write_text(PROGRAM)
     run(["transproc-cc", "-O2", place / "prog.c", "-o", place / "prog"], timeout=300)
     return place / "prog"
+
+
+def test_arguments_on_the_stack(tmp_path: Path) -> None:
+    """An object of a frame may lie in its caller's: it stays what it is."""
+    (tmp_path / "many.c").write_text(ARGUMENTS)
+    run(["transproc-cc", "-O2", tmp_path / "many.c", "-o", tmp_path / "many"], timeout=300)
+    verdict = stress(Work(tmp_path / "many", []), "x86_64", Plan(1, 5000.0, 20))
+    assert verdict.differences == []
+    assert verdict.migrations > 5
 
 
 @pytest.mark.parametrize(("isa", "rate"), [("x86_64", 2000.0), ("aarch64", 100.0)])
