@@ -63,7 +63,7 @@ static NOINLINE int run_kinds(int argc, char **argv, const struct kind *kinds, s
       sum = mix(sum, chosen[i]->use((uint64_t)round));
     progress("kinds", round, rounds, sum);
   }
-  for (size_t i = 0; i < number; i++)
+  for (size_t i = number; i-- > 0;) /* in reverse: later children have inherited what earlier ones wait for the end of */
     chosen[i]->end();
   return finish("kinds", sum);
 }

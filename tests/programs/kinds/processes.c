@@ -273,11 +273,14 @@ static uint64_t answer_sysv(uint64_t question) {
   return shared[0] + question;
 }
 
+/* No other process has it. */
+static key_t key(void) { return 0x7fab0000 + getpid(); }
+
 static void prepare_nothing(void) {}
 
 static void make_sysv(void) {
   segment = shmget(IPC_PRIVATE, 8192, 0600);
-  semaphores = semget(0x7fab, 3, IPC_CREAT | IPC_EXCL | 0600);
+  semaphores = semget(key(), 3, IPC_CREAT | IPC_EXCL | 0600);
   queue = msgget(IPC_PRIVATE, 0600);
   CHECK(segment >= 0 && semaphores >= 0 && queue >= 0);
   shared = shmat(segment, NULL, 0);
@@ -298,7 +301,7 @@ static uint64_t use_sysv(uint64_t round) {
   CHECK(ask(round) == 2 * round && shared[600] == round * 4);
   CHECK(semctl(semaphores, 2, GETVAL) == 21 && semctl(semaphores, 1, GETVAL) == 0);
   CHECK(shmctl(segment, IPC_STAT, &status) == 0 && status.shm_segsz == 8192 && status.shm_nattch == 2);
-  CHECK(semget(0x7fab, 3, 0) == semaphores);
+  CHECK(semget(key(), 3, 0) == semaphores);
   return shared[600];
 }
 
