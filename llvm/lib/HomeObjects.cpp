@@ -42,6 +42,24 @@ void storeAtDefinition(Value *V, AllocaInst *Home, Function &F) {
   new StoreInst(V, Home, Where);
 }
 
+AllocaInst *makeHome(Value *V, Function &F) {
+  IRBuilder<> B(&F.getEntryBlock().front());
+  AllocaInst *Home = B.CreateAlloca(V->getType(), nullptr, "home");
+  storeAtDefinition(V, Home, F);
+  return Home;
+}
+
+// Moves the values that Homes knows, and Stays does not hold back, from a site's list to its homes.
+void moveToHomes(Site &S, const DenseMap<Value *, AllocaInst *> &Homes, function_ref<bool(Value *)> Stays) {
+  erase_if(S.Live, [&](Value *V) {
+    AllocaInst *Home = Homes.lookup(V);
+    if (!Home || Stays(V))
+      return false;
+    S.Homes.push_back({V, Home});
+    return true;
+  });
+}
+
 } // namespace
 
 unsigned useHomeObjects(Function &F, MutableArrayRef<Site> Sites, ArrayRef<Value *> Keep, unsigned MinSites) {
@@ -49,19 +67,22 @@ unsigned useHomeObjects(Function &F, MutableArrayRef<Site> Sites, ArrayRef<Value
   LoopInfo LI(DT);
   DenseMap<Value *, AllocaInst *> Homes;
   for (auto &[V, L] : countListings(Sites, LI))
-    if (L.Sites >= MinSites && L.InLoop && mayHaveHome(V, LI) && !is_contained(Keep, V)) {
-      IRBuilder<> B(&F.getEntryBlock().front());
-      AllocaInst *Home = B.CreateAlloca(V->getType(), nullptr, "home");
-      storeAtDefinition(V, Home, F);
-      Homes[V] = Home;
-    }
+    if (L.Sites >= MinSites && L.InLoop && mayHaveHome(V, LI) && !is_contained(Keep, V))
+      Homes[V] = makeHome(V, F);
   for (Site &S : Sites)
-    erase_if(S.Live, [&](Value *V) {
-      AllocaInst *Home = Homes.lookup(V);
-      if (Home)
-        S.Homes.push_back({V, Home});
-      return Home != nullptr;
-    });
+    moveToHomes(S, Homes, [](Value *) { return false; });
+  return Homes.size();
+}
+
+unsigned homeJumps(Function &F, MutableArrayRef<Site> Sites, ArrayRef<Value *> Keep) {
+  DenseMap<Value *, AllocaInst *> Homes;
+  for (Site &S : Sites)
+    if (S.Jump)
+      for (Value *V : S.Live)
+        if (AllocaInst *&Home = Homes[V]; !Home)
+          Home = makeHome(V, F);
+  for (Site &S : Sites)
+    moveToHomes(S, Homes, [&](Value *V) { return !S.Jump && is_contained(Keep, V); });
   return Homes.size();
 }
 

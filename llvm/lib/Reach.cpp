@@ -1,5 +1,6 @@
 #include "transproc/Reach.h"
 #include "transproc/Carriers.h"
+#include "transproc/Jumps.h"
 #include "transproc/Layout.h"
 #include "transproc/Points.h"
 #include "transproc/Steps.h"
@@ -22,8 +23,8 @@ static const Function *calleeOf(const CallBase &Call) {
 
 static const char *whyPinned(const Instruction &I) {
   if (auto *Call = dyn_cast<CallBase>(&I)) {
-    if (Call->hasFnAttr(Attribute::ReturnsTwice))
-      return "calls setjmp";
+    if (Call->hasFnAttr(Attribute::ReturnsTwice) && !isJump(*Call))
+      return "calls a function that returns twice"; // vfork
     if (isa<InvokeInst>(Call) || isa<CallBrInst>(Call))
       return "calls with several successors";
     if (auto *C = dyn_cast<CallInst>(Call); C && C->isMustTailCall())

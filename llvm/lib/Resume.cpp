@@ -36,7 +36,8 @@ public:
     moveBody();
     EliminateUnreachableBlocks(*Resume);
     // Joins × live values: in huge functions (interpreters) the phis would explode; there the values stay in memory.
-    if (listedValues() <= PromoteLimit) {
+    // With setjmp they do as well: longjmp finds in memory what a value last was, whatever the joins made of registers.
+    if (listedValues() <= PromoteLimit && none_of(Sites, [](const Site &S) { return S.Jump; })) {
       DominatorTree DT(*Resume);
       PromoteMemToReg(Slots, DT);
     }
@@ -200,16 +201,19 @@ private:
   }
 
   void loadSite(const Site &S) {
-    CarrierReader Reader(B, Resume->getArg(0), headerNarrow(headerOf(S)));
-    for (Value *V : S.Live) {
-      B.CreateStore(Reader.read(V->getType()), SlotOf[mapped(V)]);
-      if (AllocaInst *Token = Tokens.lookup(mapped(V)))
-        B.CreateStore(B.CreateIntrinsic(Intrinsic::stacksave, {B.getPtrTy()}, {}), Token);
-    }
+    CarrierReader Reader(B, Resume->getArg(0), S.Jump ? 0 : headerNarrow(headerOf(S)));
+    for (Value *V : S.Live)
+      setSlot(V, Reader.read(V->getType()));
     for (auto &[V, Home] : S.Homes)
-      B.CreateStore(B.CreateLoad(V->getType(), Addresses[Home]), SlotOf[mapped(V)]);
+      setSlot(V, B.CreateLoad(V->getType(), Addresses[Home]));
     if (S.hasResult())
       B.CreateStore(B.CreateAlignedLoad(S.Call->getType(), field(RecordResult), Align(16)), SlotOf[mapped(S.Call)]);
+  }
+
+  void setSlot(Value *V, Value *Is) {
+    B.CreateStore(Is, SlotOf[mapped(V)]);
+    if (AllocaInst *Token = Tokens.lookup(mapped(V)))
+      B.CreateStore(B.CreateIntrinsic(Intrinsic::stacksave, {B.getPtrTy()}, {}), Token);
   }
 
   // Where F returns a value, the resume entry stores it as the result of the caller's pending call.

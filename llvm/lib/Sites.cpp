@@ -1,4 +1,5 @@
 // transproc-sites: makes functions migratable.
+#include "transproc/Jumps.h"
 #include "transproc/Points.h"
 #include "transproc/Prepare.h"
 #include "transproc/Reach.h"
@@ -28,9 +29,12 @@ public:
     chooseSites();
     if (SiteCalls.empty())
       return;
+    bool Jumps = chooseJumps();
     if (Options.Rematerialize)
       rematerialize(F, SiteCalls);
     number();
+    if (Jumps)
+      noteJumps();
     list();
     emit();
   }
@@ -61,7 +65,7 @@ private:
   void chooseSites() {
     SmallVector<CallInst *, 16> Stops;
     for (Instruction &I : instructions(F))
-      if (auto *Call = dyn_cast<CallInst>(&I); Call && R.mayReach(*Call)) {
+      if (auto *Call = dyn_cast<CallInst>(&I); Call && R.mayReach(*Call) && !isJump(*Call)) {
         SiteCalls.insert(Call);
         if (Call->use_empty() || resultDescriptor(Call->getType()) != NotCapturable)
           Stops.push_back(Call);
@@ -85,6 +89,17 @@ private:
     }
   }
 
+  // A function without other sites is never resumed, so its calls of setjmp may stay as they are.
+  bool chooseJumps() {
+    bool Any = false;
+    for (Instruction &I : instructions(F))
+      if (auto *Call = dyn_cast<CallInst>(&I); Call && isJump(*Call)) {
+        SiteCalls.insert(Call);
+        Any = true;
+      }
+    return Any;
+  }
+
   CallInst *insertPoint(Instruction *Before) {
     IRBuilder<> B(Before);
     if (Options.Stress)
@@ -105,9 +120,20 @@ private:
       Site S;
       S.Call = cast<CallInst>(&I);
       S.Id = siteId(Base, Sites.size());
+      S.Jump = isJump(*S.Call);
       ++(isPoint(S.Call) ? Total.Points : Total.Calls);
       Sites.push_back(std::move(S));
     }
+  }
+
+  void noteJumps() {
+    AllocaInst *Mark = createJumpMark(F);
+    for (Site &S : Sites)
+      if (S.Jump) {
+        SiteCalls.erase(S.Call);
+        S.Call = noteJump(S.Call, Mark, S.Id);
+        SiteCalls.insert(S.Call);
+      }
   }
 
   void list() {
@@ -124,6 +150,7 @@ private:
       erase(Sites[I].Live, Bottoms[I]);
       Sites[I].Live.insert(Sites[I].Live.begin(), Bottoms[I]);
     }
+    Total.Homes += homeJumps(F, Sites, Bottoms);
     if (Options.HomeSites && Sites.size() >= Options.HomeSites)
       Total.Homes += useHomeObjects(F, Sites, Bottoms, Options.HomeSites);
     for (const Site &S : Sites)

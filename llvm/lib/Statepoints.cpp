@@ -134,6 +134,8 @@ std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImp
     return It == New.end() ? V : It->second;
   };
   for (Site &S : Sites) {
+    if (S.Jump)
+      continue;
     IRBuilder<> B(S.Call);
     Carriers List;
     OS << format_hex_no_prefix(S.Id, 16);
@@ -165,7 +167,7 @@ std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImp
 void attachObjects(MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, bool Dynamic) {
   if (Objects.empty() && !Dynamic)
     return;
-  Site *Where = Sites.begin();
+  Site *Where = find_if(Sites, [](const Site &S) { return !S.Jump; });
   IRBuilder<> B(Where->Call);
   SmallVector<Value *, 32> List = listOf(Where->Call);
   List.push_back(B.getInt64(objectsHeader(Objects.size(), Dynamic)));

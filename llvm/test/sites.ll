@@ -41,15 +41,6 @@ define i64 @uses_leaf(i64 %x) {
   ret i64 %y
 }
 
-; setjmp: not migratable while such a frame is on the stack
-; CHECK-LABEL: define i32 @jumps(
-; CHECK: call i32 @setjmp(
-define i32 @jumps(ptr %buffer) {
-  %r = call i32 @setjmp(ptr %buffer) returns_twice
-  ret i32 %r
-}
-declare i32 @setjmp(ptr) returns_twice
-
 ; CHECK-LABEL: define internal void @caller.resume(ptr %record)
 ; CHECK-SAME: section ".text.resume.caller"
 ; CHECK: getelementptr inbounds i8, ptr %record, i64 16

@@ -44,6 +44,7 @@ __attribute__((noinline)) static void migrate(ucontext_t *stopped) {
     return;
   }
   migrations++;
+  transproc_stress_epoch++;
   frames_moved += w.count;
   if (verbose > 1) fprintf(stderr, "stress: migration %lu\n", migrations);
   char here, *low = (char *)(((uintptr_t)&here - 16384) & ~4095ul);

@@ -81,6 +81,10 @@ extern struct transproc_record *current; /* whose entry runs now, if any */
 extern char *scheduler_top;              /* a stack of its own, on which the program's stack is overwritten */
 void transproc_stress_loop(struct transproc_record *r);
 _Noreturn void resume(struct transproc_record *first, char *low);
+_Noreturn void jump_to(struct transproc_record *r); /* one that is current or waits */
+
+/* jump.c */
+extern uint64_t transproc_stress_epoch;
 
 /* harness.c */
 extern struct transproc_record *sentinel; /* ends the program */

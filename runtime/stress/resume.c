@@ -93,3 +93,13 @@ void resume(struct transproc_record *first, char *low) {
   next_record = first;
   switch_stack(scheduler_top, start_over);
 }
+
+void jump_to(struct transproc_record *r) {
+  while (current != r) { /* the inner frames are given up */
+    struct transproc_record *outer = current->outer;
+    release(frame_of(current));
+    current = outer;
+  }
+  next_record = r;
+  switch_stack(scheduler_top, resume_next);
+}

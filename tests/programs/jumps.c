@@ -1,8 +1,10 @@
 /*
- * setjmp and longjmp: errors thrown through many frames, nested handlers, jump buffers in the heap, and locals that
- * were changed between setjmp and longjmp (volatile, as C demands). Usage: jumps [rounds]
+ * setjmp and longjmp: errors thrown through many frames, nested handlers, jump buffers in the heap, locals that were changed
+ * between setjmp and longjmp (volatile, as C demands), several buffers of one function, and jumps out of signal handlers.
+ * Usage: jumps [rounds]
  */
 #include <setjmp.h>
+#include <signal.h>
 
 #include "program.h"
 
@@ -86,13 +88,80 @@ static NOINLINE uint64_t loop(uint64_t seed) {
   return sum;
 }
 
+/* Two buffers of one function: a jump to the first leaves the second as it was. */
+static NOINLINE uint64_t two_places(uint64_t seed) {
+  jmp_buf first, second;
+  const uint64_t kept = step(seed);
+  volatile uint64_t sum = seed;
+  volatile int turn = 0;
+  int a = setjmp(first);
+  turn++;
+  sum = step(sum + kept + (uint64_t)a);
+  if (turn == 1) {
+    int b = setjmp(second);
+    turn++;
+    sum = step(sum + kept + 3 * (uint64_t)b);
+    if (turn == 2)
+      longjmp(first, 7);
+    CHECK(b == 9);
+  }
+  if (turn == 3)
+    longjmp(second, 9);
+  CHECK(turn == 4);
+  return mix(sum, kept);
+}
+
+/* A comparison as a condition, and a switch; the buffer is handed down. */
+static NOINLINE uint64_t conditions(uint64_t seed) {
+  jmp_buf place;
+  volatile uint64_t sum = step(seed);
+  volatile int turn = 0;
+  if (setjmp(place) < 3) {
+    sum = step(sum);
+    longjmp(place, ++turn);
+  }
+  switch (setjmp(place)) {
+    case 0:
+      sum = step(sum + 1);
+      longjmp(place, 0); /* arrives as 1 */
+    case 1:
+      sum = step(sum + 2);
+      longjmp(place, 2);
+    case 2: return mix(sum, (uint64_t)turn);
+    default: CHECK(!"another value");
+  }
+  return 0;
+}
+
+static sigjmp_buf escape;
+static void on_signal(int number) { siglongjmp(escape, number); }
+
+/* Out of a handler, to a place that was noted before; the signal's mask is as it was then, or it would not come again. */
+static NOINLINE uint64_t interrupted(uint64_t seed) {
+  volatile uint64_t sum = seed;
+  volatile int caught = 0;
+  int number = sigsetjmp(escape, 1);
+  CHECK(number == (caught == 0 ? 0 : SIGUSR1));
+  sum = step(sum);
+  if (caught++ < 4) {
+    raise(SIGUSR1);
+    CHECK(!"the handler does not return");
+  }
+  return sum;
+}
+
 int main(int argc, char **argv) {
   long rounds = argument(argc, argv, 1, 2000000);
   uint64_t sum = opaque(53);
+  signal(SIGUSR1, on_signal);
   for (long i = 0; i < rounds; i++) {
     sum = attempt(sum);
     sum = mix(sum, nest(8, sum));
     sum = mix(sum, loop(sum));
+    sum = mix(sum, two_places(sum));
+    sum = mix(sum, conditions(sum));
+    if (i % 16 == 0)
+      sum = mix(sum, interrupted(sum));
     CHECK(innermost == NULL);
     progress("jumps", i, rounds, sum);
   }

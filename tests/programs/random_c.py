@@ -1,5 +1,5 @@
 """Random C programs with what csmith leaves out: recursion, vectors, __int128, dynamic allocas, addresses of locals handed down,
-variable arguments, structures by value, labels as values.
+variable arguments, structures by value, labels as values, setjmp.
 
 Without undefined behaviour: integers are computed unsigned and then converted, which the compiler defines; floating-point
 values are never converted to integers; and loops and calls consume fuel, so that each program ends.
@@ -22,6 +22,7 @@ VECTORS = {
     "v4h": ("u16", 4),
 }
 PROLOGUE = """\
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,9 @@ __attribute__((noinline)) static u64 several(int n, ...) {
   va_end(list);
   return s;
 }
+struct handler { jmp_buf place; struct handler *outer; };
+static struct handler *handlers;
+__attribute__((noinline)) static void throw(int value) { if (handlers) longjmp(handlers->place, value); }
 """
 
 
@@ -81,6 +85,7 @@ class Generator:
             parameters = [self.kind() for _ in range(self.choose.randint(0, 7))]
             self.signatures.append(Signature(f"f{i}", self.kind(), parameters))
         parts += [f"static {self.head(s)};\n" for s in self.signatures]
+        parts += [self.guard(s) for s in self.signatures]
         parts += [self.function(s) for s in self.signatures]
         return "".join(parts) + self.main()
 
@@ -121,6 +126,30 @@ class Generator:
         lines += [self.statement(2) for _ in range(self.choose.randint(3, 8))]
         lines += ["  *out += local;", *self.digest(), f"  return {self.value(s.result)};", "}\n"]
         return "\n".join(lines)
+
+    def guard(self, s: Signature) -> str:
+        """A function that catches what a call throws; its arguments and a local must be what they were."""
+        passed = "".join(f", p{i}" for i in range(len(s.parameters)))
+        retry = self.choose.choice(["", "if (tries++ < 2) goto again;"])
+        fill, test = self.choose.choice(
+            [
+                ("", "setjmp(h.place) == 0"),
+                ("int code = sigsetjmp(h.place, 1); mix((u64)code);", "code == 0"),
+                (
+                    "int code; switch (code = setjmp(h.place)) { case 0: break; case 1: mix(5); default: mix(code); }",
+                    "!code",
+                ),
+            ]
+        )
+        mixed = " ".join(self.add(kind, f"p{i}") for i, kind in enumerate(s.parameters))
+        return (
+            f"static {self.head(Signature('guard_' + s.name, s.result, s.parameters))} {{\n"
+            f"  struct handler h; volatile int tries = 0; u64 kept = sum | 1; (void)tries;\n"
+            f"  again: h.outer = handlers; handlers = &h; {fill}\n"
+            f"  if ({test}) {{ {s.result} r = {s.name}(depth, out{passed}); handlers = h.outer; return r; }}\n"
+            f"  handlers = h.outer; mix(kept); mix((u64)depth); {mixed} {retry}\n"
+            f"  return {s.name}(0, out{passed});\n}}\n"
+        )
 
     def declare(self) -> str:
         kind = self.kind()
@@ -188,6 +217,7 @@ class Generator:
             self.call,
             self.call,
             self.variadic,
+            self.throw,
             self.memory,
         ]
         if depth:
@@ -214,13 +244,17 @@ class Generator:
         arguments = "".join(f", {self.value(kind, 1)}" for kind in callee.parameters)
         out = self.choose.choice(["&local", "in", "out"])
         target = [name for name in self.names.get(callee.result, []) if name != "depth"]
-        run = f"{callee.name}(depth - 1, {out}{arguments})"
+        name = self.choose.choice([callee.name, f"guard_{callee.name}"])
+        run = f"{name}(depth - 1, {out}{arguments})"
         store = (
             f"{self.choose.choice(target)} = {run};"
             if target
             else f"{{ {callee.result} r = {run}; {self.add(callee.result, 'r')} }}"
         )
         return f"if (depth > 0 && fuel-- > 0) {store}"
+
+    def throw(self, _: int) -> str:
+        return f"if (({self.value('u32')} & 7u) == 3u) throw({self.choose.randint(0, 3)});"
 
     def variadic(self, _: int) -> str:
         n = self.choose.randint(0, 4)

@@ -40,7 +40,7 @@ IN_ASSEMBLY = {
 }
 """musl's files that the assembly replaces."""
 
-LEAF_DIRECTORIES = {"atomic", "complex", "ctype", "errno", "fenv", "math", "multibyte", "string"}
+LEAF_DIRECTORIES = {"atomic", "complex", "ctype", "errno", "fenv", "math", "multibyte", "setjmp", "string"}
 NOT_LEAF = {
     "errno/strerror.c",
     "string/strdup.c",
@@ -96,6 +96,8 @@ LEAF_ASSEMBLY = [
     "__sigsetjmp",
     "longjmp",
     "_longjmp",
+    "__transproc_setjmp",
+    "__transproc_sigsetjmp",
     "vfork",
     "__set_thread_area",
     "__transproc_isa",

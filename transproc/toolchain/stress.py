@@ -25,6 +25,8 @@ OBJCOPY = "llvm-objcopy-19"
 TIMED_OUT = 124
 """Status that `run` gives to a program that was ended at its time limit."""
 _RENAMED = ("printf", "fprintf", "sprintf", "snprintf", "vprintf", "vfprintf", "vsprintf", "vsnprintf")
+_JUMPS = ("longjmp", "_longjmp", "siglongjmp")
+"""In stressed programs, which may have migrated since setjmp."""
 _COUNTS = re.compile(
     rb"^stress: hooks \d+ stops (\d+) .* migrations (\d+) frames (\d+) refused (\d+)$", re.MULTILINE
 )
@@ -194,8 +196,10 @@ class Bench:
         harness = self._harness[isa]
         if plain:
             harness = [path for path in harness if path.stem == "host"]
+            symbols.append("--redefine-sym=sigsetjmp=__sigsetjmp")  # glibc has it as a macro
         else:
             symbols.append("--redefine-sym=main=program_main")
+            symbols += [f"--redefine-sym={name}=stress_{name}" for name in _JUMPS]
         run([OBJCOPY, *symbols, program])
         static = [PLATFORMS[isa].compiler, "-static", "-no-pie", "-Wl,-z,noexecstack"]
         run([*static, "-o", program.with_suffix(""), program, *harness, "-lm"])

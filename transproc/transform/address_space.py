@@ -28,8 +28,8 @@ AT_NULL, AT_PHDR, AT_PHNUM, AT_ENTRY = 0, 3, 5, 9
 
 RSEQ_KEYS = (27, 28)
 """AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN: what one kernel offers; libc does not use it."""
-ARGS_WORDS = 9
-"""`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high, records start, records end."""
+ARGS_WORDS = 10
+"""`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high, records start and end, migrations."""
 RECORDS = 7
 """Word of it at which the mapping of resume records begins."""
 
@@ -114,7 +114,7 @@ def check_limits(mm: Any, limit: int, target: str) -> None:
 def rebuild(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> Rebuilt:
     """Changes `mm` in place."""
     common = _common_data(source)
-    records = Range(*memory.u64s(source.index.args, ARGS_WORDS)[RECORDS:])
+    records = Range(*memory.u64s(source.index.args, ARGS_WORDS)[RECORDS : RECORDS + 2])
     kept, dropped, template = [], [records], None
     for vma in _without(mm.vmas, records):
         executable = is_executable_mapping(vma, mm.exe_file_id)
@@ -236,9 +236,10 @@ def add_records(mm: Any, size: int, limit: int) -> int:
 
 
 def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -> dict[int, bytes]:
-    """The pages of `__transproc_args`, with the new mapping of resume records entered."""
+    """The pages of `__transproc_args`, with the new mapping of resume records entered, and one more migration counted."""
     address = source.index.args + 8 * RECORDS
-    data = struct.pack("<QQ", start, start + (size + PAGE - 1 & -PAGE))
+    *_, migrations = memory.u64s(source.index.args, ARGS_WORDS)
+    data = struct.pack("<QQQ", start, start + (size + PAGE - 1 & -PAGE), migrations + 1)
     first = address & -PAGE
     last = address + len(data) - 1 & -PAGE
     content = bytearray(b"".join(memory.page(page) for page in range(first, last + PAGE, PAGE)))

@@ -27,6 +27,10 @@ llvm::SmallVector<llvm::Value *, 0> dynamicBottoms(llvm::Function &F, llvm::Arra
 unsigned useHomeObjects(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::Value *> Keep,
                         unsigned MinSites);
 
+// Gives every value that is live at a call of setjmp a stack object of its own: the second return may find it nowhere else. Values in
+// Keep stay listed at other sites.
+unsigned homeJumps(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::Value *> Keep);
+
 // Attaches each site's list to its call, and brings Sites up to date with the new calls. Bools: see Carriers.h. Returns display lines, one for each site.
 std::string attachLists(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::SmallVectorImpl<llvm::Instruction *> &Bools);
 

@@ -138,6 +138,13 @@ LABEL __transproc_resume_return
 	b 1b
 END __transproc_resume_loop
 
+// _Noreturn void __transproc_enter(record): gives up the stack, and goes on with a record
+FUNCTION __transproc_enter
+	.cfi_undefined x30
+	mov x19, x0
+	b __transproc_resume_loop
+END __transproc_enter
+
 // void __transproc_resume_syscall(record): issues the call in the slots again; its result goes to the outer record
 FUNCTION __transproc_resume_syscall
 	stp x19, x30, [sp, #-16]!
@@ -285,8 +292,31 @@ END __transproc_fp_write
 
 // ---- setjmp: the buffer is `unsigned long[22]`, flag and signal mask behind it at 176 and 184, on every ISA -------------
 
+// Behind them what a migration needs (setjmp/jump.c): the frame's mark, or 0 for a function that cannot be migrated; the site; the mark's
+// contents plus the number of migrations, at that time; whether the mask was saved. While their sum has not changed, the machine's registers
+// are good.
+#define JUMP_MARK 200
+#define JUMP_SITE 208
+#define JUMP_KEY 216
+#define JUMP_SAVES_MASK 224
+#define ARGS_MIGRATIONS 72
+
+// int __transproc_setjmp(jmp_buf, unsigned long *mark, unsigned long site): as setjmp
+FUNCTION __transproc_setjmp
+	stp x1, x2, [x0, #JUMP_MARK]
+	ldr x2, [x1]
+	ADDRESS x1, __transproc_args
+	ldr x1, [x1, #ARGS_MIGRATIONS]
+	add x2, x2, x1
+	str x2, [x0, #JUMP_KEY]
+	str xzr, [x0, #JUMP_SAVES_MASK]
+	b __transproc_save_registers
+END __transproc_setjmp
+
 // int setjmp(jmp_buf)
 FUNCTION setjmp
+	str xzr, [x0, #JUMP_MARK]
+LABEL __transproc_save_registers
 	stp x19, x20, [x0, #0]
 	stp x21, x22, [x0, #16]
 	stp x23, x24, [x0, #32]
@@ -308,6 +338,17 @@ END setjmp
 
 // _Noreturn void longjmp(jmp_buf, int)
 FUNCTION longjmp
+	ldr x2, [x0, #JUMP_MARK]
+	cbz x2, 1f
+	ldr x2, [x2]
+	ADDRESS x3, __transproc_args
+	ldr x3, [x3, #ARGS_MIGRATIONS]
+	add x2, x2, x3
+	ldr x3, [x0, #JUMP_KEY]
+	cmp x2, x3
+	b.eq 1f
+	b __transproc_jump                  // does not return
+1:
 	ldp x19, x20, [x0, #0]
 	ldp x21, x22, [x0, #16]
 	ldp x23, x24, [x0, #32]
@@ -329,12 +370,27 @@ END longjmp
 
 // int sigsetjmp(sigjmp_buf, int save): saves and, at its second return, restores the mask in __sigsetjmp_tail
 FUNCTION sigsetjmp
-	cbz w1, setjmp
+	mov x2, #0
+	b 1f
+	.balign 32
+// int __transproc_sigsetjmp(sigjmp_buf, int save, unsigned long *mark, unsigned long site): as sigsetjmp
+LABEL __transproc_sigsetjmp
+1:	str x2, [x0, #JUMP_MARK]
+	cbz x2, 2f
+	str x3, [x0, #JUMP_SITE]
+	ldr x2, [x2]
+	ADDRESS x3, __transproc_args
+	ldr x3, [x3, #ARGS_MIGRATIONS]
+	add x2, x2, x3
+	str x2, [x0, #JUMP_KEY]
+	mov w1, w1
+	str x1, [x0, #JUMP_SAVES_MASK]
+2:	cbz w1, __transproc_save_registers
 	str x30, [x0, #176]
 	str x19, [x0, #192]
 	mov x19, x0
 	.cfi_undefined x30
-	bl setjmp
+	bl __transproc_save_registers
 	mov w1, w0
 	mov x0, x19
 	ldr x30, [x0, #176]

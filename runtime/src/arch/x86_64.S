@@ -176,6 +176,13 @@ LABEL __transproc_resume_return
 	jmp 1b
 END __transproc_resume_loop
 
+// _Noreturn void __transproc_enter(record): gives up the stack, and goes on with a record
+FUNCTION __transproc_enter
+	.cfi_undefined rip
+	mov %rdi, %rbx
+	jmp __transproc_resume_loop
+END __transproc_enter
+
 // void __transproc_resume_syscall(record): issues the call in the slots again; its result goes to the outer record
 FUNCTION __transproc_resume_syscall
 	push %rbx
@@ -364,8 +371,30 @@ END __transproc_fp_write
 
 // ---- setjmp: the buffer is `unsigned long[22]`, flag and signal mask behind it at 176 and 184, on every ISA -------------
 
+// Behind them what a migration needs (setjmp/jump.c): the frame's mark, or 0 for a function that cannot be migrated; the site; the mark's
+// contents plus the number of migrations, at that time; whether the mask was saved. While their sum has not changed, the machine's registers
+// are good.
+#define JUMP_MARK 200
+#define JUMP_SITE 208
+#define JUMP_KEY 216
+#define JUMP_SAVES_MASK 224
+#define ARGS_MIGRATIONS 72
+
+// int __transproc_setjmp(jmp_buf, unsigned long *mark, unsigned long site): as setjmp
+FUNCTION __transproc_setjmp
+	movq $0, JUMP_SAVES_MASK(%rdi)
+	mov %rsi, JUMP_MARK(%rdi)
+	mov %rdx, JUMP_SITE(%rdi)
+	mov (%rsi), %rdx
+	add __transproc_args+ARGS_MIGRATIONS, %rdx
+	mov %rdx, JUMP_KEY(%rdi)
+	jmp __transproc_save_registers
+END __transproc_setjmp
+
 // int setjmp(jmp_buf)
 FUNCTION setjmp
+	movq $0, JUMP_MARK(%rdi)
+LABEL __transproc_save_registers
 	mov %rbx, (%rdi)
 	mov %rbp, 8(%rdi)
 	mov %r12, 16(%rdi)
@@ -385,7 +414,17 @@ END setjmp
 
 // _Noreturn void longjmp(jmp_buf, int)
 FUNCTION longjmp
-	mov %esi, %eax
+	mov JUMP_MARK(%rdi), %rdx
+	test %rdx, %rdx
+	jz 1f
+	mov (%rdx), %rdx
+	add __transproc_args+ARGS_MIGRATIONS, %rdx
+	cmp JUMP_KEY(%rdi), %rdx
+	je 1f
+	and $-16, %rsp
+	call __transproc_jump               // does not return
+	ud2
+1:	mov %esi, %eax
 	cmp $1, %eax
 	adc $0, %eax                        // 0 becomes 1
 	mov (%rdi), %rbx
@@ -402,14 +441,29 @@ END longjmp
 
 // int sigsetjmp(sigjmp_buf, int save): saves and, at its second return, restores the mask in __sigsetjmp_tail
 FUNCTION sigsetjmp
-	test %esi, %esi
-	jz setjmp
+	xor %edx, %edx
+	jmp .Lsigsetjmp
+	.balign 32
+// int __transproc_sigsetjmp(sigjmp_buf, int save, unsigned long *mark, unsigned long site): as sigsetjmp
+LABEL __transproc_sigsetjmp
+.Lsigsetjmp:
+	mov %rdx, JUMP_MARK(%rdi)
+	test %rdx, %rdx
+	jz 1f
+	mov %rcx, JUMP_SITE(%rdi)
+	mov (%rdx), %rdx
+	add __transproc_args+ARGS_MIGRATIONS, %rdx
+	mov %rdx, JUMP_KEY(%rdi)
+	mov %esi, %edx
+	mov %rdx, JUMP_SAVES_MASK(%rdi)
+1:	test %esi, %esi
+	jz __transproc_save_registers
 	pop 64(%rdi)                        // the caller may reuse this stack slot before the second return
 	.cfi_adjust_cfa_offset -8
 	.cfi_undefined rip
 	mov %rbx, 72(%rdi)
 	mov %rdi, %rbx
-	call setjmp
+	call __transproc_save_registers
 	push 64(%rbx)
 	.cfi_adjust_cfa_offset 8
 	mov %rbx, %rdi

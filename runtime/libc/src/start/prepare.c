@@ -21,9 +21,10 @@
 hidden int __transproc_isa(void);
 
 /* Where the copy is: the transformer tells the kernel (prctl(2), PR_SET_MM), so that /proc/<pid>/cmdline stays right.
- * And the mapping of resume records, which only the transformer writes. */
+ * And the mapping of resume records and the number of migrations, which only the transformer writes. */
 struct {
 	uintptr_t arg_start, arg_end, env_start, env_end, auxv, stack_low, stack_high, records_start, records_end;
+	uint64_t migrations;
 } __transproc_args;
 
 struct block {
