@@ -170,7 +170,7 @@ void attachObjects(MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, 
   Site *Where = find_if(Sites, [](const Site &S) { return !S.Jump; });
   IRBuilder<> B(Where->Call);
   SmallVector<Value *, 32> List = listOf(Where->Call);
-  List.push_back(B.getInt64(objectsHeader(Objects.size(), Dynamic)));
+  List.push_back(B.getInt64(objectsHeader(Objects.size(), Dynamic, any_of(Sites, [](const Site &S) { return S.Jump; }))));
   for (AllocaInst *A : Objects) {
     uint64_t Size = A->getAllocationSize(A->getDataLayout())->getFixedValue();
     List.push_back(A);

@@ -12,8 +12,8 @@ declare i64 @outside(i64)
 ; CHECK-DAG: store i64 %a, ptr [[HOME]]
 ; CHECK-DAG: store volatile i64 0, ptr [[MARK]]
 ; CHECK: [[R:%.*]] = call i32 @__transproc_setjmp(ptr %buffer, ptr [[MARK]], i64 {{-?[0-9]+}}) [[TWICE:#[0-9]+]]
-; the first value is in its home object, so only the result is listed; then come two objects
-; CHECK: @outside, {{.*}}[ "deopt"(i64 55834574849, i32 [[R]], i64 2, ptr [[HOME]], i64 {{.*}}, ptr [[MARK]], i64 {{[0-9]+}}) ]
+; the first value is in its home object, so only the result is listed; then come two objects (bit 33: with setjmp)
+; CHECK: @outside, {{.*}}[ "deopt"(i64 55834574849, i32 [[R]], i64 8589934594, ptr [[HOME]], i64 {{.*}}, ptr [[MARK]], i64 {{[0-9]+}}) ]
 define i64 @caller(ptr %buffer, i64 %a) {
   %r = call i32 @setjmp(ptr %buffer) returns_twice
   %s = call i64 @outside(i64 %a)

@@ -3,7 +3,7 @@
 
 enum { PROT_RW = 3, MAP_FLAGS = 0x4022 /* private, anonymous, no reserve */, PAGE = 4096 };
 enum { REGISTER = 1, DIRECT, INDIRECT, CONSTANT, CONSTANT_INDEX };
-enum { MAX_THREADS = 1024, ALIGNMENT = 64, POISON = 0xdb, DYNAMIC = 1, MAX_OBJECTS = 512 };
+enum { MAX_THREADS = 1024, ALIGNMENT = 64, POISON = 0xdb, DYNAMIC = 1, JUMPS = 2, RECORDS = 7, MAX_OBJECTS = 512 };
 static const uint64_t half_size = 64 << 20;
 
 struct record {
@@ -39,6 +39,19 @@ struct store {
 
 static struct store stores[MAX_THREADS];
 static char *next_record, *first_pending; /* records grow upwards, pending frames downwards */
+
+/* The program counts the migrations of all threads as one (docs/format.md, section 4, Jumps), and here each thread is migrated alone; so
+ * only the main thread's frames with setjmp are. */
+static bool in_main_thread(void) { return SYS(NR_gettid) == SYS(NR_getpid); }
+
+/* What longjmp reads of __transproc_args. */
+static void note_records(const char *half)
+{
+	uint64_t *words = (uint64_t *)program_index->args + RECORDS;
+	words[0] = (uint64_t)half;
+	words[1] = (uint64_t)next_record;
+	words[2]++;
+}
 
 static bool prepare_store(struct store **found)
 {
@@ -141,7 +154,7 @@ static struct pending *read_frame(struct machine *m, const struct site *site, bo
 	const struct function *f = &program_index->functions[site->function];
 	uint64_t wide_at = (8ul * site->narrow + 15) & ~15ul, slots = site->wide ? wide_at + 16ul * site->wide : 8ul * site->narrow;
 	struct record *r = new_record(sizeof *r + slots + 8ul * f->objects);
-	if (!r)
+	if (!r || (f->flags & JUMPS && !in_main_thread()))
 		return NULL;
 	struct pending *p = (struct pending *)(first_pending -= sizeof *p);
 	memset(r, 0, sizeof *r);
@@ -324,6 +337,8 @@ bool move_thread(struct context *stopped, const struct site *site)
 	settle(first, last, outer, current);
 	start_loop(stopped, first->record);
 	store->used = !store->used;
+	if (in_main_thread())
+		note_records(store->half[store->used]);
 	report->recent[report->migrations % RECENT] = first->function->address;
 	report->migrations++;
 	report->frames += frames;

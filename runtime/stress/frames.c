@@ -75,7 +75,7 @@ static void read_objects(const struct machine_frame *f, struct frame *frame) {
     if (l->kind != LOCATION_DIRECT) fail("an object is not direct", s->id);
     frame->record.objects[i] = (char *)register_value(f, l->reg) + l->offset;
   }
-  if (head >> 32) { /* everything between the stack pointer and the frame's end; the end is known at the next frame */
+  if (head >> 32 & 1) { /* everything between the stack pointer and the frame's end; the end is known at the next frame */
     frame->region_count = 1;
     frame->regions[0].low = frame->regions[0].high = (char *)f->sp;
   }

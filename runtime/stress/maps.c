@@ -124,7 +124,7 @@ void load_sites(void) {
   for (size_t i = 0; i < site_count; i++)
     if (sites[i].objects) {
       sites[i].function->objects = &sites[i];
-      sites[i].function->dynamic = constant_of(&sites[i], sites[i].objects) >> 32 != 0;
+      sites[i].function->dynamic = constant_of(&sites[i], sites[i].objects) >> 32 & 1;
     }
 }
 

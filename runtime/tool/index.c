@@ -150,6 +150,7 @@ static const char *map_index(int fd, struct index *index)
 	index->text_end = header->text_end;
 	index->loop = header->loop;
 	index->end = header->end;
+	index->args = header->args;
 	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size))
 		return "its executable's site index is damaged";
 	return NULL;

@@ -86,7 +86,7 @@ struct index {
 	const uint64_t *constants;
 	const struct object *objects;
 	const char *strings;
-	uint64_t loop, end; /* addresses of __transproc_resume_loop, __transproc_end */
+	uint64_t loop, end, args; /* addresses of __transproc_resume_loop, __transproc_end, __transproc_args */
 	uint32_t location_count, constant_count, object_count;
 	uint32_t function_count, site_count, row_count, saved_count, special_count, string_size;
 };

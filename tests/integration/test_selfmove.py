@@ -78,6 +78,17 @@ def test_arguments_on_the_stack(tmp_path: Path) -> None:
     assert verdict.migrations > 5
 
 
+@pytest.mark.parametrize(("isa", "rate", "rounds"), [("x86_64", 2000.0, 300000), ("aarch64", 200.0, 20000)])
+def test_longjmp_finds_functions_that_have_migrated_since_setjmp(
+    tmp_path: Path, isa: str, rate: float, rounds: int
+) -> None:
+    source = Path(__file__).parents[1] / "programs" / "jumps.c"
+    run(["transproc-cc", "-O2", "-std=gnu11", source, "-o", tmp_path / "jumps"], timeout=300)
+    verdict = stress(Work(tmp_path / "jumps", [str(rounds)]), isa, Plan(1, rate, 20))
+    assert verdict.differences == []
+    assert verdict.migrations > 20
+
+
 @pytest.mark.parametrize(("isa", "rate"), [("x86_64", 2000.0), ("aarch64", 100.0)])
 def test_threads_files_input_and_status_are_those_of_a_plain_run(
     program: Path, isa: str, rate: float

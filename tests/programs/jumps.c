@@ -160,7 +160,7 @@ int main(int argc, char **argv) {
     sum = mix(sum, loop(sum));
     sum = mix(sum, two_places(sum));
     sum = mix(sum, conditions(sum));
-    if (i % 16 == 0)
+    if (i % 64 == 0)
       sum = mix(sum, interrupted(sum));
     CHECK(innermost == NULL);
     progress("jumps", i, rounds, sum);

@@ -191,7 +191,8 @@ def _objects(
             raise StackMapError("an object list has the wrong length", path=elf.path)
         function = functions[int(owner[i])]
         function["object"], function["objects"] = len(out), count
-        function["flags"] = sites.FUNCTION_DYNAMIC if word >> 32 & 1 else 0
+        dynamic = sites.FUNCTION_DYNAMIC if word >> 32 & 1 else 0
+        function["flags"] = dynamic | (sites.FUNCTION_JUMPS if word >> 33 & 1 else 0)
         places = maps.locations[start + 1 : start + 1 + 2 * count : 2]
         sizes = maps.constant_at(np.arange(start + 2, start + 2 + 2 * count, 2))
         if np.any(places["kind"] != stackmap.DIRECT):

@@ -65,6 +65,8 @@ TABLES = (FUNCTION, SITE, LOCATION, CONSTANT, ROW, SAVED, OBJECT, SPECIAL, BYTE)
 
 FUNCTION_DYNAMIC = 1
 """Function flag: has dynamic allocas; the first narrow value of its sites is the lowest live dynamic address."""
+FUNCTION_JUMPS = 2
+"""Function flag: calls setjmp."""
 SITE_POINT = 1
 """Low bit of a site's id."""
 SITE_IN_RESUME, SITE_NO_STOP = 1, 2

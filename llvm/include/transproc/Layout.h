@@ -42,8 +42,8 @@ constexpr uint32_t NotCapturable = 0xffffffff;
 uint32_t resultDescriptor(llvm::Type *T);
 
 // Head of an object list, and the constant that follows each object's address.
-inline uint64_t objectsHeader(uint64_t Count, bool DynamicAllocas) {
-  return Count | static_cast<uint64_t>(DynamicAllocas) << 32;
+inline uint64_t objectsHeader(uint64_t Count, bool DynamicAllocas, bool Jumps) {
+  return Count | static_cast<uint64_t>(DynamicAllocas) << 32 | static_cast<uint64_t>(Jumps) << 33;
 }
 inline uint64_t objectShape(uint64_t Size, uint64_t Alignment) { return Size | Alignment << 48; }
 

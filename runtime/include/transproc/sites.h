@@ -37,7 +37,7 @@ struct transproc_header {
 	uint64_t loop, syscall_resume, end, tp_offset; /* addresses of the runtime's symbols */
 };
 
-enum { TRANSPROC_FUNCTION_DYNAMIC = 1 };
+enum { TRANSPROC_FUNCTION_DYNAMIC = 1, TRANSPROC_FUNCTION_JUMPS = 2 };
 
 struct transproc_function {
 	uint64_t address, resume;

@@ -349,6 +349,8 @@ FUNCTION longjmp
 	b.eq 1f
 	b __transproc_jump                  // does not return
 1:
+// _Noreturn void __transproc_load_registers(jmp_buf, int)
+LABEL __transproc_load_registers
 	ldp x19, x20, [x0, #0]
 	ldp x21, x22, [x0, #16]
 	ldp x23, x24, [x0, #32]

@@ -424,7 +424,10 @@ FUNCTION longjmp
 	and $-16, %rsp
 	call __transproc_jump               // does not return
 	ud2
-1:	mov %esi, %eax
+1:
+// _Noreturn void __transproc_load_registers(jmp_buf, int)
+LABEL __transproc_load_registers
+	mov %esi, %eax
 	cmp $1, %eax
 	adc $0, %eax                        // 0 becomes 1
 	mov (%rdi), %rbx

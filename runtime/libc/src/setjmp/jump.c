@@ -31,6 +31,7 @@ extern struct {
 } __transproc_args;
 
 hidden _Noreturn void __transproc_enter(struct transproc_record *);
+hidden _Noreturn void __transproc_load_registers(struct jump *, int);
 hidden long __transproc_syscall(long, long, long, long, long, long, long);
 
 static int lists(const struct transproc_record *r, const void *object)
@@ -62,7 +63,7 @@ hidden _Noreturn void __transproc_jump(struct jump *j, int value)
 		j->record = find(j);
 		j->record_migration = __transproc_args.migrations;
 	}
-	if (!j->record) __builtin_trap(); /* the function that called setjmp has returned */
+	if (!j->record) __transproc_load_registers(j, value); /* another thread has been migrated alone: runtime/self */
 	*j->mark += ENTERED; /* what else it noted before is as stale: its machine frame is gone */
 	j->record->site = j->site;
 	j->record->result[0] = value ? (unsigned)value : 1;
