@@ -18,15 +18,12 @@ from transproc.toolchain.recipe import Recipe, Scenario
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 
 ALWAYS = ("bzip2", "compress")
-PINNED = {"lua": "works inside a function that calls setjmp: a pause waits for its return (docs/limits.md)"}
 SCENARIOS = [(recipe, s) for recipe in map(recipes.load, recipes.names()) for s in recipe.scenarios]
 
 
 def parameter(recipe: Recipe, scenario: Scenario) -> object:
     name = (recipe.name, scenario.name)
     marks = [] if name == ALWAYS else [pytest.mark.nightly]
-    if recipe.name in PINNED:
-        marks.append(pytest.mark.xfail(strict=True, reason=PINNED[recipe.name]))
     return pytest.param(recipe, scenario, id="-".join(name), marks=marks)
 
 
