@@ -102,3 +102,11 @@ _FIELDS = {
 
 PORTABLE_DEVICES = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"})
 """Character devices without state: every machine has them, and a restore opens them by these names."""
+
+TERMINALS = ("/dev/tty", "/dev/ptmx")
+PTS = "/dev/pts/"
+
+
+def is_terminal(path: str) -> bool:
+    """Whether a path is a terminal's. CRIU carries pseudo-terminals over when both ends are in the tree."""
+    return path in TERMINALS or path.startswith(PTS)

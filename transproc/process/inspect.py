@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from transproc.images.flags import PORTABLE_DEVICES
+from transproc.images.flags import PORTABLE_DEVICES, PTS, is_terminal
 from transproc.isa import Isa
 
 SCRIPT = """
@@ -37,8 +37,6 @@ done 2>/dev/null
 """
 """For a shell whose arguments are process ids, the root's first. Of a process that ends meanwhile there is less, or nothing."""
 
-TERMINALS = ("/dev/tty", "/dev/ptmx", "/dev/pts/")
-"""CRIU carries pseudo-terminals over when both ends are in the tree; the master's `fdinfo` has the number of the other end."""
 DUMPABLE = frozenset({"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify"})
 """Anonymous inodes that mean the same on another machine; others (io_uring, bpf, perf_event…) belong to one kernel."""
 SETTLED = ("07", "0A")
@@ -293,7 +291,7 @@ def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator
 
 def _unmovable(descriptor: Descriptor, masters: set[str]) -> str | None:
     link = descriptor.link
-    if link.startswith(TERMINALS[-1]) and link.removeprefix(TERMINALS[-1]) not in masters:
+    if link.startswith(PTS) and link.removeprefix(PTS) not in masters:
         return f"the terminal {link}, whose other end is in no process of the job"
     if link.startswith(SHARED_MEMORY) and not link.endswith(_DELETED):
         return f"the shared memory {link}, which is not in the job's directory"
@@ -305,4 +303,4 @@ def _unmovable(descriptor: Descriptor, masters: set[str]) -> str | None:
 
 
 def _is_portable(path: str) -> bool:
-    return path in PORTABLE_DEVICES or path in TERMINALS or path.startswith(TERMINALS[-1])
+    return path in PORTABLE_DEVICES or is_terminal(path)

@@ -7,7 +7,7 @@ import struct
 
 from transproc.binary.pair import Binary
 from transproc.errors import UnsupportedError
-from transproc.images.flags import PORTABLE_DEVICES, FileType
+from transproc.images.flags import PORTABLE_DEVICES, FileType, is_terminal
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.isa import Isa
 
@@ -35,7 +35,7 @@ def refuse(entry: FileEntry) -> None:
             hint="close it before the migration",
         )
     device = entry.HasField("reg") and (stat.S_ISCHR(entry.reg.mode) or stat.S_ISBLK(entry.reg.mode))
-    if device and entry.reg.name not in PORTABLE_DEVICES:
+    if device and entry.reg.name not in PORTABLE_DEVICES and not is_terminal(entry.reg.name):
         raise UnsupportedError(
             f"the program has opened the device {entry.reg.name}", hint="close it before the migration"
         )
