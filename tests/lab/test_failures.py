@@ -24,6 +24,7 @@ from transproc.cluster.start import Program, start
 from transproc.errors import MigrationError
 from transproc.lab.machine import Lab
 from transproc.lab.qemu import Size
+from transproc.process.criu import Options
 from transproc.run import run
 from transproc.transform.pipeline import transform
 
@@ -103,6 +104,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (["seccomp"], "preflight: thread [0-9]+ has a seccomp filter"),
         (["open", "/dev/kmsg"], "preflight: .* has opened the device /dev/kmsg"),
         (["tcp"], "preflight: .* has opened a TCP connection"),
+        (["orphan"], "preflight: process [0-9]+ has left the tree of process"),
+        (["shm"], "preflight: .* has opened the shared memory /dev/shm/victim"),
         (["uring"], "preflight: .* has opened io_uring"),
         (["packet"], "transform: the program holds a packet socket"),
         (["exec", "/bin/sleep", "1000"], "preflight: process [0-9]+ .* was not linked by transproc-cc"),
@@ -113,6 +116,14 @@ def test_what_belongs_to_one_machine(world: World, words: list[str], message: st
     error = world.fails(world.migration(world.start(*words)), 3, message)
     assert error.hint
     assert ("was not touched" in error.message) == message.startswith("preflight")
+
+
+def test_tcp_connections_are_closed_on_request(world: World) -> None:
+    job = world.start("tcp")
+    world.migration(job, options=Options(tcp_close=True)).run()
+    assert job.node == "arm"
+    world.counts(job)
+    world.place(job).kill(job.pid)
 
 
 def test_address_beyond_the_target(world: World) -> None:

@@ -29,7 +29,8 @@ LATEST = 20
 """Sites between two migrations, at most: even the smallest program has more than HOPS * LATEST."""
 CHOSEN = set(
     "recursion vectors locals vla varargs callbacks statics floats heap threads forks shared files pipes signals npb-cg "
-    "blocked-read blocked-epoll blocked-futex blocked-sleep kinds-descriptors kinds-names kinds-sockets kinds-processes".split()
+    "blocked-read blocked-epoll blocked-futex blocked-sleep kinds-descriptors kinds-names "
+    "kinds-sockets kinds-processes kinds-attributes kinds-locks".split()
 )
 
 
