@@ -22,7 +22,7 @@ static void check(int ok, const char *what) { if (!ok) { printf("%s: %s\n", what
 static void tcp(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(4321), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
-  check(!bind(l, (void *)&a, sizeof a) && !listen(l, 1), "listen");
+  check(!setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) && !bind(l, (void *)&a, sizeof a) && !listen(l, 1), "listen");
   check(!connect(c, (void *)&a, sizeof a), "connect");
   check(accept(l, 0, 0) >= 0, "accept");
 }

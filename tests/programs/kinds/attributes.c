@@ -105,7 +105,7 @@ static bool is_within(const unsigned char *stack, const void *address) {
 }
 
 static void on_stack(int number, siginfo_t *info, void *context) {
-  char here;
+  char here = 0;
   (void)context;
   bool good = is_within(pthread_equal(pthread_self(), thread) ? thread_stack : own_stack, &here);
   handled += good && number == SIGUSR2 && info->si_code == SI_TKILL;
