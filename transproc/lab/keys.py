@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import struct
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +45,26 @@ class Key:
 
 
 def ensure(path: Path) -> Key:
-    """The key in `path`; made when missing. Raises LabError if it is of another kind."""
+    """The key in `path`; made when missing. Raises LabError if it is damaged or of another kind."""
     if not path.exists():
-        private = Ed25519PrivateKey.generate()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-    key = load_ssh_private_key(path.read_bytes(), None)
+        _make(path)
+    try:
+        key = load_ssh_private_key(path.read_bytes(), None)
+    except ValueError as error:
+        raise LabError(
+            f"{path}: damaged key: {error}", hint=f"remove it and start the lab again: rm {path}"
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise LabError(f"{path}: not an Ed25519 key")
     return Key(path, key)
+
+
+def _make(path: Path) -> None:
+    """Whole or not at all, and by the first who comes: machines that start at the same time share the user's key."""
+    private = Ed25519PrivateKey.generate()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent) as file:  # readable by its owner only
+        file.write(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+        file.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncssh
@@ -99,6 +100,17 @@ class TestKeys:
         first = keys.ensure(tmp_path / "keys/user")
         assert keys.ensure(tmp_path / "keys/user").public == first.public
         assert stat.S_IMODE((tmp_path / "keys/user").stat().st_mode) == 0o600
+
+    def test_machines_that_start_at_once_share_one_key(self, tmp_path: Path) -> None:
+        for number in range(50):
+            with ThreadPoolExecutor(4) as pool:
+                found = pool.map(keys.ensure, [tmp_path / f"{number}/user"] * 4)
+                assert len({key.public for key in found}) == 1
+
+    def test_a_damaged_key_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "user").touch()
+        with pytest.raises(LabError, match="damaged key"):
+            keys.ensure(tmp_path / "user")
 
     def test_both_formats_hold_the_same_key(self, tmp_path: Path) -> None:
         key = keys.ensure(tmp_path / "user")
