@@ -94,11 +94,18 @@ class PauseError(TransprocError):
     """A process could not be stopped at equivalence points; it runs on."""
 
     def __init__(
-        self, message: str, *, pid: int | None = None, tid: int | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        pid: int | None = None,
+        tid: int | None = None,
+        ended: bool = False,
+        hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.pid = pid
         self.tid = tid
+        self.ended = ended
 
 
 class CommandError(TransprocError):

@@ -126,6 +126,34 @@ char *read_file(const char *path)
 	return count < 0 ? NULL : text.data;
 }
 
+/* linux/dirent.h */
+struct linux_dirent64 {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+long each_entry(const char *path, void (*visit)(void *context, const char *name), void *context)
+{
+	static char buffer[16384] __attribute__((aligned(8)));
+	long count;
+	int fd = open_file(path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	while ((count = SYS(NR_getdents64, fd, buffer, sizeof buffer)) > 0) {
+		for (long at = 0; at < count;) {
+			struct linux_dirent64 *entry = (struct linux_dirent64 *)(buffer + at);
+			if (strcmp(entry->name, ".") && strcmp(entry->name, ".."))
+				visit(context, entry->name);
+			at += entry->size;
+		}
+	}
+	SYS(NR_close, fd);
+	return count;
+}
+
 long spawn(void)
 {
 	return SYS(NR_clone, SIGCHLD, 0, 0, 0, 0);

@@ -43,6 +43,9 @@ int replace_file(const char *path, const char *text);
 /* Reads a whole (small) file into new, NUL-terminated memory; NULL if it cannot be read. */
 char *read_file(const char *path);
 
+/* Calls `visit` with the names in a directory, but for . and ..; 0 or -errno. */
+long each_entry(const char *path, void (*visit)(void *context, const char *name), void *context);
+
 /* fork(2). */
 long spawn(void);
 _Noreturn void leave(int status);

@@ -1,5 +1,6 @@
 /* See commands.h. */
 #include "commands.h"
+#include "files.h"
 
 enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, KILL_ROUNDS = 20 };
 
@@ -15,6 +16,13 @@ int report_failure(const char *error, const char *message)
 	print(&out, "{\"ok\": false, \"error\": %j, \"message\": %j}", error, message);
 	finish(&out);
 	return 1;
+}
+
+static int succeed(void)
+{
+	static const char done[] = "{\"ok\": true}\n";
+	write_all(1, done, sizeof done - 1);
+	return 0;
 }
 
 /* --- pause ------------------------------------------------------------------------------------------------------- */
@@ -101,6 +109,19 @@ int command_run(const struct options *options)
 	return 0;
 }
 
+/* --- dump, restore ------------------------------------------------------------------------------------------------ */
+
+/* criu answers for itself: this becomes it. */
+int command_dump(const struct options *options)
+{
+	const char *directory = options->launch.directory;
+	long result = list_files(directory, options->list, options->moves);
+	if (result < 0)
+		return report_failure("system", format("%s: its files cannot be listed: errno %d", directory, -result));
+	result = execute(&options->launch);
+	return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
+}
+
 int command_restore(const struct options *options)
 {
 	struct outcome outcome = restore(&options->launch);
@@ -111,7 +132,9 @@ int command_restore(const struct options *options)
 		long signal = outcome.status & 0x7f, status = outcome.status >> 8 & 0xff;
 		return report_failure("criu", signal ? format("criu was killed by signal %d", signal) : format("criu failed with status %d", status));
 	}
-	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
+	long unnamed = options->list ? name_files(options->launch.directory, options->list) : 0;
+	note_moves(outcome.pid, options->moves);
+	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d}", (long)outcome.pid, unnamed);
 	finish(&out);
 	return 0;
 }
@@ -190,9 +213,7 @@ int command_kill(const struct options *options)
 		SYS(NR_kill, tree.items[i], SIGKILL);
 	if (!await_end(&tree))
 		return report_failure("timeout", format("process %d: does not end", (long)options->pid));
-	static const char done[] = "{\"ok\": true}\n";
-	write_all(1, done, sizeof done - 1);
-	return 0;
+	return succeed();
 }
 
 static void print_state(struct text *out, const struct index *index, int pid, int tid)

@@ -7,13 +7,15 @@
 
 struct options {
 	struct launch launch;
+	const char *list;
 	int pid;
 	bool pause, moved;
-	uint64_t at, count, timeout;
+	uint64_t at, count, timeout, moves;
 };
 
 int command_run(const struct options *options);
 int command_pause(const struct options *options);
+int command_dump(const struct options *options);
 int command_restore(const struct options *options);
 int command_resume(const struct options *options);
 int command_kill(const struct options *options);

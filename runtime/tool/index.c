@@ -144,7 +144,7 @@ static const char *map_index(int fd, struct index *index)
 	if (base < 0 && base > -PAGE)
 		return "its executable's site index cannot be mapped";
 	const struct index_header *header = (const struct index_header *)base;
-	if (memcmp(header->magic, "TPSITES1", 8) || header->machine != ELF_MACHINE)
+	if (memcmp(header->magic, "TPSITES2", 8) || header->machine != ELF_MACHINE)
 		return "its executable's site index is of another version or machine";
 	index->text_start = header->text_start;
 	index->text_end = header->text_end;

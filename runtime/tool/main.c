@@ -5,7 +5,8 @@
  *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]...
  *       [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--at ADDRESS] [--count K] [--timeout MS]
- *   restore --state DIR --pidfile F -- CRIU restore --restore-detached --pidfile F OPTION...
+ *   dump --dir DIR --list F --moves N -- CRIU dump OPTION...
+ *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] -- CRIU restore --restore-detached --pidfile F OPTION...
  *   resume --pid P
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
@@ -56,9 +57,11 @@ static const char *parse(char **arguments, struct options *options)
 	uint64_t pid = 0;
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
-		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile }, { 0 } };
+		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
+		{ "--list", &options->list }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
-		{ "--count", &options->count }, { "--timeout", &options->timeout }, { 0 } };
+		{ "--count", &options->count }, { "--timeout", &options->timeout },
+		{ "--moves", &options->moves }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
 		if (!strcmp(name, "--pause") || !strcmp(name, "--moved")) {
@@ -84,12 +87,13 @@ static const char *parse(char **arguments, struct options *options)
 struct command {
 	const char *name;
 	int (*action)(const struct options *options);
-	bool needs_pid, needs_program, needs_state, needs_pidfile;
+	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list;
 };
 
 static const struct command commands[] = {
 	{ "run", command_run, .needs_program = true, .needs_state = true },
 	{ "pause", command_pause, .needs_pid = true },
+	{ "dump", command_dump, .needs_program = true, .needs_list = true },
 	{ "restore", command_restore, .needs_program = true, .needs_state = true, .needs_pidfile = true },
 	{ "resume", command_resume, .needs_pid = true },
 	{ "kill", command_kill, .needs_pid = true },
@@ -106,6 +110,8 @@ static int perform(const struct command *command, const struct options *options)
 		return usage("--state is missing");
 	if (command->needs_pidfile && !options->launch.pidfile)
 		return usage("--pidfile is missing");
+	if ((command->needs_list || options->list) && (!options->list || !options->launch.directory))
+		return usage("--dir and --list are missing, or one of them");
 	return command->action(options);
 }
 
@@ -117,7 +123,7 @@ static int run_command(char **arguments, char **environment)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (strcmp(commands[i].name, arguments[1]))
 			continue;
-		if (commands[i].action == command_restore)
+		if (commands[i].action == command_dump || commands[i].action == command_restore)
 			options.launch.environment = environment;
 		const char *wrong = parse(arguments + 2, &options);
 		return wrong ? usage(wrong) : perform(&commands[i], &options);

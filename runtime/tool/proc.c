@@ -36,32 +36,15 @@ static void add_numbers(struct numbers *list, const char *text)
 	}
 }
 
-/* linux/dirent.h */
-struct linux_dirent64 {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t size;
-	uint8_t type;
-	char name[];
-};
+static void add_name(void *list, const char *name)
+{
+	add_numbers(list, name);
+}
 
 struct numbers threads_of(int pid)
 {
 	struct numbers list = { 0 };
-	int fd = open_file(format("/proc/%d/task", (long)pid), O_RDONLY);
-	if (fd < 0)
-		return list;
-	static char buffer[16384] __attribute__((aligned(8)));
-	long count;
-	while ((count = SYS(NR_getdents64, fd, buffer, sizeof buffer)) > 0) {
-		for (long at = 0; at < count;) {
-			struct linux_dirent64 *entry = (struct linux_dirent64 *)(buffer + at);
-			if (entry->name[0] != '.')
-				add_numbers(&list, entry->name);
-			at += entry->size;
-		}
-	}
-	SYS(NR_close, fd);
+	each_entry(format("/proc/%d/task", (long)pid), add_name, &list);
 	return list;
 }
 

@@ -199,8 +199,7 @@ struct outcome launch(const struct launch *how, bool (*seize)(void *context, int
 
 /* --- restore ------------------------------------------------------------------------------------------------------- */
 
-/* execvp(3), for criu and what may stand before it. Returns -errno. */
-static long execute(const struct launch *how)
+long execute(const struct launch *how)
 {
 	static const char *const directories[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
 	const char *name = how->argv[0];

@@ -35,4 +35,7 @@ struct outcome launch(const struct launch *how, bool (*seize)(void *context, int
 /* Runs criu (argv), which must detach (`--restore-detached`) and write `pidfile`; supervises the restored root process. */
 struct outcome restore(const struct launch *how);
 
+/* execvp(3) with the program's environment, for criu and what may stand before it. Returns -errno. */
+long execute(const struct launch *how);
+
 #endif

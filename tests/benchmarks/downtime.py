@@ -67,7 +67,7 @@ def measure(name: str, directory: Path, *, rounds: int) -> Downtime:
                 result.within.append(_within(store, job))
                 time.sleep(SETTLE)
                 target = common.place_of(job, NODES[(number + 1) % 2])
-                migration = Migration(store, job, common.place_of(job), target, transform=pipeline.transform)
+                migration = Migration(store, job, common.place_of(job), target, transform=pipeline.carry)
                 hops.append(migration.run())
         finally:
             discard(store, job.name, common.place_of)

@@ -73,7 +73,7 @@ def test_a_migrated_run_equals_an_unmigrated_one(
         start,
         ["x86", "arm"],
         place_of,
-        transform=pipeline.transform,
+        transform=pipeline.carry,
         plan=Plan(at=at),
     ).run()
     assert verdict.differences == []

@@ -18,7 +18,7 @@ from transproc.binary.elf import Elf
 from transproc.errors import StackMapError, UnsupportedError
 from transproc.isa import by_machine
 
-MAGIC = b"TPSITES1"
+MAGIC = b"TPSITES2"
 SECTION = ".transproc.sites"
 HEADER = struct.Struct("<8sII20s20sQQ" + "II" * 12 + "QQQQQ")
 """magic, machine, flags, build-id, mate's build-id, text start and end, twelve tables, five addresses."""

@@ -122,9 +122,7 @@ def _migrate(program: Program, nodes: list[str], hops: int, pause: float) -> lis
         for hop in range(hops):
             time.sleep(pause)
             target = common.place_of(job, nodes[(hop + 1) % 2])
-            done.append(
-                Migration(store, job, common.place_of(job), target, transform=pipeline.transform).run()
-            )
+            done.append(Migration(store, job, common.place_of(job), target, transform=pipeline.carry).run())
         return done
     finally:
         discard(store, job.name, common.place_of)

@@ -56,7 +56,7 @@ def place_of(job: Job, name: str | None = None) -> Place:
 def move_of(store: JobStore, job: Job, target: str | None = None) -> Move:
     """The steps for a job."""
     other = place_of(job, target) if target else None
-    return Move(store, job, place_of(job), other, transform=pipeline.transform)
+    return Move(store, job, place_of(job), other, transform=pipeline.carry)
 
 
 def two_nodes(text: str) -> list[str]:

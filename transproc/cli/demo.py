@@ -133,7 +133,7 @@ class Tour:
                 job,
                 common.place_of(job),
                 common.place_of(job, node),
-                transform=pipeline.transform,
+                transform=pipeline.carry,
             ).run()
         except MigrationError as error:
             if common.current(self.store, self.name).exit is not None:

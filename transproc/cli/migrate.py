@@ -47,7 +47,7 @@ def migrate(
         source, target = common.place_of(job), common.place_of(job, to)
         options = Options(tcp_close=tcp_close)
         hop = Migration(
-            store, job, source, target, transform=pipeline.transform, request=request, options=options
+            store, job, source, target, transform=pipeline.carry, request=request, options=options
         ).run()
     if as_json:
         common.show_json(dataclasses.asdict(hop))

@@ -62,7 +62,7 @@ def rehearse(
         what,
         common.two_nodes(nodes),
         common.place_of,
-        transform=pipeline.transform,
+        transform=pipeline.carry,
         plan=plan,
         timeout=timeout,
     ).run()

@@ -40,7 +40,7 @@ def trial(
                     program,
                     nodes,
                     common.place_of,
-                    transform=pipeline.transform,
+                    transform=pipeline.carry,
                     plan=plan,
                     timeout=timeout,
                 )

@@ -68,6 +68,7 @@ class Job:
     exit: str | None = None
     started: float = field(default_factory=time.time)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+    moves: int = 0
     leftovers: list[str] = field(default_factory=list)
     history: list[Hop] = field(default_factory=list)
 

@@ -18,7 +18,7 @@ from transproc import log
 from transproc.cluster.interrupt import deferred
 from transproc.cluster.job import Hop, Job, JobStore, State
 from transproc.cluster.move import Move, Transform
-from transproc.cluster.place import Liveness, PauseRequest, Place
+from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest, Place
 from transproc.errors import MigrationError, NodeError, PauseError, TransprocError
 from transproc.process.criu import Options
 
@@ -137,7 +137,7 @@ class Migration:
             return f"{name} runs on {target}; a stopped copy may be left on {source}"
         if self.phase is Phase.COMMIT and (outcome := self._undecided()):
             return outcome
-        if self._has_ended():
+        if self._has_ended(error):
             return f"{name} has ended on {source} ({self.job.exit})"
         try:
             left = self.move.abandon_target(never_ran=self.phase is not Phase.COMMIT)
@@ -156,12 +156,13 @@ class Migration:
         state = "is paused" if self._was_paused else "runs"
         return f"{self.job.name} {what}: it {state} on {self.move.source.node.name}"
 
-    def _has_ended(self) -> bool:
+    def _has_ended(self, error: BaseException) -> bool:
         """The program may simply have come to its end before it was stopped."""
         if self.phase is not Phase.PAUSE:
             return False
+        ended = isinstance(error, PauseError) and error.ended
         try:
-            status = self.move.source.exit_status()
+            status = self.move.source.exit_status(RECORD_SECONDS if ended else 0.0)
         except TransprocError:
             return False
         if status is None:

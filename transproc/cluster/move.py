@@ -34,7 +34,7 @@ class Report(Protocol):
 
 
 class Transform(Protocol):
-    """`transproc.transform.pipeline.transform`."""
+    """`transproc.transform.pipeline.carry`."""
 
     def __call__(self, source: Path, target: Path, *, pairs: PairStore, to: str) -> Report:
         """Writes `target` as the image of `source` for the ISA `to`."""
@@ -124,16 +124,14 @@ class Move:
         return human(count)
 
     def transform(self, isa: str) -> str:
-        """Makes the image for the other ISA, on the host."""
+        """Makes the image for a node of that ISA, on the host."""
         images = self.images
         remove(images / "image")
+        pairs = PairStore([self.store.pair(self.job.name)])
+        report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
+        detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
         if isa == self.source.node.isa:
-            (images / "image").symlink_to("dump")
             detail = "same ISA: as dumped"
-        else:
-            pairs = PairStore([self.store.pair(self.job.name)])
-            report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
-            detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
         self._record(State.TRANSFORMED)
         return detail
 
@@ -151,12 +149,13 @@ class Move:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
         self.job.target = self.target.node.name
         self._record(State.RESTORED)
-        pid = self.target.criu_restore(self.options)
-        if pid != self.job.pid:
+        found = self.target.criu_restore(self.options)
+        if found.pid != self.job.pid:
             raise TransprocError(
-                f"job {self.job.name}: was restored as process {pid}, expected {self.job.pid}"
+                f"job {self.job.name}: was restored as process {found.pid}, expected {self.job.pid}"
             )
-        return f"pid {pid}"
+        lost = f", {found.unnamed} files with other inode numbers" if found.unnamed else ""
+        return f"pid {found.pid}{lost}"
 
     def verify(self) -> str:
         """Raises `TransprocError` unless the restored process is there, with every thread stopped.
@@ -193,6 +192,7 @@ class Move:
         """Records that the target holds the job, and the source a stopped copy that must go."""
         self.job.leftovers.append(self.job.node)
         self.job.node, self.job.target = self.target.node.name, None
+        self.job.moves += 1
         self._record(state)
 
     def retire(self) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +30,10 @@ from transproc.errors import TransprocError, UnsupportedError
 from transproc.process import inspect
 from transproc.process.build import build
 from transproc.process.criu import MINIMUM, Criu, Options
-from transproc.process.pause import Launch, Pause, ProcessState, Tool, status_of
+from transproc.process.pause import Files, Launch, Pause, ProcessState, Restored, Tool, status_of
+
+RECORD_SECONDS = 10.0
+"""From the end of a process until its supervisor has recorded it, at most."""
 
 
 class Liveness(StrEnum):
@@ -195,18 +199,34 @@ class Place:
         words = [str(pid), self.program, self.tool.path, self.directory, self.job.id]
         self._shell(scripts.RETIRE, *words)
 
-    def exit_status(self) -> str | None:
-        """How the process ended: "status N" or "signal N"; None if it has not."""
-        text = self._shell('if [ -e "$1/exit" ]; then cat "$1/exit"; fi', self.directory).stdout.decode()
-        return text.strip() or None
+    def exit_status(self, within: float = 0.0) -> str | None:
+        """How the process ended: "status N" or "signal N"; None if it has not, or not so many seconds from now."""
+        until = time.monotonic() + within
+        while True:
+            done = self._shell('if [ -e "$1/exit" ]; then cat "$1/exit"; fi', self.directory)
+            status = done.stdout.decode().strip()
+            if status or time.monotonic() >= until:
+                return status or None
+            time.sleep(0.05)
 
     def criu_dump(self, pid: int, options: Options | None = None) -> None:
-        """Writes the image of the stopped tree, which stays stopped. `make_images` comes first."""
-        self.criu.dump(pid, self.dump, options=options)
+        """Writes the image of the stopped tree, which stays stopped. `make_images` comes first.
 
-    def criu_restore(self, options: Options | None = None) -> int:
-        """Restores the tree from the transformed image, stopped; returns its pid. `options`: those of the dump."""
-        return self.criu.restore(self.tool, f"{self.images}/image", state=self.directory, options=options)
+        Beside the image goes a list of the files' inode numbers, as the program sees them.
+        """
+        listing = self.tool.listing(self._files, self.job.moves)
+        self.criu.dump(pid, self.dump, prefix=listing, options=options)
+
+    def criu_restore(self, options: Options | None = None) -> Restored:
+        """Restores the tree from the transformed image, stopped. `options`: those of the dump."""
+        image, moves = f"{self.images}/image", self.job.moves + 1
+        return self.criu.restore(
+            self.tool, image, state=self.directory, files=self._files, moves=moves, options=options
+        )
+
+    @property
+    def _files(self) -> Files:
+        return Files(self.data, f"{self.dump}/identities")
 
     def _spread_ids(self) -> None:
         """A process keeps its id when it moves, so it is started with one that is probably free on other nodes."""

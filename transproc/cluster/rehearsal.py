@@ -19,13 +19,11 @@ from transproc import log
 from transproc.cluster.job import Hop, Job, JobStore, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Transform
-from transproc.cluster.place import PauseRequest, Place
+from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.start import Program, discard, refresh, start, wait
 from transproc.errors import MigrationError, PauseError
 
 ATTEMPTS = 5
-RECORD_SECONDS = 2.0
-"""Until the supervisor has recorded the status of a program that is known to have ended."""
 
 
 @dataclass
@@ -261,11 +259,9 @@ class Rehearsal:
 
 def _status_after(place: Place, error: PauseError) -> str:
     """The status of a program that could not be paused because it had ended; else raises the error."""
-    until = time.monotonic() + RECORD_SECONDS
-    while (status := place.exit_status()) is None:
-        if time.monotonic() > until:
-            raise error
-        time.sleep(0.05)
+    status = place.exit_status(RECORD_SECONDS if error.ended else 0.0)
+    if status is None:
+        raise error
     return status
 
 

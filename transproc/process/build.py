@@ -15,6 +15,7 @@ from transproc.paths import SOURCE, digest, home
 from transproc.run import output, run
 
 _SOURCES = SOURCE / "runtime" / "tool"
+_SHARED = SOURCE / "runtime" / "include"
 _SELF = SOURCE / "runtime" / "self"
 _SELF_FLAGS = """-Wno-option-ignored -mno-outline-atomics -Wl,--image-base=0x70000000"""
 """Above any program, which it shares an address space with; no library of atomic operations."""
@@ -29,14 +30,16 @@ def build(isa: str) -> Path:
 
     Raises `UnsupportedError` for an unknown ISA, `CommandError` with the compiler's messages.
     """
-    return _build("transproc-stop", by_name(isa).name, sorted(_SOURCES.glob("*.c")), [_SOURCES], [])
+    return _build("transproc-stop", by_name(isa).name, sorted(_SOURCES.glob("*.c")), [_SOURCES, _SHARED], [])
 
 
 def build_self(isa: str) -> Path:
     """transproc-self for an ISA; see `build`."""
     shared = [_SOURCES / "base.c", _SOURCES / "index.c"]
     sources = [*sorted(_SELF.glob("*.c")), *shared]
-    return _build("transproc-self", by_name(isa).name, sources, [_SOURCES, _SELF], _SELF_FLAGS.split())
+    return _build(
+        "transproc-self", by_name(isa).name, sources, [_SOURCES, _SHARED, _SELF], _SELF_FLAGS.split()
+    )
 
 
 def _build(

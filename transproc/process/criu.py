@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transproc.errors import CommandError, CriuError, UnsupportedError
-from transproc.process.pause import Tool
+from transproc.process.pause import Files, Restored, Tool
 from transproc.process.runner import Runner
 
 MINIMUM = (4, 1, 1)
@@ -86,23 +86,41 @@ class Criu:
         return version
 
     def dump(
-        self, pid: int, directory: str, *, options: Options | None = None, leave_stopped: bool = True
+        self,
+        pid: int,
+        directory: str,
+        *,
+        prefix: Sequence[str] = (),
+        options: Options | None = None,
+        leave_stopped: bool = True,
     ) -> None:
-        """Dumps a stopped tree; on failure (`CriuError`) it stays stopped."""
-        argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
-        done = self._node.run(argv, check=False)
-        if done.returncode:
-            raise self._error(argv, done.returncode, f"{directory}/{DUMP_LOG}", done.stderr)
+        """Dumps a stopped tree; on failure (`CriuError`) it stays stopped.
 
-    def restore(self, tool: Tool, directory: str, *, state: str, options: Options | None = None) -> int:
-        """Restores a tree, stopped, under a supervisor that keeps its files in `state`; returns the root's pid.
+        `prefix`: what stands before criu and executes it (see `Tool.listing`).
+        """
+        argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
+        done = self._node.run([*prefix, *argv], check=False)
+        if done.returncode:
+            raise self._error(argv, done.returncode, f"{directory}/{DUMP_LOG}", done.stdout + done.stderr)
+
+    def restore(
+        self,
+        tool: Tool,
+        directory: str,
+        *,
+        state: str,
+        files: Files | None = None,
+        moves: int = 0,
+        options: Options | None = None,
+    ) -> Restored:
+        """Restores a tree, stopped, under a supervisor that works in `state`; `files`, `moves`: see `Tool.restore`.
 
         A status of 0 from criu does not mean that the tree lives: look (`Tool.status`) before letting it go on.
         """
         pidfile = f"{state}/{PIDFILE}"
         argv = restore_argv(self._command, directory, pidfile, options=options)
         try:
-            return tool.restore(argv, state=state, pidfile=pidfile)
+            return tool.restore(argv, state=state, pidfile=pidfile, files=files, moves=moves)
         except CommandError as error:
             raise self._error(
                 argv, error.status, f"{directory}/{RESTORE_LOG}", error.stderr.encode()

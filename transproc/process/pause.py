@@ -68,6 +68,26 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Files:
+    """A directory whose files move, and a list of the device and inode numbers that programs see there."""
+
+    directory: str
+    listing: str
+
+    def words(self) -> list[str]:
+        """As command line options of the tool."""
+        return ["--dir", self.directory, "--list", self.listing]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The root's pid, and how many files could not keep their inode numbers, because the file system has no attributes."""
+
+    pid: int
+    unnamed: int
+
+
+@dataclass(frozen=True)
 class ThreadState:
     """What the kernel says of a thread: state letter of proc(5), and, unless it runs, its pc and system call (-1: none)."""
 
@@ -161,17 +181,26 @@ class Tool:
         """The tree, parents first; empty if the process is gone."""
         return status_of(self._answer(["status", "--pid", str(pid)]))
 
-    def restore(self, criu: Sequence[str], *, state: str, pidfile: str) -> int:
-        """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores; returns the root's pid.
+    def restore(
+        self, criu: Sequence[str], *, state: str, pidfile: str, files: Files | None = None, moves: int = 0
+    ) -> Restored:
+        """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores.
 
-        Raises `CommandError` if criu fails.
+        `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included. Raises `CommandError`
+        if criu fails.
         """
-        answer = self._answer(["restore", "--state", state, "--pidfile", pidfile, "--", *criu], timeout=None)
+        words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
+        words += [] if files is None else files.words()
+        answer = self._answer([*words, "--", *criu], timeout=None)
         if not answer["ok"] and answer["error"] == "criu":
             raise CommandError(criu, 1, answer["message"])
         if not answer["ok"]:
             raise _error(answer)
-        return int(answer["pid"])
+        return Restored(int(answer["pid"]), int(answer["unnamed"]))
+
+    def listing(self, files: Files, moves: int) -> list[str]:
+        """What goes before `criu dump` so that the list is written first, for a job that has moved so often."""
+        return [self.path, "dump", *files.words(), "--moves", str(moves), "--"]
 
     def _call(self, words: list[str], timeout: float = 0.0) -> dict[str, Any]:
         answer = self._answer(words, timeout=timeout)
@@ -226,4 +255,4 @@ def _error(answer: dict[str, Any]) -> TransprocError:
         return UnsupportedError(message, hint="compile the program, and what it executes, with transproc-cc")
     hint = _LATE if answer["error"] == "timeout" else None
     tid = answer.get("tid") or (threads[0].tid if threads else None)
-    return PauseError(message, pid=answer.get("pid"), tid=tid, hint=hint)
+    return PauseError(message, pid=answer.get("pid"), tid=tid, ended=answer["error"] == "gone", hint=hint)

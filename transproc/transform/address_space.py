@@ -28,10 +28,10 @@ AT_NULL, AT_PHDR, AT_PHNUM, AT_ENTRY = 0, 3, 5, 9
 
 RSEQ_KEYS = (27, 28)
 """AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN: what one kernel offers; libc does not use it."""
-ARGS_WORDS = 10
-"""`__transproc_args`: arg start, arg end, env start, env end, auxv, stack low, stack high, records start and end, migrations."""
-RECORDS = 7
-"""Word of it at which the mapping of resume records begins."""
+ARGS_WORDS = 11
+"""Words of `__transproc_args` (runtime/include/transproc/args.h)."""
+RECORDS, MOVES = 7, 10
+"""Words of it: where the mapping of resume records begins; how often the job has moved."""
 
 
 @dataclass(frozen=True)
@@ -237,9 +237,20 @@ def add_records(mm: Any, size: int, limit: int) -> int:
 
 def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -> dict[int, bytes]:
     """The pages of `__transproc_args`, with the new mapping of resume records entered, and one more migration counted."""
-    address = source.index.args + 8 * RECORDS
-    *_, migrations = memory.u64s(source.index.args, ARGS_WORDS)
-    data = struct.pack("<QQQ", start, start + (size + PAGE - 1 & -PAGE), migrations + 1)
+    *_, migrations, moves = memory.u64s(source.index.args, ARGS_WORDS)
+    end = start + (size + PAGE - 1 & -PAGE)
+    return _changed(memory, source.index.args + 8 * RECORDS, [start, end, migrations + 1, moves + 1])
+
+
+def note_move(memory: ProcessMemory, binary: Binary) -> dict[int, bytes]:
+    """The same for a process that stays on its ISA: of all that, only the moves are counted."""
+    moves = memory.u64s(binary.index.args, ARGS_WORDS)[MOVES]
+    return _changed(memory, binary.index.args + 8 * MOVES, [moves + 1])
+
+
+def _changed(memory: ProcessMemory, address: int, words: list[int]) -> dict[int, bytes]:
+    """The pages that hold these words, with new values."""
+    data = struct.pack(f"<{len(words)}Q", *words)
     first = address & -PAGE
     last = address + len(data) - 1 & -PAGE
     content = bytearray(b"".join(memory.page(page) for page in range(first, last + PAGE, PAGE)))

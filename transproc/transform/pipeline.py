@@ -70,6 +70,28 @@ def transform(source: Path, target: Path, *, pairs: PairStore, to: str) -> Trans
     return work.report
 
 
+def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> TransformReport:
+    """As `transform`, and for a node of the same ISA the image as it is, but that the program learns that it has moved."""
+    directory = ImageDirectory(source)
+    isa = directory.isa().name
+    if isa != to:
+        return transform(source, target, pairs=pairs, to=to)
+    try:
+        child = ChildWriter(target, directory)
+        for process in directory.processes():
+            if _has_memory(directory, process.pid):
+                entry = directory.executable(process.pid)
+                binary = pairs.find(files.build_id(entry), entry.reg.name)[directory.isa().name]
+                memory = Memory(directory, process.pid)
+                reader = ProcessMemory(memory, directory.mm(process.pid), binary)
+                child.add(memory, address_space.note_move(reader, binary))
+        child.finish()
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return TransformReport(isa, isa)
+
+
 class _Transformation:
     """One run: the steps, in order, and what they share."""
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPROC_SITES_MAGIC "TPSITES1"
+#define TRANSPROC_SITES_MAGIC "TPSITES2"
 #define TRANSPROC_SITES_SECTION ".transproc.sites"
 
 enum transproc_table {

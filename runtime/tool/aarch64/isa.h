@@ -16,6 +16,7 @@ enum {
 	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_unshare = 97, NR_umask = 166, NR_prctl = 167,
 	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
 	NR_renameat2 = 276, NR_statx = 291, NR_close_range = 436,
+	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,
 };
 
 /* ADDR_COMPAT_LAYOUT: mmap and vDSO below 2^47, where x86_64 can have them too. */

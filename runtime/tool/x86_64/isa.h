@@ -16,6 +16,7 @@ enum {
 	NR_rt_sigtimedwait = 128, NR_personality = 135, NR_prctl = 157, NR_getdents64 = 217, NR_clock_gettime = 228,
 	NR_waitid = 247, NR_openat = 257, NR_unlinkat = 263, NR_renameat2 = 316, NR_readlinkat = 267, NR_faccessat = 269,
 	NR_dup3 = 292, NR_pipe2 = 293, NR_kcmp = 312, NR_statx = 332, NR_close_range = 436,
+	NR_setxattr = 188, NR_lsetxattr = 189, NR_lgetxattr = 192,
 };
 
 enum { ELF_MACHINE = 62, LAYOUT_PERSONALITY = -1 };

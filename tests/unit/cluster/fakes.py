@@ -147,7 +147,7 @@ class FakeNode(Node):
         assert PID not in self.processes
         if self.restores_as != "gone":
             self.processes[PID] = self.restores_as
-        return _answer(pid=PID)
+        return _answer(pid=PID, unnamed=0)
 
     def _images(self, words: list[str]) -> Path:
         return Path(self._here(words[words.index("--images-dir") + 1]))

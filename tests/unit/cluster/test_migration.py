@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,6 +205,15 @@ def test_pause_fails(world: World) -> None:
     assert str(world.fails()) == "pause: thread 4712: reaches no site; j was let go: it runs on x86"
     assert world.runs_only_on(world.x86)
     assert not (world.arm.root / "jobs/j").exists()
+
+
+def test_the_end_is_recorded_a_moment_late(world: World) -> None:
+    """On a busy node the pause tool can know of the end before the supervisor has written it down."""
+    world.x86.failing["pause"] = PauseError("process 4711: has ended", pid=PID, ended=True)
+    later = threading.Timer(0.3, (world.x86.root / "jobs/j/exit").write_text, ["status 0\n"])
+    later.start()
+    assert str(world.fails()) == "pause: process 4711: has ended; j has ended on x86 (status 0)"
+    later.join()
 
 
 def test_program_ends_before_the_pause(world: World) -> None:

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <signal.h>
+#include <transproc/args.h>
 #include <transproc/record.h>
 #include "syscall.h"
 
@@ -24,11 +25,6 @@ _Static_assert(sizeof(struct jump) <= 312, "jmp_buf");
 
 /* What the mark counts for each time that its frame is entered again. The key is the mark plus the number of migrations, which stays below. */
 #define ENTERED (1UL << 32)
-
-extern struct {
-	uintptr_t other[7], records_start, records_end;
-	uint64_t migrations;
-} __transproc_args;
 
 hidden _Noreturn void __transproc_enter(struct transproc_record *);
 hidden _Noreturn void __transproc_load_registers(struct jump *, int);

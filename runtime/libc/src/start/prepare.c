@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include "syscall.h"
+#include <transproc/args.h>
+#include <transproc/identity.h>
 
 #define AARCH64 183
 #define MIN_STACK (8UL << 20)
@@ -20,12 +22,7 @@
 
 hidden int __transproc_isa(void);
 
-/* Where the copy is: the transformer tells the kernel (prctl(2), PR_SET_MM), so that /proc/<pid>/cmdline stays right.
- * And the mapping of resume records and the number of migrations, which only the transformer writes. */
-struct {
-	uintptr_t arg_start, arg_end, env_start, env_end, auxv, stack_low, stack_high, records_start, records_end;
-	uint64_t migrations;
-} __transproc_args;
+struct transproc_args __transproc_args;
 
 struct block {
 	long argc;
@@ -94,6 +91,14 @@ static void keep_addresses_low(const struct block *block)
 	if (__syscall(SYS_personality, now | ADDR_COMPAT_LAYOUT) < 0) return;
 	if (executed) __syscall(SYS_execve, executed, block->argv, block->envp);
 	__syscall(SYS_execve, "/proc/self/exe", block->argv, block->envp);
+}
+
+/* More than 0 if the job that executes itself anew has moved before. */
+static uint64_t moves_so_far(void)
+{
+	uint64_t moves;
+	long size = __syscall(SYS_getxattr, "/proc/self/exe", TRANSPROC_ATTRIBUTE, &moves, sizeof moves);
+	return size == sizeof moves ? moves : 0;
 }
 
 static size_t stack_size(void)
@@ -183,6 +188,7 @@ hidden long *__transproc_prepare(long *initial)
 	size_t words = 1 + block.argc + 1 + block.env_count + 1 + 2 * (block.aux_count + 1);
 	long *top = (long *)((uintptr_t)((long *)strings - words) & -16UL), *next = top;
 
+	__transproc_args.moves = moves_so_far();
 	__transproc_args.stack_low = (uintptr_t)low;
 	__transproc_args.stack_high = (uintptr_t)high;
 	*next++ = block.argc;

@@ -1,0 +1,19 @@
+/* Device and inode numbers of a job's files, which its programs go on seeing when the files are copied: transproc/identity.h. */
+#ifndef TOOL_FILES_H
+#define TOOL_FILES_H
+
+#include "base.h"
+
+/*
+ * Writes what programs see of the files and directories below `directory` to the file `list`: for each a path, major and minor device
+ * number and inode number, ended by NUL characters, and an empty path at the end. `moves`: of the job so far. 0 or -errno.
+ */
+long list_files(const char *directory, const char *list, uint64_t moves);
+
+/* Gives the copies in `directory` the identities of the list; returns for how many the file system refused that. */
+long name_files(const char *directory, const char *list);
+
+/* Tells programs that will execute the same file how often the job has moved. */
+void note_moves(int pid, uint64_t moves);
+
+#endif
