@@ -1,37 +1,10 @@
 /* Maps a static program as the kernel's ELF loader does (fs/binfmt_elf.c), with writable text. */
+#include "elf.h"
 #include "self.h"
 
 enum { PAGE = 4096, PT_LOAD = 1, MAP_PRIVATE = 2, MAP_FIXED = 16, MAP_ANONYMOUS = 32, ALL = 7 /* read, write, execute */ };
 enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_ENTRY = 9, AT_EXECFN = 31 };
 enum { SHT_SYMTAB = 2, ALL_SIGNALS_BUT_TRAP = 0xef };
-
-struct header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, segments, sections;
-	uint32_t flags;
-	uint16_t size, segment_size, segment_count, section_size, section_count, names;
-};
-
-struct segment {
-	uint32_t type, flags;
-	uint64_t offset, address, physical, file_size, size, alignment;
-};
-
-struct section {
-	uint32_t name, type;
-	uint64_t flags, address, offset, size;
-	uint32_t link, info;
-	uint64_t alignment, entry_size;
-};
-
-struct symbol {
-	uint32_t name;
-	uint8_t info, other;
-	uint16_t section;
-	uint64_t value, size;
-};
 
 void give_up(const char *message)
 {
@@ -73,7 +46,7 @@ static void open_masks(const char *file, const struct section *symbols, const st
 				*(uint8_t *)symbol[i].value &= ALL_SIGNALS_BUT_TRAP;
 }
 
-static bool read_symbols(int fd, const struct header *elf)
+static bool read_symbols(int fd, const struct elf_header *elf)
 {
 	long size = SYS(NR_lseek, fd, 0, 2 /* SEEK_END */);
 	long file = SYS(NR_mmap, 0, size, 1, MAP_PRIVATE, fd, 0);
@@ -90,7 +63,7 @@ static bool read_symbols(int fd, const struct header *elf)
 	return found;
 }
 
-static void set_auxiliary(long *stack, const struct header *elf, uint64_t segments, const char *path)
+static void set_auxiliary(long *stack, const struct elf_header *elf, uint64_t segments, const char *path)
 {
 	long *at = stack + 1 + stack[0] + 1;
 	while (*at++) /* the environment */
@@ -111,7 +84,7 @@ static void set_auxiliary(long *stack, const struct header *elf, uint64_t segmen
 
 uint64_t load_program(int fd, const char *path, long *stack)
 {
-	struct header elf;
+	struct elf_header elf;
 	struct segment segments[16];
 	uint64_t table = 0;
 	if (SYS(NR_pread64, fd, &elf, sizeof elf, 0) != sizeof elf || elf.segment_count > 16)

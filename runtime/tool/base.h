@@ -30,6 +30,16 @@ struct timespec {
 	long seconds, nanoseconds;
 };
 
+/* struct statx (linux/stat.h). */
+struct file_status {
+	uint32_t before[7];
+	uint16_t mode, pad;
+	uint64_t inode, size, between[11];
+	uint32_t device_major, device_minor;
+	uint64_t after[14];
+};
+_Static_assert(offsetof(struct file_status, device_major) == 0x88 && sizeof(struct file_status) == 256, "struct statx");
+
 /* Zeroed memory; ends the tool when there is none. */
 void *allocate(size_t size);
 

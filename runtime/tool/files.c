@@ -4,16 +4,6 @@
 
 enum { AT_SYMLINK_NOFOLLOW = 0x100, STATX_TYPE_INO = 0x101, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
 
-/* struct statx (linux/stat.h). */
-struct file_status {
-	uint32_t rest[7];
-	uint16_t mode, pad;
-	uint64_t inode, others[12];
-	uint32_t major, minor;
-	uint64_t more[14];
-};
-_Static_assert(offsetof(struct file_status, major) == 0x88 && sizeof(struct file_status) == 256, "struct statx");
-
 /* Paths still to be looked at, relative to the directory. */
 struct paths {
 	char **items, *parent;
@@ -44,7 +34,7 @@ static bool look(const char *path, struct transproc_file *real, bool *directory)
 	struct file_status about;
 	if (SYS(NR_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE_INO, &about) < 0)
 		return false;
-	*real = (struct transproc_file){ about.major, about.minor, about.inode };
+	*real = (struct transproc_file){ about.device_major, about.device_minor, about.inode };
 	*directory = (about.mode & S_IFMT) == S_IFDIR;
 	return *directory || (about.mode & S_IFMT) == S_IFREG;
 }

@@ -1,33 +1,8 @@
 /* See index.h. */
+#include "elf.h"
 #include "index.h"
 
 enum { PROT_READ = 1, MAP_PRIVATE = 2, PAGE = 4096, SECTION_HEADER = 64 };
-
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, segments, sections;
-	uint32_t flags;
-	uint16_t size, segment_size, segment_count, section_size, section_count, names;
-};
-
-struct section {
-	uint32_t name, type;
-	uint64_t flags, address, offset, size;
-	uint32_t link, info;
-	uint64_t alignment, entry_size;
-};
-
-/* The part of struct statx that identifies a file (linux/stat.h). */
-struct file_identity {
-	uint32_t before[8];
-	uint64_t inode, size;
-	uint32_t between[22];
-	uint32_t device_major, device_minor;
-	uint64_t after[14];
-};
-_Static_assert(offsetof(struct file_identity, device_major) == 0x88 && sizeof(struct file_identity) == 256, "struct statx");
 
 static struct index *indexes;
 
@@ -158,7 +133,7 @@ static const char *map_index(int fd, struct index *index)
 
 struct index *index_of_file(int fd, const char **why)
 {
-	struct file_identity file;
+	struct file_status file;
 	long result = SYS(NR_statx, fd, "", 0x1000 /* AT_EMPTY_PATH */, 0x100 /* STATX_INO */, &file);
 	uint64_t device = (uint64_t)file.device_major << 32 | file.device_minor;
 	for (struct index *index = indexes; index && result == 0; index = index->next)

@@ -93,8 +93,8 @@ class _Block:
         at += functions * 24
         self.constants = np.frombuffer(data, "<u8", constants, at)
         at += constants * 8
-        if int(table[:, 2].sum()) != records:
-            raise StackMapError("function and record counts disagree", offset=at)
+        if int(table[:, 2].sum()) != records or records > (len(data) - at) // _RECORD.size:
+            raise StackMapError("function and record counts disagree with each other or the size", offset=at)
         self.function = np.repeat(table[:, 0], table[:, 2].astype(np.int64))
         self.id = np.empty(records, np.uint64)
         self.offset = np.empty(records, np.uint64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from transproc import log
 from transproc.cli import common, trials
 from transproc.cluster.rehearsal import Outcome, Plan, write_tree
 from transproc.cluster.start import Program
@@ -85,6 +87,9 @@ def rehearse(
 ) -> dict[str, Any]:
     """Prepares and rehearses one scenario; the result is one of `trials`."""
     environment = recipe.environment(tree)
+    if scenario.drive:
+        how = {"NODES": ",".join(nodes), "HOPS": str(hops or scenario.hops), "SEED": str(seed)}
+        return _drive(scenario, {**environment, **how, "PYTHON": sys.executable})
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
         files = Path(work)
         try:
@@ -97,6 +102,17 @@ def rehearse(
         return trials.trial(
             scenario.name, program, nodes, [plan], timeout=timeout, check=_checker(scenario, environment)
         )
+
+
+def _drive(scenario: Scenario, environment: dict[str, str]) -> dict[str, Any]:
+    """The script's last line says how it went."""
+    with log.step(f"drive {scenario.name}") as step, tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        try:
+            printed = recipes.shell(scenario.drive, Path(work), environment)
+        except CommandError as error:
+            return trials.failed(scenario.name, error.message)
+        step.detail = (printed.splitlines() or [""])[-1]
+    return trials.judged(scenario.name, step.detail)
 
 
 def _checker(scenario: Scenario, environment: dict[str, str]) -> Callable[[Outcome], None]:

@@ -62,6 +62,11 @@ def failed(name: str, problem: str) -> dict[str, Any]:
     return {"program": name, "passed": False, "problem": problem}
 
 
+def judged(name: str, detail: str) -> dict[str, Any]:
+    """The result of a program that was right by its own script's judgement."""
+    return {"program": name, "passed": True, "problem": "", "detail": detail}
+
+
 def show(results: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Prints the results; exits with 1 unless all are good."""
     if as_json:
@@ -81,11 +86,12 @@ def _problem(verdict: Verdict) -> str:
 
 def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:
     hops = result.get("hops", [])
+    good = f"right: {result['detail']}" if "detail" in result else "identical"
     downtime = f"{statistics.median(hop['downtime'] for hop in hops):.2f} s" if hops else "-"
     seconds = f"{result['plain_seconds']:.1f} s, {result['moved_seconds']:.1f} s" if hops else "-"
     return (
         result["program"],
-        "identical" if result["passed"] else f"FAILED: {result['problem']}",
+        good if result["passed"] else f"FAILED: {result['problem']}",
         str(len(hops)),
         downtime,
         seconds,

@@ -113,7 +113,7 @@ class JobStore:
             known = self.names()
             hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
             raise TransprocError(f"job {name}: no such job", hint=hint) from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise TransprocError(
                 f"job {name}: record {path} is damaged: {error}",
                 hint="look for its process on the nodes, end it there, and remove this file",

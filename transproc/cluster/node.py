@@ -57,7 +57,7 @@ def read(path: Path) -> list[SshNode]:
     """The nodes that a file lists; raises FormatError."""
     try:
         tables = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"not valid TOML: {error}", path=path) from error
     return [SshNode(name, _address(path, name, table)) for name, table in tables.items()]
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -59,19 +60,23 @@ def kernel() -> Path:
     return target
 
 
-def source(package: str) -> Path:
+def source(package: str, suite: str = SUITE) -> Path:
     """The unpacked source of a package as its authors published it, without Debian's changes.
 
     The signature that is checked is Debian's, of the index that names the archive's digest.
     """
-    target = downloads() / f"{package}-{SUITE}-orig"
+    target = downloads() / f"{package}-{suite}-orig"
     if not target.is_dir():
-        _fetch_into(target, lambda apt, result: _unpack_upstream(apt, package, result), "deb-src")
+        unpack = partial(_unpack_upstream, package)
+        _fetch_into(target, unpack, "deb-src", suite=suite)
     return target
 
 
 def _fetch_into(
-    target: Path, unpack: Callable[[_Apt, Path], None], *kinds: Literal["deb", "deb-src"]
+    target: Path,
+    unpack: Callable[[_Apt, Path], None],
+    *kinds: Literal["deb", "deb-src"],
+    suite: str = SUITE,
 ) -> None:
     with (
         log.step(f"fetch {target.name}"),
@@ -79,7 +84,7 @@ def _fetch_into(
     ):
         result = Path(work) / "result"
         result.mkdir()
-        unpack(_Apt(Path(work), kinds or ("deb", "deb-src")), result)
+        unpack(_Apt(Path(work), kinds or ("deb", "deb-src"), suite), result)
         _publish(result, target)
 
 
@@ -96,14 +101,14 @@ def _publish(result: Path, target: Path) -> None:
 class _Apt:
     """apt-get with a configuration of its own, in `work`; `kinds` are the indices that it gets."""
 
-    def __init__(self, work: Path, kinds: Sequence[str]) -> None:
+    def __init__(self, work: Path, kinds: Sequence[str], suite: str) -> None:
         if not KEYRING.exists():
             raise TransprocError(f"{KEYRING}: not found", hint="apt-get install debian-archive-keyring")
         self.work = work
         for name in ("lists/partial", "cache/archives/partial", "files"):
             (work / name).mkdir(parents=True)
         (work / "status").touch()
-        origin = f"[signed-by={KEYRING}] {mirror()} {SUITE} main"
+        origin = f"[signed-by={KEYRING}] {mirror()} {suite} main"
         (work / "sources.list").write_text("".join(f"{kind} {origin}\n" for kind in kinds))
         (work / "apt.conf").write_text(
             f'Dir::Etc::sourcelist "{work}/sources.list";\n'
@@ -131,7 +136,7 @@ def _unpack_musl(apt: _Apt, result: Path) -> None:
     run(["dpkg-source", "--no-check", "-x", next(files.glob("*.dsc")), result])
 
 
-def _unpack_upstream(apt: _Apt, package: str, result: Path) -> None:
+def _unpack_upstream(package: str, apt: _Apt, result: Path) -> None:
     files = apt.call("source", "--download-only", "--tar-only", package)
     archive = next(path for path in files.glob("*.orig.tar.*") if path.suffix != ".asc")
     run(["tar", "-xf", archive, "--strip-components=1", "--no-same-owner", "-C", result])

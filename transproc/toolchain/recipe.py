@@ -3,6 +3,7 @@
 A recipe is `examples/NAME/recipe.toml`:
 
     source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive
+    suite = "bookworm"              # Debian's release that has it, if not trixie
     with = ["zlib"]                 # further source packages, in directories of these names in the tree
     build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, and MAKEFLAGS for all cores
 
@@ -14,8 +15,12 @@ A recipe is `examples/NAME/recipe.toml`:
     hops = 4                        # migrations, at random moments of the run
     check = "cmp work/a work/b"     # shell, where the migrated run left `work`, `stdout` and `stderr`: fails if they are wrong
 
+    [[scenario]]
+    name = "load"                   # of a server, which never ends by itself
+    drive = "$PYTHON $EXAMPLE/a.py" # shell that starts, migrates and judges it: `$NODES`, `$HOPS`, `$SEED` say how
+
 `$SOURCE` is the tree in which `build` ran, `$EXAMPLE` the recipe's directory. Only source and build, and a scenario's
-name and run, must be given; `env` is a table of variables.
+name and run or drive, must be given; `env` is a table of variables.
 """
 
 from __future__ import annotations
@@ -46,7 +51,8 @@ class Scenario:
     """One run of one of the programs."""
 
     name: str
-    run: str
+    run: str = ""
+    drive: str = ""
     prepare: str = "true"
     stdin: str | None = None
     hops: int = 4
@@ -68,6 +74,7 @@ class Recipe:
     build: str
     scenarios: tuple[Scenario, ...]
     libraries: tuple[str, ...] = ()
+    suite: str = debian.SUITE
 
     def environment(self, tree: Path) -> dict[str, str]:
         """What the scripts of its scenarios find."""
@@ -91,6 +98,8 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
     """A recipe from the contents of its file."""
     try:
         scenarios = tuple(Scenario(**entry) for entry in table.pop("scenario"))
+        if wrong := [scenario.name for scenario in scenarios if bool(scenario.run) == bool(scenario.drive)]:
+            raise TransprocError(f"{path}: scenario {wrong[0]}: expected either run or drive")
         return Recipe(name, scenarios=scenarios, libraries=tuple(table.pop("with", ())), **table)
     except KeyError as error:
         raise TransprocError(f"{path}: has no {error}") from error
@@ -100,8 +109,10 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
 
 def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
     """Fetches and compiles, unless that was done; returns the tree. Raises `CommandError` with the last lines of the build."""
-    sources = {".": debian.source(recipe.source)}
-    sources |= {package: debian.source(package) for package in recipe.libraries}
+    sources = {
+        place: debian.source(package, recipe.suite)
+        for place, package in ((".", recipe.source), *((name, name) for name in recipe.libraries))
+    }
     key = digest([], recipe.build, compiler, *map(str, sources.values()), str(toolchain().root))
     tree = home() / "examples" / f"{recipe.name}-{key}"
     if not tree.is_dir():
@@ -125,10 +136,10 @@ def _build(recipe: Recipe, sources: Mapping[str, Path], compiler: str, work: Pat
         shell(recipe.build, work, environment)
 
 
-def shell(script: str, directory: Path, environment: Mapping[str, str]) -> None:
+def shell(script: str, directory: Path, environment: Mapping[str, str]) -> str:
     """Runs a script of a recipe, which ends at its first error; transproc's own programs are found first.
 
-    Raises `CommandError` with the end of what it printed.
+    Returns what it printed; raises `CommandError` with the end of that.
     """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     words = ["sh", "-euc", script]
@@ -136,3 +147,4 @@ def shell(script: str, directory: Path, environment: Mapping[str, str]) -> None:
     if done.returncode:
         text = (done.stdout[-2000:] + done.stderr[-2000:]).decode(errors="replace")
         raise CommandError(words, done.returncode, text)
+    return done.stdout.decode(errors="replace")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from transproc.cli import main
+import pytest
+import typer
+
+from transproc.cli import example, main, trials
 from transproc.toolchain import recipe as recipes
+from transproc.toolchain.recipe import Recipe, Scenario
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,3 +28,21 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_refused(words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["example", *words]) == status
     assert message in capsys.readouterr().err
+
+
+def test_a_script_that_drives_a_server_is_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def drive(script: str) -> dict[str, object]:
+        scenario = Scenario("load", drive=script)
+        recipe = Recipe("p", "p", "true", (scenario,))
+        return example.rehearse(recipe, scenario, tmp_path, ["a", "b"], hops=3, seed=7, timeout=1)
+
+    good = drive('echo first; echo "$HOPS on $NODES, $SEED, $SOURCE"')
+    bad = drive("echo a wrong reply; exit 3")
+    assert good["passed"] and not bad["passed"]
+    with pytest.raises(typer.Exit):
+        trials.show([good, bad], as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert f"right: 3 on a,b, 7, {tmp_path}" in lines[1]
+    assert "FAILED" in lines[2] and "a wrong reply" in "".join(lines[2:])

@@ -174,10 +174,10 @@ def test_signals_of_the_pause_end_waits(start: Start, tool: Tool, wait: str) -> 
 
 def test_stops_at_an_address(start: Start, tool: Tool, target: Path) -> None:
     program = start("threads")
-    reader = address(target, "reader")
+    time.sleep(0.1)
     with pytest.raises(PauseError, match="in time"):
-        time.sleep(0.1)
-        tool.pause(program.pid, at=reader, timeout=0.2)  # it was entered before
+        tool.pause(program.pid, at=address(target, "reader"), timeout=0.2)  # it was entered before
+    program = start("threads")
     paused = tool.pause(program.pid, at=address(target, "sleep_ms"))
     assert states(program.pid) == {"T"}
     assert len(paused.threads) == 5

@@ -32,6 +32,8 @@ def test_program_lies_in_the_tree_that_was_built() -> None:
         ({"source": "p", "build": "make"}, "has no 'scenario'"),
         ({"source": "p", "scenario": []}, "missing 1 required positional argument: 'build'"),
         ({"scenario": [{**SCENARIO, "hop": 1}]}, "got an unexpected keyword argument 'hop'"),
+        ({"scenario": [{"name": "s"}]}, "scenario s: expected either run or drive"),
+        ({"scenario": [{**SCENARIO, "drive": "true"}]}, "scenario s: expected either run or drive"),
     ],
 )
 def test_wrong_recipe(table: dict[str, object], message: str) -> None:
