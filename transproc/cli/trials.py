@@ -92,7 +92,7 @@ def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:
     return (
         result["program"],
         good if result["passed"] else f"FAILED: {result['problem']}",
-        str(len(hops)),
+        str(len(hops)) if "detail" not in result else "-",
         downtime,
         seconds,
     )
