@@ -52,7 +52,7 @@ def measure(workload: Workload, directory: Path, *, pairs: int, instructions: bo
             (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]),
             statistics.median(a / c for a, _, c in rounds),
         )
-        if instructions:
+        if instructions and counts_instructions():
             result.instructions = {
                 isa: _instruction_ratio(workload, directory, isa) for isa in ("x86_64", "aarch64")
             }
@@ -79,6 +79,12 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 
 # --- instructions ------------------------------------------------------------------------------------------------
+
+
+@cache
+def counts_instructions() -> bool:
+    """Whether this machine's qemu-user takes plugins: Debian 13's, which is linked statically, does not."""
+    return b"-plugin" in run(["qemu-x86_64", "-help"], check=False).stdout
 
 
 def _instruction_ratio(workload: Workload, directory: Path, isa: str) -> float:

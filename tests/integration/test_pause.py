@@ -113,7 +113,7 @@ def test_dump_and_restore(bench: Bench, mode: str) -> None:
         bench.tool.kill(pid, moved=state)
         assert not bench.tool.status(pid)
         assert not bench.node.exists(f"{state}/exit")
-        assert criu.restore(bench.tool, images, state=state) == pid
+        assert criu.restore(bench.tool, images, state=state).pid == pid
         assert bench.is_stopped(pid)
 
     assert hops(bench, pid, hop, 2) > 0
