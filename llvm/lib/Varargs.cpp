@@ -104,8 +104,12 @@ AllocaInst *storeArguments(CallInst &Call, const Packing &P, uint64_t Size) {
     Value *V = Call.getArgOperand(I);
     if (Call.isByValArgument(I))
       B.CreateMemCpy(Slot, A, V, Call.getParamAlign(I), DL.getTypeAllocSize(Call.getParamByValType(I)));
-    else
+    else {
+      // Whole slots, as registers would be: many a program passes an int where the callee reads a long, as in prctl(2).
+      if (V->getType()->isIntegerTy() && V->getType()->getIntegerBitWidth() < 64)
+        V = B.CreateZExt(V, B.getInt64Ty());
       B.CreateAlignedStore(V, Slot, A);
+    }
   }
   return Buffer;
 }

@@ -22,7 +22,7 @@ int some(__int128 wide) {
   // CHECK-LABEL: @some(
   // CHECK: %va.slots = alloca [64 x i8], align 16
   // CHECK: call void @llvm.lifetime.start
-  // CHECK: store i32 7, ptr %[[#]], align 16
+  // CHECK: store i64 7, ptr %[[#]], align 16
   // CHECK: getelementptr inbounds i8, ptr %va.slots, i64 16
   // CHECK: store i128
   // CHECK: call {{.*}}@first({{.*}}, ptr %va.slots)

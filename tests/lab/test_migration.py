@@ -68,14 +68,16 @@ def test_a_migrated_run_equals_an_unmigrated_one(
     def place_of(job: Job, name: str) -> Place:
         return Place(nodes[name], job)
 
-    verdict = Rehearsal(
+    rehearsal = Rehearsal(
         JobStore(tmp_path / "jobs"),
         start,
         ["x86", "arm"],
         place_of,
         transform=pipeline.carry,
         plan=Plan(at=at),
-    ).run()
+    )
+    verdict = rehearsal.run()
     assert verdict.differences == []
+    assert rehearsal.moved and rehearsal.moved.exit == "status 0", "a program that checks itself"
     assert not verdict.missed
     assert [(hop.source, hop.target) for hop in verdict.hops] == [("x86", "arm"), ("arm", "x86")]

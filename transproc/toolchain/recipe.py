@@ -104,7 +104,7 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
     except KeyError as error:
         raise TransprocError(f"{path}: has no {error}") from error
     except TypeError as error:
-        raise TransprocError(f"{path}: {str(error).partition('() ')[2]}") from error
+        raise TransprocError(f"{path}: {str(error).partition('() ')[2].partition('. Did')[0]}") from error
 
 
 def build(recipe: Recipe, compiler: str = COMPILER) -> Path:

@@ -22,6 +22,7 @@ TAGS = {
     "fork",
     "fp",
     "gcc",
+    "kernel",
     "memory",
     "npb",
     "pipes",
