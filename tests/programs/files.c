@@ -21,14 +21,6 @@ struct files {
 
 static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 83); }
 
-static NOINLINE uint64_t compute(unsigned depth, uint64_t sum, long work) {
-  if (depth != 0)
-    return step(compute(depth - 1, step(sum), work));
-  for (long i = 0; i < work; i++)
-    sum = mix(sum, (uint64_t)i);
-  return sum;
-}
-
 static NOINLINE int open_file(const char *name, int flags) {
   int file = open(name, flags | O_CREAT, 0644);
   CHECK(file >= 0);
@@ -146,7 +138,7 @@ int main(int argc, char **argv) {
     sum = mix(sum, read_on(&files, (uint64_t)i));
     sum = mix(sum, update(&files, sum % RECORDS));
     sum = mix(sum, use_stream(&files, (uint64_t)i));
-    sum = compute(4, sum, work);
+    sum = compute_in_frames(4, sum, work, step);
     progress("files", i, rounds, sum);
   }
   check_log(&files);

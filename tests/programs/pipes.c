@@ -14,14 +14,6 @@
 
 static NOINLINE uint64_t step(uint64_t sum) { return mix_at_site(sum, 89); }
 
-static NOINLINE uint64_t compute(unsigned depth, uint64_t sum, long work) {
-  if (depth != 0)
-    return step(compute(depth - 1, step(sum), work));
-  for (long i = 0; i < work; i++)
-    sum = mix(sum, (uint64_t)i);
-  return sum;
-}
-
 static NOINLINE void fill(unsigned char *message, uint64_t number) {
   for (size_t i = 0; i < MESSAGE; i++)
     message[i] = (unsigned char)(mix(number, i) >> 20);
@@ -180,7 +172,7 @@ int main(int argc, char **argv) {
     sum = mix(sum, datagrams(datagram, (uint64_t)i));
     sum = mix(sum, ask(&child, (uint64_t)i));
     sum = mix(sum, ask(&thread, (uint64_t)i));
-    sum = compute(4, sum, work);
+    sum = compute_in_frames(4, sum, work, step);
     progress("pipes", i, rounds, sum);
   }
   sum = mix(sum, end_loop(&pipe_loop));

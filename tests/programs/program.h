@@ -81,6 +81,16 @@ __attribute__((noinline, unused)) static uint64_t mix_at_site(uint64_t sum, uint
   return mix_target(sum, value) + 1;
 }
 
+/* Some frames, with a step on the way down and one on the way up, and work in the innermost. */
+__attribute__((noinline, unused)) static uint64_t compute_in_frames(unsigned depth, uint64_t sum, long work,
+                                                                    uint64_t (*step)(uint64_t sum)) {
+  if (depth != 0)
+    return step(compute_in_frames(depth - 1, step(sum), work, step));
+  for (long i = 0; i < work; i++)
+    sum = mix(sum, (uint64_t)i);
+  return sum;
+}
+
 /* Pseudo-random numbers (xorshift64*); the state must not be 0. */
 static inline uint64_t next_random(uint64_t *state) {
   *state ^= *state >> 12;

@@ -220,7 +220,7 @@ static uint64_t use_timers(uint64_t round) {
   struct itimerspec left;
   uint64_t sum = opaque(1);
   while (real_ticks == real || virtual_ticks == user || posix_ticks == posix)
-    sum = kind_compute(4, sum, 100);
+    sum = compute_in_frames(4, sum, 100, kind_step);
   CHECK(sum != 0 && timer_gettime(distant, &left) == 0 && left.it_interval.tv_sec == 9);
   CHECK(left.it_value.tv_sec > 80000000 && left.it_value.tv_sec <= 90000000);
   return round;

@@ -23,15 +23,6 @@ struct kind {
 
 static NOINLINE uint64_t kind_step(uint64_t sum) { return mix_at_site(sum, 107); }
 
-/* Some frames, and work in the innermost. */
-static NOINLINE uint64_t kind_compute(unsigned depth, uint64_t sum, long work) {
-  if (depth != 0)
-    return kind_step(kind_compute(depth - 1, kind_step(sum), work));
-  for (long i = 0; i < work; i++)
-    sum = mix(sum, (uint64_t)i);
-  return sum;
-}
-
 #define MOST_KINDS 16
 
 /* The kinds that are named, in the order of the table; exits with status 2 if there is none. */
@@ -58,7 +49,7 @@ static NOINLINE int run_kinds(int argc, char **argv, const struct kind *kinds, s
   for (size_t i = 0; i < number; i++)
     chosen[i]->make();
   for (long round = 0; round < rounds; round++) {
-    sum = kind_compute(4, sum, work);
+    sum = compute_in_frames(4, sum, work, kind_step);
     for (size_t i = 0; i < number; i++)
       sum = mix(sum, chosen[i]->use((uint64_t)round));
     progress("kinds", round, rounds, sum);
