@@ -82,7 +82,7 @@ static void read_objects(const struct machine_frame *f, struct frame *frame) {
 }
 
 struct frame *read_frame(const struct machine_frame *f, const struct site *s) {
-  unsigned narrow = s->header & 0xffff, wide = s->header >> 16 & 0xffff;
+  unsigned narrow = s->header.narrow, wide = s->header.wide;
   size_t wide_offset = (8 * narrow + 15) & ~15ul, bytes = wide_offset + 16 * wide;
   struct frame *frame = allocate(sizeof *frame + bytes);
   memset(frame, 0, sizeof *frame);
@@ -97,7 +97,7 @@ struct frame *read_frame(const struct machine_frame *f, const struct site *s) {
   frame->function = s->function;
   frame->record.enter = s->function->resume;
   frame->record.site = s->id;
-  if (f->stopped && !(s->id & 1)) capture_result(f, s->header >> 32, (unsigned char *)frame->record.result);
+  if (f->stopped && !(s->id & 1)) capture_result(f, s->header.result, (unsigned char *)frame->record.result);
   if (!s->in_resume) read_objects(f, frame);
   return frame;
 }

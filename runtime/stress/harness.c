@@ -63,7 +63,7 @@ void transproc_hook(void) {
 
 static unsigned char *saved_code; static volatile int armed; static uint64_t code_low = ~0ul, code_high;
 
-static int may_stop(const struct site *s) { return (s->id & 1) || s->header >> 32 != 0xffffffff; }
+static int may_stop(const struct site *s) { return (s->id & 1) || s->header.result != 0xffffffff; }
 static void arm(int on) {
   for (size_t i = 0; i < site_count; i++)
     if (on) memcpy(saved_code + 4 * i, (void *)sites[i].pc, sizeof breakpoint);

@@ -75,9 +75,10 @@ uint64_t constant_of(const struct site *s, const struct location *l) {
 static struct site make_site(uint64_t pc, uint64_t id, const struct location *l, unsigned n, const uint64_t *constants) {
   struct site s = {.pc = pc, .id = id, .constants = constants};
   if (!(id & 1)) { l += 3; n -= 3; } /* a statepoint's calling convention, flags, number of operands */
-  s.header = constant_of(&s, l);
+  uint64_t header = constant_of(&s, l);
+  memcpy(&s.header, &header, sizeof header);
   s.values = l + 1;
-  unsigned used = 1 + (s.header & 0xffff) + (s.header >> 16 & 0xffff);
+  unsigned used = 1 + s.header.narrow + s.header.wide;
   if (used > n) fail("a list is too short", id);
   if (used < n) { s.objects = l + used; s.objects_count = n - used; }
   return s;
