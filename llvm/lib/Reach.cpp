@@ -66,7 +66,7 @@ Reach::Reach(Module &M, FunctionAnalysisManager &FAM, const SitesOptions &Option
       continue;
     const char *Why = whyPinned(F);
     if (Why) {
-      Pinned.insert(&F);
+      Pinned.insert({&F, Why});
       if (Options.Verbose)
         errs() << "transproc: " << F.getName() << " " << Why << ": not migratable\n";
     }

@@ -206,6 +206,8 @@ PreservedAnalyses SitesPass::run(Module &M, ModuleAnalysisManager &AM) {
     if (!F.isDeclaration() && R.needsSites(F))
       Functions.push_back(&F);
   Tables Out;
+  for (auto [F, Why] : R.pinned())
+    Out.Pinned += (F->getName() + "\t" + Why + "\n").str();
   Counts Total;
   for (Function *F : Functions)
     FunctionSites(*F, FAM, R, Options, Out, Total).run();
@@ -214,7 +216,7 @@ PreservedAnalyses SitesPass::run(Module &M, ModuleAnalysisManager &AM) {
   if (Options.Verbose)
     errs() << "transproc: " << M.getSourceFileName() << ": functions " << Total.Functions << ", calls " << Total.Calls
            << ", points " << Total.Points << ", listed values " << Total.Listed << ", home objects " << Total.Homes
-           << ", stack objects " << Total.Objects << ", not migratable functions " << R.pinned() << "\n";
+           << ", stack objects " << Total.Objects << ", not migratable functions " << R.pinned().size() << "\n";
   if (verifyModule(M, &errs()))
     report_fatal_error("transproc-sites made invalid IR");
   return PreservedAnalyses::none();

@@ -1,4 +1,4 @@
-// Sections .transproc.functions and .transproc.values (docs/format.md, section 3). The link reads and drops them.
+// Sections .transproc.functions, .transproc.values and .transproc.pinned (docs/format.md, section 3); none is loaded.
 #include "transproc/Steps.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/Transforms/Utils/ModuleUtils.h"
@@ -21,7 +21,14 @@ static void emitTable(Module &M, Constant *Contents, StringRef Name, StringRef S
   appendToCompilerUsed(M, {G});
 }
 
+static void emitLines(Module &M, StringRef Lines, StringRef Name, StringRef Section) {
+  if (!Lines.empty())
+    emitTable(M, ConstantDataArray::getString(M.getContext(), Lines, /*AddNull=*/false), Name, Section, Align(1));
+}
+
 void Tables::emit(Module &M) const {
+  emitLines(M, Lines, "__transproc_values", ".transproc.values");
+  emitLines(M, Pinned, "__transproc_pinned", ".transproc.pinned");
   if (Rows.empty())
     return;
   LLVMContext &C = M.getContext();
@@ -33,8 +40,6 @@ void Tables::emit(Module &M) const {
     Entries.push_back(ConstantStruct::get(RowType, {ownAddress(*R.F), R.Resume, ConstantInt::get(Word, R.IdBase)}));
   auto *TableType = ArrayType::get(RowType, Entries.size());
   emitTable(M, ConstantArray::get(TableType, Entries), "__transproc_functions", ".transproc.functions", Align(8));
-  emitTable(M, ConstantDataArray::getString(C, Lines, /*AddNull=*/false), "__transproc_values", ".transproc.values",
-            Align(1));
 }
 
 } // namespace transproc

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import downtime, runtime, size, transforming
+from tests.benchmarks import downtime, latency, runtime, size, software, transforming
 from tests.benchmarks.workloads import NPB_PREFIX, prepare, workloads
 from transproc.cli import common
 from transproc.cli.common import table
@@ -132,11 +132,42 @@ def measure_size(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_software(options: argparse.Namespace, work: Path) -> list[Any]:
+    """The examples' own work."""
+    pairs = options.pairs or (3 if options.quick else 5)
+    chosen = [name for name in software.names() if not options.only or name in options.only]
+    found = [result for name in chosen for result in software.measure(name, pairs=pairs)]
+    rows = [
+        (
+            r.name,
+            f"{r.plain_seconds:.2f} s",
+            f"{r.ratio:.3f}",
+            f"{r.spread[0]:.3f}-{r.spread[1]:.3f}",
+            *(f"{ratio:.2f}" for ratio in (r.memory, r.text, r.file)),
+        )
+        for r in found
+    ]
+    table(rows, ("PROGRAM", "PLAIN", "PASS/PLAIN", "QUARTILES", "MEMORY", "TEXT", "FILE"))
+    print(f"geometric mean {runtime.geometric_mean([r.ratio for r in found]):.3f}")
+    return found
+
+
+def measure_latency(options: argparse.Namespace, work: Path) -> list[Any]:
+    """How long a pause takes."""
+    found = latency.measure(work, rounds=5 if options.quick else 20)
+    rows = [(r.threads, r.state, *(f"{1000 * s:.1f}" for s in (r.median, r.worst))) for r in found]
+    table(rows, ("THREADS", "STATE", "MEDIAN", "WORST"))
+    print("times in ms")
+    return found
+
+
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "runtime": measure_runtime,
     "transform": measure_transform,
     "downtime": measure_downtime,
     "size": measure_size,
+    "software": measure_software,
+    "latency": measure_latency,
 }
 
 

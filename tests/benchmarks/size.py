@@ -43,9 +43,9 @@ def measure(workload: Workload, directory: Path, *, repeats: int) -> Size:
         times = [_compile_seconds(v, workload, directory, repeats) for v in (WITH_PASS, PLAIN, NATIVE)]
     return Size(
         workload.name,
-        _text(pair[0]),
+        text_size(pair[0]),
         _resume(WITH_PASS.build(workload.source, directory)),
-        _text(plain),
+        text_size(plain),
         pair[0].stat().st_size,
         plain.stat().st_size,
         sum(path.stat().st_size for path in pair),
@@ -61,7 +61,7 @@ def _stripped(variant: Variant, workload: Workload, directory: Path, isa: str) -
     return copy
 
 
-def _text(binary: Path) -> int:
+def text_size(binary: Path) -> int:
     """Bytes in executable sections."""
     lines = run(["llvm-size-19", "-A", binary]).stdout.decode().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(".text"))

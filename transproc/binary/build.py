@@ -120,27 +120,20 @@ def _sites(
     elf: Elf, maps: stackmap.StackMaps, functions: Columns, frames: FrameTable, rules: _Rows
 ) -> tuple[Columns, Columns]:
     """The site rows by pc, and the objects (whose slices are entered into `functions`)."""
-    is_point = (maps.id & np.uint64(1)).astype(bool)
-    head = maps.first + np.where(is_point, 0, 3)
-    header = maps.constant_at(head)
-    narrow = (header & np.uint64(0xFFFF)).astype(np.int64)
-    wide = (header >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64)
+    shape = stackmap.shape(maps, elf.path)
     owner, in_resume = _owners(elf, maps, functions)
     if np.any(functions["hash"][owner] != maps.id >> np.uint64(24)):
         raise StackMapError("a site belongs to another function than its address says", path=elf.path)
-    rest = maps.count - np.where(is_point, 0, 3) - 1 - narrow - wide
-    if np.any(rest < 0):
-        raise StackMapError("a list is shorter than its header says", path=elf.path)
-    tails = np.stack([head + 1 + narrow + wide, rest], axis=1)
+    tails = np.stack([shape.tail, shape.rest], axis=1)
     objects = _objects(elf, maps, functions, owner, tails)
     out = np.zeros(len(maps.id), sites.SITE)
     out["pc"], out["function"], out["id"] = maps.pc, owner, maps.id & np.uint64(0xFFFFFF)
-    out["location"], out["narrow"], out["wide"] = head + 1, narrow, wide
-    out["result"] = header >> np.uint64(32)
-    no_stop = ~is_point & (out["result"] == sites.NO_RESULT)
+    out["location"], out["narrow"], out["wide"] = shape.head + 1, shape.narrow, shape.wide
+    out["result"] = shape.result
+    no_stop = ~shape.point & (out["result"] == sites.NO_RESULT)
     out["flags"] = np.where(in_resume, sites.SITE_IN_RESUME, 0) | np.where(no_stop, sites.SITE_NO_STOP, 0)
-    order = np.lexsort((is_point, out["pc"]))
-    out, is_point = out[order], is_point[order]
+    order = np.lexsort((shape.point, out["pc"]))
+    out, is_point = out[order], shape.point[order]
     for i, (pc, point) in enumerate(zip(out["pc"].tolist(), is_point.tolist(), strict=True)):
         # A call may be the last instruction of its function: its frame is the one in force before its return address.
         row = frames.row(pc if point else pc - 1)

@@ -63,6 +63,37 @@ class StackMaps:
         return np.where(rows["kind"] == CONSTANT, small, pooled)
 
 
+@dataclass(frozen=True)
+class Shape:
+    """How each record's locations are divided (docs/format.md, section 3): one entry for each record.
+
+    head: index of the header constant; narrow, wide: numbers of values behind it; result: the result descriptor;
+    tail, rest: index and number of the locations behind the values.
+    """
+
+    point: npt.NDArray[np.bool_]
+    head: npt.NDArray[np.int64]
+    narrow: npt.NDArray[np.int64]
+    wide: npt.NDArray[np.int64]
+    result: npt.NDArray[np.uint64]
+    tail: npt.NDArray[np.int64]
+    rest: npt.NDArray[np.int64]
+
+
+def shape(maps: StackMaps, path: Path | None = None) -> Shape:
+    """Reads the header of every record. Raises `StackMapError` for a list that is shorter than its header says."""
+    point = (maps.id & np.uint64(1)).astype(bool)
+    leading = np.where(point, 0, 3)  # a statepoint's calling convention, flags, number of operands
+    head = maps.first + leading
+    header = maps.constant_at(head)
+    narrow = (header & np.uint64(0xFFFF)).astype(np.int64)
+    wide = (header >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64)
+    rest = maps.count - leading - 1 - narrow - wide
+    if np.any(rest < 0):
+        raise StackMapError("a list is shorter than its header says", path=path)
+    return Shape(point, head, narrow, wide, header >> np.uint64(32), head + 1 + narrow + wide, rest)
+
+
 def parse(section: memoryview | bytes, path: Path | None = None) -> StackMaps:
     """Reads a whole section; `path` only names the file in errors."""
     data = bytes(section)

@@ -1,4 +1,4 @@
-"""`transproc check`: whether a program's two binaries agree."""
+"""`transproc check`: whether the two halves of a program, an object or a library agree."""
 
 from __future__ import annotations
 
@@ -8,38 +8,56 @@ from typing import Annotated
 
 import typer
 
-from transproc.binary.pair import check as compare
+from transproc.binary import compare
+from transproc.binary.compare import PairReport
 from transproc.cli import common
+from transproc.toolchain import objects
+from transproc.toolchain.objects import ObjectReport
+from transproc.toolchain.sysroot import toolchain
 
 
 def check(
-    program: Annotated[
-        Path, typer.Argument(metavar="PROG", help="As transproc-cc wrote it.", show_default=False)
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A program, object or archive, as transproc-cc wrote it.", show_default=False
+        ),
     ],
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Compares a program's two binaries: addresses, functions, sites and live values must be the same.
+    """Compares the halves of a program, object or archive: functions, sites and live values must be the same.
 
-    Exits with 1 if they disagree.
+    Of a program also the addresses; of an object also that no call without a site can reach one. Lists the functions during
+    which a thread cannot be migrated, and why. Exits with 1 if the halves disagree.
 
     \b
-    Example:
+    Examples:
       transproc check ./nbody
+      transproc check libphysics.a
     """
-    report = compare(program)
+    report = _report(file)
     if as_json:
         common.show_json({**dataclasses.asdict(report), "agrees": report.agrees})
     else:
-        rows = [
-            (key.replace("_", " "), value)
-            for key, value in dataclasses.asdict(report).items()
-            if isinstance(value, int)
-        ]
-        common.table(rows, (report.program, "agrees" if report.agrees else "DISAGREES"))
-        for problem in report.problems:
-            typer.echo(problem)
+        _show(str(file), report)
     if not report.agrees:
         raise typer.Exit(1)
+
+
+def _report(file: Path) -> PairReport | ObjectReport:
+    if objects.is_object(file):
+        return objects.check(file, toolchain().leaf_list.read_text().split())
+    return compare.check(file)
+
+
+def _show(name: str, report: PairReport | ObjectReport) -> None:
+    found = dataclasses.asdict(report)
+    rows = [(key.replace("_", " "), value) for key, value in found.items() if isinstance(value, int)]
+    common.table(rows, (name, "agrees" if report.agrees else "DISAGREES"))
+    for function, why in report.not_migratable.items():
+        typer.echo(f"not migratable while it runs: {function} {why}")
+    for problem in report.problems:
+        typer.echo(problem)
 
 
 app = common.application(check)

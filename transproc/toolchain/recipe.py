@@ -5,7 +5,7 @@ A recipe is `examples/NAME/recipe.toml`:
     source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive
     suite = "bookworm"              # Debian's release that has it, if not trixie
     with = ["zlib"]                 # further source packages, in directories of these names in the tree
-    build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, and MAKEFLAGS for all cores
+    build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, MAKEFLAGS for all cores, EXAMPLE
 
     [[scenario]]
     name = "compress"
@@ -18,6 +18,11 @@ A recipe is `examples/NAME/recipe.toml`:
     [[scenario]]
     name = "load"                   # of a server, which never ends by itself
     drive = "$PYTHON $EXAMPLE/a.py" # shell that starts, migrates and judges it: `$NODES`, `$HOPS`, `$SEED` say how
+
+    [[benchmark]]                   # for `scripts/bench software`
+    program = "bzip2"               # whose size is measured
+    prepare = "cp $SOURCE/*.c ."
+    run = "$SOURCE/bzip2 -k bzip2.c"  # shell whose processes' CPU time is measured
 
 `$SOURCE` is the tree in which `build` ran, `$EXAMPLE` the recipe's directory. Only source and build, and a scenario's
 name and run or drive, must be given; `env` is a table of variables.
@@ -66,6 +71,15 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """Work for a program in which it spends some seconds."""
+
+    program: str
+    run: str
+    prepare: str = "true"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A program of others: where it comes from, how it is compiled, what it is to do."""
 
@@ -75,6 +89,7 @@ class Recipe:
     scenarios: tuple[Scenario, ...]
     libraries: tuple[str, ...] = ()
     suite: str = debian.SUITE
+    benchmarks: tuple[Benchmark, ...] = ()
 
     def environment(self, tree: Path) -> dict[str, str]:
         """What the scripts of its scenarios find."""
@@ -100,7 +115,9 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
         scenarios = tuple(Scenario(**entry) for entry in table.pop("scenario"))
         if wrong := [scenario.name for scenario in scenarios if bool(scenario.run) == bool(scenario.drive)]:
             raise TransprocError(f"{path}: scenario {wrong[0]}: expected either run or drive")
-        return Recipe(name, scenarios=scenarios, libraries=tuple(table.pop("with", ())), **table)
+        benchmarks = tuple(Benchmark(**entry) for entry in table.pop("benchmark", ()))
+        libraries = tuple(table.pop("with", ()))
+        return Recipe(name, scenarios=scenarios, benchmarks=benchmarks, libraries=libraries, **table)
     except KeyError as error:
         raise TransprocError(f"{path}: has no {error}") from error
     except TypeError as error:
@@ -113,7 +130,9 @@ def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
         place: debian.source(package, recipe.suite)
         for place, package in ((".", recipe.source), *((name, name) for name in recipe.libraries))
     }
-    key = digest([], recipe.build, compiler, *map(str, sources.values()), str(toolchain().root))
+    beside = EXAMPLES / recipe.name
+    used = sorted(path for path in beside.iterdir() if path.name in recipe.build) if beside.is_dir() else []
+    key = digest(used, recipe.build, compiler, *map(str, sources.values()), str(toolchain().root))
     tree = home() / "examples" / f"{recipe.name}-{key}"
     if not tree.is_dir():
         publish(tree, lambda work: _build(recipe, sources, compiler, work))
@@ -122,15 +141,14 @@ def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
 
 def _build(recipe: Recipe, sources: Mapping[str, Path], compiler: str, work: Path) -> None:
     with log.step(f"compile {recipe.name}"):
-        for (
-            place,
-            source,
-        ) in sources.items():  # with its times: what is generated stays newer than what it is made of
+        for place, source in sources.items():
+            # With its times: what is generated stays newer than what it is made of.
             shutil.copytree(source, work / place, symlinks=True, dirs_exist_ok=True)
         environment = {
             "CC": compiler,
             "AR": "ar",
             "RANLIB": "ranlib",
+            "EXAMPLE": str(EXAMPLES / recipe.name),
             "MAKEFLAGS": f"-j{os.cpu_count() or 1}",
         }
         shell(recipe.build, work, environment)

@@ -3,6 +3,7 @@
 #define TRANSPROC_REACH_H
 
 #include "transproc/Passes.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/Module.h"
 
@@ -16,7 +17,8 @@ public:
   bool mayReach(const llvm::CallBase &Call) const;
   // Does the function get sites? Pinned functions do not, though they reach points.
   bool needsSites(const llvm::Function &F) const { return Reaching.contains(&F) && !Pinned.contains(&F); }
-  unsigned pinned() const { return Pinned.size(); }
+  // Functions whose frames cannot be migrated, each with the reason.
+  const llvm::MapVector<const llvm::Function *, const char *> &pinned() const { return Pinned; }
 
 private:
   bool isLeaf(const llvm::Function &F) const { return Leaves.contains(F.getName()); }
@@ -25,7 +27,8 @@ private:
   void close(llvm::Module &M);
 
   llvm::StringSet<> Leaves;
-  llvm::SmallPtrSet<const llvm::Function *, 32> Reaching, Pinned;
+  llvm::SmallPtrSet<const llvm::Function *, 32> Reaching;
+  llvm::MapVector<const llvm::Function *, const char *> Pinned;
 };
 
 // Why F cannot be migrated while one of its frames is on a stack; null if it can.

@@ -47,14 +47,14 @@ void convertToStatepoints(llvm::Function &F);
 llvm::Function *makeResumeEntry(llvm::Function &F, llvm::ArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects,
                                 unsigned PromoteLimit);
 
-// Rows of .transproc.functions and lines of .transproc.values.
+// Rows of .transproc.functions, lines of .transproc.values and .transproc.pinned.
 struct Tables {
   struct Row {
     llvm::Function *F, *Resume;
     uint64_t IdBase;
   };
   llvm::SmallVector<Row, 0> Rows;
-  std::string Lines;
+  std::string Lines, Pinned;
   void emit(llvm::Module &M) const;
 };
 

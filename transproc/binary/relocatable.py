@@ -1,0 +1,113 @@
+"""Relocatable objects, as the checks of one see them: sections, symbols and relocations as numpy tables.
+
+ELF64, little-endian (System V gABI, chapter 4, "Relocation"). Relocation types: x86-64 psABI, table 4.9; ELF for the Arm
+64-bit Architecture, section 5.7.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from transproc.binary.elf import SYMBOL
+from transproc.errors import BinaryError
+
+SECTION = np.dtype(
+    [
+        ("name", "<u4"),
+        ("type", "<u4"),
+        ("flags", "<u8"),
+        ("addr", "<u8"),
+        ("offset", "<u8"),
+        ("size", "<u8"),
+        ("link", "<u4"),
+        ("info", "<u4"),
+        ("align", "<u8"),
+        ("entry", "<u8"),
+    ]
+)
+RELOCATION = np.dtype([("offset", "<u8"), ("type", "<u4"), ("symbol", "<u4"), ("addend", "<i8")])
+"""Elf64_Rela; r_info split into its halves."""
+_SYMTAB, _RELA = 2, 4
+_EXECUTABLE = 4
+_STT_SECTION = 3
+
+Place = tuple[int, int]
+"""A section's index, and an offset in it. Undefined symbols: (0, index of the symbol)."""
+
+
+class Relocatable:
+    """One half of a dual object. Raises `BinaryError` where tables lie outside the file."""
+
+    def __init__(self, data: bytes, what: str) -> None:
+        self.data, self.what = data, what
+        try:
+            start, count, names = (
+                int.from_bytes(data[at : at + size], "little") for at, size in ((40, 8), (60, 2), (62, 2))
+            )
+            self.sections = np.frombuffer(data, SECTION, count, start)
+            strings = self.contents(names)
+            self.names = [_text(strings, int(at)) for at in self.sections["name"]]
+            (table,) = np.flatnonzero(self.sections["type"] == _SYMTAB).tolist()
+            self.symbols = np.frombuffer(self.contents(table), SYMBOL)
+            self._strings = self.contents(int(self.sections["link"][table]))
+        except (ValueError, IndexError) as error:
+            raise BinaryError(f"is damaged: {error}", path=what) from error
+
+    def contents(self, index: int) -> bytes:
+        """A section's bytes."""
+        header = self.sections[index]
+        start, size = int(header["offset"]), int(header["size"])
+        if start + size > len(self.data):
+            raise BinaryError(f"section {index} ends beyond the file", path=self.what)
+        return self.data[start : start + size]
+
+    def find(self, name: str) -> int | None:
+        """The index of the first section of a name."""
+        return self.names.index(name) if name in self.names else None
+
+    def relocations(self, section: int) -> npt.NDArray[np.void]:
+        """Those of one section, by offset."""
+        found = np.flatnonzero((self.sections["type"] == _RELA) & (self.sections["info"] == section))
+        if not len(found):
+            return np.empty(0, RELOCATION)
+        rows = np.frombuffer(self.contents(int(found[0])), RELOCATION)
+        return rows[np.argsort(rows["offset"], kind="stable")]
+
+    def text_sections(self) -> list[int]:
+        """Sections of instructions."""
+        return [int(i) for i in np.flatnonzero(self.sections["flags"] & _EXECUTABLE)]
+
+    def symbol_name(self, index: int) -> str:
+        """A symbol's name; a section's symbol has none."""
+        return _text(self._strings, int(self.symbols["name"][index]))
+
+    def target(self, relocation: np.void, bias: int = 0) -> Place:
+        """The place that a relocation refers to. `bias`: what the instruction adds to its addend."""
+        symbol = int(relocation["symbol"])
+        section, value = int(self.symbols["section"][symbol]), int(self.symbols["value"][symbol])
+        return (section, value + int(relocation["addend"]) + bias) if section else (0, symbol)
+
+    def name_of(self, place: Place) -> str:
+        """A function's name by its place."""
+        if place[0] == 0:
+            return self.symbol_name(place[1])
+        return self.functions.get(place, (f"{self.names[place[0]]}+{place[1]:#x}", 0))[0]
+
+    @cached_property
+    def functions(self) -> dict[Place, tuple[str, int]]:
+        """Name and size of every symbol in a section of instructions, by its place."""
+        text = set(self.text_sections())
+        out: dict[Place, tuple[str, int]] = {}
+        for index in np.flatnonzero(self.symbols["info"] & 15 != _STT_SECTION).tolist():
+            row = self.symbols[index]
+            if int(row["section"]) in text and int(row["size"]):
+                place = (int(row["section"]), int(row["value"]))
+                out.setdefault(place, (self.symbol_name(index), int(row["size"])))
+        return out
+
+
+def _text(strings: bytes, at: int) -> str:
+    return strings[at : strings.index(b"\0", at)].decode(errors="replace")

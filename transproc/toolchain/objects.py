@@ -1,0 +1,231 @@
+"""What must hold for every object that transproc-cc makes, proved from its code and its tables.
+
+1. Both halves have the same functions with sites, the same sites, and at each the same numbers of 8- and 16-byte values, the
+   same result, and stack objects of the same sizes.
+2. In each half, all records of a site agree, and belong to the function that their id names.
+3. A call without a site is of a function that cannot reach a site: one of the C library's leaves, or one of this object
+   that has no sites itself (for whose calls the same holds). So there is no frame without a site below one with a site.
+   Exempt are the functions that the compiler reports as not migratable, and the runtime's own, which end what they are called for
+   before a stack is read.
+
+That no value is live across a site and listed nowhere needs no check here: the resume entry, made of the same lists, defines
+every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.cpp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from transproc.binary import stackmap
+from transproc.binary.pinned import parse as parse_pinned
+from transproc.binary.relocatable import Place, Relocatable
+from transproc.errors import StackMapError, TransprocError
+from transproc.toolchain import archive, dual
+
+_CALL26, _PC32, _PLT32 = 283, 2, 4
+_CALL_OPCODE = 0xE8
+_RUNTIME = "__transproc_"
+_BL, _BL_MASK = 0x94000000, 0xFC000000
+_MAP_HEADER, _MAP_ROW, _TABLE_ROW = 16, 24, 24
+
+Lists = dict[tuple[str, int], tuple[int, int, int]]
+"""(function, id's low bits) → (narrow, wide, result)."""
+
+
+@dataclass
+class ObjectReport:
+    """What the checks found in one object or archive."""
+
+    file: str
+    members: int = 0
+    functions: int = 0
+    sites: int = 0
+    live_values: int = 0
+    calls_without_site: int = 0
+    not_migratable: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """No problem was found."""
+        return not self.problems
+
+
+@dataclass
+class _Half:
+    """One half's tables, by function name."""
+
+    object: Relocatable
+    rows: dict[Place, str]
+    """Functions with sites, and their resume entries, each with the function's name."""
+    lists: Lists
+    objects: dict[str, tuple[int, ...]]
+    returns: set[Place]
+    pinned: dict[str, str]
+
+
+def check(path: Path, leaves: Iterable[str]) -> ObjectReport:
+    """Checks an object or an archive of objects; `leaves`: functions of other files that cannot reach a site."""
+    report = ObjectReport(str(path))
+    known = set(leaves)
+    for name, data in _members(path):
+        report.members += 1
+        try:
+            _check(report, data, name, known)
+        except TransprocError as error:
+            report.problems.append(error.message)
+    return report
+
+
+def is_object(path: Path) -> bool:
+    """Whether a file is an object or an archive, and not a program."""
+    try:
+        head = path.open("rb").read(20)
+    except OSError:
+        return False
+    return head.startswith((archive.MAGIC, archive.THIN)) or (
+        head[:4] == b"\x7fELF" and head[16:18] == b"\1\0"
+    )
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    data = path.read_bytes()
+    if not data.startswith((archive.MAGIC, archive.THIN)):
+        yield str(path), data
+        return
+    for member in archive.read(path):
+        yield f"{path}({member.name})", member.read()
+
+
+def _check(report: ObjectReport, data: bytes, what: str, leaves: set[str]) -> None:
+    x86_64, aarch64 = dual.split(data, what)
+    halves = {"x86_64": _half(x86_64, what), "aarch64": _half(aarch64, f"{what}, aarch64")}
+    first, second = halves.values()
+    report.functions += len(set(first.rows.values()))
+    report.sites += len(first.lists)
+    report.live_values += sum(narrow + wide for narrow, wide, _ in first.lists.values())
+    report.not_migratable |= first.pinned
+    _compare(report, what, first, second)
+    for isa, half in halves.items():
+        for place, callee in _calls(half.object, isa):
+            if place not in half.returns:
+                report.calls_without_site += 1
+                _check_call(report, half, place, callee, leaves)
+
+
+def _compare(report: ObjectReport, what: str, first: _Half, second: _Half) -> None:
+    ours, theirs = set(first.rows.values()), set(second.rows.values())
+    report.problems += [f"{what}: {name} has sites in one half only" for name in sorted(ours ^ theirs)]
+    for key in sorted(first.lists.keys() & second.lists.keys()):
+        if first.lists[key] != second.lists[key]:
+            report.problems.append(
+                f"{what}: {key[0]}, site {key[1]:#x}: {first.lists[key]} in x86_64, {second.lists[key]} in aarch64"
+            )
+    for name in sorted(first.objects.keys() | second.objects.keys()):
+        if first.objects.get(name) != second.objects.get(name):
+            report.problems.append(f"{what}: {name}: stack objects differ")
+    if first.pinned != second.pinned:
+        report.problems.append(f"{what}: functions that are not migratable differ")
+
+
+def _half(data: bytes, what: str) -> _Half:
+    """Reads the tables of one half. Raises `StackMapError` where they contradict each other."""
+    elf = Relocatable(data, what)
+    rows: dict[Place, str] = {}
+    hashes: dict[str, int] = {}
+    table = elf.find(".transproc.functions")
+    if table is not None:
+        ids = np.frombuffer(elf.contents(table), "<u8").reshape(-1, 3)[:, 2] >> np.uint64(24)
+        for relocation in elf.relocations(table):
+            row, column = divmod(int(relocation["offset"]), _TABLE_ROW)
+            place = elf.target(relocation)
+            if column == 0:
+                name = rows[place] = elf.name_of(place)
+                hashes[name] = int(ids[row])
+            else:
+                rows[place] = name
+    lists, objects, returns = _lists(elf, rows, hashes)
+    pinned = elf.find(".transproc.pinned")
+    return _Half(
+        elf, rows, lists, objects, returns, parse_pinned(b"" if pinned is None else elf.contents(pinned))
+    )
+
+
+def _lists(
+    elf: Relocatable, rows: dict[Place, str], hashes: dict[str, int]
+) -> tuple[Lists, dict[str, tuple[int, ...]], set[Place]]:
+    """The stack map by function and site, sizes of each function's stack objects, and all sites' places."""
+    section = elf.find(".llvm_stackmaps")
+    if section is None:
+        return {}, {}, set()
+    data = bytearray(elf.contents(section))
+    places = [elf.target(r) for r in elf.relocations(section)]
+    for row in range(len(places)):  # an index in place of the address, which is not known yet
+        at = _MAP_HEADER + _MAP_ROW * row
+        data[at : at + 8] = (row << 40).to_bytes(8, "little")
+    maps = stackmap.parse(bytes(data), Path(elf.what))
+    shape = stackmap.shape(maps)
+    lists: Lists = {}
+    objects: dict[str, tuple[int, ...]] = {}
+    returns: set[Place] = set()
+    columns = (maps.id, maps.pc, shape.narrow, shape.wide, shape.result, shape.tail, shape.rest)
+    for site, pc, narrow, wide, result, tail, rest in zip(*(c.tolist() for c in columns), strict=True):
+        place = places[pc >> 40]
+        name = rows.get(place)
+        if name is None or hashes[name] != site >> 24:
+            raise StackMapError(
+                f"site {site:#x} belongs to another function than its address says", path=Path(elf.what)
+            )
+        key, found = (name, site & 0xFFFFFF), (narrow, wide, result)
+        if lists.setdefault(key, found) != found:
+            raise StackMapError(f"{name}: records of site {key[1]:#x} differ", path=Path(elf.what))
+        if rest:
+            objects[name] = tuple(maps.constant_at(np.arange(tail + 2, tail + rest, 2)).tolist())
+        returns.add((place[0], place[1] + (pc & (1 << 40) - 1)))
+    return lists, objects, returns
+
+
+def _calls(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
+    """(return address, callee) of every direct call, as far as each ISA's encoding shows it.
+
+    aarch64: all `bl`. x86_64: those with a relocation, so all of other sections; instructions are not decoded.
+    """
+    for section in elf.text_sections():
+        relocations = elf.relocations(section)
+        code = elf.contents(section)
+        if isa == "x86_64":
+            for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
+                at = int(row["offset"])
+                if at and code[at - 1] == _CALL_OPCODE:
+                    yield (section, at + 4), elf.target(row, bias=4)
+            continue
+        targets = {int(r["offset"]): elf.target(r) for r in relocations[relocations["type"] == _CALL26]}
+        words = np.frombuffer(code[: len(code) & -4], "<u4")
+        for index in np.flatnonzero((words & _BL_MASK) == _BL).tolist():
+            at = 4 * index
+            distance = (int(words[index]) & ~_BL_MASK) << 2
+            near = (section, at + (distance ^ 1 << 27) - (1 << 27))
+            yield (section, at + 4), targets.get(at, near)
+
+
+def _check_call(report: ObjectReport, half: _Half, place: Place, callee: Place, leaves: set[str]) -> None:
+    elf = half.object
+    name = elf.name_of(callee)
+    harmless = name in leaves or (callee in elf.functions and callee not in half.rows)
+    caller = _owner(elf, place)
+    if not harmless and caller not in half.pinned and not caller.startswith(_RUNTIME):
+        report.problems.append(
+            f"{elf.what}: {caller} calls {name}, which may reach a site, but has no site there"
+        )
+
+
+def _owner(elf: Relocatable, place: Place) -> str:
+    """The name of the function that ends with, or holds, a return address."""
+    for (section, start), (name, size) in elf.functions.items():
+        if section == place[0] and start < place[1] <= start + size:
+            return name
+    return elf.name_of(place)
