@@ -3,9 +3,14 @@
 //
 // Listed values are demoted to slots (allocas) in the clone, the continuations store the record's values there, and mem2reg
 // then builds the phis. Stack objects stay where the original frame had them: their addresses come from the record.
+//
+// For debuggers, a variable in a stack object is found by that address, and one that only ever had one listed value by that
+// value's slot, of which mem2reg makes locations.
 #include "transproc/Carriers.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/BinaryFormat/Dwarf.h"
+#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/InstIterator.h"
@@ -26,6 +31,7 @@ public:
 
   Function *build(unsigned PromoteLimit) {
     Clone = CloneFunction(&F, Map);
+    noteVariables();
     createEntry();
     takeFreshStackTokens();
     splitContinuations();
@@ -53,6 +59,41 @@ private:
     auto *Slot = new AllocaInst(T, 0, "", Entry->begin());
     Slots.push_back(Slot);
     return Slot;
+  }
+
+  // The values that each variable has in F; null if one is not a plain value.
+  void noteVariables() {
+    for (Instruction &I : instructions(*Clone))
+      for (DbgVariableRecord &D : filterDbgVars(I.getDbgRecordRange())) {
+        if (!D.isDbgValue() || D.isKillLocation())
+          continue;
+        DebugVariable Variable(&D);
+        bool Plain = D.getNumVariableLocationOps() == 1 && !D.getExpression()->getNumElements();
+        Value *V = Plain ? D.getVariableLocationOp(0) : nullptr;
+        auto [It, New] = ValueOf.insert({Variable, V});
+        if (!New && It->second != V)
+          It->second = nullptr;
+        if (V)
+          Described[V].push_back(&D);
+      }
+  }
+
+  // Records wait for the entry's terminator: they can only stand before an instruction.
+  void describeObject(const DbgVariableRecord &Declare, Value *Address) {
+    auto *Expression = DIExpression::append(Declare.getExpression(), dwarf::DW_OP_deref);
+    Waiting.push_back(new DbgVariableRecord(ValueAsMetadata::get(Address), Declare.getVariable(), Expression,
+                                            Declare.getDebugLoc().get()));
+  }
+
+  void describeSlot(Value *V, AllocaInst *Slot) {
+    for (DbgVariableRecord *D : Described.lookup(V)) {
+      DebugVariable Variable(D);
+      if (ValueOf.lookup(Variable) != V)
+        continue;
+      ValueOf[Variable] = nullptr; // once
+      Waiting.push_back(new DbgVariableRecord(ValueAsMetadata::get(Slot), D->getVariable(), D->getExpression(),
+                                              D->getDebugLoc().get(), DbgVariableRecord::LocationType::Declare));
+    }
   }
 
   void createEntry() {
@@ -136,6 +177,8 @@ private:
         if (auto *C = dyn_cast<IntrinsicInst>(U); C && C->isLifetimeStartOrEnd())
           C->eraseFromParent();
       LoadInst *Address = objectAddress(Array, I);
+      for (DbgVariableRecord *Declare : findDVRDeclares(Own))
+        describeObject(*Declare, Address);
       Addresses[Objects[I]] = Address;
       Own->replaceAllUsesWith(Address);
       Own->eraseFromParent();
@@ -158,6 +201,7 @@ private:
     if (Slot)
       return;
     Slot = newSlot(V->getType());
+    describeSlot(V, Slot);
     SmallVector<Use *, 16> Uses;
     for (Use &U : V->uses())
       Uses.push_back(&U);
@@ -183,6 +227,8 @@ private:
     B.SetInsertPoint(Entry);
     Value *Id = B.CreateAlignedLoad(B.getInt64Ty(), field(RecordSite), Align(8));
     SwitchInst *Switch = B.CreateSwitch(B.CreateAnd(Id, IdMask), Bad, Sites.size());
+    for (DbgVariableRecord *D : Waiting)
+      Entry->insertDbgRecordBefore(D, Switch->getIterator());
     B.SetInsertPoint(Bad);
     B.CreateIntrinsic(Intrinsic::trap, {}, {});
     B.CreateUnreachable();
@@ -259,6 +305,9 @@ private:
   SmallVector<AllocaInst *, 32> Slots;
   DenseMap<Value *, AllocaInst *> SlotOf;
   DenseMap<Value *, AllocaInst *> Tokens;      // llvm.stacksave: slot with the token to restore
+  DenseMap<DebugVariable, Value *> ValueOf;
+  DenseMap<Value *, SmallVector<DbgVariableRecord *, 1>> Described;
+  SmallVector<DbgVariableRecord *, 16> Waiting;
   DenseMap<AllocaInst *, LoadInst *> Addresses; // object of F: its address in the clone
 };
 

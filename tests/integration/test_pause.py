@@ -42,7 +42,7 @@ class Bench:
         streams = {"stdout": f"{state}/out"}
         return self.tool.start(Launch([f"{DIRECTORY}/target", mode], state, state, streams)), state
 
-    def end(self, state: str, seconds: float = 120) -> str:
+    def end(self, state: str, seconds: float = 300) -> str:
         until = time.monotonic() + seconds
         while not self.node.exists(f"{state}/exit"):
             assert time.monotonic() < until

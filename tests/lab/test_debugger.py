@@ -1,0 +1,61 @@
+"""A program that has come from the other ISA can be debugged: frames that were moved have their variables."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.toolchain.test_debugger import SOURCE, gdb
+from transproc.cluster.job import Job, JobStore
+from transproc.cluster.local import LocalNode
+from transproc.cluster.migration import Migration
+from transproc.cluster.node import SshNode
+from transproc.cluster.place import Place
+from transproc.cluster.start import Program, start
+from transproc.lab.rootfs import host_criu
+from transproc.run import run
+from transproc.transform.pipeline import carry
+
+pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
+
+
+RETURN = next(n for n, line in enumerate(SOURCE.read_text().splitlines(), 1) if "return mine + below" in line)
+
+VARIABLES = ("info locals", "p mine", "p below", "p weight")
+"""Of the frame of depth 1, in memory and, optimised, in registers."""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="comes from arm to this machine")
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+def test_moved_frames(level: str, nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    program = tmp_path / "frames"
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-g", level, "-o", program, SOURCE])
+    store, job = JobStore(tmp_path / "jobs"), Job(f"debugged{level.lower()}", "local", ["frames", "200"])
+    here, there = Place(LocalNode(), job, criu_command=host_criu), Place(nodes["arm"], job)
+    start(store, here, Program([str(program), "200"]))
+    while b"here" not in here.read("stdout"):
+        time.sleep(0.1)
+    Migration(store, job, here, there, transform=carry).run()
+    Migration(store, job, there, here, transform=carry).run()
+    try:
+        go = f"shell touch {here.data}/work/go"
+        shown = gdb(
+            f"file {program}.x86_64",
+            f"attach {job.pid}",
+            f"tbreak frames.c:{RETURN}",
+            go,
+            "continue",
+            "bt",
+            *VARIABLES,
+        )
+    finally:
+        here.kill(job.pid)
+    assert re.search(r"#0 +depth_sum .*frames\.c:", shown)
+    assert '"d1' in shown
+    assert re.findall(r"\$[123] = .*", shown) == ["$1 = 206", "$2 = 5", "$3 = 202"]
