@@ -55,11 +55,13 @@ class PauseRequest:
 
 @dataclass(frozen=True)
 class Room:
-    """What a node offers: bytes that are free where jobs are kept, bytes of available memory, and the size of its pages."""
+    """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, and the
+    capabilities (a mask) that CRIU has there."""
 
     free: int
     memory: int
     page: int
+    capabilities: int
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,8 @@ def _room(facts: Mapping[str, str]) -> Room:
     def kilobytes(name: str, usual: int) -> int:
         return int(facts.get(name) or usual) * 1024
 
-    return Room(kilobytes("free", 1 << 40), kilobytes("memory", 1 << 40), kilobytes("page", 4))
+    capabilities = int(facts.get("capabilities") or "f" * 16, 16)
+    return Room(kilobytes("free", 1 << 40), kilobytes("memory", 1 << 40), kilobytes("page", 4), capabilities)
 
 
 def _liveness(state: str) -> Liveness:

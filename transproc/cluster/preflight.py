@@ -11,6 +11,7 @@ from transproc.cluster.transfer import human
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.isa import by_name
 from transproc.process import inspect
+from transproc.process.capabilities import names
 from transproc.process.criu import Options
 from transproc.process.inspect import View
 from transproc.process.pause import ProcessState
@@ -34,6 +35,7 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     )
     if found:
         raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)
+    _check_capabilities(views, target)
     _check_ids(target, processes)
     _check_files(views, target)
     _check_room(views, rooms)
@@ -59,6 +61,16 @@ def _check_compiled(job: Job, processes: Sequence[ProcessState]) -> None:
                 f"process {process.pid} of job {job.name} executes a program that was not linked by transproc-cc",
                 hint="compile the program, and what it executes, with transproc-cc",
             )
+
+
+def _check_capabilities(views: Sequence[View], target: Place) -> None:
+    """CRIU gives each thread its own again, and can give none that it lacks itself."""
+    lacking = [names(view.capabilities & ~target.room.capabilities) for view in views]
+    if missing := sorted({name for found in lacking for name in found}):
+        raise TransprocError(
+            f"node {target.node.name}: cannot give the program what it has: {', '.join(missing)}",
+            hint="give transproc these capabilities there, or start the program without (setpriv --bounding-set, --inh-caps)",
+        )
 
 
 def _check_ids(target: Place, processes: Sequence[ProcessState]) -> None:

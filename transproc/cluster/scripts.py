@@ -48,6 +48,7 @@ mkdir -p "$1"
 echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
 sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/memory=\\1/p' /proc/meminfo
 echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
+sed -n 's/^CapPrm:[^0-9a-f]*/capabilities=/p' /proc/self/status
 """
 
 TAKEN = 'for t; do [ ! -e "/proc/$t" ] || echo "$t"; done'

@@ -75,14 +75,16 @@ class Descriptor:
 class View:
     """One process.
 
-    `seccomp`: mode by thread; `memory`: bytes of private memory, which an image holds; `connected`: inodes of TCP sockets with a
-    peer, of the whole network namespace; `masters`: numbers of the terminals whose controlling ends it has opened.
+    `seccomp`: mode by thread; `capabilities`: those that some thread has or may inherit, as a mask; `memory`: bytes of
+    private memory, which an image holds; `connected`: inodes of TCP sockets with a peer, of the whole network namespace;
+    `masters`: numbers of the terminals whose controlling ends it has opened.
     """
 
     pid: int
     executable: str = ""
     directory: str = ""
     seccomp: dict[int, int] = field(default_factory=dict)
+    capabilities: int = 0
     memory: int = 0
     mappings: list[tuple[int, int, str]] = field(default_factory=list)
     descriptors: list[Descriptor] = field(default_factory=list)
@@ -210,6 +212,8 @@ def _read_status(view: View, lines: list[str]) -> None:
             tid = int(value)
         elif key == "Seccomp":
             view.seccomp[tid] = int(value)
+        elif key in ("CapPrm", "CapInh"):
+            view.capabilities |= int(value, 16)
         elif key == "RssAnon":
             view.memory = int(value.split()[0]) * 1024
 

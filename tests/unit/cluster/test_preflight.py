@@ -88,3 +88,9 @@ def test_a_file_of_another_size(world: World) -> None:  # noqa: F811
 
 def node(world: World, name: str) -> FakeNode:  # noqa: F811
     return {"x86": world.x86, "arm": world.arm}[name]
+
+
+def test_capabilities_that_the_target_lacks(world: World) -> None:  # noqa: F811
+    world.arm.capabilities = 0x1FFFEFFFFFF
+    world.x86.proc = ["== status", "CapInh:\t0000000000000000", "CapPrm:\t000001ffffffffff"]
+    assert "node arm: cannot give the program what it has: cap_sys_resource;" in refused(world, 1).message
