@@ -2,6 +2,7 @@
 #include "harness.h"
 #include <setjmp.h>
 
+/* Functions without sites keep plain calls, which the stress builder renames to stress_setjmp, …: their buffers have no mark. */
 enum { MARK = 200, SITE = 208, KEY = 216, SAVES_MASK = 224 };
 uint64_t transproc_stress_epoch; /* migrations so far */
 
@@ -12,7 +13,10 @@ __asm__(".text\n"
         "mov (%rsi), %rdx\n add transproc_stress_epoch(%rip), %rdx\n mov %rdx, 216(%rdi)\n jmp _setjmp\n"
         ".globl __transproc_sigsetjmp\n__transproc_sigsetjmp:\n"
         "mov %rdx, 200(%rdi)\n mov %rcx, 208(%rdi)\n mov (%rdx), %rdx\n add transproc_stress_epoch(%rip), %rdx\n"
-        "mov %rdx, 216(%rdi)\n mov %esi, %edx\n mov %rdx, 224(%rdi)\n jmp __sigsetjmp\n");
+        "mov %rdx, 216(%rdi)\n mov %esi, %edx\n mov %rdx, 224(%rdi)\n jmp __sigsetjmp\n"
+        ".globl stress_setjmp, stress__setjmp, stress_sigsetjmp\nstress_setjmp:\nstress__setjmp:\n"
+        "movq $0, 200(%rdi)\n jmp _setjmp\n"
+        "stress_sigsetjmp:\n movq $0, 200(%rdi)\n jmp __sigsetjmp\n");
 #elif defined(__aarch64__)
 __asm__(".text\n"
         ".globl __transproc_setjmp\n__transproc_setjmp:\n"
@@ -22,7 +26,10 @@ __asm__(".text\n"
         ".globl __transproc_sigsetjmp\n__transproc_sigsetjmp:\n"
         "stp x2, x3, [x0, #200]\n ldr x2, [x2]\n"
         "adrp x3, transproc_stress_epoch\n ldr x3, [x3, :lo12:transproc_stress_epoch]\n"
-        "add x2, x2, x3\n str x2, [x0, #216]\n mov w2, w1\n str x2, [x0, #224]\n b __sigsetjmp\n");
+        "add x2, x2, x3\n str x2, [x0, #216]\n mov w2, w1\n str x2, [x0, #224]\n b __sigsetjmp\n"
+        ".globl stress_setjmp, stress__setjmp, stress_sigsetjmp\nstress_setjmp:\nstress__setjmp:\n"
+        "str xzr, [x0, #200]\n b _setjmp\n"
+        "stress_sigsetjmp:\n str xzr, [x0, #200]\n b __sigsetjmp\n");
 #endif
 
 static uint64_t *word(void *buffer, int offset) { return (uint64_t *)((char *)buffer + offset); }
@@ -36,7 +43,7 @@ static int lists(struct transproc_record *r, void *object) {
 /* The stress builder renames longjmp, _longjmp and siglongjmp to these. */
 _Noreturn void stress_longjmp(void *buffer, int value) {
   uint64_t *mark = (uint64_t *)*word(buffer, MARK);
-  if (*mark + transproc_stress_epoch == *word(buffer, KEY)) longjmp(buffer, value);
+  if (!mark || *mark + transproc_stress_epoch == *word(buffer, KEY)) longjmp(buffer, value);
   if (*word(buffer, SAVES_MASK)) sigprocmask(SIG_SETMASK, (void *)&((struct __jmp_buf_tag *)buffer)->__saved_mask, 0);
   struct transproc_record *r = current;
   while (r != sentinel && !lists(r, mark)) r = r->outer;

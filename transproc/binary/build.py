@@ -173,7 +173,8 @@ def _objects(
 ) -> Columns:
     """Reads the object lists (one for each function that has any) and enters their slices into `functions`.
 
-    `tails`: for each record the index and the number of the locations behind its live values.
+    `tails`: for each record the index and the number of the locations behind its live values. A list comes again where a back
+    end has copied its site's block, and then counts once.
     """
     out: list[tuple[int, int, int, int]] = []
     for i in np.flatnonzero(tails[:, 1]).tolist():
@@ -183,15 +184,22 @@ def _objects(
         if length != 1 + 2 * count:
             raise StackMapError("an object list has the wrong length", path=elf.path)
         function = functions[int(owner[i])]
-        function["object"], function["objects"] = len(out), count
+        first, known = int(function["object"]), int(function["objects"])
         dynamic = sites.FUNCTION_DYNAMIC if word >> 32 & 1 else 0
         function["flags"] = dynamic | (sites.FUNCTION_JUMPS if word >> 33 & 1 else 0)
         places = maps.locations[start + 1 : start + 1 + 2 * count : 2]
         sizes = maps.constant_at(np.arange(start + 2, start + 2 + 2 * count, 2))
         if np.any(places["kind"] != stackmap.DIRECT):
             raise StackMapError("a stack object is not at a fixed place of its frame", path=elf.path)
-        for place, size in zip(places, sizes.tolist(), strict=True):
-            out.append((int(place["reg"]), int(place["offset"]), size & (1 << 48) - 1, size >> 48))
+        found = [
+            (int(place["reg"]), int(place["offset"]), size & (1 << 48) - 1, size >> 48)
+            for place, size in zip(places, sizes.tolist(), strict=True)
+        ]
+        if not known:
+            function["object"], function["objects"] = len(out), count
+            out += found
+        elif out[first : first + known] != found:
+            raise StackMapError("two lists of a function's stack objects differ", path=elf.path)
     table = np.zeros(len(out), sites.OBJECT)
     if out:
         for name, column in zip(("reg", "offset", "size", "alignment"), zip(*out, strict=True), strict=True):

@@ -25,8 +25,8 @@ OBJCOPY = "llvm-objcopy-19"
 TIMED_OUT = 124
 """Status that `run` gives to a program that was ended at its time limit."""
 _RENAMED = ("printf", "fprintf", "sprintf", "snprintf", "vprintf", "vfprintf", "vsprintf", "vsnprintf")
-_JUMPS = ("longjmp", "_longjmp", "siglongjmp")
-"""In stressed programs, which may have migrated since setjmp."""
+_JUMPS = ("longjmp", "_longjmp", "siglongjmp", "setjmp", "_setjmp", "sigsetjmp")
+"""In stressed programs, which may migrate between the two; what the pass made of setjmp has another name."""
 _COUNTS = re.compile(
     rb"^stress: hooks \d+ stops (\d+) .* migrations (\d+) frames (\d+) refused (\d+)$", re.MULTILINE
 )
