@@ -84,7 +84,8 @@ def check(path: Path, leaves: Iterable[str]) -> ObjectReport:
 def is_object(path: Path) -> bool:
     """Whether a file is an object or an archive, and not a program."""
     try:
-        head = path.open("rb").read(20)
+        with path.open("rb") as file:
+            head = file.read(20)
     except OSError:
         return False
     return head.startswith((archive.MAGIC, archive.THIN)) or (
