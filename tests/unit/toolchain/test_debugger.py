@@ -15,7 +15,7 @@ from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
 
 pytestmark = pytest.mark.toolchain
-SOURCE = Path(__file__).parent / "programs" / "frames.c"
+SOURCE = Path(__file__).parent / "debugger" / "frames.c"
 GDB = ("gdb-multiarch", "-q", "-nx", "-batch", "-ex", "set debuginfod enabled off")
 
 
