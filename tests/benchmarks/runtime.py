@@ -44,12 +44,12 @@ def measure(workload: Workload, directory: Path, *, pairs: int, instructions: bo
     programs = [variant.build(workload.source, directory) for variant in (WITH_PASS, PLAIN, NATIVE)]
     with log.step(f"run {workload.name}") as step:
         rounds = [_round(programs, workload) for _ in range(pairs)]
-        ratios = sorted(a / b for a, b, _ in rounds)
+        ratios = [a / b for a, b, _ in rounds]
         result = Runtime(
             workload.name,
             statistics.median(b for _, b, _ in rounds),
             statistics.median(ratios),
-            (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]),
+            quartiles(ratios),
             statistics.median(a / c for a, _, c in rounds),
         )
         if instructions and counts_instructions():
@@ -71,6 +71,12 @@ def _user_seconds(argv: Sequence[str]) -> tuple[float, bytes]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = run(argv, timeout=600)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before, done.stdout
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """The lower and the upper one."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
 
 
 def geometric_mean(values: Sequence[float]) -> float:

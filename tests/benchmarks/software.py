@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.runtime import quartiles
 from tests.benchmarks.size import text_size
 from tests.benchmarks.workloads import COMPILER
 from transproc import log
@@ -51,14 +52,14 @@ def _measure(recipe: Recipe, benchmark: Benchmark, trees: list[Path], pairs: int
     name = Path(benchmark.program).name
     with log.step(f"run {name}") as step:
         rounds = [[_spend(recipe, benchmark, tree) for tree in trees] for _ in range(pairs)]
-        ratios = sorted(a[0] / b[0] for a, b in rounds)
+        ratios = [a[0] / b[0] for a, b in rounds]
         binaries = [tree / f"{benchmark.program}.x86_64" for tree in trees]
         sizes = [(text_size(path), path.stat().st_size) for path in binaries]
         result = Software(
             name,
             statistics.median(b[0] for _, b in rounds),
             statistics.median(ratios),
-            (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]),
+            quartiles(ratios),
             statistics.median(a[1] / b[1] for a, b in rounds),
             sizes[0][0] / sizes[1][0],
             sizes[0][1] / sizes[1][1],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.test_debugger import SOURCE, gdb
+from tests.unit.toolchain.test_debugger import SOURCE, built, gdb
 from transproc.cluster.job import Job, JobStore
 from transproc.cluster.local import LocalNode
 from transproc.cluster.migration import Migration
@@ -35,9 +34,7 @@ VARIABLES = ("info locals", "p mine", "p below", "p weight")
 def test_moved_frames(level: str, nodes: dict[str, SshNode], tmp_path: Path) -> None:
     if run([*host_criu(), "check"], check=False).returncode:
         pytest.skip("this machine's kernel, or its rights here, do not do for criu")
-    program = tmp_path / "frames"
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-g", level, "-o", program, SOURCE])
+    program = built(level, tmp_path)
     store, job = JobStore(tmp_path / "jobs"), Job(f"debugged{level.lower()}", "local", ["frames", "200"])
     here, there = Place(LocalNode(), job, criu_command=host_criu), Place(nodes["arm"], job)
     start(store, here, Program([str(program), "200"]))

@@ -14,8 +14,21 @@ from transproc.binary.sites import Index
 from transproc.errors import MismatchError
 
 
+@dataclass(kw_only=True)
+class Report:
+    """What a check found: functions that cannot be migrated while they run, each with the reason, and every disagreement."""
+
+    not_migratable: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """No problem was found."""
+        return not self.problems
+
+
 @dataclass
-class PairReport:
+class PairReport(Report):
     """What `transproc check` found: counts, and every disagreement."""
 
     program: str
@@ -27,13 +40,6 @@ class PairReport:
     objects: int = 0
     symbols: int = 0
     not_stoppable: int = 0
-    not_migratable: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def agrees(self) -> bool:
-        """No problem was found."""
-        return not self.problems
 
 
 def check(program: Path) -> PairReport:

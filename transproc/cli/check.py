@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from transproc.binary import compare
-from transproc.binary.compare import PairReport
+from transproc.binary.compare import Report
 from transproc.cli import common
 from transproc.toolchain import objects
-from transproc.toolchain.objects import ObjectReport
 from transproc.toolchain.sysroot import toolchain
 
 
@@ -44,13 +43,13 @@ def check(
         raise typer.Exit(1)
 
 
-def _report(file: Path) -> PairReport | ObjectReport:
+def _report(file: Path) -> Report:
     if objects.is_object(file):
         return objects.check(file, toolchain().leaf_list.read_text().split())
     return compare.check(file)
 
 
-def _show(name: str, report: PairReport | ObjectReport) -> None:
+def _show(name: str, report: Report) -> None:
     found = dataclasses.asdict(report)
     rows = [(key.replace("_", " "), value) for key, value in found.items() if isinstance(value, int)]
     common.table(rows, (name, "agrees" if report.agrees else "DISAGREES"))

@@ -15,13 +15,13 @@ every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from transproc.binary import stackmap
-from transproc.binary.pinned import parse as parse_pinned
+from transproc.binary import pinned, stackmap
+from transproc.binary.compare import Report
 from transproc.binary.relocatable import Place, Relocatable
 from transproc.errors import StackMapError, TransprocError
 from transproc.toolchain import archive, dual
@@ -37,7 +37,7 @@ Lists = dict[tuple[str, int], tuple[int, int, int]]
 
 
 @dataclass
-class ObjectReport:
+class ObjectReport(Report):
     """What the checks found in one object or archive."""
 
     file: str
@@ -46,13 +46,6 @@ class ObjectReport:
     sites: int = 0
     live_values: int = 0
     calls_without_site: int = 0
-    not_migratable: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def agrees(self) -> bool:
-        """No problem was found."""
-        return not self.problems
 
 
 @dataclass
@@ -150,10 +143,9 @@ def _half(data: bytes, what: str) -> _Half:
             else:
                 rows[place] = name
     lists, objects, returns = _lists(elf, rows, hashes)
-    pinned = elf.find(".transproc.pinned")
-    return _Half(
-        elf, rows, lists, objects, returns, parse_pinned(b"" if pinned is None else elf.contents(pinned))
-    )
+    section = elf.find(pinned.SECTION)
+    reasons = pinned.parse(b"" if section is None else elf.contents(section))
+    return _Half(elf, rows, lists, objects, returns, reasons)
 
 
 def _lists(
@@ -216,9 +208,10 @@ def _calls(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
 def _check_call(report: ObjectReport, half: _Half, place: Place, callee: Place, leaves: set[str]) -> None:
     elf = half.object
     name = elf.name_of(callee)
-    harmless = name in leaves or (callee in elf.functions and callee not in half.rows)
-    caller = _owner(elf, place)
-    if not harmless and caller not in half.pinned and not caller.startswith(_RUNTIME):
+    if name in leaves or (callee in elf.functions and callee not in half.rows):
+        return
+    caller = _owner(elf, place)  # searches all functions: only where it is wanted
+    if caller not in half.pinned and not caller.startswith(_RUNTIME):
         report.problems.append(
             f"{elf.what}: {caller} calls {name}, which may reach a site, but has no site there"
         )
