@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from transproc.errors import ImageError
 from transproc.images import kinds, runs
 from transproc.images.codec import Entry, Image, write_image
@@ -20,7 +18,6 @@ from transproc.images.directory import PARENT_LINK, ImageDirectory
 from transproc.images.flags import PageFlag
 from transproc.images.memory import PAGE_SIZE, Memory
 from transproc.images.proto.memory_pb2 import PagemapEntry, PagemapHead
-from transproc.images.runs import Ranges
 
 _MOST_PAGES = (1 << 31) - 1
 """In one entry: CRIU 4.1 computes with a C int."""
@@ -46,7 +43,7 @@ class ChildWriter:
         pages: Mapping[int, bytes],
         dropped: Iterable[tuple[int, int]] = (),
     ) -> None:
-        """Writes one memory of the original: the same, but for changed or new `pages` (address → 4096 bytes).
+        """Writes one memory of the original: the same, but for changed or new `pages` (address → bytes of one or more pages).
 
         Ranges `[start, end)` in `dropped` vanish, except where `pages` has a page of its own. Pages that are
         in no image (`Memory.lazy`) stay so.
@@ -55,7 +52,9 @@ class ChildWriter:
             raise ImageError("the memory is of another directory", path=memory.directory.path)
         addresses = sorted(pages)
         self._check(pages)
-        fresh = runs.merge(_pages_as_ranges(addresses))
+        fresh = runs.merge(
+            runs.from_pairs([(address, address + len(pages[address])) for address in addresses])
+        )
         holes = runs.union(fresh, runs.from_pairs(dropped))
         parts = [
             (PageFlag.PARENT, runs.subtract(memory.present(), holes)),
@@ -95,8 +94,12 @@ class ChildWriter:
         write_image(self.path / memory.name, image)
 
     def _check(self, pages: Mapping[int, bytes]) -> None:
-        for address, data in pages.items():
-            if address % PAGE_SIZE or len(data) != PAGE_SIZE:
+        free = 0
+        for address, data in sorted(pages.items()):
+            if address < free:
+                raise ImageError(f"page {address:#x} is given twice", path=self.path)
+            free = address + len(data)
+            if address % PAGE_SIZE or len(data) % PAGE_SIZE or not data:
                 raise ImageError(
                     f"page {address:#x} with {len(data)} bytes: expected whole pages", path=self.path
                 )
@@ -109,11 +112,6 @@ class ChildWriter:
             return
         # Relative, and between real paths: a link is followed from where its directory really is.
         link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
-
-
-def _pages_as_ranges(addresses: list[int]) -> Ranges:
-    start = np.array(addresses, dtype=np.uint64)
-    return Ranges(start, start + np.uint64(PAGE_SIZE))
 
 
 def _entry(address: int, pages: int, flag: PageFlag, *, wide: bool) -> PagemapEntry:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,11 @@ class Memory:
 
     def present(self, start: int = 0, end: int = _ADDRESS_END) -> Ranges:
         """The present ranges of addresses within `[start, end)`, ascending, adjoining ones merged."""
-        merged = runs.merge(Ranges(self._table.start, self._table.end))
-        return merged if (start, end) == (0, _ADDRESS_END) else runs.clip(merged, start, end)
+        return self._merged if (start, end) == (0, _ADDRESS_END) else runs.clip(self._merged, start, end)
+
+    @cached_property
+    def _merged(self) -> Ranges:
+        return runs.merge(Ranges(self._table.start, self._table.end))
 
     def _find(self, address: int) -> int:
         """Index of the last run that begins at or below an address; -1 if there is none."""

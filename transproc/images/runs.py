@@ -50,7 +50,7 @@ def merge(ranges: Ranges) -> Ranges:
 
 def clip(ranges: Ranges, start: int, end: int) -> Ranges:
     """The parts of ranges within `[start, end)`; `end` up to 2^64."""
-    return intersect(ranges, from_pairs([(max(start, 0), min(end, (1 << 64) - 1))]))[0]
+    return intersect(from_pairs([(max(start, 0), min(end, (1 << 64) - 1))]), ranges)[0]
 
 
 def intersect(first: Ranges, second: Ranges) -> tuple[Ranges, NDArray[np.intp]]:

@@ -56,13 +56,30 @@ class ProcessMemory:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes at an address. Raises `TransformError` outside every mapping."""
-        out = bytearray()
-        while size:
-            page = address & -PAGE
-            part = min(size, page + PAGE - address)
-            out += self.page(page)[address - page : address - page + part]
-            address += part
-            size -= part
+        end = address + size
+        parts = []
+        while address < end:
+            vma = self.vma(address)
+            if vma is None:
+                raise TransformError(f"address {address:#x} is not mapped")
+            stop = min(end, vma.end)
+            if is_executable_mapping(vma, self._exe):  # pages of the file among dumped ones
+                stop = min(stop, (address & -PAGE) + PAGE)
+                page = self.page(address & -PAGE)
+                parts.append(page[address & PAGE - 1 :][: stop - address])
+            else:
+                parts.append(self._anonymous(address, stop))
+            address = stop
+        return b"".join(parts)
+
+    def _anonymous(self, address: int, end: int) -> bytes:
+        """Memory of a mapping without a file: dumped pages, and zeros."""
+        dumped = list(self._memory.present(address, end))
+        if dumped == [(address, end)]:
+            return self._memory.read(address, end - address)
+        out = bytearray(end - address)
+        for start, stop in dumped:
+            out[start - address : stop - address] = self._memory.read(start, stop - start)
         return bytes(out)
 
     def page(self, page: int) -> bytes:
@@ -253,9 +270,9 @@ def _changed(memory: ProcessMemory, address: int, words: list[int]) -> dict[int,
     data = struct.pack(f"<{len(words)}Q", *words)
     first = address & -PAGE
     last = address + len(data) - 1 & -PAGE
-    content = bytearray(b"".join(memory.page(page) for page in range(first, last + PAGE, PAGE)))
+    content = bytearray(memory.read(first, last + PAGE - first))
     content[address - first : address - first + len(data)] = data
-    return {first + at: bytes(content[at : at + PAGE]) for at in range(0, len(content), PAGE)}
+    return {first: bytes(content)}
 
 
 def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> None:

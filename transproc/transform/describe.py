@@ -6,6 +6,7 @@ Works before and after a transformation: a transformed thread has resume records
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,9 +20,9 @@ from transproc.images.memory import Memory
 from transproc.isa import Isa
 from transproc.transform import files
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import HEAD, live_values
+from transproc.transform.frames import Reader, slot_words
 from transproc.transform.threads import read_stack
-from transproc.transform.unwind import Frame, SavedRecord, Stack, Walker
+from transproc.transform.unwind import HEAD_SIZE, Frame, SavedRecord, Stack, Walker
 
 FLOATS = {"float": "<f", "double": "<d"}
 
@@ -105,13 +106,13 @@ class _Reader:
     def _frame(self, frame: Frame) -> FrameView:
         index, site = self._binary.index, frame.site
         function = index.functions[site.function]
-        narrow, wide = live_values(index, frame, self._walker)
+        slots = Reader(index, site, [frame], self._walker.window).values().tobytes()
         view = FrameView(
             "frame", index.name(site.function), site.pc, site=site.id >> 1, objects=int(function["objects"])
         )
         found = self._describer.source_line(site.pc if site.is_point else site.pc - 1)
         view.line = f"{found[0]}:{found[1]}" if found else ""
-        view.values = self._values(int(function["hash"]) << 24 | site.id, narrow, wide)
+        view.values = self._values(int(function["hash"]) << 24 | site.id, slots, site.narrow, site.wide)
         return view
 
     def _records(self, address: int) -> list[FrameView]:
@@ -132,7 +133,7 @@ class _Reader:
     def _record(self, record: SavedRecord) -> FrameView:
         index = self._binary.index
         if record.enter == index.syscall_resume:
-            call = struct.unpack("<7Q", self._walker.window.bytes(record.address + HEAD.size, 56))
+            call = struct.unpack("<7Q", self._walker.window.bytes(record.address + HEAD_SIZE, 56))
             return self._system_call(record.address, call)
         rows = [i for i in range(len(index.functions)) if int(index.functions[i]["resume"]) == record.enter]
         if not rows:
@@ -141,12 +142,9 @@ class _Reader:
             )
         name, objects = index.name(rows[0]), int(index.functions[rows[0]]["objects"])
         view = FrameView("record", name, record.address, site=(record.site & 0xFFFFFF) >> 1, objects=objects)
-        header = self._header(rows[0], record.site & 0xFFFFFF)
-        slots = record.address + HEAD.size
-        narrow = [self._walker.window.bytes(slots + 8 * i, 8) for i in range(header[0])]
-        slots += 8 * header[0] + 15 & -16
-        wide = [self._walker.window.bytes(slots + 16 * i, 16) for i in range(header[1])]
-        view.values = self._values(record.site, narrow, wide)
+        narrow, wide = self._header(rows[0], record.site & 0xFFFFFF)
+        slots = self._walker.window.bytes(record.address + HEAD_SIZE, 8 * slot_words(narrow, wide))
+        view.values = self._values(record.site, slots, narrow, wide)
         return view
 
     def _header(self, function: int, site_id: int) -> tuple[int, int]:
@@ -157,18 +155,22 @@ class _Reader:
             raise TransformError(f"site {site_id:#x} is unknown", function=self._binary.index.name(function))
         return int(table["narrow"][found[0]]), int(table["wide"][found[0]])
 
-    def _values(self, site_id: int, narrow: list[bytes], wide: list[bytes]) -> list[ValueView]:
-        """Names come in the order of the source's values; a value is in one of the two lists, by its type."""
+    def _values(self, site_id: int, slots: bytes, narrow: int, wide: int) -> list[ValueView]:
+        """Names come in the order of the source's values; a value is narrow or wide by its type."""
         variables = self._describer.variables(site_id)
-        if sum(v.entries for v in variables) != len(narrow) + len(wide):
-            variables = [Variable("", f"#{i}", 1) for i in range(len(narrow))]
-            variables += [Variable("<16 bytes>", f"#{len(narrow) + i}", 1) for i in range(len(wide))]
+        if sum(v.entries for v in variables) != narrow + wide:
+            variables = [Variable("", f"#{i}", 1) for i in range(narrow)]
+            variables += [Variable("<16 bytes>", f"#{narrow + i}", 1) for i in range(wide)]
         views = []
-        lists = {False: iter(narrow), True: iter(wide)}
+        lists = {False: _pieces(slots[: 8 * narrow], 8), True: _pieces(slots[len(slots) - 16 * wide :], 16)}
         for variable in variables:
             data = b"".join(islice(lists[variable.is_wide], variable.entries))
             views.append(ValueView(variable.name, variable.type, _text(variable.type, data)))
         return views
+
+
+def _pieces(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
 
 
 def _text(kind: str, data: bytes) -> str:

@@ -29,7 +29,7 @@ from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
 from transproc.transform import address_space, files, threads
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import encode, encoded_size
+from transproc.transform.records import encode, encoded_size
 from transproc.transform.threads import Thread
 
 
@@ -172,7 +172,7 @@ class _Transformation:
                 write_image(self.target / f"core-{thread.tid}.img", image)
         with self._timed("pages"):
             write_image(self.target / f"mm-{process.pid}.img", mm_image)
-            pages = _record_pages(data, start)
+            pages = {start: data.ljust(-(-len(data) // PAGE) * PAGE, b"\0")}
             pages |= address_space.note_records(reader, source, start, size)
             dropped = [(range_.start, range_.end) for range_ in rebuilt.dropped]
             self.child.add(memory, pages, dropped)
@@ -202,8 +202,3 @@ class _Transformation:
 def _has_memory(directory: ImageDirectory, pid: int) -> bool:
     core = directory.core(pid)
     return core.tc.task_state not in (TaskState.DEAD, TaskState.ZOMBIE)
-
-
-def _record_pages(data: bytes, start: int) -> dict[int, bytes]:
-    """The records' mapping, as pages."""
-    return {start + at: data[at : at + PAGE].ljust(PAGE, b"\0") for at in range(0, len(data), PAGE)}

@@ -9,7 +9,7 @@ from transproc.binary.pair import Binary
 from transproc.errors import TransformError, UnsupportedError
 from transproc.isa import ALL, Isa
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import Chain, ChainBuilder
+from transproc.transform.records import Chain, ChainBuilder
 from transproc.transform.unwind import Stack, Walker
 
 STACK_RESERVE = 16 * 1024

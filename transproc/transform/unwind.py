@@ -7,62 +7,103 @@ the start code, or the resume loop of an earlier migration (docs/format.md, sect
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from transproc.binary import sites
-from transproc.binary.sites import Index, Site
+from transproc.binary.sites import FrameRule, Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
 
 Read = Callable[[int, int], bytes]
 """(address, bytes wanted) → the process's memory."""
 
+Words = NDArray[np.uint64]
+
 CHUNK = 1 << 14
+FEW = 8
+"""Addresses that are looked up one by one; for more it pays to read all that lies between them."""
+SPARSE = 1 << 12
+"""Bytes of stack for each frame beyond which it does not pay any more."""
+MASK = (1 << 64) - 1
 ARGUMENTS = 80
 """The system-call leaf keeps its seven arguments from CFA − 80 on."""
 RECORD_HEAD = struct.Struct("<QQQQ32xQQ")
 """enter, outer, site, objects, base, size: the head of a resume record (runtime/include/transproc/record.h)."""
+HEAD_SIZE = RECORD_HEAD.size
 
 MAX_RECORD = 1 << 20
 """Bytes: 65535 values of each width and as many objects need more, but no function has them."""
 
 
 class Window:
-    """Reads words of the stack through chunks of 16 KiB, so that a walk costs few memory look-ups."""
+    """Reads the stack through chunks of 16 KiB, so that a walk costs few memory look-ups."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._chunks: dict[int, bytes] = {}
+        self._chunks: dict[int, memoryview] = {}
+        self._words: dict[int, memoryview] = {}
+        self._low = 0
+        self._span = np.zeros(0, np.uint8)
 
     def bytes(self, address: int, size: int) -> bytes:
-        """`size` ≤ 16 KiB bytes at an address."""
+        """`size` bytes at an address."""
         base = address & -CHUNK
         offset = address - base
-        if offset + size > CHUNK:
+        if offset + size > CHUNK or not self._load(base):
             return self._read(address, size)
-        if base not in self._chunks:
-            try:
-                self._chunks[base] = self._read(base, CHUNK)
-            except TransformError:  # the chunk crosses the end of a mapping
-                return self._read(address, size)
-        return self._chunks[base][offset : offset + size]
+        return self._chunks[base][offset : offset + size].tobytes()
 
     def u64(self, address: int) -> int:
         """The word at an address."""
         offset = address & CHUNK - 1
-        chunk = self._chunks.get(address - offset)
-        if chunk is None or offset > CHUNK - 8:
+        words = self._words.get(address - offset)
+        if words is None or offset & 7:
             return int.from_bytes(self.bytes(address, 8), "little")
-        return int.from_bytes(chunk[offset : offset + 8], "little")
+        word: int = words[offset >> 3]
+        return word
+
+    def keep(self, low: int, high: int, frames: int) -> None:
+        """Reads the stack of that many frames, `[low, high)`, at once for `gather`, unless most of it is stack objects."""
+        if frames <= FEW or high - low > SPARSE * frames:
+            return
+        with suppress(TransformError):  # a part on another stack: then one by one
+            self._span = np.frombuffer(self._read(low, high - low), np.uint8)
+            self._low = low
+
+    def gather(self, addresses: Words, size: int) -> NDArray[np.uint8]:
+        """The `size` bytes at each of n addresses: n rows."""
+        offsets = addresses - np.uint64(self._low)  # below `low` it wraps around, and is too large
+        if len(addresses) > FEW and bool((offsets + np.uint64(size) <= len(self._span)).all()):
+            rows: NDArray[np.uint8] = self._span[offsets[:, None] + np.arange(size, dtype=np.uint64)]
+            return rows
+        data = b"".join(self.bytes(address, size) for address in addresses.tolist())
+        return np.frombuffer(data, np.uint8).reshape(len(addresses), size)
+
+    def _load(self, base: int) -> bool:
+        """Reads a chunk; False if it crosses the end of a mapping."""
+        if base not in self._chunks:
+            try:
+                chunk = memoryview(self._read(base, CHUNK))
+            except TransformError:
+                return False
+            self._chunks[base], self._words[base] = chunk, chunk.cast("Q")
+        return True
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One activation: its site, its registers (DWARF number → value of up to 16 bytes), and its CFA."""
+class Frame(NamedTuple):
+    """One activation: its site, its registers (by DWARF number, values of up to 16 bytes), and its CFA.
+
+    A tuple, because a stack has up to millions of them.
+    """
 
     site: Site
-    registers: dict[int, int]
+    registers: list[int]
     cfa: int
 
 
@@ -101,22 +142,31 @@ class Walker:
         self._isa = isa
         self.window = Window(read)
 
-    def walk(self, pc: int, registers: dict[int, int]) -> Stack:
-        """The frames of a thread. Raises `TransformError` where a frame is not described."""
+    def walk(self, pc: int, values: Mapping[int, int]) -> Stack:
+        """The frames of a thread with a pc and registers (by DWARF number).
+
+        Raises `TransformError` where a frame is not described.
+        """
+        registers = [0] * (max(values) + 1)
+        for register, value in values.items():
+            registers[register] = value
+        stack_pointer = registers[self._isa.stack_pointer]
         special = self._index.special(pc)
         system_call = None
         frames: list[Frame] = []
         if special and special[0] in (sites.TRAP, sites.TRAP_DONE):
-            cfa, pc, registers = self._up(special[1], registers)
+            cfa, pc, registers = self._up(self._index.rule(special[1]), registers)
             system_call = struct.unpack("<7Q", self.window.bytes(cfa - ARGUMENTS, 56))
         else:
             site = self._index.stop_at(pc)
             if site is None:
                 raise TransformError(f"thread stands at {pc:#x}, which is no equivalence point")
-            cfa, pc, outer = self._up(site.row, registers)
+            cfa, pc, outer = self._up(self._index.rule(site.row), registers)
             frames.append(Frame(site, registers, cfa))
             registers = outer
-        return self._outer(pc, registers, frames, system_call, cfa)
+        stack = self._outer(pc, registers, frames, system_call, cfa)
+        self.window.keep(stack_pointer, stack.bottom, len(frames))
+        return stack
 
     def at_trap(self, pc: int) -> bool:
         """A pc is that of the system-call leaf's trap itself."""
@@ -124,40 +174,42 @@ class Walker:
         return special is not None and special[0] == sites.TRAP
 
     def _outer(
-        self, pc: int, registers: dict[int, int], frames: list[Frame], call: tuple[int, ...] | None, cfa: int
+        self, pc: int, registers: list[int], frames: list[Frame], call: tuple[int, ...] | None, cfa: int
     ) -> Stack:
+        index = self._index
         while True:
-            special = self._index.special(pc)
+            special = index.special(pc)
+            inner = cfa
             if special is None:
-                site = self._index.call_at(pc)
+                site = index.call_at(pc)
                 if site is None:
                     raise TransformError(f"frame {len(frames)} returns to {pc:#x}, which is no site")
-                inner = cfa
-                cfa, pc, outer = self._up(site.row, registers)
-                _check_order(cfa, inner)
+                cfa, pc, outer = self._up(index.rule(site.row), registers)
                 frames.append(Frame(site, registers, cfa))
                 registers = outer
             elif special[0] == sites.RESUME_SYSCALL:
-                inner = cfa
-                cfa, pc, registers = self._up(special[1], registers)
-                _check_order(cfa, inner)
+                cfa, pc, registers = self._up(index.rule(special[1]), registers)
             elif special[0] == sites.LOOP:
                 current = self.record(registers[self._isa.record_register])
                 return Stack(frames, call, cfa, current)
             else:
                 return Stack(frames, call, cfa, None)
+            if cfa <= inner:  # stacks grow downwards; on a damaged one a walk might else never end
+                raise TransformError(
+                    f"a frame ends at {cfa:#x}, not above its callee's, which ends at {inner:#x}"
+                )
 
-    def _up(self, row: int, registers: dict[int, int]) -> tuple[int, int, dict[int, int]]:
+    def _up(self, rule: FrameRule, registers: list[int]) -> tuple[int, int, list[int]]:
         """(CFA, return address, caller's registers) of a frame under a frame rule."""
-        rule = self._index.rule(row)
-        cfa = (registers[rule.register] + rule.offset) & (1 << 64) - 1
-        outer = dict(registers)
+        cfa = registers[rule.register] + rule.offset & MASK
+        outer = registers.copy()
+        u64 = self.window.u64
         for register, offset in rule.saved:
             # Of a saved vector register only the low 8 bytes are preserved (AAPCS64, 6.1.2); higher ones are not live.
-            outer[register] = self.window.u64(cfa + offset)
+            outer[register] = u64(cfa + offset)
         outer[self._isa.stack_pointer] = cfa
         if self._isa.return_address_offset is not None:
-            return cfa, self.window.u64(cfa + self._isa.return_address_offset), outer
+            return cfa, u64(cfa + self._isa.return_address_offset), outer
         assert self._isa.return_address is not None  # validated in Isa
         return cfa, outer[self._isa.return_address], outer
 
@@ -170,9 +222,3 @@ class Walker:
         ):
             raise TransformError(f"record {address:#x} is damaged")
         return record
-
-
-def _check_order(cfa: int, inner: int) -> None:
-    """Stacks grow downwards; on a damaged one a walk might else never end."""
-    if cfa <= inner:
-        raise TransformError(f"a frame ends at {cfa:#x}, not above its callee's, which ends at {inner:#x}")

@@ -159,6 +159,8 @@ def test_child_refusals(tmp_path: Path) -> None:
     for address, data in ((PAGE + 1, page(0)), (PAGE, b"short")):
         with pytest.raises(ImageError, match="expected whole pages"):
             writer.add(Memory(old, 1), {address: data})
+    with pytest.raises(ImageError, match="is given twice"):
+        writer.add(Memory(old, 1), {PAGE: page(0) * 2, 2 * PAGE: page(1)})
     with pytest.raises(ImageError, match="the parent is"):
         ChildWriter(tmp_path / "new", other)
     ChildWriter(tmp_path / "new", old)

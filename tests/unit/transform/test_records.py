@@ -11,8 +11,8 @@ from tests.writers.index import Function, IndexWriter, Site
 from transproc.binary import sites
 from transproc.errors import TransformError
 from transproc.isa import AARCH64, X86_64
-from transproc.transform.frames import HEAD, ChainBuilder, encode, encoded_size, restartable
-from transproc.transform.unwind import Stack, Walker
+from transproc.transform.records import ChainBuilder, encode, encoded_size, restartable
+from transproc.transform.unwind import HEAD_SIZE, Stack, Walker
 
 RBX, RBP, RSP, XMM0 = 3, 6, 7, 17
 STACK = 0x7000_0000
@@ -22,10 +22,10 @@ REGISTER, DIRECT, INDIRECT, CONSTANT, POOLED = 1, 2, 3, 4, 5
 
 
 class Memory:
-    """A stack of 64 KiB."""
+    """A stack of 512 KiB."""
 
     def __init__(self) -> None:
-        self.data = bytearray(0x10000)
+        self.data = bytearray(0x80000)
 
     def put(self, address: int, *words: int) -> None:
         struct.pack_into(f"<{len(words)}Q", self.data, address - STACK, *words)
@@ -47,7 +47,7 @@ class Written:
         return struct.unpack_from(f"<{count}Q", self.data, self.addresses[record] - RECORDS + start)
 
     def slots(self, record: int, count: int, start: int = 0) -> tuple[int, ...]:
-        return self.words(record, HEAD.size + start, count)
+        return self.words(record, HEAD_SIZE + start, count)
 
     def base(self, record: int) -> int:
         return self.words(record, 64, 1)[0]
@@ -130,7 +130,7 @@ def test_stack_objects_keep_their_addresses_and_lie_above_the_base() -> None:
     _, written = resume(writer, memory, 0x1010, registers)
     rbp = registers[RBP]
     (place,) = written.words(2, 24, 1)
-    assert place == written.addresses[2] + HEAD.size + 16
+    assert place == written.addresses[2] + HEAD_SIZE + 16
     assert written.slots(2, 2, start=16) == (rbp - 40, rbp - 64)
     assert written.base(2) == rbp - 64 & -64
     assert written.base(1) == written.base(0) == rbp + 48 & -64, (
@@ -199,7 +199,7 @@ def test_records_that_are_not_consumed_survive_a_second_migration() -> None:
         objects=[(RBP, 0, 8, 8)],
     )
     memory = Memory()
-    current, outer, end = STACK + 0x1000, STACK + 0x2000, STACK + 0x3000
+    end, outer, current = STACK + 0x1000, STACK + 0x1080, STACK + 0x1100
     memory.put(
         current,
         0x6000,
@@ -222,7 +222,7 @@ def test_records_that_are_not_consumed_survive_a_second_migration() -> None:
     assert stack.current is not None and stack.current.outer == outer
     first, second, third = written.addresses
     assert written.words(0, 0, 2) == (0xA200, 0)
-    assert written.words(1, 0, 4) == (0x7777, first, 5, second + HEAD.size + 16)
+    assert written.words(1, 0, 4) == (0x7777, first, 5, second + HEAD_SIZE + 16)
     assert written.words(1, 32, 9) == (1, 2, 3, 4, STACK + 0x7000, 104, 33, 44, STACK + 0x7100)
     assert written.words(2, 0, 2) == (0x6000, second)
     assert written.slots(2, 1) == (STACK + 0x6100,), "a resumed frame keeps the objects of its record"
@@ -275,3 +275,62 @@ def test_aarch64_returns_through_the_link_register() -> None:
     stack = Walker(index, AARCH64, memory.read).walk(0x1010, registers)
     assert [frame.site.pc for frame in stack.frames] == [0x1010, 0x2020]
     assert stack.bottom == sp + 32
+
+
+DEPTH = 40
+
+
+@pytest.mark.parametrize("room", [0, 0x1800], ids=["dense", "sparse"])
+def test_a_deep_recursion_is_read_as_its_frames_one_by_one(room: int) -> None:
+    """Two functions call each other; each frame holds values of its own, in memory and in a register saved further in."""
+    size = 0x40 + room
+    ping, pong = (
+        Function(
+            name,
+            address,
+            address + 0x4000,
+            [
+                Site(
+                    address + 0x20,
+                    4 << 1,
+                    (RSP, size, [(RBX, -16)]),
+                    [(REGISTER, 4, RBX, 0), (INDIRECT, 4, RSP, 4), (DIRECT, 8, RSP, 16)],
+                    [(INDIRECT, 16, RSP, 8)],
+                )
+            ],
+            objects=[(RSP, 24, 8, 8)],
+        )
+        for name, address in (("ping", 0x2000), ("pong", 0x3000))
+    )
+    stop = Function("stop", 0x1000, 0x5000, [Site(0x1010, 3, (RSP, 8, []))])
+    memory = Memory()
+    sp = STACK + 0x10
+    memory.put(sp, 0x2020)
+    for level in range(DEPTH):
+        frame = sp + 8 + level * size
+        memory.put(frame, 0xEEEE_0000_0000 | level << 32, 1000 + level, 2000 + level)
+        back = BOTTOM if level == DEPTH - 1 else 0x3020 if level % 2 == 0 else 0x2020
+        memory.put(frame + size - 16, 0xF_0000_0000 + level, back)
+    writer = IndexWriter(62, [stop, ping, pong], SPECIALS)
+    stack, written = resume(writer, memory, 0x1010, {RSP: sp, RBX: 0x5_1234_5678})
+    assert len(stack.frames) == DEPTH + 1 and len(written.addresses) == DEPTH + 2
+    for level in range(DEPTH):
+        record = DEPTH - level
+        frame = sp + 8 + level * size
+        inner_rbx = 0x5_1234_5678 if level == 0 else 0xF_0000_0000 + level - 1
+        assert written.words(record, 0, 2) == (0x6000 + 0x1000 * (level % 2), written.addresses[record - 1])
+        assert written.slots(record, 3) == (inner_rbx, (0xEEEE_0000_0000 | level << 32) >> 32, frame + 16)
+        assert written.slots(record, 2, start=32) == (1000 + level, 2000 + level)
+        assert written.slots(record, 1, start=48) == (frame + 24,)
+        assert written.base(record) == frame + 24 & -64
+
+
+def test_records_that_do_not_lie_one_behind_the_other_are_an_error() -> None:
+    resumed = Function("f", 0x2000, 0x6000, [Site(0x6020, 2, (RSP, 16, []), flags=sites.SITE_IN_RESUME)])
+    memory = Memory()
+    current = STACK + 0x1100
+    memory.put(current, 0x6000, STACK + 0x1000, 0, 0, 0, 0, 0, 0, 0, 80)
+    memory.put(STACK + 0x1000, 0xA200, 0, 0, 0, 0, 0, 0, 0, 0, 80)
+    memory.put(STACK + 0x4008, LOOP)
+    with pytest.raises(TransformError, match="is damaged: 80 bytes, and the next one"):
+        resume(IndexWriter(62, [resumed], SPECIALS), memory, 0x6020, {RSP: STACK + 0x4000, RBX: current})
