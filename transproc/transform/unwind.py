@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transproc.binary import sites
-from transproc.binary.sites import FrameRule, Index, Site
+from transproc.binary.sites import Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
 
@@ -47,7 +47,8 @@ class Window:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._chunks: dict[int, memoryview] = {}
-        self._words: dict[int, memoryview] = {}
+        self.words: dict[int, memoryview] = {}
+        """The chunks that were read, by their addresses, as words: for the walk, which cannot afford a call for each."""
         self._low = 0
         self._span = np.zeros(0, np.uint8)
 
@@ -62,7 +63,7 @@ class Window:
     def u64(self, address: int) -> int:
         """The word at an address."""
         offset = address & CHUNK - 1
-        words = self._words.get(address - offset)
+        words = self.words.get(address - offset)
         if words is None or offset & 7:
             return int.from_bytes(self.bytes(address, 8), "little")
         word: int = words[offset >> 3]
@@ -92,7 +93,7 @@ class Window:
                 chunk = memoryview(self._read(base, CHUNK))
             except TransformError:
                 return False
-            self._chunks[base], self._words[base] = chunk, chunk.cast("Q")
+            self._chunks[base], self.words[base] = chunk, chunk.cast("Q")
         return True
 
 
@@ -140,6 +141,8 @@ class Walker:
     def __init__(self, index: Index, isa: Isa, read: Read) -> None:
         self._index = index
         self._isa = isa
+        self._return_address = isa.stack_pointer if isa.return_address is None else isa.return_address
+        self._steps: dict[int, tuple[int, int, tuple[tuple[int, int], ...]]] = {}
         self.window = Window(read)
 
     def walk(self, pc: int, values: Mapping[int, int]) -> Stack:
@@ -155,13 +158,13 @@ class Walker:
         system_call = None
         frames: list[Frame] = []
         if special and special[0] in (sites.TRAP, sites.TRAP_DONE):
-            cfa, pc, registers = self._up(self._index.rule(special[1]), registers)
+            cfa, pc, registers = self._up(special[1], registers)
             system_call = struct.unpack("<7Q", self.window.bytes(cfa - ARGUMENTS, 56))
         else:
             site = self._index.stop_at(pc)
             if site is None:
                 raise TransformError(f"thread stands at {pc:#x}, which is no equivalence point")
-            cfa, pc, outer = self._up(self._index.rule(site.row), registers)
+            cfa, pc, outer = self._up(site.row, registers)
             frames.append(Frame(site, registers, cfa))
             registers = outer
         stack = self._outer(pc, registers, frames, system_call, cfa)
@@ -184,11 +187,11 @@ class Walker:
                 site = index.call_at(pc)
                 if site is None:
                     raise TransformError(f"frame {len(frames)} returns to {pc:#x}, which is no site")
-                cfa, pc, outer = self._up(index.rule(site.row), registers)
+                cfa, pc, outer = self._up(site.row, registers)
                 frames.append(Frame(site, registers, cfa))
                 registers = outer
             elif special[0] == sites.RESUME_SYSCALL:
-                cfa, pc, registers = self._up(index.rule(special[1]), registers)
+                cfa, pc, registers = self._up(special[1], registers)
             elif special[0] == sites.LOOP:
                 current = self.record(registers[self._isa.record_register])
                 return Stack(frames, call, cfa, current)
@@ -199,19 +202,35 @@ class Walker:
                     f"a frame ends at {cfa:#x}, not above its callee's, which ends at {inner:#x}"
                 )
 
-    def _up(self, rule: FrameRule, registers: list[int]) -> tuple[int, int, list[int]]:
-        """(CFA, return address, caller's registers) of a frame under a frame rule."""
-        cfa = registers[rule.register] + rule.offset & MASK
+    def _up(self, row: int, registers: list[int]) -> tuple[int, int, list[int]]:
+        """(CFA, return address, caller's registers) of a frame under a frame rule.
+
+        Where calls push the return address, it is read as if it had been saved in the stack pointer's place.
+        """
+        base, offset, saved = self._steps.get(row) or self._step(row)
+        cfa = registers[base] + offset & MASK
         outer = registers.copy()
-        u64 = self.window.u64
-        for register, offset in rule.saved:
+        words = self.window.words
+        for register, place in saved:
             # Of a saved vector register only the low 8 bytes are preserved (AAPCS64, 6.1.2); higher ones are not live.
-            outer[register] = u64(cfa + offset)
+            address = cfa + place
+            chunk = words.get(address & -CHUNK)
+            if chunk is None or address & 7:
+                outer[register] = self.window.u64(address)
+            else:
+                outer[register] = chunk[(address & CHUNK - 1) >> 3]
+        pc = outer[self._return_address]
         outer[self._isa.stack_pointer] = cfa
+        return cfa, pc, outer
+
+    def _step(self, row: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+        """A frame rule as `_up` takes it: base register, offset of the CFA, and what is read where, relative to the CFA."""
+        rule = self._index.rule(row)
+        saved = rule.saved
         if self._isa.return_address_offset is not None:
-            return cfa, u64(cfa + self._isa.return_address_offset), outer
-        assert self._isa.return_address is not None  # validated in Isa
-        return cfa, outer[self._isa.return_address], outer
+            saved += ((self._isa.stack_pointer, self._isa.return_address_offset),)
+        self._steps[row] = rule.register, rule.offset, saved
+        return self._steps[row]
 
     def record(self, address: int) -> SavedRecord:
         """Reads the head of a resume record."""
