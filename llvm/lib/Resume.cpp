@@ -15,6 +15,7 @@
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Support/raw_ostream.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/PromoteMemToReg.h"
@@ -40,7 +41,7 @@ public:
     dispatch();
     storeResults();
     moveBody();
-    EliminateUnreachableBlocks(*Resume);
+    checkRestored();
     // Joins × live values: in huge functions (interpreters) the phis would explode; there the values stay in memory.
     // With setjmp they do as well: longjmp finds in memory what a value last was, whatever the joins made of registers.
     if (listedValues() <= PromoteLimit && none_of(Sites, [](const Site &S) { return S.Jump; })) {
@@ -279,12 +280,33 @@ private:
   }
 
   void moveBody() {
-    for (Argument &A : Clone->args())
-      A.replaceAllUsesWith(PoisonValue::get(A.getType()));
+    EliminateUnreachableBlocks(*Clone);
+    for (Argument &A : Clone->args()) {
+      if (!A.use_empty())
+        unrestored(&A);
+      A.replaceAllUsesWith(PoisonValue::get(A.getType())); // of debug records
+    }
     Resume->splice(Resume->begin(), Clone);
     Resume->setSubprogram(Clone->getSubprogram());
     Clone->setSubprogram(nullptr);
     Clone->eraseFromParent();
+  }
+
+  // Other values than these are computed by the clone before it uses them, or LLVM's verifier finds it.
+  void checkRestored() {
+    AllocaInst *Unset = findUnsetSlot(*Resume, Slots);
+    if (!Unset)
+      return;
+    for (auto &[V, Slot] : SlotOf)
+      if (Slot == Unset)
+        unrestored(V);
+    report_fatal_error("a stack pointer is read in " + Resume->getName() + ", but not restored", false);
+  }
+
+  [[noreturn]] void unrestored(const Value *V) const {
+    std::string Text;
+    raw_string_ostream(Text) << *V;
+    report_fatal_error("transproc-sites: a value of " + F.getName() + " is used behind a site, but not listed there: " + Text, false);
   }
 
   uint64_t listedValues() const {

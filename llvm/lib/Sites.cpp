@@ -153,6 +153,8 @@ private:
     Total.Homes += homeJumps(F, Sites, Bottoms);
     if (Options.HomeSites && Sites.size() >= Options.HomeSites)
       Total.Homes += useHomeObjects(F, Sites, Bottoms, Options.HomeSites);
+    if (Options.Forget < Sites.size() && !Sites[Options.Forget].Live.empty())
+      Sites[Options.Forget].Live.pop_back();
     for (const Site &S : Sites)
       Total.Listed += S.Live.size();
   }
@@ -241,6 +243,7 @@ std::optional<SitesOptions> parseSitesOptions(StringRef Text) {
       O.Loops.StripMine = false;
     else if (Item.consume_front("home=") ? Item.getAsInteger(10, O.HomeSites)
              : Item.consume_front("direct=") ? Item.getAsInteger(10, O.Loops.DirectLimit)
+             : Item.consume_front("forget=") ? Item.getAsInteger(10, O.Forget)
              : Item.consume_front("strip=") ? Item.getAsInteger(10, O.Loops.StripLength)
              : Item.consume_front("promote-limit=") ? Item.getAsInteger(10, O.PromoteLimit)
                                                      : true)

@@ -1,4 +1,4 @@
-/* From a stopped thread's frames to resume records, as transproc/transform/frames.py makes them. */
+/* From a stopped thread's frames to resume records, as transproc/transform makes them (frames.py, records.py). */
 #include "self.h"
 
 enum { PROT_RW = 3, MAP_FLAGS = 0x4022 /* private, anonymous, no reserve */, PAGE = 4096 };

@@ -20,8 +20,8 @@ struct report {
 
 static const char *const steps[] = { "the supervisor cannot be started", "the working directory cannot be entered",
 	"standard input cannot be opened", "standard output cannot be opened", "standard error cannot be opened",
-	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read" };
-enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE };
+	"a System V IPC namespace of its own cannot be made for the program", "the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read" };
+enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE };
 
 static void send(int fd, int pid, long error, int status, enum step step)
 {
@@ -113,8 +113,9 @@ static _Noreturn void become_program(const struct launch *how, int go, int repor
 	if (SYS(NR_read, go, &token, 1) != 1)
 		leave(127); /* the command has died before it was attached */
 	SYS(NR_setsid);
-	/* System V IPC moves as a whole namespace or not at all: criu dumps what is in it if it is not its own. */
-	SYS(NR_unshare, CLONE_NEWIPC);
+	/* System V IPC moves as a whole namespace or not at all: criu dumps what is in it if it is not its own. EINVAL: a kernel without it. */
+	if ((result = SYS(NR_unshare, CLONE_NEWIPC)) < 0 && result != -EINVAL)
+		fail(report, result, STEP_IPC);
 	default_signals();
 	if (how->directory && (result = SYS(NR_chdir, how->directory)) < 0)
 		fail(report, result, STEP_DIRECTORY);

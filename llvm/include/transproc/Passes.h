@@ -47,12 +47,13 @@ struct SitesOptions {
   bool Verbose = false;         // counts, and reasons for functions left alone
   bool Points = true;           // (experiments) loop points
   bool Rematerialize = true;    // (experiments)
+  unsigned Forget = ~0U;        // (tests) the site of each function that loses the last value of its list
   PointOptions Loops;
   unsigned HomeSites = 4;       // a value listed at so many sites may get a home object; 0: never
   unsigned PromoteLimit = 3000; // listed values above which a resume entry keeps them in memory
 };
 
-// Reads "leaf-list=FILE;stress;verbose;no-points;no-rematerialize;no-strip-mine;strip=N;direct=N;home=N;promote-limit=N".
+// Reads "leaf-list=FILE;stress;verbose;no-points;no-rematerialize;no-strip-mine;forget=N;strip=N;direct=N;home=N;promote-limit=N".
 std::optional<SitesOptions> parseSitesOptions(llvm::StringRef Text);
 
 // Makes every function migratable: statepoints, loop points, resume entries, tables.

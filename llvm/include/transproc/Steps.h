@@ -47,6 +47,9 @@ void convertToStatepoints(llvm::Function &F);
 llvm::Function *makeResumeEntry(llvm::Function &F, llvm::ArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects,
                                 unsigned PromoteLimit);
 
+// A slot of a resume entry that is read where nothing may have been stored in it yet; null if there is none.
+llvm::AllocaInst *findUnsetSlot(llvm::Function &Resume, llvm::ArrayRef<llvm::AllocaInst *> Slots);
+
 // Rows of .transproc.functions, lines of .transproc.values and .transproc.pinned.
 struct Tables {
   struct Row {
