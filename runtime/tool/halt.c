@@ -20,13 +20,18 @@ static struct thread *any_thread(struct session *session, const struct process *
 	return found;
 }
 
-/* Continues a thread until it has reported the group stop. */
+/*
+ * Continues a thread until it has reported SIGSTOP and then the group stop. A group stop before that is none: a process that was stopped
+ * when we came counts as stopped still, so an interruption that was due reports one. SIGSTOP would stay pending, and hit criu.
+ */
 static bool start_group_stop(struct session *session, struct thread *thread)
 {
 	long until = now() + HALT_TIME;
+	bool taken = false;
 	thread->group_stop = false;
-	while (!thread->group_stop) {
-		let_go(thread, PTRACE_CONT); /* hands SIGSTOP back the second time */
+	while (!taken || !thread->group_stop) {
+		taken |= thread->signal == SIGSTOP;
+		let_go(thread, PTRACE_CONT); /* hands SIGSTOP back */
 		while (thread->stop == RUNNING)
 			if (!wait_events(session, until) && (now() >= until || session->cancelled))
 				return refuse(session, "internal", thread->tid, "thread %d: did not take SIGSTOP", (long)thread->tid);

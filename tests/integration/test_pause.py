@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,6 +85,19 @@ def hops(bench: Bench, pid: int, each: Callable[[int], None], times: int) -> int
 def test_results_are_undisturbed(bench: Bench, mode: str) -> None:
     pid, state = bench.start(mode)
     assert hops(bench, pid, lambda _: None, 15) > 0
+    assert bench.end(state) == f"{RESULTS[mode]}\nstatus 7\n"
+
+
+@pytest.mark.parametrize("mode", ["threads", "forks"])
+def test_a_tree_that_stays_stopped_can_be_stopped_further_on(bench: Bench, mode: str) -> None:
+    """And no SIGSTOP is left over each time: criu would not get past it."""
+    pid, state = bench.start(mode)
+    bench.tool.pause(pid, timeout=20)
+    for _ in range(12):
+        bench.tool.pause(pid, count=5, timeout=20)
+        pending = bench.node.output(["sh", "-c", f"grep -h -E '^S(ig|hd)Pnd' /proc/{pid}/task/*/status"])
+        assert not any(int(line.split()[1], 16) & 1 << signal.SIGSTOP - 1 for line in pending.splitlines())
+    bench.tool.resume(pid)
     assert bench.end(state) == f"{RESULTS[mode]}\nstatus 7\n"
 
 

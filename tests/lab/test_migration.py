@@ -64,6 +64,8 @@ def test_a_migrated_run_equals_an_unmigrated_one(
     )
     chance = random.Random(program.name)
     at = [chance.randint(1, LATEST) for _ in range(HOPS)]
+    if program.after:
+        at[-1] += 100  # some rounds later
 
     def place_of(job: Job, name: str) -> Place:
         return Place(nodes[name], job)
@@ -74,7 +76,7 @@ def test_a_migrated_run_equals_an_unmigrated_one(
         ["x86", "arm"],
         place_of,
         transform=pipeline.carry,
-        plan=Plan(at=at),
+        plan=Plan(at=at, after=program.after),
     )
     verdict = rehearsal.run()
     assert verdict.differences == []

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -35,6 +36,7 @@ int main(int argc, char **argv) {
     check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, 2, &p), "seccomp");
   } else if (!strcmp(what, "open")) check(open(argv[2], O_RDWR) >= 0 || open(argv[2], O_RDONLY) >= 0, argv[2]);
   else if (!strcmp(what, "tcp")) tcp();
+  else if (!strcmp(what, "semaphore")) check(eventfd(3, EFD_SEMAPHORE) >= 0, "eventfd");
   else if (!strcmp(what, "uring")) { char p[120] = {0}; check(syscall(425, 4, p) >= 0, "io_uring"); }
   else if (!strcmp(what, "map")) check(mmap((void *)strtoul(argv[2], 0, 0), 4096, 3, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) != MAP_FAILED, "mmap");
   else if (!strcmp(what, "exec")) { if (!fork()) { execv(argv[2], argv + 2); _exit(1); } }

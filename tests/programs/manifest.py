@@ -26,6 +26,8 @@ class Program:
     stdin: str
     environment: dict[str, str]
     tags: frozenset[str]
+    after: str | None
+    """Where its state has been made: migrations before the program enters that function would find nothing."""
 
     def arguments(self, size: Size) -> tuple[str, ...]:
         """The command line after the program's name."""
@@ -53,6 +55,7 @@ def _program(
     tags: list[str],
     stdin: str = "",
     environment: dict[str, str] | None = None,
+    after: str | None = None,
 ) -> Program:
     return Program(
         name=name,
@@ -63,4 +66,5 @@ def _program(
         stdin=stdin,
         environment=environment or {},
         tags=frozenset(tags),
+        after=after,
     )

@@ -35,6 +35,12 @@ def rehearse(
             "--within", metavar="N", min=1, help="At random sites, at most N apart, not at random moments."
         ),
     ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--after", metavar="FUNCTION", help="Begin when the program first enters that function."
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of the random moments [default: a new one].")
     ] = None,
@@ -54,8 +60,9 @@ def rehearse(
       transproc rehearse --hops 10 --seed 7 -- ./prog
       transproc rehearse --hops 10 --within 50 -- ./short
       transproc rehearse --at 100,2000 -- ./prog       at exactly these sites
+      transproc rehearse --after solve --within 50 -- ./prog
     """
-    plan = Plan(hops, every, _counts(at), within, secrets.randbelow(10**6) if seed is None else seed)
+    plan = Plan(hops, every, _counts(at), within, secrets.randbelow(10**6) if seed is None else seed, after)
     what = common.program(program, arguments, stdin, files)
     verdict = Rehearsal(
         JobStore(),

@@ -20,7 +20,7 @@ from transproc.cluster.job import Hop, Job, JobStore, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Transform
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
-from transproc.cluster.start import Program, discard, refresh, start, wait
+from transproc.cluster.start import Program, address_of, discard, refresh, start, wait
 from transproc.errors import MigrationError, PauseError
 
 ATTEMPTS = 5
@@ -67,7 +67,9 @@ class Verdict:
 class Plan:
     """When to migrate: `every` milliseconds on average, or at sites, else at random moments.
 
-    Sites are counted from one migration to the next: `at` says how many, or `within` how many at most.
+    Sites are counted from one migration to the next: `at` says how many, or `within` how many at most, with as many distances
+    below its square root as above. With `after`, the name of
+    a function, nothing is counted before the program enters that function for the first time.
     """
 
     hops: int = 2
@@ -75,6 +77,7 @@ class Plan:
     at: Sequence[int] = ()
     within: int | None = None
     seed: int = 1
+    after: str | None = None
 
     @property
     def counts_sites(self) -> bool:
@@ -82,11 +85,12 @@ class Plan:
         return bool(self.at) or self.within is not None
 
     def counts(self, scale: float) -> list[int]:
-        """How many sites lie between migrations; random ones come earlier for smaller scales."""
+        """Sites between migrations; random numbers are drawn by their logarithm, and are lower for smaller scales."""
         if self.within is None:
             return list(self.at)
         chance = random.Random(self.seed)
-        return [chance.randint(1, max(1, round(self.within * scale))) for _ in range(self.hops)]
+        most = max(1.0, self.within * scale)
+        return [round(most ** chance.random()) for _ in range(self.hops)]
 
     def waits(self, seconds: float) -> list[float]:
         """How long the program runs before each migration, given how long it runs in all."""
@@ -159,19 +163,22 @@ class Rehearsal:
         job = self._new_job()
         place = self._place_of(job, job.node)
         begin = time.perf_counter()
-        if self.plan.counts_sites:
-            counts = self.plan.counts(scale)
-            try:
-                start(
-                    self.store, place, self.program, pause=PauseRequest(count=counts[0], timeout=self.timeout)
-                )
-            except PauseError as error:
-                return self._ended_before(verdict, place, begin, error)
+        counts = self.plan.counts(scale) if self.plan.counts_sites else []
+        try:
+            start(self.store, place, self.program, pause=self._first_stop(counts))
+        except PauseError as error:
+            return self._ended_before(verdict, place, begin, error)
+        if counts:
             self._hop_at_sites(verdict, counts)
         else:
-            start(self.store, place, self.program, pause=PauseRequest())
             self._hop_in_time(verdict, [wait * scale for wait in self.plan.waits(seconds)])
         return self._finish(begin)
+
+    def _first_stop(self, counts: Sequence[int]) -> PauseRequest:
+        if self.plan.after is not None:
+            binary = self.program.pair()["x86_64"].path  # addresses are equal in both
+            return PauseRequest(at=address_of(binary, self.plan.after), timeout=self.timeout)
+        return PauseRequest(count=counts[0], timeout=self.timeout) if counts else PauseRequest()
 
     def _ended_before(self, verdict: Verdict, place: Place, begin: float, error: PauseError) -> Outcome:
         """The program has fewer sites than the first migration was to wait for; else raises the error."""
@@ -194,7 +201,8 @@ class Rehearsal:
     def _hop_at_sites(self, verdict: Verdict, counts: list[int]) -> None:
         """Between migrations the program never runs untraced: so the counts are exact."""
         for number, count in enumerate(counts):
-            request = PauseRequest(count=count if number else None, timeout=self.timeout)
+            stands_there = number == 0 and self.plan.after is None
+            request = PauseRequest(count=None if stands_there else count, timeout=self.timeout)
             if not self._hop(verdict, request):
                 verdict.missed = len(counts) - number
                 return

@@ -29,7 +29,7 @@ for p; do
   echo "== maps"; cat "$d/maps"
   echo "== links"; ls -ln "$d/fd"
   echo "== files"; ls -lnL "$d/fd"
-  echo "== terminals"; grep ^tty-index: "$d"/fdinfo/*
+  echo "== details"; grep -HE '^(tty-index|eventfd-semaphore):' "$d"/fdinfo/*
   echo "== tcp"; cat "$d/net/tcp" "$d/net/tcp6"
   [ "$p" != "$1" ] || { echo "== others"; others; }
 done 2>/dev/null
@@ -49,7 +49,7 @@ PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
 _LINK = re.compile(r"\S+ +\d+ .* (\d+) -> (.*)")
 _FILE = re.compile(r"(\S)\S* +\d+ +\d+ +\d+ +(?:(\d+)|\d+, *\d+) .* (\d+)")
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ +\d+ *(.*)")
-_TERMINAL = re.compile(r".*\btty-index:\s*(\d+)")
+_DETAIL = re.compile(r".*/fdinfo/(\d+):([a-z-]+):\s*(\d+)")
 _OTHER = re.compile(r"/proc/(\d+)/fd:")
 _OTHER_EXECUTABLE = re.compile(r".* /proc/(\d+)/exe -> (.*)")
 _PARENT = re.compile(r"/proc/(\d+)/status:PPid:\s*(\d+)")
@@ -77,7 +77,8 @@ class View:
 
     `seccomp`: mode by thread; `capabilities`: those that some thread has or may inherit, as a mask; `memory`: bytes of
     private memory, which an image holds; `connected`: inodes of TCP sockets with a peer, of the whole network namespace;
-    `masters`: numbers of the terminals whose controlling ends it has opened.
+    `masters`: numbers of the terminals whose controlling ends it has opened; `semaphores`: descriptors
+    of eventfds that give one unit to each reader.
     """
 
     pid: int
@@ -90,6 +91,7 @@ class View:
     descriptors: list[Descriptor] = field(default_factory=list)
     connected: set[str] = field(default_factory=set)
     masters: set[str] = field(default_factory=set)
+    semaphores: set[int] = field(default_factory=set)
     machine: Machine | None = None
     """With the first process of a tree."""
 
@@ -180,7 +182,11 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     for match in filter(None, map(_LINK.fullmatch, lines.get("links", []))):
         number = int(match[1])
         view.descriptors.append(Descriptor(number, match[2], *types.get(number, ("?", 0))))
-    view.masters = {match[1] for match in map(_TERMINAL.fullmatch, lines.get("terminals", [])) if match}
+    for match in filter(None, map(_DETAIL.fullmatch, lines.get("details", []))):
+        if match[2] == "tty-index":
+            view.masters.add(match[3])
+        elif match[3] == "1":
+            view.semaphores.add(int(match[1]))
     if "others" in lines:
         view.machine = _machine(lines["others"])
     for words in map(str.split, lines.get("tcp", [])):
@@ -287,6 +293,11 @@ def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator
         if descriptor.link.startswith("socket:") and descriptor.inode in connected:
             what: str | None = "a TCP connection, whose peer would have to move along"
             hint = "close it before the migration, or let 'transproc migrate --tcp-close' end it"
+        elif descriptor.number in view.semaphores:
+            what, hint = (
+                "an eventfd that is a semaphore, which criu restores as a counter",
+                "use sem_t, or a pipe",
+            )
         else:
             what, hint = _unmovable(descriptor, masters), "close it before the migration"
         if what:

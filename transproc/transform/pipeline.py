@@ -71,7 +71,8 @@ def transform(source: Path, target: Path, *, pairs: PairStore, to: str) -> Trans
 
 
 def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> TransformReport:
-    """As `transform`, and for a node of the same ISA the image as it is, but that the program learns that it has moved."""
+    """As `transform`, and for a node of the same ISA the image as it is, but that the program learns that it has moved, and
+    that its timers tick."""
     directory = ImageDirectory(source)
     isa = directory.isa().name
     if isa != to:
@@ -85,6 +86,10 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
                 memory = Memory(directory, process.pid)
                 reader = ProcessMemory(memory, directory.mm(process.pid), binary)
                 child.add(memory, address_space.note_move(reader, binary))
+        file_image = directory.image("files.img", kinds.FILES)
+        for entry in file_image.messages(FileEntry):
+            files.keep_ticking(entry)
+        write_image(target / "files.img", file_image)
         child.finish()
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)

@@ -141,6 +141,12 @@ def test_descriptors(link: str, letter: str, refused: str | None) -> None:
     assert (refused in found[0].message) if refused else found == []
 
 
+def test_a_semaphore_without_a_name_is_refused() -> None:
+    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "anon_inode:[eventfd]")], semaphores={3})
+    (found,) = problems([view], program=PROGRAM, target=None)
+    assert "an eventfd that is a semaphore" in found.message and "sem_t" in found.hint
+
+
 @pytest.mark.parametrize(
     ("name", "refused"),
     [
@@ -179,8 +185,10 @@ OTHERS = f"""\
 == links
 l--------- 1 0 0 64 Nov 1 0:0 5 -> pipe:[77]
 l--------- 1 0 0 64 Nov 1 0:0 6 -> socket:[78]
-== terminals
+== details
 /proc/100/fdinfo/7:tty-index:	12
+/proc/100/fdinfo/8:eventfd-semaphore: 1
+/proc/100/fdinfo/9:eventfd-semaphore: 0
 == others
 lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/100/exe -> {PROGRAM}
 lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/101/exe -> {PROGRAM}

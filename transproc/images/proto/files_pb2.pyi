@@ -210,18 +210,26 @@ class TunnelFile(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class TimerFile(_message.Message):
-    __slots__ = ("id", "flags", "clockid", "ticks", "settime_flags")
+    __slots__ = ("id", "flags", "clockid", "ticks", "settime_flags", "vsec", "vnsec", "isec", "insec")
     ID_FIELD_NUMBER: _ClassVar[int]
     FLAGS_FIELD_NUMBER: _ClassVar[int]
     CLOCKID_FIELD_NUMBER: _ClassVar[int]
     TICKS_FIELD_NUMBER: _ClassVar[int]
     SETTIME_FLAGS_FIELD_NUMBER: _ClassVar[int]
+    VSEC_FIELD_NUMBER: _ClassVar[int]
+    VNSEC_FIELD_NUMBER: _ClassVar[int]
+    ISEC_FIELD_NUMBER: _ClassVar[int]
+    INSEC_FIELD_NUMBER: _ClassVar[int]
     id: int
     flags: int
     clockid: int
     ticks: int
     settime_flags: int
-    def __init__(self, id: _Optional[int] = ..., flags: _Optional[int] = ..., clockid: _Optional[int] = ..., ticks: _Optional[int] = ..., settime_flags: _Optional[int] = ...) -> None: ...
+    vsec: int
+    vnsec: int
+    isec: int
+    insec: int
+    def __init__(self, id: _Optional[int] = ..., flags: _Optional[int] = ..., clockid: _Optional[int] = ..., ticks: _Optional[int] = ..., settime_flags: _Optional[int] = ..., vsec: _Optional[int] = ..., vnsec: _Optional[int] = ..., isec: _Optional[int] = ..., insec: _Optional[int] = ...) -> None: ...
 
 class InotifyFile(_message.Message):
     __slots__ = ("id", "flags")
