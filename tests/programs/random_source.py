@@ -1,0 +1,38 @@
+"""Random programs for the compiler's tests, each made of its seed alone: every third by random_c, the others by csmith."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.programs.random_c import generate
+from transproc.run import run
+
+HEADERS = Path("/usr/include/csmith")
+SHAPES = ((), ("--max-funcs", "20", "--max-block-depth", "4"))
+LEVELS = ("-O2", "-Os", "-O2", "-O0", "-O3")
+ARGUMENTS = ("1",)
+"""csmith's programs print a line for each checksum then, not only the last one."""
+PATIENCE = 60
+"""Seconds; csmith does not end for some seeds."""
+
+
+@dataclass(frozen=True)
+class RandomProgram:
+    """A source file, and how it is compiled."""
+
+    file: Path
+    options: tuple[str, ...]
+    level: str
+
+
+def random_program(seed: int, directory: Path) -> RandomProgram:
+    """Writes the program of a seed into a directory. Raises `CommandError` if csmith fails, or does not end."""
+    file = directory / f"random-{seed}.c"
+    if seed % 3 == 2:
+        file.write_text(generate(seed))
+    else:
+        shape = [*SHAPES[seed // 3 % len(SHAPES)], *["--float"] * (seed % 3)]
+        run(["csmith", "--seed", str(seed), *shape, "-o", file], cwd=directory, timeout=PATIENCE)
+    inline = ("-fno-inline",) * (seed % 2)
+    return RandomProgram(file, ("-I", str(HEADERS), *inline), LEVELS[seed % len(LEVELS)])
