@@ -34,8 +34,7 @@ class PairReport(Report):
     program: str
     build_ids: dict[str, str] = field(default_factory=dict)
     functions: int = 0
-    call_sites: int = 0
-    points: int = 0
+    sites: int = 0
     live_values: int = 0
     objects: int = 0
     symbols: int = 0
@@ -102,9 +101,8 @@ def _compare_functions(report: PairReport, first: Index, second: Index) -> None:
 
 def _compare_sites(report: PairReport, first: Index, second: Index) -> None:
     tables = [_site_lists(index) for index in (first, second)]
-    point = (first.sites["id"] & 1).astype(bool) & ((first.sites["flags"] & sites.SITE_IN_RESUME) == 0)
     plain = (first.sites["flags"] & sites.SITE_IN_RESUME) == 0
-    report.points, report.call_sites = int(point.sum()), int((plain & ~point).sum())
+    report.sites = int(plain.sum())
     report.live_values = int((first.sites["narrow"][plain].astype(int) + first.sites["wide"][plain]).sum())
     report.not_stoppable = int(((first.sites["flags"] & sites.SITE_NO_STOP) != 0)[plain].sum())
     both = tables[0].keys() & tables[1].keys()
