@@ -30,7 +30,7 @@ LATEST = 20
 CHOSEN = set(
     "recursion vectors locals vla varargs callbacks statics floats heap threads forks shared files pipes signals npb-cg "
     "blocked-read blocked-epoll blocked-futex blocked-sleep kinds-descriptors kinds-names "
-    "kinds-sockets kinds-processes kinds-attributes kinds-locks".split()
+    "kinds-sockets kinds-processes kinds-attributes kinds-locks kinds-privileged kinds-protected".split()
 )
 
 

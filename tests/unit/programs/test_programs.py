@@ -26,6 +26,7 @@ TAGS = {
     "memory",
     "npb",
     "pipes",
+    "privileges",
     "setjmp",
     "signals",
     "threads",
@@ -34,6 +35,7 @@ TAGS = {
 SLOW_ALSO_WHEN_SMALL = {"npb-ep"}  # class S, the smallest there is, takes a second
 
 ALL = programs()
+ANYWHERE = [program for program in ALL if "privileges" not in program.tags]
 
 
 def _build(source: Path, executable: Path, compiler: str, *options: str) -> Path:
@@ -93,7 +95,7 @@ def test_no_assembly() -> None:
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no second compiler to compare with")
-@pytest.mark.parametrize("program", ALL, ids=lambda program: program.name)
+@pytest.mark.parametrize("program", ANYWHERE, ids=lambda program: program.name)
 def test_compilers_agree(program: Program, builds: Path, tmp_path: Path) -> None:
     name, source = program.name, program.source
     if name in SLOW_ALSO_WHEN_SMALL:
