@@ -10,6 +10,7 @@ from transproc.errors import UnsupportedError
 from transproc.images.flags import PORTABLE_DEVICES, FileType, is_terminal
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.isa import Isa
+from transproc.transform import timers
 
 UNSUPPORTED = {
     FileType.PACKET_SOCKET: "a packet socket",
@@ -22,21 +23,10 @@ UNSUPPORTED = {
 def convert(entry: FileEntry, source: Isa, target: Isa) -> None:
     """Translates a file's open(2) flags; refuses what cannot be moved."""
     refuse(entry)
-    keep_ticking(entry)
+    timers.keep_file(entry)
     for field, value in entry.ListFields():
         if field.message_type is not None and "flags" in field.message_type.fields_by_name:
             value.flags = source.convert_open_flags(value.flags, target)
-
-
-def keep_ticking(entry: FileEntry) -> None:
-    """Sets a periodic timerfd that has expired, and was not read yet, to expire again.
-
-    The kernel shows no time left for it (fs/timerfd.c), and CRIU makes of that a timer that is off: who reads it next would wait
-    forever.
-    """
-    timer = entry.tfd
-    if entry.HasField("tfd") and not (timer.vsec or timer.vnsec):
-        timer.vsec, timer.vnsec = timer.isec, timer.insec
 
 
 def refuse(entry: FileEntry) -> None:

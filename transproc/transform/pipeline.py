@@ -27,7 +27,7 @@ from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
-from transproc.transform import address_space, files, threads
+from transproc.transform import address_space, files, threads, timers
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.records import encode, encoded_size
 from transproc.transform.threads import Thread
@@ -86,9 +86,12 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
                 memory = Memory(directory, process.pid)
                 reader = ProcessMemory(memory, directory.mm(process.pid), binary)
                 child.add(memory, address_space.note_move(reader, binary))
+                core = directory.image(f"core-{process.pid}.img", kinds.CORE)
+                timers.keep_process(core.only(CoreEntry))
+                write_image(target / f"core-{process.pid}.img", core)
         file_image = directory.image("files.img", kinds.FILES)
         for entry in file_image.messages(FileEntry):
-            files.keep_ticking(entry)
+            timers.keep_file(entry)
         write_image(target / "files.img", file_image)
         child.finish()
     except BaseException:

@@ -8,6 +8,7 @@ from typing import Any
 from transproc.binary.pair import Binary
 from transproc.errors import TransformError, UnsupportedError
 from transproc.isa import ALL, Isa
+from transproc.transform import timers
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.records import Chain, ChainBuilder
 from transproc.transform.unwind import Stack, Walker
@@ -67,6 +68,7 @@ def resume(thread: Thread, innermost: int, source: Binary, target: Binary, memor
         fp=source.isa.floating_state(core),
         clear_tid_addr=source.isa.thread_info(core).clear_tid_addr,
     )
+    timers.keep_process(core)
     if core.HasField("tc"):
         core.tc.personality = target.isa.personality
 

@@ -192,13 +192,14 @@ class PointerAuthenticationKeys(_message.Message):
     def __init__(self) -> None: ...
 
 class TaskCore(_message.Message):
-    __slots__ = ("task_state", "exit_code", "personality", "flags", "blk_sigset", "comm", "signals_s", "old_seccomp_mode", "sigactions", "stop_signo")
+    __slots__ = ("task_state", "exit_code", "personality", "flags", "blk_sigset", "comm", "timers", "signals_s", "old_seccomp_mode", "sigactions", "stop_signo")
     TASK_STATE_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     PERSONALITY_FIELD_NUMBER: _ClassVar[int]
     FLAGS_FIELD_NUMBER: _ClassVar[int]
     BLK_SIGSET_FIELD_NUMBER: _ClassVar[int]
     COMM_FIELD_NUMBER: _ClassVar[int]
+    TIMERS_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_S_FIELD_NUMBER: _ClassVar[int]
     OLD_SECCOMP_MODE_FIELD_NUMBER: _ClassVar[int]
     SIGACTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -209,11 +210,30 @@ class TaskCore(_message.Message):
     flags: int
     blk_sigset: int
     comm: str
+    timers: TaskTimers
     signals_s: SignalQueue
     old_seccomp_mode: int
     sigactions: _containers.RepeatedCompositeFieldContainer[SignalAction]
     stop_signo: int
-    def __init__(self, task_state: _Optional[int] = ..., exit_code: _Optional[int] = ..., personality: _Optional[int] = ..., flags: _Optional[int] = ..., blk_sigset: _Optional[int] = ..., comm: _Optional[str] = ..., signals_s: _Optional[_Union[SignalQueue, _Mapping]] = ..., old_seccomp_mode: _Optional[int] = ..., sigactions: _Optional[_Iterable[_Union[SignalAction, _Mapping]]] = ..., stop_signo: _Optional[int] = ...) -> None: ...
+    def __init__(self, task_state: _Optional[int] = ..., exit_code: _Optional[int] = ..., personality: _Optional[int] = ..., flags: _Optional[int] = ..., blk_sigset: _Optional[int] = ..., comm: _Optional[str] = ..., timers: _Optional[_Union[TaskTimers, _Mapping]] = ..., signals_s: _Optional[_Union[SignalQueue, _Mapping]] = ..., old_seccomp_mode: _Optional[int] = ..., sigactions: _Optional[_Iterable[_Union[SignalAction, _Mapping]]] = ..., stop_signo: _Optional[int] = ...) -> None: ...
+
+class TaskTimers(_message.Message):
+    __slots__ = ("real",)
+    REAL_FIELD_NUMBER: _ClassVar[int]
+    real: IntervalTimer
+    def __init__(self, real: _Optional[_Union[IntervalTimer, _Mapping]] = ...) -> None: ...
+
+class IntervalTimer(_message.Message):
+    __slots__ = ("isec", "iusec", "vsec", "vusec")
+    ISEC_FIELD_NUMBER: _ClassVar[int]
+    IUSEC_FIELD_NUMBER: _ClassVar[int]
+    VSEC_FIELD_NUMBER: _ClassVar[int]
+    VUSEC_FIELD_NUMBER: _ClassVar[int]
+    isec: int
+    iusec: int
+    vsec: int
+    vusec: int
+    def __init__(self, isec: _Optional[int] = ..., iusec: _Optional[int] = ..., vsec: _Optional[int] = ..., vusec: _Optional[int] = ...) -> None: ...
 
 class SignalAction(_message.Message):
     __slots__ = ("sigaction", "flags", "restorer", "mask", "compat_sigaction")
