@@ -30,7 +30,7 @@ LATEST = 20
 CHOSEN = set(
     "recursion vectors locals vla varargs callbacks statics floats heap threads forks shared files pipes signals npb-cg "
     "blocked-read blocked-epoll blocked-futex blocked-sleep kinds-descriptors kinds-names "
-    "kinds-sockets kinds-processes kinds-attributes kinds-locks kinds-privileged kinds-protected".split()
+    "kinds-sockets kinds-processes kinds-attributes kinds-timers kinds-locks kinds-privileged kinds-protected".split()
 )
 
 
@@ -64,7 +64,11 @@ def test_a_migrated_run_equals_an_unmigrated_one(
     )
     chance = random.Random(program.name)
     at = [chance.randint(1, LATEST) for _ in range(HOPS)]
-    if program.after:
+    if "timed" in program.tags and program.after:
+        at = (
+            [1] * HOPS
+        )  # its signal handlers, which are no place to stop, come faster than an emulated machine counts
+    elif program.after:
         at[-1] += 100  # some rounds later
 
     def place_of(job: Job, name: str) -> Place:
