@@ -173,10 +173,9 @@ def test_signals_of_the_pause_end_waits(start: Start, tool: Tool, wait: str) -> 
 
 
 def test_stops_at_an_address(start: Start, tool: Tool, target: Path) -> None:
-    program = start("threads")
-    time.sleep(0.1)
+    program = start("read")  # which waits for ever, and never comes to the other mode's function
     with pytest.raises(PauseError, match="in time"):
-        tool.pause(program.pid, at=address(target, "reader"), timeout=0.2)  # it was entered before
+        tool.pause(program.pid, at=address(target, "reader"), timeout=0.2)
     program = start("threads")
     paused = tool.pause(program.pid, at=address(target, "sleep_ms"))
     assert states(program.pid) == {"T"}
