@@ -65,9 +65,7 @@ def test_a_migrated_run_equals_an_unmigrated_one(
     chance = random.Random(program.name)
     at = [chance.randint(1, LATEST) for _ in range(HOPS)]
     if "timed" in program.tags and program.after:
-        at = (
-            [1] * HOPS
-        )  # its signal handlers, which are no place to stop, come faster than an emulated machine counts
+        at = [1] * HOPS  # signal handlers, no place to stop, come faster than an emulated machine counts
     elif program.after:
         at[-1] += 100  # some rounds later
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.programs.random_c import generate
+from transproc.errors import CommandError
 from transproc.run import run
+from transproc.toolchain.stress import TIMED_OUT
 
 HEADERS = Path("/usr/include/csmith")
 SHAPES = ((), ("--max-funcs", "20", "--max-block-depth", "4"))
@@ -24,6 +28,16 @@ class RandomProgram:
     file: Path
     options: tuple[str, ...]
     level: str
+
+
+def random_programs(first: int, directory: Path) -> Iterator[tuple[int, RandomProgram]]:
+    """The programs of all seeds from `first` on, but those for which csmith does not end. Raises `CommandError` if it fails."""
+    for seed in count(first):
+        try:
+            yield seed, random_program(seed, directory)
+        except CommandError as error:
+            if error.status != TIMED_OUT:
+                raise
 
 
 def random_program(seed: int, directory: Path) -> RandomProgram:

@@ -67,9 +67,8 @@ class Verdict:
 class Plan:
     """When to migrate: `every` milliseconds on average, or at sites, else at random moments.
 
-    Sites are counted from one migration to the next: `at` says how many, or `within` how many at most, with as many distances
-    below its square root as above. With `after`, the name of
-    a function, nothing is counted before the program enters that function for the first time.
+    Sites are counted from one migration to the next: `at` says how many, or `within` how many at most, half of the
+    distances being below its square root. With `after`, the name of a function, all begins when the program first enters that.
     """
 
     hops: int = 2
