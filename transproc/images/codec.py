@@ -19,7 +19,7 @@ from transproc.images.kinds import COMMON_MAGIC, SERVICE_MAGIC, Kind, by_magic
 M = TypeVar("M", bound=Message)
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """A message and the raw bytes behind it."""
 
@@ -90,13 +90,8 @@ def decode(data: bytes, path: Path | None = None) -> Image:
     kind, start = _header(data)
     if kind is None or kind.message is None:
         return Image(kind, opaque=data[start:], header=data[:start])
-    image = Image(kind, header=data[:start])
-    offset = start
-    while offset < len(data):
-        first = offset == start and kind.head is not None
-        entry, offset = _entry(data, offset, kind.head if first and kind.head else kind.message, kind, path)
-        image.entries.append(entry)
-    return image
+    entries = _entries(data, start, kind, kind.message, path)
+    return Image(kind, entries, header=data[:start])
 
 
 def encode(image: Image) -> bytes:
@@ -130,27 +125,37 @@ def _new_header(kind: Kind | None) -> bytes:
     return struct.pack("<II", SERVICE_MAGIC if kind.service else COMMON_MAGIC, kind.magic)
 
 
-def _entry(
-    data: bytes, offset: int, message: type[Message], kind: Kind, path: Path | None
-) -> tuple[Entry, int]:
-    """The entry at an offset, and the offset behind it."""
-    size = int.from_bytes(_take(data, offset, 4, "size of an entry", path), "little")
-    payload = _take(data, offset + 4, size, f"{message.__name__} message", path)
-    parsed = message()
-    try:
-        parsed.ParseFromString(payload)
-    except (DecodeError, ValueError, RecursionError) as error:
-        raise ImageError(f"{message.__name__} message: {error}", path=path, offset=offset + 4) from error
-    if not parsed.IsInitialized():
-        raise ImageError(f"{message.__name__} message lacks a required field", path=path, offset=offset + 4)
-    offset += 4 + size
-    extra_size = sum(getattr(parsed, name) for name in kind.extra)
-    extra = _take(data, offset, extra_size, "data behind an entry", path)
-    return Entry(parsed, extra, payload), offset + len(extra)
+def _entries(data: bytes, offset: int, kind: Kind, others: type[Message], path: Path | None) -> list[Entry]:
+    """All entries from an offset on; `others` is the message of all but a head.
+
+    One loop without calls: the pagemap of a process of some GB has thousands.
+    """
+    entries = []
+    message = kind.head or others
+    while offset < len(data):
+        start = offset + 4
+        end = start + int.from_bytes(data[offset:start], "little")
+        if start > len(data):
+            raise _short(data, offset, 4, "size of an entry", path)
+        if end > len(data):
+            raise _short(data, start, end - start, f"{message.__name__} message", path)
+        payload = data[start:end]
+        try:
+            parsed = message.FromString(payload)
+        except (DecodeError, ValueError, RecursionError) as error:
+            raise ImageError(f"{message.__name__} message: {error}", path=path, offset=start) from error
+        if not parsed.IsInitialized():
+            raise ImageError(f"{message.__name__} message lacks a required field", path=path, offset=start)
+        offset = end
+        if kind.extra:
+            offset += sum(getattr(parsed, name) for name in kind.extra)
+            if offset > len(data):
+                raise _short(data, end, offset - end, "data behind an entry", path)
+        entries.append(Entry(parsed, data[end:offset], payload))
+        message = others
+    return entries
 
 
-def _take(data: bytes, offset: int, size: int, what: str, path: Path | None) -> bytes:
-    if size > len(data) - offset:
-        left = max(0, len(data) - offset)
-        raise ImageError(f"{what} needs {size} bytes, found {left}", path=path, offset=offset)
-    return data[offset : offset + size]
+def _short(data: bytes, offset: int, size: int, what: str, path: Path | None) -> ImageError:
+    left = max(0, len(data) - offset)
+    return ImageError(f"{what} needs {size} bytes, found {left}", path=path, offset=offset)

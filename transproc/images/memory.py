@@ -186,8 +186,11 @@ def _read_pagemap(directory: ImageDirectory, name: str) -> _Pagemap:
     image = directory.image(name, kinds.PAGEMAP)
     entries = image.messages(PagemapEntry)
     start = np.array([entry.vaddr for entry in entries], dtype=np.uint64)
-    pages = np.array([_count(entry) for entry in entries], dtype=np.uint64)
-    flags = np.array([_flags(entry) for entry in entries], dtype=np.uint32)
+    wide = np.array([entry.HasField("nr_pages") for entry in entries], dtype=np.bool_)
+    narrow_pages = np.array([entry.compat_nr_pages for entry in entries], dtype=np.uint64)
+    wide_pages = np.array([entry.nr_pages for entry in entries], dtype=np.uint64)
+    pages = np.where(wide, wide_pages, narrow_pages)
+    flags = np.array([entry.flags or _flags(entry) for entry in entries], dtype=np.uint32)
     if (start % np.uint64(PAGE_SIZE) != 0).any():
         raise ImageError("an address is not aligned to pages", path=path)
     # Compared in pages, where nothing can overflow.
@@ -197,8 +200,7 @@ def _read_pagemap(directory: ImageDirectory, name: str) -> _Pagemap:
     last = first + pages
     if (pages == 0).any() or (last[:-1] > first[1:]).any():
         raise ImageError("the runs of pages are empty or not in ascending order", path=path)
-    wide = any(entry.HasField("nr_pages") for entry in entries)
-    return _Pagemap(_pages_id(image, path), start, last * np.uint64(PAGE_SIZE), flags, wide)
+    return _Pagemap(_pages_id(image, path), start, last * np.uint64(PAGE_SIZE), flags, bool(wide.any()))
 
 
 def _pages_id(image: Image, path: Path) -> int:
@@ -206,10 +208,6 @@ def _pages_id(image: Image, path: Path) -> int:
     if not heads:
         raise ImageError("the pagemap has no head", path=path)
     return heads[0].pages_id
-
-
-def _count(entry: PagemapEntry) -> int:
-    return entry.nr_pages if entry.HasField("nr_pages") else entry.compat_nr_pages
 
 
 def _flags(entry: PagemapEntry) -> int:

@@ -20,9 +20,9 @@ from transproc.images.memory import Memory
 from transproc.isa import Isa
 from transproc.transform import files
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import Reader, slot_words
+from transproc.transform.frames import Frames, Reader, slot_words
 from transproc.transform.threads import read_stack
-from transproc.transform.unwind import HEAD_SIZE, Frame, SavedRecord, Stack, Walker
+from transproc.transform.unwind import HEAD_SIZE, SavedRecord, Walker
 
 FLOATS = {"float": "<f", "double": "<d"}
 
@@ -92,21 +92,21 @@ class _Reader:
         core = self._directory.core(tid)
         if self._isa.pc(core) == self._binary.index.loop:
             return self._records(self._isa.read_general(core, self._isa.record_register))
-        stack: Stack = read_stack(core, self._isa, self._walker)
+        stack = read_stack(core, self._isa, self._walker)
         views = (
             [] if stack.system_call is None else [self._system_call(self._isa.pc(core), stack.system_call)]
         )
-        views += [self._frame(frame) for frame in stack.frames]
+        views += [self._frame(stack.frames, entry) for entry in stack.frames.sited().tolist()]
         return views + (self._records(stack.current.outer) if stack.current else [])
 
     def _system_call(self, pc: int, call: tuple[int, ...]) -> FrameView:
         arguments = [ValueView(f"argument {i}", "i64", f"{value:#x}") for i, value in enumerate(call[1:])]
         return FrameView("system call", f"system call {call[0]}", pc, values=arguments)
 
-    def _frame(self, frame: Frame) -> FrameView:
-        index, site = self._binary.index, frame.site
+    def _frame(self, frames: Frames, entry: int) -> FrameView:
+        index, site = self._binary.index, frames.site(entry)
         function = index.functions[site.function]
-        slots = Reader(index, site, [frame], self._walker.window).values().tobytes()
+        slots = Reader(index, frames, np.array([entry]), self._walker.window).values().tobytes()
         view = FrameView(
             "frame", index.name(site.function), site.pc, site=site.id >> 1, objects=int(function["objects"])
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 from transproc.binary.sites import Function, Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
-from transproc.transform.frames import Reader
-from transproc.transform.unwind import HEAD_SIZE, MASK, MAX_RECORD, Frame, SavedRecord, Stack, Walker, Words
+from transproc.transform.frames import MASK, Frames, Reader
+from transproc.transform.unwind import HEAD_SIZE, MAX_RECORD, SavedRecord, Stack, Walker
+from transproc.transform.window import Words
 
 Places = NDArray[np.intp]
 
@@ -67,7 +67,7 @@ def encode(chains: list[Chain], start: int) -> tuple[bytes, list[int]]:
     return b"".join(parts), innermost
 
 
-def call_result(isa: Isa, site: Site, registers: list[int]) -> bytes:
+def call_result(isa: Isa, site: Site, registers: Mapping[int, int]) -> bytes:
     """`record.result` of a thread stopped at a return address: the return registers, as the type lies in memory."""
     out = bytearray(32)
     at = 0
@@ -90,11 +90,13 @@ def call_result(isa: Isa, site: Site, registers: list[int]) -> bytes:
 class _Group:
     """New records of one shape, such as those of all frames at one site: row i is number `at[i]` of the new records."""
 
-    at: list[int]
+    at: Places
     enter: int
     site: int
     slots: Words
     objects: Words
+    values: int = 0
+    """Live values of one record."""
     dynamic: bool = False
     """The first slot is the lowest live dynamic address of the frame."""
     result: bytes = bytes(32)
@@ -114,7 +116,7 @@ class _Group:
 
 def _single(at: int, enter: int, *slots: int) -> _Group:
     """One record that stands for no frame of compiled code."""
-    return _Group([at], enter, 0, np.array([slots], np.uint64), np.zeros((1, 0), np.uint64))
+    return _Group(np.array([at]), enter, 0, np.array([slots], np.uint64), np.zeros((1, 0), np.uint64))
 
 
 class ChainBuilder:
@@ -134,49 +136,46 @@ class ChainBuilder:
             kept = _kept(self._walker, stack.current)
             base, groups = kept.base, []
         first = len(groups)
-        frames = stack.frames[::-1]
+        frames = stack.frames.sited()[::-1]
         waiting = frames if stack.system_call else frames[:-1]
-        for at in _by_site(waiting):
-            groups.append(
-                self._waiting([frames[i] for i in at], [first + i for i in at], first, stack.current)
-            )
+        for at in stack.frames.by_site(waiting):
+            groups.append(self._waiting(stack, waiting[at], first + at, first))
         last = first + len(waiting)
         if stack.system_call:
             groups.append(_single(last, self._index.syscall_resume, *restartable(stack.system_call)))
         else:
-            current = None if waiting else stack.current
+            current = None if len(waiting) else stack.current
             base_of_others = min([base, *(int(group.lowest().min()) for group in groups)])
-            groups.append(self._stopped(frames[-1], last, current, base_of_others))
-        values = sum(frame.site.narrow + frame.site.wide for frame in frames)
-        return _chain(groups, base, kept, len(frames), values)
+            groups.append(self._stopped(stack.frames, frames[-1:], last, current, base_of_others))
+        return _chain(groups, base, kept, len(frames))
 
-    def _waiting(self, frames: list[Frame], at: list[int], first: int, current: SavedRecord | None) -> _Group:
+    def _waiting(self, stack: Stack, entries: Places, at: Places, first: int) -> _Group:
         """The records of frames that wait at one call; only the one at place `first` can run on a record itself."""
-        site = frames[0].site
-        function = self._index.function(site.function)
-        reader = Reader(self._index, site, frames, self._walker.window)
-        if site.in_resume:
-            current = current if at == [first] else None
-            objects = self._of_record(function, current)
+        reader = Reader(self._index, stack.frames, entries, self._walker.window)
+        function = self._index.function(reader.site.function)
+        if reader.site.in_resume:
+            objects = self._of_record(function, stack.current if at.tolist() == [first] else None)
         else:
             objects = reader.objects(function)
         return _group(at, function, reader, objects)
 
-    def _stopped(self, frame: Frame, at: int, current: SavedRecord | None, base: int) -> _Group:
+    def _stopped(
+        self, frames: Frames, entry: Places, at: int, current: SavedRecord | None, base: int
+    ) -> _Group:
         """The record of the innermost frame, which stands at a point or behind a call, whose result is at hand."""
-        site = frame.site
+        reader = Reader(self._index, frames, entry, self._walker.window)
+        site = reader.site
         function = self._index.function(site.function)
-        reader = Reader(self._index, site, [frame], self._walker.window)
         if site.in_resume:
             objects = self._of_record(function, current)
-        elif self._is_bare(frame):
+        elif self._is_bare(frames):
             objects = _place(function, base & -ALIGNMENT)
         else:
             objects = reader.objects(function)
-        group = _group([at], function, reader, objects)
-        return (
-            group if site.is_point else replace(group, result=call_result(self._isa, site, frame.registers))
-        )
+        group = _group(np.array([at]), function, reader, objects)
+        if site.is_point:
+            return group
+        return replace(group, result=call_result(self._isa, site, frames.registers))
 
     def _of_record(self, function: Function, current: SavedRecord | None) -> Words:
         """The objects of a resumed frame: where its record says."""
@@ -188,23 +187,17 @@ class ChainBuilder:
         data = self._walker.window.bytes(current.objects, 8 * count) if count else b""
         return np.frombuffer(data, np.uint64).reshape(1, count)
 
-    def _is_bare(self, frame: Frame) -> bool:
-        """The frame is not set up yet, or already taken down (shrink wrapping): its objects do not exist."""
+    def _is_bare(self, frames: Frames) -> bool:
+        """The innermost frame is not set up yet, or already taken down (shrink wrapping): its objects do not exist."""
         pushed = -(self._isa.return_address_offset or 0)
-        return frame.cfa - frame.registers[self._isa.stack_pointer] == pushed
+        return int(frames.cfas[0]) - frames.registers[self._isa.stack_pointer] == pushed
 
 
-def _group(at: list[int], function: Function, reader: Reader, objects: Words) -> _Group:
-    full_id = function.hash << 24 | reader.site.id
-    return _Group(at, function.resume, full_id, reader.values(), objects, function.has_dynamic)
-
-
-def _by_site(frames: list[Frame]) -> Iterable[list[int]]:
-    """The numbers of the frames at each site."""
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for number, frame in enumerate(frames):
-        found[frame.site.number].append(number)
-    return found.values()
+def _group(at: Places, function: Function, reader: Reader, objects: Words) -> _Group:
+    site = reader.site
+    slots, count = reader.values(), site.narrow + site.wide
+    full_id = function.hash << 24 | site.id
+    return _Group(at, function.resume, full_id, slots, objects, count, function.has_dynamic)
 
 
 def _place(function: Function, base: int) -> Words:
@@ -216,7 +209,7 @@ def _place(function: Function, base: int) -> Words:
     return np.array([addresses], np.uint64)
 
 
-def _chain(groups: list[_Group], base: int, kept: Chain | None, frames: int, values: int) -> Chain:
+def _chain(groups: list[_Group], base: int, kept: Chain | None, frames: int) -> Chain:
     """Writes all new records, behind the kept ones."""
     count = sum(len(group.at) for group in groups)
     sizes, lowest = np.zeros(count, np.intp), np.zeros(count, np.uint64)
@@ -233,6 +226,7 @@ def _chain(groups: list[_Group], base: int, kept: Chain | None, frames: int, val
     if kept:
         words[:begin] = kept.words
         starts = np.concatenate([kept.starts, starts])
+    values = sum(len(group.at) * group.values for group in groups)
     return Chain(words, starts, frames, values)
 
 

@@ -7,30 +7,19 @@ the start code, or the resume loop of an earlier migration (docs/format.md, sect
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from transproc.binary import sites
 from transproc.binary.sites import Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
+from transproc.transform.frames import MASK, Frames, Shape
+from transproc.transform.window import CHUNK, Read, Window
 
-Read = Callable[[int, int], bytes]
-"""(address, bytes wanted) → the process's memory."""
-
-Words = NDArray[np.uint64]
-
-CHUNK = 1 << 14
-FEW = 8
-"""Addresses that are looked up one by one; for more it pays to read all that lies between them."""
-SPARSE = 1 << 12
-"""Bytes of stack for each frame beyond which it does not pay any more."""
-MASK = (1 << 64) - 1
 ARGUMENTS = 80
 """The system-call leaf keeps its seven arguments from CFA − 80 on."""
 RECORD_HEAD = struct.Struct("<QQQQ32xQQ")
@@ -39,73 +28,6 @@ HEAD_SIZE = RECORD_HEAD.size
 
 MAX_RECORD = 1 << 20
 """Bytes: 65535 values of each width and as many objects need more, but no function has them."""
-
-
-class Window:
-    """Reads the stack through chunks of 16 KiB, so that a walk costs few memory look-ups."""
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-        self._chunks: dict[int, memoryview] = {}
-        self.words: dict[int, memoryview] = {}
-        """The chunks that were read, by their addresses, as words: for the walk, which cannot afford a call for each."""
-        self._low = 0
-        self._span = np.zeros(0, np.uint8)
-
-    def bytes(self, address: int, size: int) -> bytes:
-        """`size` bytes at an address."""
-        base = address & -CHUNK
-        offset = address - base
-        if offset + size > CHUNK or not self._load(base):
-            return self._read(address, size)
-        return self._chunks[base][offset : offset + size].tobytes()
-
-    def u64(self, address: int) -> int:
-        """The word at an address."""
-        offset = address & CHUNK - 1
-        words = self.words.get(address - offset)
-        if words is None or offset & 7:
-            return int.from_bytes(self.bytes(address, 8), "little")
-        word: int = words[offset >> 3]
-        return word
-
-    def keep(self, low: int, high: int, frames: int) -> None:
-        """Reads the stack of that many frames, `[low, high)`, at once for `gather`, unless most of it is stack objects."""
-        if frames <= FEW or high - low > SPARSE * frames:
-            return
-        with suppress(TransformError):  # a part on another stack: then one by one
-            self._span = np.frombuffer(self._read(low, high - low), np.uint8)
-            self._low = low
-
-    def gather(self, addresses: Words, size: int) -> NDArray[np.uint8]:
-        """The `size` bytes at each of n addresses: n rows."""
-        offsets = addresses - np.uint64(self._low)  # below `low` it wraps around, and is too large
-        if len(addresses) > FEW and bool((offsets + np.uint64(size) <= len(self._span)).all()):
-            rows: NDArray[np.uint8] = self._span[offsets[:, None] + np.arange(size, dtype=np.uint64)]
-            return rows
-        data = b"".join(self.bytes(address, size) for address in addresses.tolist())
-        return np.frombuffer(data, np.uint8).reshape(len(addresses), size)
-
-    def _load(self, base: int) -> bool:
-        """Reads a chunk; False if it crosses the end of a mapping."""
-        if base not in self._chunks:
-            try:
-                chunk = memoryview(self._read(base, CHUNK))
-            except TransformError:
-                return False
-            self._chunks[base], self.words[base] = chunk, chunk.cast("Q")
-        return True
-
-
-class Frame(NamedTuple):
-    """One activation: its site, its registers (by DWARF number, values of up to 16 bytes), and its CFA.
-
-    A tuple, because a stack has up to millions of them.
-    """
-
-    site: Site
-    registers: list[int]
-    cfa: int
 
 
 @dataclass(frozen=True)
@@ -123,16 +45,33 @@ class SavedRecord:
 
 @dataclass(frozen=True)
 class Stack:
-    """A walked stack, innermost frame first.
+    """A walked stack.
 
     system_call: the seven neutral arguments of the call in which the thread is blocked, or None.
-    bottom: first address above the outermost frame. current: the record on which the outermost frame runs, if it was resumed.
+    current: the record on which the outermost frame runs, if it was resumed.
     """
 
-    frames: list[Frame]
+    frames: Frames
     system_call: tuple[int, ...] | None
-    bottom: int
     current: SavedRecord | None
+
+    @property
+    def bottom(self) -> int:
+        """First address above the outermost frame."""
+        return int(self.frames.cfas[-1])
+
+
+class _Step(NamedTuple):
+    """How the walk leaves an activation: number of its shape, and its rule as far as the way to the caller needs it.
+
+    pc, frame_pointer: where the caller's are saved, relative to the CFA; None: they are still in their registers.
+    """
+
+    kind: int
+    on_frame_pointer: bool
+    offset: int
+    pc: int | None
+    frame_pointer: int | None
 
 
 class Walker:
@@ -141,96 +80,105 @@ class Walker:
     def __init__(self, index: Index, isa: Isa, read: Read) -> None:
         self._index = index
         self._isa = isa
-        self._return_address = isa.stack_pointer if isa.return_address is None else isa.return_address
-        self._steps: dict[int, tuple[int, int, tuple[tuple[int, int], ...]]] = {}
+        self._shapes: list[Shape] = []
+        self._steps: dict[int, _Step] = {}
+        """Those of callers, by return address."""
         self.window = Window(read)
 
-    def walk(self, pc: int, values: Mapping[int, int]) -> Stack:
+    def walk(self, pc: int, registers: Mapping[int, int]) -> Stack:
         """The frames of a thread with a pc and registers (by DWARF number).
 
         Raises `TransformError` where a frame is not described.
         """
-        registers = [0] * (max(values) + 1)
-        for register, value in values.items():
-            registers[register] = value
-        stack_pointer = registers[self._isa.stack_pointer]
+        isa, window = self._isa, self.window
         special = self._index.special(pc)
-        system_call = None
-        frames: list[Frame] = []
-        if special and special[0] in (sites.TRAP, sites.TRAP_DONE):
-            cfa, pc, registers = self._up(special[1], registers)
-            system_call = struct.unpack("<7Q", self.window.bytes(cfa - ARGUMENTS, 56))
-        else:
-            site = self._index.stop_at(pc)
-            if site is None:
-                raise TransformError(f"thread stands at {pc:#x}, which is no equivalence point")
-            cfa, pc, outer = self._up(site.row, registers)
-            frames.append(Frame(site, registers, cfa))
-            registers = outer
-        stack = self._outer(pc, registers, frames, system_call, cfa)
-        self.window.keep(stack_pointer, stack.bottom, len(frames))
-        return stack
+        blocked = special is not None and special[0] in (sites.TRAP, sites.TRAP_DONE)
+        first = self._step(None, special[1]) if special and blocked else self._stop(pc)
+        kinds, cfas, bottom = self._follow(first, registers)
+        frames = Frames(self._shapes, kinds, cfas, registers, isa.stack_pointer)
+        window.keep(registers[isa.stack_pointer], cfas[-1], len(cfas))
+        call = struct.unpack("<7Q", window.bytes(cfas[0] - ARGUMENTS, 56)) if blocked else None
+        current = None
+        if bottom == sites.LOOP:
+            at_bottom = np.array([frames.count])
+            current = self.record(int(frames.register(isa.record_register, at_bottom, 0, window)[0]))
+        return Stack(frames, call, current)
 
     def at_trap(self, pc: int) -> bool:
         """A pc is that of the system-call leaf's trap itself."""
         special = self._index.special(pc)
         return special is not None and special[0] == sites.TRAP
 
-    def _outer(
-        self, pc: int, registers: list[int], frames: list[Frame], call: tuple[int, ...] | None, cfa: int
-    ) -> Stack:
-        index = self._index
-        while True:
-            special = index.special(pc)
-            inner = cfa
-            if special is None:
-                site = index.call_at(pc)
-                if site is None:
-                    raise TransformError(f"frame {len(frames)} returns to {pc:#x}, which is no site")
-                cfa, pc, outer = self._up(site.row, registers)
-                frames.append(Frame(site, registers, cfa))
-                registers = outer
-            elif special[0] == sites.RESUME_SYSCALL:
-                cfa, pc, registers = self._up(special[1], registers)
-            elif special[0] == sites.LOOP:
-                current = self.record(registers[self._isa.record_register])
-                return Stack(frames, call, cfa, current)
-            else:
-                return Stack(frames, call, cfa, None)
-            if cfa <= inner:  # stacks grow downwards; on a damaged one a walk might else never end
-                raise TransformError(
-                    f"a frame ends at {cfa:#x}, not above its callee's, which ends at {inner:#x}"
-                )
+    def _follow(self, step: _Step, registers: Mapping[int, int]) -> tuple[list[int], list[int], int]:
+        """From the innermost activation to the bottom: number of the shape and CFA of each, and the bottom's kind.
 
-    def _up(self, row: int, registers: list[int]) -> tuple[int, int, list[int]]:
-        """(CFA, return address, caller's registers) of a frame under a frame rule.
-
-        Where calls push the return address, it is read as if it had been saved in the stack pointer's place.
+        Only what leads to the next caller is followed here, which costs under a microsecond for each.
         """
-        base, offset, saved = self._steps.get(row) or self._step(row)
-        cfa = registers[base] + offset & MASK
-        outer = registers.copy()
-        words = self.window.words
-        for register, place in saved:
-            # Of a saved vector register only the low 8 bytes are preserved (AAPCS64, 6.1.2); higher ones are not live.
-            address = cfa + place
-            chunk = words.get(address & -CHUNK)
-            if chunk is None or address & 7:
-                outer[register] = self.window.u64(address)
-            else:
-                outer[register] = chunk[(address & CHUNK - 1) >> 3]
-        pc = outer[self._return_address]
-        outer[self._isa.stack_pointer] = cfa
-        return cfa, pc, outer
+        isa, steps, words, u64 = self._isa, self._steps, self.window.words, self.window.u64
+        frame_pointer, inner = registers[isa.frame_pointer], registers[isa.stack_pointer]
+        pc = 0 if isa.return_address is None else registers[isa.return_address]
+        kinds: list[int] = []
+        cfas: list[int] = []
+        while True:
+            kind, on_frame_pointer, offset, place, place_of_frame_pointer = step
+            cfa = (frame_pointer if on_frame_pointer else inner) + offset & MASK
+            if cfas and (cfa <= inner or place is None):
+                raise TransformError(_astray(cfa, inner, len(cfas)))
+            kinds.append(kind)
+            cfas.append(cfa)
+            inner = cfa
+            if place is not None:
+                address = cfa + place
+                chunk = words.get(address & -CHUNK)
+                pc = chunk[(address & CHUNK - 1) >> 3] if chunk and not address & 7 else u64(address)
+            if place_of_frame_pointer is not None:
+                frame_pointer = u64(cfa + place_of_frame_pointer)
+            known = steps.get(pc)
+            if known is None:
+                bottom = self._caller(pc, len(kinds))
+                if bottom:
+                    return kinds, cfas, bottom
+                known = steps[pc]
+            step = known
 
-    def _step(self, row: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-        """A frame rule as `_up` takes it: base register, offset of the CFA, and what is read where, relative to the CFA."""
-        rule = self._index.rule(row)
-        saved = rule.saved
-        if self._isa.return_address_offset is not None:
-            saved += ((self._isa.stack_pointer, self._isa.return_address_offset),)
-        self._steps[row] = rule.register, rule.offset, saved
-        return self._steps[row]
+    def _stop(self, pc: int) -> _Step:
+        """Of the innermost frame, if it is no system call."""
+        site = self._index.stop_at(pc)
+        if site is None:
+            raise TransformError(f"thread stands at {pc:#x}, which is no equivalence point")
+        return self._step(site, site.row)
+
+    def _caller(self, pc: int, depth: int) -> int:
+        """Notes the step of a caller, by return address; if that is a bottom instead, returns its kind, else 0."""
+        special = self._index.special(pc)
+        if special is None:
+            site = self._index.call_at(pc)
+            if site is None:
+                raise TransformError(f"frame {depth} returns to {pc:#x}, which is no site")
+            self._steps[pc] = self._step(site, site.row)
+        elif special[0] == sites.RESUME_SYSCALL:
+            self._steps[pc] = self._step(None, special[1])
+        else:
+            return special[0]
+        return 0
+
+    def _step(self, site: Site | None, row: int) -> _Step:
+        """Numbers a shape. Where calls push the return address, it counts as saved in the frame."""
+        isa, rule = self._isa, self._index.rule(row)
+        if rule.register not in (isa.stack_pointer, isa.frame_pointer):
+            raise TransformError(
+                f"frame rule {row} starts from register {rule.register}, which is no stack pointer"
+            )
+        saved = dict(rule.saved)
+        pc = isa.return_address_offset if isa.return_address is None else saved.get(isa.return_address)
+        self._shapes.append(Shape(site, rule))
+        return _Step(
+            len(self._shapes) - 1,
+            rule.register == isa.frame_pointer,
+            rule.offset,
+            pc,
+            saved.get(isa.frame_pointer),
+        )
 
     def record(self, address: int) -> SavedRecord:
         """Reads the head of a resume record."""
@@ -241,3 +189,12 @@ class Walker:
         ):
             raise TransformError(f"record {address:#x} is damaged")
         return record
+
+
+def _astray(cfa: int, inner: int, depth: int) -> str:
+    """Why a walk cannot go on: on a damaged stack it might never end."""
+    if cfa > inner:
+        return f"frame {depth} has called another one, and its return address is saved nowhere"
+    return (
+        f"a frame ends at {cfa:#x}, not above its callee's, which ends at {inner:#x}"  # stacks grow downwards
+    )

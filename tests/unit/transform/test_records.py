@@ -114,7 +114,7 @@ def two_frames() -> tuple[IndexWriter, Memory, dict[int, int]]:
 def test_live_values_of_every_frame_reach_the_records() -> None:
     writer, memory, registers = two_frames()
     stack, written = resume(writer, memory, 0x1010, registers)
-    assert [frame.site.pc for frame in stack.frames] == [0x1010, 0x2020]
+    assert [stack.frames.site(i).pc for i in (0, 1)] == [0x1010, 0x2020]
     end, outer, _inner = written.addresses
     assert written.words(0, 0, 2) == (0xA200, 0)
     assert written.words(1, 0, 3) == (0x6000, end, 0xABCDE << 24 | 4 << 1)
@@ -273,8 +273,43 @@ def test_aarch64_returns_through_the_link_register() -> None:
     index = IndexWriter(183, [leaf, caller], SPECIALS).index()
     registers = {register.dwarf: 0 for register in AARCH64.registers} | {31: sp, 30: 0x2020}
     stack = Walker(index, AARCH64, memory.read).walk(0x1010, registers)
-    assert [frame.site.pc for frame in stack.frames] == [0x1010, 0x2020]
+    assert [stack.frames.site(i).pc for i in (0, 1)] == [0x1010, 0x2020]
     assert stack.bottom == sp + 32
+
+
+def test_a_caller_whose_return_address_is_saved_nowhere_is_an_error() -> None:
+    """The link register still holds the return into the caller itself: the walk would follow it for ever."""
+    caller = Function("caller", 0x2000, 0x6000, [Site(0x2020, 2, (31, 32, []))])
+    leaf = Function("leaf", 0x1000, 0x5000, [Site(0x1010, 3, (31, 0, []))])
+    registers = {register.dwarf: 0 for register in AARCH64.registers} | {31: STACK + 0x4000, 30: 0x2020}
+    walker = Walker(IndexWriter(183, [leaf, caller], SPECIALS).index(), AARCH64, Memory().read)
+    with pytest.raises(TransformError, match="frame 1 has called another one"):
+        walker.walk(0x1010, registers)
+
+
+def test_a_frame_that_no_walk_could_find_is_an_error() -> None:
+    function = Function("f", 0x1000, 0x5000, [Site(0x1010, 3, (RBX, 8, []))])
+    with pytest.raises(TransformError, match="frame rule 0 starts from register 3"):
+        resume(IndexWriter(62, [function], SPECIALS), Memory(), 0x1010, {RSP: STACK + 0x4000})
+
+
+@pytest.mark.parametrize(("saved", "expected"), [([], (9, 7, 9 << 16)), ([(XMM0, -16)], (0, 0xF, 0))])
+def test_of_a_saved_vector_register_only_the_low_half_is_known(
+    saved: list[tuple[int, int]], expected: tuple[int, ...]
+) -> None:
+    """As AAPCS64 keeps v8 to v15; the wide value of the outer frame is read from its register."""
+    outer = Function(
+        "outer",
+        0x2000,
+        0x6000,
+        [Site(0x2020, 2, (RSP, 16, []), [(REGISTER, 1, XMM0, 80)], [(REGISTER, 16, XMM0, 0)])],
+    )
+    inner = Function("inner", 0x1000, 0x5000, [Site(0x1010, 3, (RSP, 24, saved))])
+    memory = Memory()
+    memory.put(STACK + 0x4000, 0, 0xF, 0x2020, 0, BOTTOM)
+    writer = IndexWriter(62, [inner, outer], SPECIALS)
+    _, written = resume(writer, memory, 0x1010, {RSP: STACK + 0x4000, XMM0: 9 << 80 | 7})
+    assert written.slots(1, 1) + written.slots(1, 2, start=16) == expected
 
 
 DEPTH = 40
@@ -313,7 +348,7 @@ def test_a_deep_recursion_is_read_as_its_frames_one_by_one(room: int) -> None:
         memory.put(frame + size - 16, 0xF_0000_0000 + level, back)
     writer = IndexWriter(62, [stop, ping, pong], SPECIALS)
     stack, written = resume(writer, memory, 0x1010, {RSP: sp, RBX: 0x5_1234_5678})
-    assert len(stack.frames) == DEPTH + 1 and len(written.addresses) == DEPTH + 2
+    assert stack.frames.count == DEPTH + 1 and len(written.addresses) == DEPTH + 2
     for level in range(DEPTH):
         record = DEPTH - level
         frame = sp + 8 + level * size
