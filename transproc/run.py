@@ -92,9 +92,5 @@ def daemon(argv: Sequence[str | Path], *, log: Path) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _daemons.append(process)
+    process.returncode = 0  # Popen takes a child that is dropped while it runs for a mistake
     return process.pid
-
-
-_daemons: list[subprocess.Popen[bytes]] = []
-"""Referred to for as long as we live: Popen takes a child that is dropped while it runs for a mistake."""

@@ -185,13 +185,22 @@ def test_full_target(world: World) -> None:
         arm.run(["mount", "-o", "remount,size=75%", "/"])
 
 
+CRIU_THAT_HANGS = "printf '#!/bin/sh\\nsleep 60\\n' > /tmp/criu && chmod +x /tmp/criu && mount --bind /tmp/criu /usr/sbin/criu"
+
+
 @pytest.mark.parametrize("step", ["ship", "restore"])
 def test_target_killed_in_the_middle(world: World, step: str) -> None:
     """And when it is not there at all; the emulated machine is ended by SIGKILL."""
     job = world.start("fill", "60" if step == "ship" else "1")
     migration = world.migration(job)
-    killer = threading.Timer(0.4, world.kill, ["arm"])
-    before(migration, step, killer.start)
+    killer = threading.Timer(0.5, world.kill, ["arm"])
+
+    def strike() -> None:
+        if step == "restore":  # a step of a moment: it must not have ended by then
+            world.nodes["arm"].run(["sh", "-c", CRIU_THAT_HANGS])
+        killer.start()
+
+    before(migration, step, strike)
     try:
         with pytest.raises(MigrationError, match=rf"{step}: (?s:.*) runs on x86 again") as caught:
             migration.run()
