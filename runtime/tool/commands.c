@@ -122,6 +122,33 @@ int command_dump(const struct options *options)
 	return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
 }
 
+/*
+ * The next process that is made here gets a higher id than all of the tree, as it would have at home. criu builds what processes
+ * share in that with the lowest id: in a child that came to life after a move this may be missing what the parent's state needs.
+ */
+static void count_on(int pid)
+{
+	static const char last_file[] = "/proc/sys/kernel/ns_last_pid";
+	struct numbers tree = tree_of(pid);
+	uint64_t last = 0;
+	char *text = read_file(last_file);
+	int highest = 0;
+	for (size_t i = 0; i < tree.count; i++) {
+		struct numbers threads = threads_of(tree.items[i]);
+		for (size_t k = 0; k < threads.count; k++)
+			highest = threads.items[k] > highest ? threads.items[k] : highest;
+	}
+	for (char *end = text; end && *end; end++)
+		if (*end == '\n')
+			*end = 0;
+	if (!text || !parse_number(text, &last) || last >= (uint64_t)highest)
+		return;
+	int fd = open_file(last_file, O_WRONLY);
+	char *number = format("%d", (long)highest);
+	write_all(fd, number, strlen(number)); /* without the right to: as it is */
+	SYS(NR_close, fd);
+}
+
 int command_restore(const struct options *options)
 {
 	struct outcome outcome = restore(&options->launch);
@@ -134,6 +161,7 @@ int command_restore(const struct options *options)
 	}
 	long unnamed = options->list ? name_files(options->launch.directory, options->list) : 0;
 	note_moves(outcome.pid, options->moves);
+	count_on(outcome.pid);
 	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d}", (long)outcome.pid, unnamed);
 	finish(&out);
 	return 0;

@@ -247,6 +247,22 @@ def test_source_killed_in_the_middle(world: World) -> None:
         world.connect()
 
 
+def test_children_made_after_a_move_can_share_an_epoll_set(world: World) -> None:
+    """They have higher ids than their parent even where the target's next id is lower: else criu could not restore them."""
+    job = world.start("epoll")
+    low = ["sh", "-c", "echo 300 >/proc/sys/kernel/ns_last_pid"]
+    migration = world.migration(job)
+    before(migration, "restore", lambda: world.nodes["arm"].run(low))
+    migration.run()
+    for _ in range(3):
+        world.counts(job)
+    migration = world.migration(job)
+    migration.run()
+    assert (job.state, job.node) == (State.RUNNING, "x86")
+    world.counts(job)
+    world.place(job).kill(job.pid)
+
+
 def before(migration: Migration, step: str, action: Callable[[], object]) -> None:
     """Lets something happen when a step begins."""
     original = getattr(migration.move, step)

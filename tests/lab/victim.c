@@ -1,6 +1,6 @@
 /*
  * Holds something that cannot move, or is in a state that cannot be stopped, and counts ten times a second.
- * Usage: victim [seccomp | open FILE | tcp | uring | map ADDRESS | exec PROGRAM [ARG]... | packet | handler | fill MEGABYTES | orphan | shm]
+ * Usage: victim [seccomp | open FILE | tcp | uring | map ADDRESS | exec PROGRAM [ARG]... | packet | handler | fill MEGABYTES | orphan | shm | epoll]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -26,6 +27,17 @@ static void tcp(void) {
   check(!setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) && !bind(l, (void *)&a, sizeof a) && !listen(l, 1), "listen");
   check(!connect(c, (void *)&a, sizeof a), "connect");
   check(accept(l, 0, 0) >= 0, "accept");
+}
+/* A child for each of the parent's seconds; it has the parent's epoll set, but another file where one of the set's was. */
+static void children(void) {
+  int p[2], set = epoll_create1(0);
+  check(set >= 0 && !pipe(p) && !epoll_ctl(set, EPOLL_CTL_ADD, p[0], &(struct epoll_event){.events = EPOLLIN}), "epoll");
+  for (;;) {
+    if (!fork()) { int null = open("/dev/null", O_RDWR); check(dup2(null, p[0]) >= 0, "dup2"); sleep(2); _exit(0); }
+    printf("made in %d\n", getpid()); fflush(stdout);
+    sleep(1);
+    while (waitpid(-1, 0, WNOHANG) > 0) {}
+  }
 }
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
@@ -46,5 +58,6 @@ int main(int argc, char **argv) {
   else if (!strcmp(what, "handler")) { signal(SIGALRM, handler); alarm(1); }
   else if (!strcmp(what, "fill")) { size_t n = strtoul(argv[2], 0, 0) << 20; volatile char *p = malloc(n); check(!!p, "malloc"); for (size_t i = 0; i < n; i += 8) *(volatile unsigned long *)(p + i) = i * 0x9E3779B97F4A7C15ul; }
   printf("ready\n"); fflush(stdout);
+  if (!strcmp(what, "epoll")) children();
   for (int i = 0;; i++) { struct timespec t = {0, 100000000}; nanosleep(&t, 0); printf("%d\n", i); fflush(stdout); }
 }
