@@ -33,10 +33,26 @@ def reach(node: str) -> list[str]:
 
 
 def start(server: str, name: str, node: str) -> None:
-    """AOF on; no child that writes it anew or saves, since a migration meanwhile would be taken back."""
-    options = "--bind 127.0.0.1 --appendonly yes --auto-aof-rewrite-percentage 0 --enable-debug-command yes"
-    words = [server, "--port", str(PORT), *options.split(), "--save", ""]
-    transproc("run", "--node", node, "--name", name, "--", *words)
+    """AOF and RDB on; a child writes one of them most of the time, since it waits a moment after each key."""
+    options = "--bind 127.0.0.1 --appendonly yes --enable-debug-command yes --rdb-key-save-delay 3000"
+    often = ["--save", "1 1", "--auto-aof-rewrite-percentage", "20", "--auto-aof-rewrite-min-size", "100kb"]
+    transproc(
+        *("run", "--node", node, "--name", name, "--", server, "--port", str(PORT)), *options.split(), *often
+    )
+
+
+def is_saving(connection: Connection) -> bool:
+    """A child of the server is at work."""
+    info: bytes = connection.call("INFO", "persistence")
+    return b"bgsave_in_progress:1" in info or b"rewrite_in_progress:1" in info
+
+
+def let_save(connection: Connection) -> None:
+    """Waits for the end of the last child."""
+    for option, value in (("save", ""), ("auto-aof-rewrite-percentage", "0"), ("rdb-key-save-delay", "0")):
+        connection.call("CONFIG", "SET", option, value)
+    while is_saving(connection):
+        time.sleep(0.2)
 
 
 def judge(connection: Connection) -> None:
@@ -48,11 +64,15 @@ def judge(connection: Connection) -> None:
             sys.exit(f"another digest after DEBUG {how}")
 
 
-def work(load: Load, migrate: Callable[[], None], hops: int) -> None:
-    """Migrations while the load goes on."""
+def work(load: Load, reach_it: Callable[[], list[str]], migrate: Callable[[], None], hops: int) -> int:
+    """Migrations while the load goes on; returns how many took place while a child was writing."""
     load.start()
+    saving = 0
     for _ in range(hops):
         time.sleep(CALM_SECONDS)
+        look = Connection(reach_it())
+        saving += is_saving(look)
+        look.close()
         migrate()
         before, until = load.steps, time.monotonic() + 60
         while load.is_alive() and load.steps == before and time.monotonic() < until:
@@ -63,6 +83,7 @@ def work(load: Load, migrate: Callable[[], None], hops: int) -> None:
     load.finish()
     if load.problem:
         sys.exit(load.problem)
+    return saving
 
 
 def main() -> None:
@@ -79,15 +100,22 @@ def main() -> None:
         nodes.reverse()
 
     try:
-        work(load, migrate, hops)
+        saving = work(load, lambda: reach(nodes[0]), migrate, hops)
         connection = Connection(reach(nodes[0]))
+        let_save(connection)
         judge(connection)
         connection.send(["SHUTDOWN", "NOSAVE"])
         transproc("wait", name)  # fails unless its status is 0
+    except SystemExit:
+        log = subprocess.run(
+            ["transproc", "--quiet", "logs", name], capture_output=True, text=True, check=False
+        )
+        print(log.stdout[-2000:], file=sys.stderr)
+        raise
     finally:
         subprocess.run(["transproc", "--quiet", "kill", "--remove", name], capture_output=True, check=False)
     print(
-        f"{load.steps} transactions, {hops} migrations, {load.reconnections} reconnections, "
+        f"{load.steps} transactions, {hops} migrations, {saving} while a child wrote a file, {load.reconnections} reconnections, "
         f"{load.longest:.1f} s without an answer at most"
     )
 

@@ -75,6 +75,9 @@ def show(results: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         common.table(
             [_line(result) for result in results], ("PROGRAM", "RESULT", "MIGRATIONS", "DOWNTIME", "RUN")
         )
+        for result in results:
+            if words := result.get("detail") or result["problem"]:
+                typer.echo(f"\n{result['program']}: {words}")
     if not all(result["passed"] for result in results):
         raise typer.Exit(1)
 
@@ -86,12 +89,12 @@ def _problem(verdict: Verdict) -> str:
 
 def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:
     hops = result.get("hops", [])
-    good = f"right: {result['detail']}" if "detail" in result else "identical"
+    good = "right" if "detail" in result else "identical"
     downtime = f"{statistics.median(hop['downtime'] for hop in hops):.2f} s" if hops else "-"
     seconds = f"{result['plain_seconds']:.1f} s, {result['moved_seconds']:.1f} s" if hops else "-"
     return (
         result["program"],
-        good if result["passed"] else f"FAILED: {result['problem']}",
+        good if result["passed"] else "FAILED",
         str(len(hops)) if "detail" not in result else "-",
         downtime,
         seconds,

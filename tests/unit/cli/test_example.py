@@ -44,5 +44,6 @@ def test_a_script_that_drives_a_server_is_believed(
     with pytest.raises(typer.Exit):
         trials.show([good, bad], as_json=False)
     lines = capsys.readouterr().out.splitlines()
-    assert f"right: 3 on a,b, 7, {tmp_path}" in lines[1]
-    assert "FAILED" in lines[2] and "a wrong reply" in "".join(lines[2:])
+    assert "right" in lines[1] and "FAILED" in lines[2]
+    assert f"load: 3 on a,b, 7, {tmp_path}" in lines
+    assert "a wrong reply" in "".join(lines[3:])
