@@ -55,13 +55,14 @@ class PauseRequest:
 
 @dataclass(frozen=True)
 class Room:
-    """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, and the
-    capabilities (a mask) that CRIU has there."""
+    """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, the
+    capabilities (a mask) that CRIU has there, and the first process id that it does not give."""
 
     free: int
     memory: int
     page: int
     capabilities: int
+    ids: int
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,10 @@ def _room(facts: Mapping[str, str]) -> Room:
         return int(facts.get(name) or usual) * 1024
 
     capabilities = int(facts.get("capabilities") or "f" * 16, 16)
-    return Room(kilobytes("free", 1 << 40), kilobytes("memory", 1 << 40), kilobytes("page", 4), capabilities)
+    ids = int(facts.get("ids") or 1 << 22)
+    return Room(
+        kilobytes("free", 1 << 40), kilobytes("memory", 1 << 40), kilobytes("page", 4), capabilities, ids
+    )
 
 
 def _liveness(state: str) -> Liveness:

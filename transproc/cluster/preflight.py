@@ -74,7 +74,13 @@ def _check_capabilities(views: Sequence[View], target: Place) -> None:
 
 
 def _check_ids(target: Place, processes: Sequence[ProcessState]) -> None:
-    taken = target.taken([thread.tid for process in processes for thread in process.threads])
+    ids = [thread.tid for process in processes for thread in process.threads]
+    if max(ids, default=0) >= target.room.ids:
+        raise TransprocError(
+            f"node {target.node.name}: gives process ids below {target.room.ids}, but the program has {max(ids)}",
+            hint="raise the limit there: sysctl -w kernel.pid_max=4194304",
+        )
+    taken = target.taken(ids)
     if taken:
         raise TransprocError(
             f"node {target.node.name}: process ids in use: {', '.join(map(str, taken))}",

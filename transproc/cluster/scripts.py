@@ -20,7 +20,7 @@ echo "$2" >"$1/id"
 # The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services.
 SPREAD = """
 read -r max </proc/sys/kernel/pid_max
-echo $((1000 + $1 % (max - 2000))) >/proc/sys/kernel/ns_last_pid
+echo $((max / 4 + $1 % (max / 4 * 3 - 1000))) >/proc/sys/kernel/ns_last_pid
 """
 
 REMOVE = 'if [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; then rm -rf "$1"; fi'
@@ -48,10 +48,18 @@ mkdir -p "$1"
 echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
 sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/memory=\\1/p' /proc/meminfo
 echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
+echo "ids=$(cat /proc/sys/kernel/pid_max)"
 sed -n 's/^CapPrm:[^0-9a-f]*/capabilities=/p' /proc/self/status
 """
 
-TAKEN = 'for t; do [ ! -e "/proc/$t" ] || echo "$t"; done'
+# Most processes of a node last a moment, such as those that make this look.
+TAKEN = """
+patience=10
+for t; do
+  while [ -e "/proc/$t" ] && [ $patience -gt 0 ]; do sleep 0.1; patience=$((patience - 1)); done
+  [ ! -e "/proc/$t" ] || echo "$t"
+done
+"""
 
 LOOK = f"""
 {ROOM}{_STATE_OF}

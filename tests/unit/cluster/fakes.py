@@ -32,7 +32,7 @@ class FakeNode(Node):
         self.criu = "4.1.1"
         self.lost_at: str | None = None
         self.free, self.memory, self.page = 1 << 20, 1 << 20, 4
-        self.capabilities = (1 << 41) - 1
+        self.capabilities, self.ids = (1 << 41) - 1, 1 << 22
         self.sizes: dict[str, int] = {}
         self.executable = str(DATA / "jobs/j/bin/prog")
         self.proc: list[str] = []
@@ -118,7 +118,8 @@ class FakeNode(Node):
         return b""
 
     def _room(self, words: list[str]) -> bytes:
-        return f"free={self.free}\nmemory={self.memory}\npage={self.page}\ncapabilities={self.capabilities:016x}\n".encode()
+        facts = f"free={self.free}\nmemory={self.memory}\npage={self.page}\nids={self.ids}\n"
+        return f"{facts}capabilities={self.capabilities:016x}\n".encode()
 
     def _sizes(self, words: list[str]) -> bytes:
         return "".join(f"{self.sizes.get(word, '-')}\n" for word in words[4:]).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,6 +187,15 @@ def test_ids_in_use(world: World) -> None:
     assert world.arm.processes == {PID: "running"}
 
 
+def test_ids_that_the_target_does_not_give(world: World) -> None:
+    world.arm.ids = PID
+    error = world.fails()
+    assert str(error) == (
+        "preflight: node arm: gives process ids below 4711, but the program has 4711; j was not touched: it runs on x86"
+    )
+    assert "kernel.pid_max" in (error.hint or "")
+
+
 def test_no_binary_for_the_target(world: World) -> None:
     (world.store.pair("j") / "prog.aarch64").unlink()
     assert str(world.fails()) == "preflight: job j: no binary for aarch64; j was not touched: it runs on x86"
@@ -274,6 +284,15 @@ def test_interrupt(world: World) -> None:
     assert world.runs_only_on(world.x86)
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Also where the tests themselves run in a shell's background, which ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("operation", ["dump", "get_data", "pause"])
 def test_interrupt_waits_for_the_end_of_the_step(world: World, operation: str) -> None:
     """A node at work on the process is not left alone: the step ends, then everything is taken back."""

@@ -17,6 +17,7 @@ ln -s /proc/self/fd/0 /dev/stdin
 ln -s /proc/self/fd/1 /dev/stdout
 ln -s /proc/self/fd/2 /dev/stderr
 
+echo 4194304 >/proc/sys/kernel/pid_max # as systemd does: a process keeps its id when it moves, and must find it free
 hostname -F /etc/hostname
 /etc/clock.sh &
 ip link set lo up
