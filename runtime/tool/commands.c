@@ -122,29 +122,35 @@ int command_dump(const struct options *options)
 	return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
 }
 
+static uint64_t number_in(const char *path)
+{
+	uint64_t number = 0;
+	char *text = read_file(path);
+	for (char *end = text; end && *end; end++)
+		if (*end == '\n')
+			*end = 0;
+	return text && parse_number(text, &number) ? number : 0;
+}
+
 /*
  * The next process that is made here gets a higher id than all of the tree, as it would have at home. criu builds what processes
  * share in that with the lowest id: in a child that came to life after a move this may be missing what the parent's state needs.
+ * Not the next higher one, which a process at home may have got meanwhile: the tree may want to go back.
  */
 static void count_on(int pid)
 {
 	static const char last_file[] = "/proc/sys/kernel/ns_last_pid";
 	struct numbers tree = tree_of(pid);
-	uint64_t last = 0;
-	char *text = read_file(last_file);
-	int highest = 0;
+	uint64_t limit = number_in("/proc/sys/kernel/pid_max"), highest = 0;
 	for (size_t i = 0; i < tree.count; i++) {
 		struct numbers threads = threads_of(tree.items[i]);
 		for (size_t k = 0; k < threads.count; k++)
-			highest = threads.items[k] > highest ? threads.items[k] : highest;
+			highest = (uint64_t)threads.items[k] > highest ? (uint64_t)threads.items[k] : highest;
 	}
-	for (char *end = text; end && *end; end++)
-		if (*end == '\n')
-			*end = 0;
-	if (!text || !parse_number(text, &last) || last >= (uint64_t)highest)
+	if (number_in(last_file) >= highest || limit <= highest)
 		return;
 	int fd = open_file(last_file, O_WRONLY);
-	char *number = format("%d", (long)highest);
+	char *number = format("%d", (long)(highest + (limit - highest) / 2));
 	write_all(fd, number, strlen(number)); /* without the right to: as it is */
 	SYS(NR_close, fd);
 }

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from tests.benchmarks.runtime import quartiles
 from tests.benchmarks.size import text_size
-from tests.benchmarks.workloads import COMPILER
 from transproc import log
 from transproc.errors import CommandError
 from transproc.toolchain import recipe as recipes
-from transproc.toolchain.recipe import Benchmark, Recipe
+from transproc.toolchain.recipe import COMPILER, Benchmark, Recipe
 
 VARIANTS = (COMPILER, f"{COMPILER} -Xtransproc --plain")
 """With the pass; the same front end, optimiser, back ends and libc without it."""

@@ -148,6 +148,14 @@ def test_pause_that_times_out(world: World) -> None:
     world.place(job).kill(job.pid)
 
 
+def test_process_ids_lie_far_from_those_of_services(world: World) -> None:
+    limit = int(world.nodes["x86"].output(["cat", "/proc/sys/kernel/pid_max"]))
+    jobs = [world.start() for _ in range(2)]
+    assert all(job.pid > limit // 4 for job in jobs)
+    for job in jobs:
+        world.place(job).kill(job.pid)
+
+
 def test_process_id_in_use(world: World) -> None:
     job = world.start()
     taken = (

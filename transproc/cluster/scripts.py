@@ -17,9 +17,10 @@ echo "$2" >"$1/id"
 : >"$1/data/stdin"
 """
 
-# The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services.
+# The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services. A shell reads byte
+# by byte, and such a file ends after the first read.
 SPREAD = """
-read -r max </proc/sys/kernel/pid_max
+max=$(cat /proc/sys/kernel/pid_max)
 echo $((max / 4 + $1 % (max / 4 * 3 - 1000))) >/proc/sys/kernel/ns_last_pid
 """
 
