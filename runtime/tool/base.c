@@ -282,3 +282,14 @@ bool parse_number(const char *text, uint64_t *value)
 	*value = result;
 	return true;
 }
+
+bool read_number(const char *path, uint64_t *value)
+{
+	char *text = read_file(path);
+	if (!text)
+		return false;
+	size_t size = strlen(text);
+	if (size && text[size - 1] == '\n')
+		text[size - 1] = 0;
+	return parse_number(text, value);
+}

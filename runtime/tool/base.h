@@ -34,7 +34,8 @@ struct timespec {
 struct file_status {
 	uint32_t before[7];
 	uint16_t mode, pad;
-	uint64_t inode, size, between[11];
+	uint64_t inode, size, between[10];
+	uint32_t special_major, special_minor; /* of a device's own */
 	uint32_t device_major, device_minor;
 	uint64_t after[14];
 };
@@ -75,5 +76,7 @@ void write_all(int fd, const char *data, size_t size);
 
 /* Number at the start of `text`: decimal, or hexadecimal after 0x; false unless it is all of the text. */
 bool parse_number(const char *text, uint64_t *value);
+/* The number that is all of a file but for a newline; false if it cannot be read or holds something else. */
+bool read_number(const char *path, uint64_t *value);
 
 #endif

@@ -25,6 +25,36 @@ static int succeed(void)
 	return 0;
 }
 
+/* --- terminal ------------------------------------------------------------------------------------------------------ */
+
+/* That of a program, from its supervisor; false, with the failure reported. */
+static bool find_terminal(const struct options *options, int pid, struct terminal *terminal)
+{
+	long result = borrow_terminal(terminal, pid, options->launch.terminal);
+	if (result < 0)
+		report_failure("system", format("process %d: its terminal cannot be reached: errno %d", (long)pid, -result));
+	return result == 0;
+}
+
+int command_attach(const struct options *options)
+{
+	struct terminal terminal;
+	int supervisor = (int)status_number(options->pid, "PPid");
+	if (!find_terminal(options, options->pid, &terminal))
+		return 1;
+	long result = converse(&terminal, supervisor, options->launch.terminal, options->offset);
+	return result < 0 ? report_failure("system", format("%s: cannot be read: errno %d", options->launch.terminal, -result)) : 0;
+}
+
+int command_resize(const struct options *options)
+{
+	struct terminal terminal;
+	if (!find_terminal(options, options->pid, &terminal))
+		return 1;
+	resize_terminal(&terminal, options->launch.window);
+	return succeed();
+}
+
 /* --- pause ------------------------------------------------------------------------------------------------------- */
 
 static int report_pause(struct session *session, long started)
@@ -42,12 +72,15 @@ static int report_pause(struct session *session, long started)
 	return good ? 0 : 1;
 }
 
-static int pause_and_report(struct session *session, long started)
+/* `terminal`: the program's, or NULL; what it has printed there is in the log when it is stopped, before anyone copies that. */
+static int pause_and_report(struct session *session, long started, const struct terminal *terminal)
 {
 	if (!session->error && !pause_tree(session) && !session->error)
 		refuse(session, "internal", 0, "failed without a reason");
 	if (session->error)
 		roll_back(session);
+	else if (terminal)
+		log_output(terminal);
 	return report_pause(session, started);
 }
 
@@ -61,10 +94,14 @@ static void set_up(struct session *session, const struct options *options, int p
 int command_pause(const struct options *options)
 {
 	struct session session = { 0 };
+	struct terminal terminal;
+	const char *log = options->launch.terminal;
 	long started = now();
+	if (log && !find_terminal(options, options->pid, &terminal))
+		return 1;
 	set_up(&session, options, options->pid);
 	attach_tree(&session);
-	return pause_and_report(&session, started);
+	return pause_and_report(&session, started, log ? &terminal : NULL);
 }
 
 /* --- run ------------------------------------------------------------------------------------------------------- */
@@ -101,8 +138,10 @@ int command_run(const struct options *options)
 		return report_failure("system", format("%s: errno %d", outcome.step, (long)outcome.error));
 	if (session.error || (options->pause && !await_exec(&session)))
 		return report_pause(&session, started);
+	struct terminal terminal;
+	bool borrowed = options->launch.terminal && borrow_terminal(&terminal, outcome.pid, options->launch.terminal) == 0;
 	if (options->pause)
-		return pause_and_report(&session, started);
+		return pause_and_report(&session, started, borrowed ? &terminal : NULL);
 	struct text out = { 0 };
 	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
 	finish(&out);
@@ -118,18 +157,14 @@ int command_dump(const struct options *options)
 	long result = list_files(directory, options->list, options->moves);
 	if (result < 0)
 		return report_failure("system", format("%s: its files cannot be listed: errno %d", directory, -result));
-	result = execute(&options->launch);
+	struct launch launch = options->launch;
+	struct terminal terminal;
+	if (launch.terminal && !find_terminal(options, options->pid, &terminal))
+		return 1;
+	if (launch.terminal && !(launch.argv = declare_terminal(&terminal, launch.argv, launch.key)))
+		return report_failure("system", format("%s: cannot be written", launch.key));
+	result = execute(&launch);
 	return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
-}
-
-static uint64_t number_in(const char *path)
-{
-	uint64_t number = 0;
-	char *text = read_file(path);
-	for (char *end = text; end && *end; end++)
-		if (*end == '\n')
-			*end = 0;
-	return text && parse_number(text, &number) ? number : 0;
 }
 
 /*
@@ -141,13 +176,15 @@ static void count_on(int pid)
 {
 	static const char last_file[] = "/proc/sys/kernel/ns_last_pid";
 	struct numbers tree = tree_of(pid);
-	uint64_t limit = number_in("/proc/sys/kernel/pid_max"), highest = 0;
+	uint64_t limit = 0, last = 0, highest = 0;
+	if (!read_number("/proc/sys/kernel/pid_max", &limit) || !read_number(last_file, &last))
+		return;
 	for (size_t i = 0; i < tree.count; i++) {
 		struct numbers threads = threads_of(tree.items[i]);
 		for (size_t k = 0; k < threads.count; k++)
 			highest = (uint64_t)threads.items[k] > highest ? (uint64_t)threads.items[k] : highest;
 	}
-	if (number_in(last_file) >= highest || limit <= highest)
+	if (last >= highest || limit <= highest)
 		return;
 	int fd = open_file(last_file, O_WRONLY);
 	char *number = format("%d", (long)(highest + (limit - highest) / 2));

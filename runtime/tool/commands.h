@@ -10,7 +10,7 @@ struct options {
 	const char *list;
 	int pid;
 	bool pause, moved;
-	uint64_t at, count, timeout, moves;
+	uint64_t at, count, timeout, moves, offset, rows, columns;
 };
 
 int command_run(const struct options *options);
@@ -20,6 +20,8 @@ int command_restore(const struct options *options);
 int command_resume(const struct options *options);
 int command_kill(const struct options *options);
 int command_status(const struct options *options);
+int command_attach(const struct options *options);
+int command_resize(const struct options *options);
 
 /* Prints {"ok": false, ...} and returns 1. */
 int report_failure(const char *error, const char *message);

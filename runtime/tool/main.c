@@ -2,11 +2,14 @@
  * transproc-stop: runs on a node, starts programs, stops them at equivalence points, lets them go on. Each command prints one JSON
  * object; exit status 0 done, 1 failed (the object says why, and the program runs on), 2 wrong usage.
  *
- *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]...
+ *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]... [--terminal LOG --rows R --columns C]
  *       [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
- *   pause --pid P [--at ADDRESS] [--count K] [--timeout MS]
- *   dump --dir DIR --list F --moves N -- CRIU dump OPTION...
- *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] -- CRIU restore --restore-detached --pidfile F OPTION...
+ *   pause --pid P [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]
+ *   dump --dir DIR --list F --moves N [--pid P --terminal LOG --key F] -- CRIU dump OPTION...
+ *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] [--terminal LOG --key F]
+ *       -- CRIU restore --restore-detached --pidfile F OPTION...
+ *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
+ *   resize --pid P --terminal LOG --rows R --columns C
  *   resume --pid P
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
@@ -58,10 +61,11 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { 0 } };
+		{ "--list", &options->list }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--timeout", &options->timeout },
-		{ "--moves", &options->moves }, { 0 } };
+		{ "--moves", &options->moves }, { "--offset", &options->offset },
+		{ "--rows", &options->rows }, { "--columns", &options->columns }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
 		if (!strcmp(name, "--pause") || !strcmp(name, "--moved")) {
@@ -78,6 +82,7 @@ static const char *parse(char **arguments, struct options *options)
 		options->pause |= !strcmp(name, "--pause-at");
 	}
 	options->pid = (int)pid;
+	launch->window = (struct window){ .rows = (uint16_t)options->rows, .columns = (uint16_t)options->columns };
 	launch->argv = *arguments ? arguments + 1 : arguments;
 	if (variables || !launch->environment)
 		launch->environment = environment;
@@ -87,7 +92,7 @@ static const char *parse(char **arguments, struct options *options)
 struct command {
 	const char *name;
 	int (*action)(const struct options *options);
-	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list;
+	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list, needs_terminal;
 };
 
 static const struct command commands[] = {
@@ -98,6 +103,8 @@ static const struct command commands[] = {
 	{ "resume", command_resume, .needs_pid = true },
 	{ "kill", command_kill, .needs_pid = true },
 	{ "status", command_status, .needs_pid = true },
+	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
+	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },
 };
 
 static int perform(const struct command *command, const struct options *options)
@@ -112,6 +119,11 @@ static int perform(const struct command *command, const struct options *options)
 		return usage("--pidfile is missing");
 	if ((command->needs_list || options->list) && (!options->list || !options->launch.directory))
 		return usage("--dir and --list are missing, or one of them");
+	if (command->needs_terminal && !options->launch.terminal)
+		return usage("--terminal is missing");
+	bool dumps = command->action == command_dump || command->action == command_restore;
+	if (dumps && options->launch.terminal && !options->launch.key)
+		return usage("--key is missing");
 	return command->action(options);
 }
 

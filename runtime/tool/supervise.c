@@ -20,8 +20,9 @@ struct report {
 
 static const char *const steps[] = { "the supervisor cannot be started", "the working directory cannot be entered",
 	"standard input cannot be opened", "standard output cannot be opened", "standard error cannot be opened",
-	"a System V IPC namespace of its own cannot be made for the program", "the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read" };
-enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE };
+	"a System V IPC namespace of its own cannot be made for the program", "a terminal cannot be made for the program",
+	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read" };
+enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_TERMINAL, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE };
 
 static void send(int fd, int pid, long error, int status, enum step step)
 {
@@ -61,10 +62,12 @@ static void record_end(int state, const struct child_info *info)
 }
 
 /* The end is recorded before the process is reaped: until then its pid cannot come to life again, by a move back to this machine. */
-static _Noreturn void supervise(int state, int pid)
+static _Noreturn void supervise(int state, int pid, const struct terminal *terminal)
 {
 	struct child_info info;
 	long result;
+	if (terminal)
+		log_until_end(terminal, pid);
 	do {
 		memset(&info, 0, sizeof info);
 		result = SYS(NR_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, 0);
@@ -90,6 +93,15 @@ static bool detach(void)
 	return true;
 }
 
+/* A terminal for the program of `how`, at its descriptors, if it wants one; 0 or -errno. */
+static long provide_terminal(const struct launch *how, struct terminal *terminal)
+{
+	long result = how->terminal ? make_terminal(terminal, how->terminal) : 0;
+	if (result == 0 && how->terminal)
+		result = take_terminal(terminal);
+	return result;
+}
+
 /* --- program ------------------------------------------------------------------------------------------------------- */
 
 static long redirect(const char *path, int flags, int stream)
@@ -106,25 +118,41 @@ static _Noreturn void fail(int report, long error, enum step step)
 	leave(127);
 }
 
-static _Noreturn void become_program(const struct launch *how, int go, int report)
+static long open_streams(const struct launch *how, const struct terminal *terminal, enum step *step)
 {
+	long result;
+	if (how->terminal) {
+		*step = STEP_TERMINAL;
+		return stand_at_terminal(terminal);
+	}
+	*step = STEP_INPUT;
+	if ((result = redirect(how->input, O_RDONLY, 0)) < 0)
+		return result;
+	*step = STEP_OUTPUT;
+	if ((result = redirect(how->output, O_WRONLY | O_CREAT | O_APPEND, 1)) < 0)
+		return result;
+	*step = STEP_ERRORS;
+	return redirect(how->errors, O_WRONLY | O_CREAT | O_APPEND, 2);
+}
+
+static _Noreturn void become_program(const struct launch *how, int go, int report, const struct terminal *terminal)
+{
+	enum step step;
 	char token;
 	long result = 0;
 	if (SYS(NR_read, go, &token, 1) != 1)
 		leave(127); /* the command has died before it was attached */
-	SYS(NR_setsid);
+	/* Children of a leader lose their terminal in a restore: where there is one, the supervisor leads the session. */
+	if (!how->terminal)
+		SYS(NR_setsid);
 	/* System V IPC moves as a whole namespace or not at all: criu dumps what is in it if it is not its own. EINVAL: a kernel without it. */
 	if ((result = SYS(NR_unshare, CLONE_NEWIPC)) < 0 && result != -EINVAL)
 		fail(report, result, STEP_IPC);
 	default_signals();
 	if (how->directory && (result = SYS(NR_chdir, how->directory)) < 0)
 		fail(report, result, STEP_DIRECTORY);
-	if ((result = redirect(how->input, O_RDONLY, 0)) < 0)
-		fail(report, result, STEP_INPUT);
-	if ((result = redirect(how->output, O_WRONLY | O_CREAT | O_APPEND, 1)) < 0)
-		fail(report, result, STEP_OUTPUT);
-	if ((result = redirect(how->errors, O_WRONLY | O_CREAT | O_APPEND, 2)) < 0)
-		fail(report, result, STEP_ERRORS);
+	if ((result = open_streams(how, terminal, &step)) < 0)
+		fail(report, result, step);
 	SYS(NR_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 	if (LAYOUT_PERSONALITY >= 0)
 		SYS(NR_personality, LAYOUT_PERSONALITY);
@@ -133,18 +161,25 @@ static _Noreturn void become_program(const struct launch *how, int go, int repor
 
 static _Noreturn void supervise_program(const struct launch *how, const int go[2], int report, int state)
 {
-	long pid = spawn();
+	struct terminal terminal;
+	long result = provide_terminal(how, &terminal), pid = result ? result : spawn();
 	if (pid == 0) {
 		SYS(NR_close, go[1]);
-		become_program(how, go[0], report);
+		become_program(how, go[0], report, &terminal);
 	}
-	send(report, (int)pid, pid < 0 ? pid : 0, 0, STEP_SUPERVISOR);
+	if (how->terminal && pid > 0) {
+		resize_terminal(&terminal, how->window);
+		put_in_front(&terminal, (int)pid);
+	}
+	send(report, (int)pid, pid < 0 ? pid : 0, 0, result ? STEP_TERMINAL : STEP_SUPERVISOR);
+	if (pid < 0)
+		leave(1);
 	null_streams();
 	SYS(NR_dup3, state, AT_SUPERVISOR, O_CLOEXEC);
 	SYS(NR_close_range, 3, AT_SUPERVISOR - 1, 0);
-	SYS(NR_close_range, AT_SUPERVISOR + 1, ~0u, 0);
+	SYS(NR_close_range, how->terminal ? FIRST_FOR_CRIU : AT_SUPERVISOR + 1, ~0u, 0);
 	SYS(NR_chdir, "/");
-	supervise(AT_SUPERVISOR, (int)pid);
+	supervise(AT_SUPERVISOR, (int)pid, how->terminal ? &terminal : NULL);
 }
 
 static bool receive(int fd, struct report *report)
@@ -185,7 +220,7 @@ struct outcome launch(const struct launch *how, bool (*seize)(void *context, int
 	SYS(NR_close, pipe[1]);
 	SYS(NR_close, go[0]);
 	if (!receive(pipe[0], &report) || report.error)
-		return failed(-report.error, STEP_SUPERVISOR);
+		return failed(-report.error, report.step);
 	char *number = format("%d\n", (long)report.pid);
 	long result = how->pidfile ? replace_file(how->pidfile, number) : 0;
 	if (result < 0)
@@ -216,31 +251,38 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 {
 	int status = 0;
 	uint64_t pid = 0;
+	struct terminal terminal;
+	struct launch with_terminal = *how;
+	long result = provide_terminal(how, &terminal);
+	if (how->terminal && result == 0 && !(with_terminal.argv = inherit_terminal(how->argv, how->key)))
+		result = -ENOENT;
+	if (result < 0)
+		fail(report, result, STEP_TERMINAL);
 	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 1); /* criu ends; the restored process then becomes our child */
 	long criu = spawn();
 	if (criu == 0) {
 		default_signals();
 		SYS(NR_dup3, 2, 1, 0); /* standard output is for our answer */
-		SYS(NR_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+		SYS(NR_close_range, 3, how->terminal ? FIRST_FOR_CRIU - 1 : ~0u, CLOSE_RANGE_CLOEXEC);
+		if (how->terminal)
+			SYS(NR_close_range, LAST_FOR_CRIU + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 		/* The restored process keeps criu's choice of where mmap(2) looks first (mm->mmap_base). */
 		if (LAYOUT_PERSONALITY >= 0)
 			SYS(NR_personality, LAYOUT_PERSONALITY);
-		fail(report, execute(how), STEP_EXEC);
+		fail(report, execute(&with_terminal), STEP_EXEC);
 	}
 	null_streams();
 	SYS(NR_wait4, criu, &status, WALL, 0);
-	char *text = status ? NULL : read_file(how->pidfile);
-	for (char *end = text; end && *end; end++)
-		if (*end == '\n')
-			*end = 0;
-	bool good = text && parse_number(text, &pid);
+	bool good = !status && read_number(how->pidfile, &pid);
+	if (good && how->terminal)
+		restore_terminal(&terminal, how->key);
 	send(report, (int)pid, status || good ? 0 : -ENOENT, status, STEP_READ_PIDFILE);
 	if (!good)
 		leave(1);
 	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 0);
 	SYS(NR_close, report);
 	SYS(NR_chdir, "/");
-	supervise(state, (int)pid);
+	supervise(state, (int)pid, how->terminal ? &terminal : NULL);
 }
 
 struct outcome restore(const struct launch *how)

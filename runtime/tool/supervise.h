@@ -2,7 +2,7 @@
 #ifndef TOOL_SUPERVISE_H
 #define TOOL_SUPERVISE_H
 
-#include "base.h"
+#include "terminal.h"
 
 /*
  * Files of the state directory: `exit`, "status N" or "signal N", appears when the program has ended; `moved`, made by others
@@ -17,6 +17,9 @@ struct launch {
 	const char *state;                 /* state directory */
 	const char *input, *output, *errors; /* NULL: /dev/null; output and errors are appended to */
 	const char *pidfile;               /* launch: written, NULL: not; restore: read, written by criu */
+	const char *terminal;              /* NULL, or the log of the program's terminal, which takes the place of the three streams */
+	const char *key;                   /* of a terminal, see declare_terminal */
+	struct window window;              /* launch: of the terminal */
 };
 
 struct outcome {

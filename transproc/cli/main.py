@@ -25,6 +25,7 @@ COMMANDS = {
     "migrate": "move a running job to another node",
     "ps": "list the jobs",
     "logs": "show what a job printed",
+    "attach": "connect this terminal with a job's",
     "wait": "wait for a job's end",
     "kill": "end a job",
     "pause": "stop a job where its state is known on both ISAs",

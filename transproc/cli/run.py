@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from transproc import log
-from transproc.cli import common
+from transproc.cli import attach, common
 from transproc.cluster.job import Job, JobStore
 from transproc.cluster.place import PauseRequest
 from transproc.cluster.start import address_of, exit_code, start, wait
+from transproc.cluster.terminal import window_of
 
 
 def run(
@@ -31,8 +35,13 @@ def run(
     env: Annotated[
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")
     ] = None,
+    tty: Annotated[
+        bool,
+        typer.Option("--tty", "-t", help="Its input and output are a terminal ('transproc attach NAME')."),
+    ] = False,
     wait_for_it: Annotated[
-        bool, typer.Option("--wait", help="Wait, print its output, pass its status on.")
+        bool,
+        typer.Option("--wait", help="Wait, print its output, pass its status on; with --tty: attach to it."),
     ] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
@@ -46,18 +55,26 @@ def run(
       transproc run --node x86 --name nbody -- ./nbody 200
       transproc run --node arm --stdin words.txt --env LANG=C -- ./sort -r
       transproc run --pause-at main -- ./prog        stopped at its first site in main
+      transproc run --tty --wait -- ./editor         on this terminal, until it ends or Ctrl-] is pressed
     """
-    what = common.program(program, arguments, stdin, files, _environment(env))
+    if tty and stdin is not None:
+        raise typer.BadParameter(
+            "a program has a terminal or a file as standard input", param_hint="'--stdin'"
+        )
+    what = common.program(program, arguments, stdin, files, _environment(env, tty=tty))
+    what = dataclasses.replace(what, window=window_of(sys.stdout.fileno()) or what.window)
     binary = what.pair()["x86_64"].path
     pause = None if pause_at is None else PauseRequest(at=address_of(binary, pause_at))
     store = JobStore()
-    job = Job(name or store.free_name(what.name), node, [what.name, *what.argv[1:]])
+    job = Job(name or store.free_name(what.name), node, [what.name, *what.argv[1:]], terminal=tty)
     with log.step(f"start {job.name} on {node}") as step:
         start(store, common.place_of(job), what, pause=pause)
         step.detail = f"pid {job.pid}"
     if not wait_for_it:
         common.show_json(job.as_dict()) if as_json else typer.echo(job.name)
         return
+    if tty:
+        raise typer.Exit(attach.connect(store, job.name, offset=0))
     job = wait(store, job.name, common.place_of)
     place = common.place_of(job)
     typer.echo(place.read("stdout"), nl=False)
@@ -65,11 +82,13 @@ def run(
     raise typer.Exit(exit_code(job.exit))
 
 
-def _environment(words: list[str] | None) -> dict[str, str]:
+def _environment(words: list[str] | None, *, tty: bool) -> dict[str, str]:
+    """What is given; with a terminal also which kind that is."""
     for word in words or []:
         if "=" not in word:
             raise typer.BadParameter(f"{word}: expected NAME=VALUE", param_hint="'--env'")
-    return dict(word.split("=", 1) for word in words or [])
+    kind = {"TERM": os.environ.get("TERM", "dumb")} if tty else {}
+    return kind | dict(word.split("=", 1) for word in words or [])
 
 
 app = common.application(run, context_settings=common.PASS_ON)

@@ -74,6 +74,12 @@ class Node(ABC):
             raise self._failed(words, done)
         return done
 
+    def pipe(self, argv: Sequence[str], stdin: IO[bytes] | None, stdout: IO[bytes] | None) -> None:
+        """Runs a program between pipes until it ends. Raises CommandError if it fails."""
+        done = self._execute(argv, stdin, stdout, None)
+        if done.returncode:
+            raise self._failed(argv, done)
+
     def output(self, argv: Sequence[str | PurePosixPath], *, timeout: float | None = None) -> str:
         """Standard output of a program that must succeed."""
         return self.run(argv, timeout=timeout).stdout.decode()
@@ -96,12 +102,14 @@ class Node(ABC):
         """
         path = PurePosixPath(remote)
         with archive.pack(local, path.name, gnu=self.gnu_tar) as stream:
-            self._transfer(archive.unpack_script(path.parent), stream, None)
+            self.pipe(["sh", "-c", archive.unpack_script(path.parent)], stream, None)
 
     def get(self, remote: str | PurePosixPath, local: Path) -> None:
         """Copies a file or a directory from the node to path `local` itself; otherwise as `put`."""
         with archive.unpack(local) as stream:
-            self._transfer(archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar), None, stream)
+            self.pipe(
+                ["sh", "-c", archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar)], None, stream
+            )
 
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""
@@ -119,12 +127,6 @@ class Node(ABC):
     def exists(self, remote: str | PurePosixPath) -> bool:
         """Whether there is something at that path."""
         return self.run(["test", "-e", str(remote)], check=False).returncode == 0
-
-    def _transfer(self, script: str, stdin: IO[bytes] | None, stdout: IO[bytes] | None) -> None:
-        argv = ["sh", "-c", script]
-        done = self._execute(argv, stdin, stdout, None)
-        if done.returncode:
-            raise self._failed(argv, done)
 
     def _failed(self, argv: Sequence[str], done: Result) -> CommandError:
         text = done.stderr.decode(errors="replace")

@@ -69,6 +69,8 @@ class Job:
     started: float = field(default_factory=time.time)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     moves: int = 0
+    terminal: bool = False
+    """Its standard streams are a terminal, which `transproc attach` connects to."""
     leftovers: list[str] = field(default_factory=list)
     history: list[Hop] = field(default_factory=list)
 

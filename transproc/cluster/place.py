@@ -5,7 +5,7 @@
         bin/PROG      the binary of the node's ISA; the same absolute path on every node
         data/         moves with the process, at the sizes of the dump
             work/     the program's working directory
-            stdin, stdout, stderr
+            stdin, stdout, stderr   of a job with a terminal, stdout holds all that is printed there
         exit          written by the supervisor when the process ends
         images/       dump/ and image/, during a migration
 
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
+from typing import IO
 
 from transproc.cluster import scripts
 from transproc.cluster.job import Job
@@ -30,7 +31,17 @@ from transproc.errors import TransprocError, UnsupportedError
 from transproc.process import inspect
 from transproc.process.build import build
 from transproc.process.criu import MINIMUM, Criu, Options
-from transproc.process.pause import Files, Launch, Pause, ProcessState, Restored, Tool, status_of
+from transproc.process.pause import (
+    Files,
+    Launch,
+    Pause,
+    ProcessState,
+    Restored,
+    Terminal,
+    Tool,
+    Window,
+    status_of,
+)
 
 RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
@@ -147,6 +158,10 @@ class Place:
         path = f"{self.data}/{stream}"
         return self._shell('if [ -e "$1" ]; then tail -c "+$2" "$1"; fi', path, str(offset + 1)).stdout
 
+    def printed(self) -> int:
+        """How many bytes `stdout` holds."""
+        return self.sizes([f"{self.data}/stdout"])[0] or 0
+
     # --- the process -------------------------------------------------------------------------------------------
 
     def liveness(self, pid: int) -> Liveness:
@@ -173,20 +188,38 @@ class Place:
         done = self._shell(scripts.TAKEN, *map(str, ids))
         return [int(word) for word in done.stdout.split()]
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str]) -> int:
-        """Starts the program in its directory; returns its pid."""
+    def start(self, arguments: Sequence[str], env: Mapping[str, str], window: Window) -> int:
+        """Starts the program in its directory; returns its pid. `window`: the size of its terminal, if it has one."""
         self._spread_ids()
-        return self.tool.start(self._launch(arguments, env))
+        return self.tool.start(self._launch(arguments, env, window))
 
-    def start_paused(self, arguments: Sequence[str], env: Mapping[str, str], request: PauseRequest) -> int:
+    def start_paused(
+        self, arguments: Sequence[str], env: Mapping[str, str], window: Window, request: PauseRequest
+    ) -> int:
         """Starts it traced from its first instruction, and stops it as `pause` does."""
         self._spread_ids()
-        how = self._launch(arguments, env)
+        how = self._launch(arguments, env, window)
         return self.tool.start_paused(how, at=request.at, count=request.count, timeout=request.timeout).pid
 
     def pause(self, pid: int, request: PauseRequest) -> Pause:
         """Stops the tree at equivalence points; raises `PauseError` if it cannot, and the tree runs on."""
-        return self.tool.pause(pid, at=request.at, count=request.count, timeout=request.timeout)
+        return self.tool.pause(
+            pid, at=request.at, count=request.count, timeout=request.timeout, terminal=self._terminal
+        )
+
+    def converse(self, pid: int, offset: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        """Copies `stdin` to the job's terminal, and what is printed there, from a byte offset on, to `stdout`.
+
+        Returns when the process has ended or moved away, or `stdin` has ended; raises `CommandError` if there is no terminal.
+        """
+        if self._terminal is None:
+            raise TransprocError(f"job {self.job.name}: has no terminal", hint="start it with --tty")
+        self.node.pipe(self.tool.attach(pid, self._terminal, offset), stdin, stdout)
+
+    def resize(self, pid: int, window: Window) -> None:
+        """Gives the job's terminal, if it has one, a size."""
+        if self._terminal is not None:
+            self.tool.resize(pid, self._terminal, window)
 
     def resume(self, pid: int) -> None:
         """Lets a stopped tree go on."""
@@ -217,28 +250,46 @@ class Place:
 
         Beside the image goes a list of the files' inode numbers, as the program sees them.
         """
-        listing = self.tool.listing(self._files, self.job.moves)
-        self.criu.dump(pid, self.dump, prefix=listing, options=options)
+        first = self.tool.before_dump(pid, self._files, self.job.moves, self._terminal)
+        self.criu.dump(pid, self.dump, prefix=first, options=options)
 
     def criu_restore(self, options: Options | None = None) -> Restored:
         """Restores the tree from the transformed image, stopped. `options`: those of the dump."""
         image, moves = f"{self.images}/image", self.job.moves + 1
         return self.criu.restore(
-            self.tool, image, state=self.directory, files=self._files, moves=moves, options=options
+            self.tool,
+            image,
+            state=self.directory,
+            files=self._files,
+            moves=moves,
+            terminal=self._terminal,
+            options=options,
         )
 
     @property
     def _files(self) -> Files:
         return Files(self.data, f"{self.dump}/identities")
 
+    @property
+    def _terminal(self) -> Terminal | None:
+        return Terminal(f"{self.data}/stdout", f"{self.dump}/terminal") if self.job.terminal else None
+
     def _spread_ids(self) -> None:
         """A process keeps its id when it moves, so it is started with one that is probably free on other nodes."""
         self._shell(scripts.SPREAD, str(secrets.randbelow(1 << 30)))
 
-    def _launch(self, arguments: Sequence[str], env: Mapping[str, str]) -> Launch:
+    def _launch(self, arguments: Sequence[str], env: Mapping[str, str], window: Window) -> Launch:
         streams = {name: f"{self.data}/{name}" for name in ("stdin", "stdout", "stderr")}
         argv = [self.program, *arguments]
-        return Launch(argv, self.directory, f"{self.data}/work", streams, env=env)
+        return Launch(
+            argv,
+            self.directory,
+            f"{self.data}/work",
+            streams,
+            env=env,
+            terminal=self._terminal,
+            window=window,
+        )
 
     def _shell(self, script: str, *words: str, check: bool = True) -> Result:
         return self.node.run(["sh", "-c", script, "sh", *words], check=check)

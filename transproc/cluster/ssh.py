@@ -149,15 +149,15 @@ class SshNode(Node):
         async with asyncio.timeout(timeout):
             # exec: a shell in between would hide that the program was killed by a signal
             process = await connection.create_process(f"exec {shlex.join(argv)}", encoding=None)
+            feeding = asyncio.create_task(_feed(process.stdin, stdin))
             try:
-                output, errors, _ = await asyncio.gather(
-                    _drain(process.stdout, stdout), process.stderr.read(), _feed(process.stdin, stdin)
-                )
+                output, errors = await asyncio.gather(_drain(process.stdout, stdout), process.stderr.read())
                 await process.wait()
             except asyncio.CancelledError:
                 process.terminate()
                 raise
             finally:
+                feeding.cancel()
                 process.close()
         if process.returncode is None:
             raise asyncssh.ConnectionLost("no exit status was received")

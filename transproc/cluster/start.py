@@ -14,6 +14,7 @@ from transproc.binary.pair import Pair, pair_of
 from transproc.cluster.job import Job, JobStore, State
 from transproc.cluster.place import PauseRequest, Place
 from transproc.errors import TransprocError
+from transproc.process.pause import Window
 
 POLL = 0.1
 """Seconds between two looks at a job."""
@@ -21,12 +22,16 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: the arguments, and what the program finds: standard input, files of its working directory, environment."""
+    """What to run: the arguments, and what the program finds: standard input, files of its working directory, environment.
+
+    `window`: the size of its terminal, if the job has one.
+    """
 
     argv: Sequence[str]
     stdin: Path | None = None
     files: Path | None = None
     env: dict[str, str] = field(default_factory=dict)
+    window: Window = field(default_factory=Window)
 
     def pair(self) -> Pair:
         """The two binaries. Raises `MismatchError` if this is not a program of transproc-cc's."""
@@ -55,9 +60,9 @@ def start(store: JobStore, place: Place, program: Program, *, pause: PauseReques
             if path is not None:
                 place.node.put(path, f"{place.data}/{remote}")
         if pause is None:
-            job.pid = place.start(job.argv[1:], program.env)
+            job.pid = place.start(job.argv[1:], program.env, program.window)
         else:
-            job.pid = place.start_paused(job.argv[1:], program.env, pause)
+            job.pid = place.start_paused(job.argv[1:], program.env, program.window, pause)
     except BaseException:
         store.remove(job.name)
         raise

@@ -60,6 +60,7 @@ SK_QUEUES = Kind("sk-queues", 0x56264026, ("sk-queues.img",), files_pb2.SocketPa
 TCP_STREAM = Kind(
     "tcp-stream", 0x51465506, ("tcp-stream-*.img",), files_pb2.TcpStream, extra=("inq_len", "outq_len")
 )
+TTY_INFO = Kind("tty-info", 0x59453036, ("tty-info.img",), files_pb2.TerminalInfo)
 STATS = Kind("stats", 0x57093306, ("stats-dump", "stats-restore"), process_pb2.Stats, service=True)
 
 KINDS = (
@@ -78,6 +79,7 @@ KINDS = (
     FIFO_DATA,
     SK_QUEUES,
     TCP_STREAM,
+    TTY_INFO,
     STATS,
     # Opaque: the same on every ISA, and nothing in them is read.
     Kind("apparmor", 0x59423047, ("apparmor.img",)),
@@ -103,7 +105,6 @@ KINDS = (
     Kind("pidns", 0x61157326, ("pidns-*.img",)),
     Kind("timens", 0x43114433, ("timens-*.img",)),
     Kind("tty-data", 0x59413026, ("tty-data.img",)),
-    Kind("tty-info", 0x59453036, ("tty-info.img",)),
     Kind("userns", 0x55474906, ("userns-*.img",)),
     Kind("utsns", 0x54473203, ("utsns-*.img",)),
 )

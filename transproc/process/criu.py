@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transproc.errors import CommandError, CriuError, UnsupportedError
-from transproc.process.pause import Files, Restored, Tool
+from transproc.process.pause import Files, Restored, Terminal, Tool
 from transproc.process.runner import Runner
 
 MINIMUM = (4, 1, 1)
@@ -96,7 +96,7 @@ class Criu:
     ) -> None:
         """Dumps a stopped tree; on failure (`CriuError`) it stays stopped.
 
-        `prefix`: what stands before criu and executes it (see `Tool.listing`).
+        `prefix`: what stands before criu and executes it (see `Tool.before_dump`).
         """
         argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
         done = self._node.run([*prefix, *argv], check=False)
@@ -111,16 +111,19 @@ class Criu:
         state: str,
         files: Files | None = None,
         moves: int = 0,
+        terminal: Terminal | None = None,
         options: Options | None = None,
     ) -> Restored:
-        """Restores a tree, stopped, under a supervisor that works in `state`; `files`, `moves`: see `Tool.restore`.
+        """Restores a tree, stopped, under a supervisor that works in `state`; `files`, `moves`, `terminal`: see `Tool.restore`.
 
         A status of 0 from criu does not mean that the tree lives: look (`Tool.status`) before letting it go on.
         """
         pidfile = f"{state}/{PIDFILE}"
         argv = restore_argv(self._command, directory, pidfile, options=options)
         try:
-            return tool.restore(argv, state=state, pidfile=pidfile, files=files, moves=moves)
+            return tool.restore(
+                argv, state=state, pidfile=pidfile, files=files, moves=moves, terminal=terminal
+            )
         except CommandError as error:
             raise self._error(
                 argv, error.status, f"{directory}/{RESTORE_LOG}", error.stderr.encode()

@@ -31,7 +31,11 @@ for p; do
   echo "== files"; ls -lnL "$d/fd"
   echo "== details"; grep -HE '^(tty-index|eventfd-semaphore):' "$d"/fdinfo/*
   echo "== tcp"; cat "$d/net/tcp" "$d/net/tcp6"
-  [ "$p" != "$1" ] || { echo "== others"; others; }
+  [ "$p" != "$1" ] || {
+    supervisor=$(sed -n 's/^PPid:[[:space:]]*//p' "$d/status")
+    echo "== terminal"; grep -H ^tty-index: "/proc/$supervisor"/fdinfo/*
+    echo "== others"; others
+  }
 done 2>/dev/null
 :
 """
@@ -77,7 +81,7 @@ class View:
 
     `seccomp`: mode by thread; `capabilities`: those that some thread has or may inherit, as a mask; `memory`: bytes of
     private memory, which an image holds; `connected`: inodes of TCP sockets with a peer, of the whole network namespace;
-    `masters`: numbers of the terminals whose controlling ends it has opened; `semaphores`: descriptors
+    `masters`: numbers of the terminals whose controlling ends it has opened, or its supervisor for it; `semaphores`: descriptors
     of eventfds that give one unit to each reader.
     """
 
@@ -187,6 +191,7 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
             view.masters.add(match[3])
         elif match[3] == "1":
             view.semaphores.add(int(match[1]))
+    view.masters |= {match[3] for match in map(_DETAIL.fullmatch, lines.get("terminal", [])) if match}
     if "others" in lines:
         view.machine = _machine(lines["others"])
     for words in map(str.split, lines.get("tcp", [])):

@@ -80,6 +80,33 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Terminal:
+    """The terminal of a program, whose controlling end its supervisor holds.
+
+    `log`: the file of what is printed there; `key`: a file that goes with an image, which says what the terminal is in it.
+    """
+
+    log: str
+    key: str = ""
+
+    def words(self) -> list[str]:
+        """As command line options of the tool."""
+        return ["--terminal", self.log, *(["--key", self.key] if self.key else [])]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The size of a terminal, in characters."""
+
+    rows: int = 24
+    columns: int = 80
+
+    def words(self) -> list[str]:
+        """As command line options of the tool."""
+        return ["--rows", str(self.rows), "--columns", str(self.columns)]
+
+
+@dataclass(frozen=True)
 class Restored:
     """The root's pid, and how many files could not keep their inode numbers, because the file system has no attributes."""
 
@@ -114,8 +141,8 @@ class Launch:
     """A program to be started, in a new session, with its three standard streams and nothing else open.
 
     `state`: a directory where the supervisor writes `exit` ("status N" or "signal N") when the program ends.
-    `streams`: files for stdin, stdout, stderr (the latter two are appended to; default /dev/null). The environment is
-    exactly `env`.
+    `streams`: files for stdin, stdout, stderr (the latter two are appended to; default /dev/null); instead of them a `terminal`,
+    which gets the size `window`. The environment is exactly `env`.
     """
 
     argv: Sequence[str]
@@ -124,10 +151,13 @@ class Launch:
     streams: Mapping[str, str] = field(default_factory=dict)
     pidfile: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    terminal: Terminal | None = None
+    window: Window = Window()
 
     def words(self) -> list[str]:
         """As command line options of the tool."""
         words = ["--state", self.state]
+        words += [] if self.terminal is None else [*self.terminal.words(), *self.window.words()]
         words += [] if self.directory is None else ["--dir", self.directory]
         words += [word for name, path in self.streams.items() for word in (f"--{name}", path)]
         words += [] if self.pidfile is None else ["--pidfile", self.pidfile]
@@ -154,14 +184,22 @@ class Tool:
         return _pause(self._call(words, timeout))
 
     def pause(
-        self, pid: int, *, at: int | None = None, count: int | None = None, timeout: float = TIMEOUT
+        self,
+        pid: int,
+        *,
+        at: int | None = None,
+        count: int | None = None,
+        timeout: float = TIMEOUT,
+        terminal: Terminal | None = None,
     ) -> Pause:
         """Stops a process, its threads and descendants at equivalence points; `timeout` in seconds.
 
         `at`: not before some thread comes to that address (in the common text). `count`: when the tree's threads
-        have come to so many stoppable sites in all; a single thread then stands at the last of them.
+        have come to so many stoppable sites in all; a single thread then stands at the last of them. What was printed at the
+        `terminal` is in its log then.
         """
-        return _pause(self._call(["pause", "--pid", str(pid), *_when(at, count, timeout)], timeout))
+        words = ["pause", "--pid", str(pid), *_when(at, count, timeout)]
+        return _pause(self._call([*words, *_words(terminal)], timeout))
 
     def resume(self, pid: int) -> list[int]:
         """Lets a stopped tree go on; returns its processes."""
@@ -182,15 +220,22 @@ class Tool:
         return status_of(self._answer(["status", "--pid", str(pid)]))
 
     def restore(
-        self, criu: Sequence[str], *, state: str, pidfile: str, files: Files | None = None, moves: int = 0
+        self,
+        criu: Sequence[str],
+        *,
+        state: str,
+        pidfile: str,
+        files: Files | None = None,
+        moves: int = 0,
+        terminal: Terminal | None = None,
     ) -> Restored:
         """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores.
 
-        `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included. Raises `CommandError`
-        if criu fails.
+        `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included; `terminal`: a new one
+        takes the place of the one in the image. Raises `CommandError` if criu fails.
         """
         words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
-        words += [] if files is None else files.words()
+        words += [*([] if files is None else files.words()), *_words(terminal)]
         answer = self._answer([*words, "--", *criu], timeout=None)
         if not answer["ok"] and answer["error"] == "criu":
             raise CommandError(criu, 1, answer["message"])
@@ -198,9 +243,22 @@ class Tool:
             raise _error(answer)
         return Restored(int(answer["pid"]), int(answer["unnamed"]))
 
-    def listing(self, files: Files, moves: int) -> list[str]:
-        """What goes before `criu dump` so that the list is written first, for a job that has moved so often."""
-        return [self.path, "dump", *files.words(), "--moves", str(moves), "--"]
+    def before_dump(self, pid: int, files: Files, moves: int, terminal: Terminal | None = None) -> list[str]:
+        """What goes before `criu dump`: the list of `files` is written first, for a job that has moved so often; the `terminal`'s
+        key is written, and criu told of it.
+        """
+        about_terminal = [] if terminal is None else ["--pid", str(pid), *terminal.words()]
+        return [self.path, "dump", *files.words(), "--moves", str(moves), *about_terminal, "--"]
+
+    def attach(self, pid: int, terminal: Terminal, offset: int) -> list[str]:
+        """The command that copies its standard input to a program's terminal, and the terminal's log, from a byte offset on, to
+        its standard output; it ends when the program has ended or moved, or its standard input has ended.
+        """
+        return [self.path, "attach", "--pid", str(pid), *terminal.words(), "--offset", str(offset)]
+
+    def resize(self, pid: int, terminal: Terminal, window: Window) -> None:
+        """Gives a program's terminal a size."""
+        self._call(["resize", "--pid", str(pid), *terminal.words(), *window.words()])
 
     def _call(self, words: list[str], timeout: float = 0.0) -> dict[str, Any]:
         answer = self._answer(words, timeout=timeout)
@@ -232,6 +290,10 @@ def status_of(answer: dict[str, Any]) -> list[ProcessState]:
         )
         for process in answer["processes"]
     ]
+
+
+def _words(terminal: Terminal | None) -> list[str]:
+    return [] if terminal is None else terminal.words()
 
 
 def _when(at: int | None, count: int | None, timeout: float) -> list[str]:

@@ -27,7 +27,7 @@ from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
-from transproc.transform import address_space, files, threads, timers
+from transproc.transform import address_space, files, terminals, threads, timers
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.records import encode, encoded_size
 from transproc.transform.threads import Thread
@@ -93,6 +93,7 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
         for entry in file_image.messages(FileEntry):
             timers.keep_file(entry)
         write_image(target / "files.img", file_image)
+        terminals.release(directory, target)
         child.finish()
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -123,6 +124,7 @@ class _Transformation:
             self.report.processes += 1
             self._process(process, executables)
         with self._timed("other images"):
+            terminals.release(self.directory, self.target)
             self.child.finish()
         self.report.bytes_written = sum(
             entry.stat().st_size for entry in self.target.iterdir() if not entry.is_symlink()

@@ -55,7 +55,7 @@ def test_unnamed_fields_keep_their_place() -> None:
         b"\1",
         b"no magic at all",
         image(0x12345678, message((1, 2))),
-        image(0x59453036, message((1, 2))),  # tty-info: opaque
+        image(0x54473203, message((1, 2))),  # utsns: opaque
         image(0x59413026, message((1, 2), (2, b"typed ahead"))),  # tty-data
         image(0x52583605, message((1, 0))) + b"raw ghost file",
         image(0x59573019, message((2, 3))) + bytes(8),  # semaphores

@@ -21,7 +21,7 @@ Identity = tuple[int, int, int]
 def listed(tool: Tool, directory: Path, moves: int) -> dict[str, Identity]:
     """By path, as the tool lists them before it becomes another program."""
     files = Files(str(directory), str(directory.parent / "list"))
-    done = run([*tool.listing(files, moves), "/bin/echo", "dumped"])
+    done = run([*tool.before_dump(0, files, moves), "/bin/echo", "dumped"])
     assert done.stdout == b"dumped\n"
     *fields, empty, end = Path(files.listing).read_bytes().split(b"\0")
     assert (empty, end) == (b"", b"")
@@ -74,6 +74,6 @@ def test_a_file_that_moved_keeps_its_numbers_but_not_a_copy_of_it(tool: Tool, tr
 
 def test_a_directory_that_is_not_there(tool: Tool, tmp_path: Path) -> None:
     files = Files(str(tmp_path / "none"), str(tmp_path / "missing" / "list"))
-    done = run([*tool.listing(files, 0), "/bin/true"], check=False)
+    done = run([*tool.before_dump(0, files, 0), "/bin/true"], check=False)
     assert done.returncode == 1
     assert b"cannot be listed: errno 2" in done.stdout

@@ -189,6 +189,8 @@ l--------- 1 0 0 64 Nov 1 0:0 6 -> socket:[78]
 /proc/100/fdinfo/7:tty-index:	12
 /proc/100/fdinfo/8:eventfd-semaphore: 1
 /proc/100/fdinfo/9:eventfd-semaphore: 0
+== terminal
+/proc/90/fdinfo/101:tty-index:	13
 == others
 lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/100/exe -> {PROGRAM}
 lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/101/exe -> {PROGRAM}
@@ -211,7 +213,8 @@ l--------- 1 0 0 64 Nov 1 0:0 9 -> pipe:[99]
 def test_what_would_stay_behind() -> None:
     """104 has ended meanwhile; 101 is a child, whether or not the tree was known to have it."""
     (view,) = parse(OTHERS)
-    assert view.masters == {"12"}
+    assert view.masters == {"12", "13"}, "its own, and the one that its supervisor holds for it"
+    assert view.semaphores == {8}
     assert [problem.message for problem in problems([view], program=PROGRAM, target=None)] == [
         "process 102 has left the tree of process 100: its parent has ended, and it would stay behind",
         "process 100 shares pipe:[77] with process 103, which would stay behind (descriptor 5)",

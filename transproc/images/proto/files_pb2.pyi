@@ -19,6 +19,18 @@ class DescriptorEntry(_message.Message):
     fd: int
     def __init__(self, id: _Optional[int] = ..., flags: _Optional[int] = ..., type: _Optional[int] = ..., fd: _Optional[int] = ...) -> None: ...
 
+class TerminalInfo(_message.Message):
+    __slots__ = ("id", "type", "sid", "pgrp")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SID_FIELD_NUMBER: _ClassVar[int]
+    PGRP_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    type: int
+    sid: int
+    pgrp: int
+    def __init__(self, id: _Optional[int] = ..., type: _Optional[int] = ..., sid: _Optional[int] = ..., pgrp: _Optional[int] = ...) -> None: ...
+
 class FileEntry(_message.Message):
     __slots__ = ("type", "id", "reg", "isk", "nsf", "psk", "nlsk", "efd", "epfd", "sgfd", "tunf", "tfd", "ify", "ffy", "ext", "usk", "fifo", "pipe", "tty", "memfd", "bpf", "pidfd")
     TYPE_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,100 @@
+"""`transproc run --tty` and `transproc attach`, used as a person does: at a terminal, on this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from transproc.run import run
+
+pytestmark = pytest.mark.toolchain
+
+SECONDS = 30.0
+SOURCE = Path(__file__).parents[1] / "lab" / "dialogue.c"
+BIN = Path(sys.executable).parent
+
+
+class Seat:
+    """A terminal with one command on it."""
+
+    def __init__(self, *words: str, rows: int = 30, columns: int = 100) -> None:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.read(0, 1)
+            os.execv(BIN / "transproc", ["transproc", "--quiet", *words])
+        self.shown = ""
+        self.resize(rows, columns)
+        os.write(self.fd, b"\n")
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def types(self, text: str, *, sees: str) -> None:
+        os.write(self.fd, text.encode())
+        self.sees(sees)
+
+    def sees(self, text: str) -> None:
+        """Waits until that is shown."""
+        until = time.monotonic() + SECONDS
+        while text not in self.shown and time.monotonic() < until:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.fd, 4096).decode()
+                except OSError:  # EIO: the command has ended
+                    break
+        assert text in self.shown, self.shown
+
+    def status(self) -> int:
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture(scope="module")
+def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("program") / "dialogue"
+    run([BIN / "transproc-cc", "-O2", "-o", program, SOURCE])
+    return program
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    name = f"talk{os.getpid()}"
+    yield name
+    run([BIN / "transproc", "kill", name], check=False)
+
+
+def test_a_person_at_the_terminal(dialogue: Path, name: str) -> None:
+    first = Seat("run", "--tty", "--wait", "--name", name, "--", str(dialogue))
+    first.sees("parent [ready] 30x100 echo 1 front 1 leader 0 interrupts 0\r\n")
+    first.types("one\r", sees="one\r\nparent [one] 30x100 echo 1 front 1 leader 0 interrupts 0\r\n")
+    first.types("\x03two\r", sees="^Ctwo\r\nparent [two] 30x100 echo 1 front 1 leader 0 interrupts 1\r\n")
+    first.types("\x1d", sees=f"{name} goes on")
+    assert first.status() == 0
+    second = Seat("attach", "--all", name, rows=25, columns=90)
+    second.sees("interrupts 1\r\n")
+    assert second.shown.count("ready") == 1
+    second.types("three\r", sees="parent [three] 25x90 echo 1 front 1 leader 0 interrupts 1\r\n")
+    second.resize(24, 80)
+    time.sleep(1)
+    second.types("four\r", sees="parent [four] 24x80 echo 1 front 1 leader 0 interrupts 1\r\n")
+    second.types("end\r", sees="end, resized\r\n")
+    assert second.status() == 7
+
+
+def test_a_job_without_a_terminal_is_no_partner(dialogue: Path, name: str) -> None:
+    run([BIN / "transproc", "run", "--name", name, "--", dialogue])
+    done = run([BIN / "transproc", "attach", name], check=False)
+    assert done.returncode == 1
+    assert b"has no terminal" in done.stderr
+    assert b"hint: start it with 'transproc run --tty'" in done.stderr

@@ -1,0 +1,68 @@
+"""`transproc attach`: a conversation with a job through its terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from transproc.cli import common
+from transproc.cluster import terminal
+from transproc.cluster.job import JobStore, State
+from transproc.cluster.start import exit_code
+
+
+def attach(
+    name: Annotated[str, common.NAME],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show first what was printed since the job's start.")
+    ] = False,
+) -> None:
+    """Connects this terminal with that of a job which was started with 'transproc run --tty'.
+
+    It stays connected when the job moves. Ctrl-] ends the connection, and not the job. When the job ends, its status is
+    passed on.
+
+    \b
+    Examples:
+      transproc attach editor             after 'transproc run --tty --node x86 --name editor -- ./editor'
+      transproc attach --all editor       with all that it has printed before
+    """
+    raise typer.Exit(connect(JobStore(), name, offset=0 if everything else None))
+
+
+def connect(store: JobStore, name: str, *, offset: int | None) -> int:
+    """Until the job ends or the user leaves; returns the job's status, or 0. `offset`: see `terminal.converse`."""
+    with _raw():
+        keyboard = sys.stdin.fileno()
+        job = terminal.converse(
+            store, name, common.place_of, keyboard=keyboard, screen=sys.stdout.fileno(), offset=offset
+        )
+    if job.state is State.EXITED:
+        return exit_code(job.exit)
+    typer.echo(f"\n{name} goes on; 'transproc attach {name}' connects again", err=True)
+    return 0
+
+
+@contextlib.contextmanager
+def _raw() -> Iterator[None]:
+    """Keys come as they are pressed: what they mean is up to the job's terminal."""
+    keyboard = sys.stdin.fileno()
+    if not os.isatty(keyboard):
+        yield
+        return
+    before = termios.tcgetattr(keyboard)
+    tty.setraw(keyboard)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+app = common.application(attach)

@@ -1,0 +1,166 @@
+"""A conversation with a job through its terminal, wherever the job moves meanwhile.
+
+On the node a process types what we send and prints what is new in the terminal's log (`Tool.attach`). When the job has moved away
+that process ends; the next one is started where the job runs then, at the same place of the log, which has moved along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Self
+
+from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.place import Place
+from transproc.cluster.start import POLL, refresh
+from transproc.errors import TransprocError
+from transproc.process.pause import Window
+
+DETACH = b"\x1d"
+"""Ctrl-], which ends the conversation and not the job."""
+CHUNK = 1 << 16
+PATIENCE = 50
+"""So many attempts in a row may fail, as they do while a job ends or moves."""
+
+
+def converse(
+    store: JobStore,
+    name: str,
+    place_of: Callable[[Job], Place],
+    *,
+    keyboard: int | None,
+    screen: int,
+    offset: int | None = None,
+) -> Job:
+    """Connects two descriptors with a job's terminal until the job ends, or `DETACH` or the end of `keyboard` comes.
+
+    `keyboard`: None for nobody who types; `offset`: what was printed from that byte on is shown first, None: what is printed from
+    now on. Returns the job's record then. Raises `TransprocError` if the job has no terminal.
+    """
+    if not store.load(name).terminal:
+        raise TransprocError(f"job {name}: has no terminal", hint="start it with 'transproc run --tty'")
+    conversation = _Conversation(store, name, place_of, keyboard, screen)
+    failures = 0
+    while not conversation.ended:
+        job = store.load(name)
+        place = place_of(job)
+        job = refresh(store, job, place)
+        conversation.offset = offset = place.printed() if offset is None else conversation.offset or offset
+        if job.state is State.EXITED:
+            _write_all(screen, place.read("stdout", conversation.offset))
+            return job
+        try:
+            if not job.stopped:
+                conversation.on(place, job)
+                failures = 0
+        except TransprocError:  # the job may be about to end, or to move
+            failures += 1
+            if failures == PATIENCE:
+                raise
+        if not conversation.ended:
+            time.sleep(POLL)
+    return store.load(name)
+
+
+class _Conversation:
+    """The ends at the user, and how far the log was shown."""
+
+    def __init__(
+        self, store: JobStore, name: str, place_of: Callable[[Job], Place], keyboard: int | None, screen: int
+    ) -> None:
+        self.ended = False
+        self.offset = 0
+        self._store = store
+        self._name = name
+        self._place_of = place_of
+        self._keyboard = keyboard
+        self._screen = screen
+        self._held = b""
+
+    def on(self, place: Place, job: Job) -> None:
+        """The part of it on one node."""
+        size = None
+        with _Line(place, job.pid, self.offset) as line:
+            while not self.ended:
+                if size != (size := window_of(self._screen)) and size is not None:
+                    place.resize(job.pid, size)
+                # While something is held, nothing more is read.
+                keyboard = [self._keyboard] if self._keyboard is not None and not self._held else []
+                ready, _, _ = select.select([line.output, *keyboard], [], [], POLL)
+                if line.output in ready:
+                    data = os.read(line.output, CHUNK)
+                    if not data:
+                        return
+                    _write_all(self._screen, data)
+                    self.offset += len(data)
+                if self._keyboard in ready:
+                    self._read_keyboard(self._keyboard)
+                self._type(job, line)
+
+    def _read_keyboard(self, keyboard: int) -> None:
+        data = os.read(keyboard, CHUNK)
+        self._held, mark, _ = data.partition(DETACH)
+        self.ended = bool(mark) or not data
+
+    def _type(self, job: Job, line: _Line) -> None:
+        """What is typed while the job moves is held until it runs again."""
+        if self._held:
+            now = self._store.load(self._name)
+            if not now.stopped and now.moves == job.moves:
+                line.send(self._held)
+                self._held = b""
+
+
+class _Line:
+    """A process on the node between two pipes, held by a thread of ours."""
+
+    def __init__(self, place: Place, pid: int, offset: int) -> None:
+        self.output, printed = os.pipe()
+        typed, self._input = os.pipe()
+        self._error: BaseException | None = None
+        files = os.fdopen(typed, "rb", buffering=0), os.fdopen(printed, "wb", buffering=0)
+        self._thread = threading.Thread(target=self._hold, args=(place, pid, offset, *files), daemon=True)
+        self._thread.start()
+
+    def _hold(self, place: Place, pid: int, offset: int, typed: IO[bytes], printed: IO[bytes]) -> None:
+        with typed, printed:
+            try:
+                place.converse(pid, offset, typed, printed)
+            except TransprocError as error:
+                self._error = error
+
+    def send(self, data: bytes) -> None:
+        """Sends what was typed, if the other end still listens."""
+        with contextlib.suppress(BrokenPipeError):
+            _write_all(self._input, data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._input)
+        os.close(self.output)
+        self._thread.join()
+        if self._error is not None and kind is None:
+            raise self._error
+
+
+def window_of(screen: int) -> Window | None:
+    """The size of a terminal, None if the descriptor is something else."""
+    try:
+        size = os.get_terminal_size(screen)
+    except OSError:
+        return None
+    return Window(size.lines, size.columns)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
