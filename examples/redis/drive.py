@@ -19,10 +19,10 @@ CALM_SECONDS = 5.0
 """Of load before the first migration, and after each."""
 
 
-def transproc(*words: str) -> str:
-    """Standard output of a command that must succeed."""
+def transproc(*words: str, must: bool = True) -> str:
+    """Standard output of a command; ends this program if the command fails, unless it may."""
     done = subprocess.run(["transproc", "--quiet", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode and must:
         sys.exit(f"transproc {' '.join(words)}: {done.stdout}{done.stderr}")
     return done.stdout.strip()
 
@@ -107,13 +107,10 @@ def main() -> None:
         connection.send(["SHUTDOWN", "NOSAVE"])
         transproc("wait", name)  # fails unless its status is 0
     except SystemExit:
-        log = subprocess.run(
-            ["transproc", "--quiet", "logs", name], capture_output=True, text=True, check=False
-        )
-        print(log.stdout[-2000:], file=sys.stderr)
+        print(transproc("logs", name, must=False)[-2000:], file=sys.stderr)
         raise
     finally:
-        subprocess.run(["transproc", "--quiet", "kill", "--remove", name], capture_output=True, check=False)
+        transproc("kill", "--remove", name, must=False)
     print(
         f"{load.steps} transactions, {hops} migrations, {saving} while a child wrote a file, {load.reconnections} reconnections, "
         f"{load.longest:.1f} s without an answer at most"

@@ -29,6 +29,8 @@ class Software:
     ratio: float
     spread: tuple[float, float]
     """Quartiles of the pairs' ratios."""
+    best: float
+    """The shortest run of each, for machines that others slow down."""
     memory: float
     """Of the largest resident set."""
     text: float
@@ -59,6 +61,7 @@ def _measure(recipe: Recipe, benchmark: Benchmark, trees: list[Path], pairs: int
             statistics.median(b[0] for _, b in rounds),
             statistics.median(ratios),
             quartiles(ratios),
+            min(a[0] for a, _ in rounds) / min(b[0] for _, b in rounds),
             statistics.median(a[1] / b[1] for a, b in rounds),
             sizes[0][0] / sizes[1][0],
             sizes[0][1] / sizes[1][1],
