@@ -174,6 +174,8 @@ private:
     Function *Resume = makeResumeEntry(F, Sites, Objects, Options.PromoteLimit);
     attachObjects(Sites, Objects, Dynamic);
     hoistBools(F, Bools);
+    for (Function *Each : {&F, Resume})
+      compareAsNumbers(*Each);
     convertToStatepoints(F);
     convertToStatepoints(*Resume);
     Out.Rows.push_back({&F, Resume, Base});

@@ -179,6 +179,17 @@ void attachObjects(MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, 
   Where->Call = replaceList(Where->Call, Where->Id, List);
 }
 
+void compareAsNumbers(Function &F) {
+  for (Instruction &I : instructions(F)) {
+    auto *Compare = dyn_cast<ICmpInst>(&I);
+    if (!Compare || none_of(Compare->operands(), [](Value *V) { return isa<AllocaInst>(V); }))
+      continue;
+    IRBuilder<> B(Compare);
+    for (Use &Operand : Compare->operands())
+      Operand = B.CreatePtrToInt(Operand, B.getInt64Ty());
+  }
+}
+
 void hoistBools(Function &F, ArrayRef<Instruction *> Bools) {
   DenseMap<Value *, Instruction *> Images;
   for (Instruction *Image : Bools) {

@@ -19,6 +19,28 @@ define i32 @late() {
   ret i32 %z
 }
 
+; A branch with two comparisons of an object's address: the back end would carry it to the call in a register, and list that.
+; CHECK-LABEL: define void @compared(
+; CHECK: [[N:%.*]] = ptrtoint ptr %o to i64
+; CHECK-NEXT: icmp ult i64 [[N]], ptrtoint (ptr @low to i64)
+; CHECK: icmp ugt i64 {{%.*}}, ptrtoint (ptr @high to i64)
+; CHECK: @llvm.experimental.gc.statepoint{{.*}} @use, {{.*}} [ "deopt"(i64 0, i64 1, ptr %o, i64 2251799813685256) ]
+@low = external global i8
+@high = external global i8
+define void @compared() {
+  %o = alloca i64, align 8
+  %below = icmp ult ptr %o, @low
+  %above = icmp ugt ptr %o, @high
+  %outside = or i1 %below, %above
+  br i1 %outside, label %bad, label %good
+bad:
+  call void @use(ptr null)
+  br label %good
+good:
+  call void @use(ptr %o)
+  ret void
+}
+
 ; The ends of two scopes were merged to one.
 ; CHECK-LABEL: define i32 @merged(
 ; CHECK-LABEL: define internal void @merged.resume(

@@ -40,6 +40,10 @@ void attachObjects(llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::Alloc
 // Computes each i1's image once, where the i1 is defined.
 void hoistBools(llvm::Function &F, llvm::ArrayRef<llvm::Instruction *> Bools);
 
+// Compares addresses of stack objects as numbers. Where a branch asks for two comparisons the back end brings their operands to later
+// blocks in registers; of an object a list would then name that register instead of the object's place.
+void compareAsNumbers(llvm::Function &F);
+
 // Turns the calls with lists into statepoints.
 void convertToStatepoints(llvm::Function &F);
 
