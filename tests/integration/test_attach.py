@@ -92,6 +92,26 @@ def test_a_person_at_the_terminal(dialogue: Path, name: str) -> None:
     assert second.status() == 7
 
 
+def test_one_can_leave_a_job_that_is_paused(dialogue: Path, name: str) -> None:
+    run([BIN / "transproc", "run", "--tty", "--name", name, "--", dialogue])
+    run([BIN / "transproc", "pause", name])
+    seat = Seat("attach", name)
+    seat.sees("\n")
+    time.sleep(3)  # it shows nothing when it has connected
+    seat.types("x\x1d", sees=f"{name} goes on")
+    assert seat.status() == 0
+    run([BIN / "transproc", "resume", name])
+
+
+def test_what_is_piped_in_arrives(dialogue: Path, name: str) -> None:
+    run([BIN / "transproc", "run", "--tty", "--name", name, "--", dialogue])
+    run([BIN / "transproc", "attach", name], stdin=b"one\ntwo\nend\n")
+    run([BIN / "transproc", "wait", name], check=False)
+    printed = run([BIN / "transproc", "logs", name]).stdout.decode()
+    assert "[one]" in printed
+    assert printed.endswith("end, never resized\r\n")
+
+
 def test_a_job_without_a_terminal_is_no_partner(dialogue: Path, name: str) -> None:
     run([BIN / "transproc", "run", "--name", name, "--", dialogue])
     done = run([BIN / "transproc", "attach", name], check=False)

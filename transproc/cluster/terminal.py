@@ -10,7 +10,6 @@ import contextlib
 import os
 import select
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Self
@@ -42,16 +41,16 @@ def converse(
     `keyboard`: None for nobody who types; `offset`: what was printed from that byte on is shown first, None: what is printed from
     now on. Returns the job's record then. Raises `TransprocError` if the job has no terminal.
     """
-    if not store.load(name).terminal:
+    job = store.load(name)
+    if not job.terminal:
         raise TransprocError(f"job {name}: has no terminal", hint="start it with 'transproc run --tty'")
-    conversation = _Conversation(store, name, place_of, keyboard, screen)
+    conversation = _Conversation(store, name, keyboard, screen)
+    conversation.offset = place_of(job).printed() if offset is None else offset
     failures = 0
     while not conversation.ended:
         job = store.load(name)
         place = place_of(job)
-        job = refresh(store, job, place)
-        conversation.offset = offset = place.printed() if offset is None else conversation.offset or offset
-        if job.state is State.EXITED:
+        if refresh(store, job, place).state is State.EXITED:
             _write_all(screen, place.read("stdout", conversation.offset))
             return job
         try:
@@ -62,25 +61,26 @@ def converse(
             failures += 1
             if failures == PATIENCE:
                 raise
-        if not conversation.ended:
-            time.sleep(POLL)
+        conversation.look([])
     return store.load(name)
 
 
 class _Conversation:
-    """The ends at the user, and how far the log was shown."""
+    """The ends at the user; how far the log was shown, and what was typed and not sent yet."""
 
-    def __init__(
-        self, store: JobStore, name: str, place_of: Callable[[Job], Place], keyboard: int | None, screen: int
-    ) -> None:
-        self.ended = False
+    def __init__(self, store: JobStore, name: str, keyboard: int | None, screen: int) -> None:
         self.offset = 0
         self._store = store
         self._name = name
-        self._place_of = place_of
         self._keyboard = keyboard
         self._screen = screen
         self._held = b""
+        self._left = self._closed = False
+
+    @property
+    def ended(self) -> bool:
+        """The user has left, or will type no more, and all was sent."""
+        return self._left or (self._closed and not self._held)
 
     def on(self, place: Place, job: Job) -> None:
         """The part of it on one node."""
@@ -89,25 +89,27 @@ class _Conversation:
             while not self.ended:
                 if size != (size := window_of(self._screen)) and size is not None:
                     place.resize(job.pid, size)
-                # While something is held, nothing more is read.
-                keyboard = [self._keyboard] if self._keyboard is not None and not self._held else []
-                ready, _, _ = select.select([line.output, *keyboard], [], [], POLL)
-                if line.output in ready:
+                if self.look([line.output]):
                     data = os.read(line.output, CHUNK)
                     if not data:
                         return
                     _write_all(self._screen, data)
                     self.offset += len(data)
-                if self._keyboard in ready:
-                    self._read_keyboard(self._keyboard)
-                self._type(job, line)
+                self._send(job, line)
 
-    def _read_keyboard(self, keyboard: int) -> None:
-        data = os.read(keyboard, CHUNK)
-        self._held, mark, _ = data.partition(DETACH)
-        self.ended = bool(mark) or not data
+    def look(self, others: list[int]) -> bool:
+        """Waits a moment for the keyboard, which is read, and for other descriptors; returns whether one of these is ready."""
+        listens = not self._closed and len(self._held) < CHUNK
+        keyboard = [self._keyboard] if self._keyboard is not None and listens else []
+        ready, _, _ = select.select([*others, *keyboard], [], [], POLL)
+        for number in set(keyboard) & set(ready):
+            data = os.read(number, CHUNK)
+            before, mark, _ = data.partition(DETACH)
+            self._held += before
+            self._left, self._closed = bool(mark), not data
+        return any(other in ready for other in others)
 
-    def _type(self, job: Job, line: _Line) -> None:
+    def _send(self, job: Job, line: _Line) -> None:
         """What is typed while the job moves is held until it runs again."""
         if self._held:
             now = self._store.load(self._name)
