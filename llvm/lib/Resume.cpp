@@ -168,9 +168,17 @@ private:
     return Address;
   }
 
+  // The back end may have given objects whose lives do not overlap one place in F's frame. Here they are only addresses: what their types
+  // say must not let an access to one pass an access to another.
+  void forgetTypes() {
+    for (Instruction &I : instructions(*Clone))
+      I.setAAMetadata(AAMDNodes());
+  }
+
   void takeObjects() {
     if (Objects.empty())
       return;
+    forgetTypes();
     Value *Array = B.CreateAlignedLoad(B.getPtrTy(), field(RecordObjects), Align(8), "objects");
     for (unsigned I = 0; I < Objects.size(); ++I) {
       auto *Own = cast<AllocaInst>(mapped(Objects[I]));

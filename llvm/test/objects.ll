@@ -41,8 +41,35 @@ good:
   ret void
 }
 
+; Two objects of different types may get one place. A resume entry has only their addresses; types must not order its accesses.
+; CHECK-LABEL: define i64 @reused(
+; CHECK: store i32 1, ptr %b, align 4, !tbaa
+define i64 @reused() {
+  %a = alloca i64, align 8
+  %b = alloca i32, align 4
+  call void @llvm.lifetime.start.p0(i64 8, ptr %a)
+  call void @use(ptr %a)
+  %x = load i64, ptr %a, align 8, !tbaa !0
+  call void @llvm.lifetime.end.p0(i64 8, ptr %a)
+  call void @llvm.lifetime.start.p0(i64 4, ptr %b)
+  store i32 1, ptr %b, align 4, !tbaa !3
+  call void @use(ptr %b)
+  call void @llvm.lifetime.end.p0(i64 4, ptr %b)
+  ret i64 %x
+}
+declare void @llvm.lifetime.start.p0(i64, ptr)
+declare void @llvm.lifetime.end.p0(i64, ptr)
+!0 = !{!1, !1, i64 0}
+!1 = !{!"long", !2}
+!2 = !{!"C"}
+!3 = !{!4, !4, i64 0}
+!4 = !{!"int", !2}
+
 ; The ends of two scopes were merged to one.
 ; CHECK-LABEL: define i32 @merged(
+; CHECK-LABEL: define internal void @reused.resume(
+; CHECK: load i64, {{.*}}align 8{{$}}
+; CHECK: store i32 1, {{.*}}align 4{{$}}
 ; CHECK-LABEL: define internal void @merged.resume(
 ; CHECK: call void @llvm.stackrestore
 ; CHECK-COUNT-3: = call ptr @llvm.stacksave.p0()
