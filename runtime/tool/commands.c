@@ -138,10 +138,11 @@ int command_run(const struct options *options)
 		return report_failure("system", format("%s: errno %d", outcome.step, (long)outcome.error));
 	if (session.error || (options->pause && !await_exec(&session)))
 		return report_pause(&session, started);
-	struct terminal terminal;
-	bool borrowed = options->launch.terminal && borrow_terminal(&terminal, outcome.pid, options->launch.terminal) == 0;
-	if (options->pause)
+	if (options->pause) {
+		struct terminal terminal;
+		bool borrowed = options->launch.terminal && borrow_terminal(&terminal, outcome.pid, options->launch.terminal) == 0;
 		return pause_and_report(&session, started, borrowed ? &terminal : NULL);
+	}
 	struct text out = { 0 };
 	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
 	finish(&out);
