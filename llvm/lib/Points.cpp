@@ -2,18 +2,16 @@
 // point of an inner loop.
 #include "transproc/Points.h"
 #include "transproc/Liveness.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
 #include "llvm/ADT/SetVector.h"
-#include "llvm/IR/IRBuilder.h"
-#include "llvm/IR/MDBuilder.h"
-#include "llvm/Transforms/Utils/PromoteMemToReg.h"
 
 using namespace llvm;
 
 namespace transproc {
 namespace {
 
-// Instructions of loops that are worth a copy. In longer ones counting costs nothing.
+// Instructions of loops that are worth a copy. In longer ones looking whether somebody waits costs nothing.
 constexpr unsigned MaxStripSize = 80;
 
 // Iterations of a whole loop nest that are too short a time to need a point.
@@ -54,8 +52,8 @@ public:
   LoopPoints choose() {
     LoopPoints Points;
     for (BasicBlock *Head : irreducibleHeads(F, DT))
-      Points.Counted.push_back(Head);
-    StopBlocks.append(Points.Counted.begin(), Points.Counted.end());
+      Points.Aside.push_back(Head);
+    StopBlocks.append(Points.Aside.begin(), Points.Aside.end());
     for (Loop *L : LI)
       visit(*L);
     classify(Points);
@@ -64,7 +62,7 @@ public:
       if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
         Points.Direct.push_back(Strip);
       else
-        Points.Counted.push_back(L->getHeader());
+        Points.Aside.push_back(L->getHeader());
     return Points;
   }
 
@@ -100,9 +98,9 @@ private:
     if (BasicBlock *Dispatch = dispatchOf(L)) {
       for (BasicBlock *Target : successors(Dispatch))
         if (L.contains(Target) && !is_contained(StopBlocks, Target) && Target != L.getHeader())
-          Cases.insert(Target);
+          Heads.insert({Target, &L});
     } else {
-      Heads.push_back(&L);
+      Heads.insert({L.getHeader(), &L});
       StopBlocks.push_back(L.getHeader()); // for outer loops
     }
   }
@@ -128,12 +126,11 @@ private:
 
   // A point in a loop costs no instruction, but makes the register allocator hold whatever is listed there as if the loop used it.
   void classify(LoopPoints &Points) {
-    Points.Counted.append(Cases.begin(), Cases.end());
     if (Heads.empty())
       return;
     Liveness Live(F);
-    for (Loop *L : Heads)
-      (passingThrough(*L, Live) > Options.DirectLimit ? Points.Counted : Points.Direct).push_back(L->getHeader());
+    for (auto [Head, L] : Heads)
+      (passingThrough(*L, Live) > Options.DirectLimit ? Points.Aside : Points.Direct).push_back(Head);
   }
 
   static unsigned passingThrough(Loop &L, const Liveness &Live) {
@@ -149,8 +146,7 @@ private:
   ScalarEvolution &SE;
   const PointOptions &Options;
   SmallVector<BasicBlock *, 16> StopBlocks; // blocks with a site at which a thread can be stopped
-  SmallVector<Loop *, 8> Heads;             // loops that get a point
-  SmallSetVector<BasicBlock *, 8> Cases;    // targets of `goto *p` that get a counted point
+  MapVector<BasicBlock *, Loop *> Heads;    // blocks that get a point, for the sake of a loop
   SmallVector<Loop *, 8> Strips;            // loops to cut into strips
 };
 
@@ -166,33 +162,6 @@ bool mayLoopForLong(Function &F, LoopInfo &LI, ScalarEvolution &SE) {
 LoopPoints choosePoints(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallInst *> Stops,
                         const PointOptions &Options) {
   return Chooser(F, DT, LI, SE, Stops, Options).choose();
-}
-
-void countPoints(Function &F, ArrayRef<BasicBlock *> Counted, ArrayRef<CallInst *> Sites, int64_t StripLength,
-                 function_ref<void(Instruction *)> InsertPoint) {
-  if (Counted.empty())
-    return;
-  // a variable, which mem2reg then turns into the phis that are needed
-  IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().begin());
-  AllocaInst *Counter = B.CreateAlloca(B.getInt32Ty(), nullptr, "countdown");
-  B.CreateStore(B.getInt32(StripLength), Counter);
-  for (CallInst *Site : Sites) // not live across a site, so never listed
-    new StoreInst(B.getInt32(StripLength), Counter, std::next(Site->getIterator()));
-  MDNode *Rarely = MDBuilder(F.getContext()).createBranchWeights(1, StripLength);
-  for (BasicBlock *Head : Counted) {
-    BasicBlock *Body = Head->splitBasicBlock(Head->getFirstInsertionPt(), "body");
-    BasicBlock *Visit = BasicBlock::Create(F.getContext(), "point", &F);
-    B.SetInsertPoint(Head->getTerminator());
-    Value *Left = B.CreateSub(B.CreateLoad(B.getInt32Ty(), Counter), B.getInt32(1));
-    B.CreateStore(Left, Counter);
-    B.CreateCondBr(B.CreateICmpEQ(Left, B.getInt32(0)), Visit, Body, Rarely);
-    Head->getTerminator()->eraseFromParent();
-    B.SetInsertPoint(Visit);
-    B.CreateStore(B.getInt32(StripLength), Counter);
-    InsertPoint(B.CreateBr(Body));
-  }
-  DominatorTree DT(F);
-  PromoteMemToReg({Counter}, DT);
 }
 
 } // namespace transproc

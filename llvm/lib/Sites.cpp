@@ -78,7 +78,7 @@ private:
     SmallVector<CallInst *, 16> Sites(Stops);
     for (BasicBlock *Head : Points.Direct)
       Sites.push_back(insertPoint(&*Head->getFirstInsertionPt()));
-    countPoints(F, Points.Counted, Sites, Options.Loops.StripLength,
+    insertPolls(F, Points.Aside, Sites, Options.Loops.StripLength,
                 [&](Instruction *Before) { Sites.push_back(insertPoint(Before)); });
     SiteCalls.insert(Sites.begin(), Sites.end());
     if (Options.Stress) {
@@ -174,8 +174,7 @@ private:
     Function *Resume = makeResumeEntry(F, Sites, Objects, Options.PromoteLimit);
     attachObjects(Sites, Objects, Dynamic);
     hoistBools(F, Bools);
-    for (Function *Each : {&F, Resume})
-      compareAsNumbers(*Each);
+    compareAsNumbers(F);
     convertToStatepoints(F);
     convertToStatepoints(*Resume);
     Out.Rows.push_back({&F, Resume, Base});

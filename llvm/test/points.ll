@@ -57,7 +57,7 @@ exit:
   ret void
 }
 
-; many values pass through: the point is counted
+; many values pass through: the point is aside, and the iterations of an innermost loop are counted
 ; CHECK-LABEL: define i64 @searching(
 ; CHECK: %[[LEFT:.*]] = sub i32 %{{.*}}, 1
 ; CHECK: icmp eq i32 %[[LEFT]], 0
@@ -71,6 +71,40 @@ loop:
   %n = load ptr, ptr %q
   %z = icmp eq ptr %n, null
   br i1 %z, label %exit, label %loop
+exit:
+  %ab = xor i64 %a, %b
+  %cd = xor i64 %c, %d
+  %r = mul i64 %ab, %cd
+  ret i64 %r
+}
+
+; an outer loop looks whether somebody waits; the inner one is short
+; CHECK-LABEL: define i64 @outer(
+; CHECK: outer:
+; CHECK: %[[WORD:.*]] = load volatile i32, ptr @__transproc_poll
+; CHECK: %[[WAITS:.*]] = icmp ne i32 %[[WORD]], 0
+; CHECK: br i1 %[[WAITS]], label %point, label %body
+; CHECK: inner:
+; CHECK-NOT: statepoint
+; CHECK: point:
+; CHECK: statepoint.p0(i64 [[#%d,]], i32 4, ptr elementtype(void ()) null
+; CHECK: br label %body
+define i64 @outer(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
+entry:
+  br label %outer
+outer:
+  %q = phi ptr [ %p, %entry ], [ %n, %latch ]
+  br label %inner
+inner:
+  %i = phi i64 [ 0, %outer ], [ %j, %inner ]
+  store volatile i64 %i, ptr %q
+  %j = add i64 %i, 1
+  %more = icmp ult i64 %j, 10
+  br i1 %more, label %inner, label %latch
+latch:
+  %n = load ptr, ptr %q
+  %z = icmp eq ptr %n, null
+  br i1 %z, label %exit, label %outer
 exit:
   %ab = xor i64 %a, %b
   %cd = xor i64 %c, %d

@@ -45,6 +45,7 @@ static void plant(bool on)
 			*(volatile uint32_t *)site[i].pc = *(const uint32_t *)(const void *)code;
 		code_changed(site[i].pc);
 	}
+	*(volatile uint32_t *)program_index->poll = on;
 }
 
 static void on_trap(int signal, const uint32_t *info, struct context *context)

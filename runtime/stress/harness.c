@@ -61,6 +61,7 @@ void transproc_hook(void) {
 
 /* ---- breakpoints ---- */
 
+volatile unsigned __transproc_poll; /* see runtime/src/arch */
 static unsigned char *saved_code; static volatile int armed; static uint64_t code_low = ~0ul, code_high;
 
 static int may_stop(const struct site *s) { return (s->id & 1) || s->header.result != 0xffffffff; }
@@ -69,6 +70,7 @@ static void arm(int on) {
     if (on) memcpy(saved_code + 4 * i, (void *)sites[i].pc, sizeof breakpoint);
   for (size_t i = 0; i < site_count; i++)
     if (may_stop(&sites[i])) memcpy((void *)sites[i].pc, on ? breakpoint : saved_code + 4 * i, sizeof breakpoint);
+  __transproc_poll = (unsigned)on;
   __builtin___clear_cache((void *)code_low, (void *)code_high);
   armed = on;
 }

@@ -105,6 +105,15 @@ static bool read_tables(struct index *index, const char *base, uint64_t size)
 	return good && rows_are_sound(index) && values_are_sound(index) && sites_are_sound(index);
 }
 
+/* The word lies in the text, so that it is planted with the breakpoints. */
+static bool find_poll(struct index *index)
+{
+	for (uint32_t i = 0; i < index->special_count; i++)
+		if (index->specials[i].kind == SPECIAL_POLL)
+			index->poll = index->specials[i].pc;
+	return index->poll >= index->text_start && index->poll + sizeof(uint32_t) <= index->text_end && index->poll % 4 == 0;
+}
+
 static const char *map_index(int fd, struct index *index)
 {
 	struct elf_header elf;
@@ -119,14 +128,14 @@ static const char *map_index(int fd, struct index *index)
 	if (base < 0 && base > -PAGE)
 		return "its executable's site index cannot be mapped";
 	const struct index_header *header = (const struct index_header *)base;
-	if (memcmp(header->magic, "TPSITES2", 8) || header->machine != ELF_MACHINE)
+	if (memcmp(header->magic, "TPSITES3", 8) || header->machine != ELF_MACHINE)
 		return "its executable's site index is of another version or machine";
 	index->text_start = header->text_start;
 	index->text_end = header->text_end;
 	index->loop = header->loop;
 	index->end = header->end;
 	index->args = header->args;
-	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size))
+	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size) || !find_poll(index))
 		return "its executable's site index is damaged";
 	return NULL;
 }

@@ -25,6 +25,7 @@ SPECIALS = (
     "clone_return",
     "resume_return",
     "resume_syscall_return",
+    "poll",
 )
 FLAGS = """
 -std=c2x -O1 -ffreestanding -fno-stack-protector -fno-pic -fno-pie -static -nostdlib -fuse-ld=lld-19
@@ -92,7 +93,7 @@ def site_index(path: Path) -> bytes:
 
 
 def _pack(machine: int, start: int, end: int, tables: list[tuple[bytes, int]]) -> bytes:
-    header = struct.pack("<8sII20s20sQQ", b"TPSITES2", machine, 0, b"\1" * 20, b"\2" * 20, start, end)
+    header = struct.pack("<8sII20s20sQQ", b"TPSITES3", machine, 0, b"\1" * 20, b"\2" * 20, start, end)
     body, places = bytearray(), []
     for data, size in tables:
         places += [208 + len(body), len(data) // size]

@@ -24,6 +24,7 @@ SPECIALS = {
     "__transproc_clone_return": sites.BOTTOM_THREAD,
     "__transproc_resume_return": sites.LOOP,
     "__transproc_resume_syscall_return": sites.RESUME_SYSCALL,
+    "__transproc_poll": sites.POLL,
 }
 ADDRESSES = ("resume_loop", "resume_syscall", "end", "tp_offset", "args")
 """Runtime symbols whose addresses the header holds, in its order, without their prefix."""

@@ -18,7 +18,7 @@ from transproc.binary.elf import Elf
 from transproc.errors import StackMapError, UnsupportedError
 from transproc.isa import by_machine
 
-MAGIC = b"TPSITES2"
+MAGIC = b"TPSITES3"
 SECTION = ".transproc.sites"
 HEADER = struct.Struct("<8sII20s20sQQ" + "II" * 12 + "QQQQQ")
 """magic, machine, flags, build-id, mate's build-id, text start and end, twelve tables, five addresses."""
@@ -73,7 +73,7 @@ SITE_IN_RESUME, SITE_NO_STOP = 1, 2
 """Site flags: lies in the resume entry; a thread must not be stopped here."""
 NO_RESULT = 0xFFFFFFFF
 
-TRAP, TRAP_DONE, BOTTOM_MAIN, BOTTOM_THREAD, LOOP, RESUME_SYSCALL = 1, 2, 3, 4, 5, 6
+TRAP, TRAP_DONE, BOTTOM_MAIN, BOTTOM_THREAD, LOOP, RESUME_SYSCALL, POLL = 1, 2, 3, 4, 5, 6, 7
 """Kinds of special addresses."""
 
 

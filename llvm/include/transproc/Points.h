@@ -19,15 +19,15 @@ constexpr const char *DispatchMark = "transproc.dispatch";
 struct PointOptions {
   int64_t StripLength = DefaultStripLength;
   bool StripMine = true;
-  unsigned DirectLimit = 2; // values that only pass through a loop, above which its point is counted
+  unsigned DirectLimit = 2; // values that only pass through a loop, above which its point is aside
 };
 
 // Has the function a loop that may run for so long that it needs a point or a site?
 bool mayLoopForLong(llvm::Function &F, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE);
 
 struct LoopPoints {
-  llvm::SmallVector<llvm::BasicBlock *, 8> Direct;  // blocks that begin with a point
-  llvm::SmallVector<llvm::BasicBlock *, 8> Counted; // blocks that visit a point every StripLength times
+  llvm::SmallVector<llvm::BasicBlock *, 8> Direct; // blocks that begin with a point
+  llvm::SmallVector<llvm::BasicBlock *, 8> Aside;  // blocks with a point aside, visited when somebody waits
 };
 
 // Where F needs points, given the calls at whose return a thread can be stopped. Cuts innermost counted loops into strips.
@@ -38,8 +38,9 @@ LoopPoints choosePoints(llvm::Function &F, llvm::DominatorTree &DT, llvm::LoopIn
 // strip loop, or null if L is not a counted loop. L itself is not changed, but for one comparison before it.
 llvm::BasicBlock *stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopInfo &LI, int64_t StripLength);
 
-// A counter that all Counted blocks share; when it is 0, InsertPoint puts a point in a block aside. It starts again at all other sites.
-void countPoints(llvm::Function &F, llvm::ArrayRef<llvm::BasicBlock *> Counted, llvm::ArrayRef<llvm::CallInst *> Sites,
+// Makes each head look whether somebody waits for the thread to stop, or count its loop's iterations where that is cheaper; InsertPoint
+// puts the point into a block aside.
+void insertPolls(llvm::Function &F, llvm::ArrayRef<llvm::BasicBlock *> Heads, llvm::ArrayRef<llvm::CallInst *> Sites,
                  int64_t StripLength, llvm::function_ref<void(llvm::Instruction *Before)> InsertPoint);
 
 } // namespace transproc

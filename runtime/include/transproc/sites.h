@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPROC_SITES_MAGIC "TPSITES2"
+#define TRANSPROC_SITES_MAGIC "TPSITES3"
 #define TRANSPROC_SITES_SECTION ".transproc.sites"
 
 enum transproc_table {
@@ -101,7 +101,8 @@ enum transproc_special_kind {
 	TRANSPROC_START_BOTTOM,
 	TRANSPROC_THREAD_BOTTOM,
 	TRANSPROC_LOOP_RETURN,
-	TRANSPROC_SYSCALL_RETURN
+	TRANSPROC_SYSCALL_RETURN,
+	TRANSPROC_POLL
 };
 
 struct transproc_special {

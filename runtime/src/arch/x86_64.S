@@ -57,6 +57,18 @@ LABEL __transproc_start_return
 	hlt
 END _start
 
+// ---- loop points ---------------------------------------------------------------------------------------------------
+
+// Not zero while somebody wants to stop threads: loops look here (llvm/lib/Polls.cpp). Whoever plants
+// breakpoints plants a 1 here with them, which is why it lies in the text.
+	.section .text.__transproc_poll,"ax",@progbits
+	.balign 16
+	.globl __transproc_poll
+	.type __transproc_poll,@object
+__transproc_poll:
+	.long 0
+	.size __transproc_poll, 4
+
 // ---- system calls --------------------------------------------------------------------------------------------------
 
 // Frame of the leaf, from the CFA down:

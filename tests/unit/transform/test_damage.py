@@ -116,7 +116,7 @@ def test_damaged_binaries(small: Path, isa: str, damage: Damage) -> None:
 def test_damaged_index(small: Path, isa: str, damage: Damage) -> None:
     """Only bytes of the site index, and none that move others: what is wrong is found when it is opened or used."""
     path = small / "pair" / f"small.{isa}"
-    start = path.read_bytes().index(b"TPSITES2")
+    start = path.read_bytes().index(b"TPSITES3")
     size = len(Elf(path).section(SECTION) or b"")
 
     def spoil(good: bytes) -> bytes:
@@ -134,7 +134,7 @@ def test_an_index_opens_or_says_why(small: Path, tmp_path: Path, isa: str, damag
     path = tmp_path / f"small.{isa}"
     good = (small / "pair" / path.name).read_bytes()
     path.unlink(missing_ok=True)  # the earlier one may still be mapped
-    path.write_bytes(damage.apply(good, good.index(b"TPSITES2")))
+    path.write_bytes(damage.apply(good, good.index(b"TPSITES3")))
     try:
         index = Index(Elf(path))
     except TransprocError:
