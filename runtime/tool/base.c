@@ -100,15 +100,22 @@ bool file_exists(const char *path)
 	return SYS(NR_faccessat, AT_FDCWD, path, 0) == 0;
 }
 
-int replace_file(const char *path, const char *text)
+long write_file(const char *path, const struct text *text)
 {
-	char *draft = format("%s.new", path);
-	int fd = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+	int fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
 	if (fd < 0)
 		return fd;
-	write_all(fd, text, strlen(text));
-	SYS(NR_close, fd);
-	return (int)SYS(NR_renameat2, AT_FDCWD, draft, AT_FDCWD, path, 0);
+	write_all(fd, text->data, text->size);
+	return SYS(NR_close, fd);
+}
+
+long replace_file(const char *path, const char *content)
+{
+	char *draft = format("%s.new", path);
+	struct text text = { 0 };
+	append(&text, content, strlen(content));
+	long result = write_file(draft, &text);
+	return result < 0 ? result : SYS(NR_renameat2, AT_FDCWD, draft, AT_FDCWD, path, 0);
 }
 
 char *read_file(const char *path)

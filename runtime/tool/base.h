@@ -49,8 +49,6 @@ long now(void);
 
 int open_file(const char *path, int flags);
 bool file_exists(const char *path);
-/* Writes a file so that readers see all of it or none; 0 or -errno. */
-int replace_file(const char *path, const char *text);
 /* Reads a whole (small) file into new, NUL-terminated memory; NULL if it cannot be read. */
 char *read_file(const char *path);
 
@@ -73,6 +71,9 @@ void vprint(struct text *text, const char *format, va_list arguments);
 void print(struct text *text, const char *format, ...);
 char *format(const char *format, ...);
 void write_all(int fd, const char *data, size_t size);
+/* Both: 0 or -errno. The second so that readers see all of it or none. */
+long write_file(const char *path, const struct text *text);
+long replace_file(const char *path, const char *content);
 
 /* Number at the start of `text`: decimal, or hexadecimal after 0x; false unless it is all of the text. */
 bool parse_number(const char *text, uint64_t *value);

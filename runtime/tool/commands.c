@@ -1,6 +1,7 @@
 /* See commands.h. */
 #include "commands.h"
 #include "files.h"
+#include "sockets.h"
 
 enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, KILL_ROUNDS = 20 };
 
@@ -321,5 +322,15 @@ int command_status(const struct options *options)
 	}
 	print(&out, "]}");
 	finish(&out);
+	return 0;
+}
+
+int command_peers(const struct options *options)
+{
+	struct text out = { 0 };
+	long result = list_unix_peers(&out, options->pid);
+	if (result < 0)
+		return report_failure("system", format("unix sockets cannot be listed: errno %d", -result));
+	write_all(1, out.data, out.size);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* The commands and their options. Each prints one JSON object and returns the exit status. */
+/* The commands and their options. Each, but attach and peers, prints one JSON object and returns the exit status. */
 #ifndef TOOL_COMMANDS_H
 #define TOOL_COMMANDS_H
 
@@ -22,6 +22,7 @@ int command_kill(const struct options *options);
 int command_status(const struct options *options);
 int command_attach(const struct options *options);
 int command_resize(const struct options *options);
+int command_peers(const struct options *options);
 
 /* Prints {"ok": false, ...} and returns 1. */
 int report_failure(const char *error, const char *message);

@@ -48,15 +48,6 @@ static struct transproc_file seen_by_programs(const char *path, struct transproc
 	return transproc_fresh(real, moves);
 }
 
-static long save(const char *path, const struct text *text)
-{
-	int fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
-	if (fd < 0)
-		return fd;
-	write_all(fd, text->data, text->size);
-	return SYS(NR_close, fd);
-}
-
 long list_files(const char *directory, const char *list, uint64_t moves)
 {
 	struct paths paths = { 0 };
@@ -81,7 +72,7 @@ long list_files(const char *directory, const char *list, uint64_t moves)
 			return result;
 	}
 	append(&text, "", 1);
-	return save(list, &text);
+	return write_file(list, &text);
 }
 
 /* The next number of the list; moves `at` behind it. */

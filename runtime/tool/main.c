@@ -13,6 +13,7 @@
  *   resume --pid P
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
+ *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
 #include "commands.h"
 
@@ -103,6 +104,7 @@ static const struct command commands[] = {
 	{ "resume", command_resume, .needs_pid = true },
 	{ "kill", command_kill, .needs_pid = true },
 	{ "status", command_status, .needs_pid = true },
+	{ "peers", command_peers, .needs_pid = true },
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },
 };

@@ -278,12 +278,7 @@ char **declare_terminal(const struct terminal *terminal, char **argv, const char
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		append(&text, words[i], strlen(words[i]) + 1);
 	append(&text, typed, size);
-	int fd = open_file(key, O_WRONLY | O_CREAT | O_TRUNC);
-	if (fd < 0)
-		return NULL;
-	write_all(fd, text.data, text.size);
-	SYS(NR_close, fd);
-	return with_options(argv, "--external", names[0], names[1]);
+	return write_file(key, &text) < 0 ? NULL : with_options(argv, "--external", names[0], names[1]);
 }
 
 char **inherit_terminal(char **argv, const char *key)

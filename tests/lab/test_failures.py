@@ -119,6 +119,13 @@ def test_what_belongs_to_one_machine(world: World, words: list[str], message: st
     assert ("was not touched" in error.message) == message.startswith("preflight")
 
 
+def test_unix_socket_of_another_job(world: World) -> None:
+    receiver, sender = world.start("receiver"), world.start("sender")
+    pattern = rf"preflight: process [0-9]+ is connected through socket:\[[0-9]+\] with process {receiver.pid}"
+    assert "was not touched" in world.fails(world.migration(sender), 3, pattern).message
+    world.place(receiver).kill(receiver.pid)
+
+
 def test_tcp_connections_are_closed_on_request(world: World) -> None:
     job = world.start("tcp")
     world.migration(job, options=Options(tcp_close=True)).run()

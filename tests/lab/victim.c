@@ -1,6 +1,6 @@
 /*
  * Holds something that cannot move, or is in a state that cannot be stopped, and counts ten times a second.
- * Usage: victim [seccomp | open FILE | tcp | uring | map ADDRESS | exec PROGRAM [ARG]... | packet | handler | fill MEGABYTES | orphan | shm | epoll]
+ * Usage: victim [seccomp | open FILE | tcp | receiver | sender | uring | map ADDRESS | exec PROGRAM [ARG]... | packet | handler | fill MEGABYTES | orphan | shm | epoll]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@ static void tcp(void) {
   check(!setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) && !bind(l, (void *)&a, sizeof a) && !listen(l, 1), "listen");
   check(!connect(c, (void *)&a, sizeof a), "connect");
   check(accept(l, 0, 0) >= 0, "accept");
+}
+static void datagrams(int (*attach)(int, const struct sockaddr *, socklen_t)) {
+  struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "\0victim"};
+  check(!attach(socket(AF_UNIX, SOCK_DGRAM, 0), (void *)&a, sizeof a), "unix socket");
 }
 /* A child for each of the parent's seconds; it has the parent's epoll set, but another file where one of the set's was. */
 static void children(void) {
@@ -48,6 +53,8 @@ int main(int argc, char **argv) {
     check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, 2, &p), "seccomp");
   } else if (!strcmp(what, "open")) check(open(argv[2], O_RDWR) >= 0 || open(argv[2], O_RDONLY) >= 0, argv[2]);
   else if (!strcmp(what, "tcp")) tcp();
+  else if (!strcmp(what, "receiver")) datagrams(bind);
+  else if (!strcmp(what, "sender")) datagrams(connect);
   else if (!strcmp(what, "semaphore")) check(eventfd(3, EFD_SEMAPHORE) >= 0, "eventfd");
   else if (!strcmp(what, "uring")) { char p[120] = {0}; check(syscall(425, 4, p) >= 0, "io_uring"); }
   else if (!strcmp(what, "map")) check(mmap((void *)strtoul(argv[2], 0, 0), 4096, 3, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) != MAP_FAILED, "mmap");

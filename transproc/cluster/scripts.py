@@ -65,7 +65,8 @@ done
 LOOK = f"""
 {ROOM}{_STATE_OF}
 echo "state=$(state_of "$2" "$3")"
-tree=$("$4" status --pid "$2")
+tool=$4
+tree=$("$tool" status --pid "$2")
 echo "tree=$tree"
 set -- $(echo "$tree" | tr '{{' '\\n' | sed -n 's/^"pid": \\([0-9]*\\), "index".*/\\1/p')
 {inspect.SCRIPT}

@@ -35,11 +35,13 @@ for p; do
     supervisor=$(sed -n 's/^PPid:[[:space:]]*//p' "$d/status")
     echo "== terminal"; grep -H ^tty-index: "/proc/$supervisor"/fdinfo/*
     echo "== others"; others
+    echo "== peers"; [ -z "$tool" ] || "$tool" peers --pid "$p"
   }
 done 2>/dev/null
 :
 """
-"""For a shell whose arguments are process ids, the root's first. Of a process that ends meanwhile there is less, or nothing."""
+"""For a shell whose arguments are process ids, the root's first, and whose `tool` is the pause tool, or empty. Of a process that
+ends meanwhile there is less, or nothing."""
 
 DUMPABLE = frozenset({"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify"})
 """Anonymous inodes that mean the same on another machine; others (io_uring, bpf, perf_event…) belong to one kernel."""
@@ -57,6 +59,7 @@ _DETAIL = re.compile(r".*/fdinfo/(\d+):([a-z-]+):\s*(\d+)")
 _OTHER = re.compile(r"/proc/(\d+)/fd:")
 _OTHER_EXECUTABLE = re.compile(r".* /proc/(\d+)/exe -> (.*)")
 _PARENT = re.compile(r"/proc/(\d+)/status:PPid:\s*(\d+)")
+_PEERS = re.compile(r"(\d+) (\d+)")
 _DELETED = " (deleted)"
 
 
@@ -102,11 +105,18 @@ class View:
 
 @dataclass
 class Machine:
-    """All processes of a node: what they execute, their parents, and who holds which pipes and sockets."""
+    """All processes of a node: what they execute, their parents, who holds which pipes and sockets; and how unix sockets are
+    connected, by inode."""
 
     executables: dict[int, str] = field(default_factory=dict)
     parents: dict[int, int] = field(default_factory=dict)
     holders: dict[str, list[int]] = field(default_factory=dict)
+    peers: dict[str, str] = field(default_factory=dict)
+
+    def outsiders(self, link: str, root: int) -> list[int]:
+        """Processes that hold a pipe or socket and are not in the tree of `root`."""
+        holders = self.holders.get(link, [])
+        return [pid for pid in holders if pid in self.parents and not self.is_below(pid, root)]
 
     def is_below(self, pid: int, root: int) -> bool:
         """Whether a process is in the tree of `root`."""
@@ -194,6 +204,7 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     view.masters |= {match[3] for match in map(_DETAIL.fullmatch, lines.get("terminal", [])) if match}
     if "others" in lines:
         view.machine = _machine(lines["others"])
+        view.machine.peers = {m[1]: m[2] for m in map(_PEERS.fullmatch, lines.get("peers", [])) if m}
     for words in map(str.split, lines.get("tcp", [])):
         # sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode (Documentation/networking/proc_net_tcp.rst)
         if len(words) > 9 and words[0].endswith(":") and words[3] not in SETTLED:
@@ -252,13 +263,15 @@ def _outside_of(root: int, machine: Machine, views: Iterable[View], program: str
             )
     for view in views:
         for descriptor in view.descriptors:
-            for pid in machine.holders.get(descriptor.link, []):
-                if pid in machine.parents and not machine.is_below(pid, root):
-                    yield Problem(
-                        f"process {view.pid} shares {descriptor.link} with process {pid}, which would stay behind "
-                        f"(descriptor {descriptor.number})",
-                        "end that process, or close the pipe or socket, before the migration",
-                    )
+            peer = f"socket:[{machine.peers.get(descriptor.inode)}]"
+            ends = [("shares", pid) for pid in machine.outsiders(descriptor.link, root)]
+            ends += [("is connected through", pid) for pid in machine.outsiders(peer, root)]
+            for how, pid in ends:
+                yield Problem(
+                    f"process {view.pid} {how} {descriptor.link} with process {pid}, which would stay behind "
+                    f"(descriptor {descriptor.number})",
+                    "end that process, or close the pipe or socket, before the migration",
+                )
 
 
 def _seccomp(view: View) -> Iterator[Problem]:

@@ -203,10 +203,16 @@ l--------- 1 0 0 64 Nov 1 0:0 5 -> pipe:[77]
 total 0
 l--------- 1 0 0 64 Nov 1 0:0 0 -> pipe:[77]
 l--------- 1 0 0 64 Nov 1 0:0 9 -> pipe:[99]
+l--------- 1 0 0 64 Nov 1 0:0 10 -> socket:[79]
+l--------- 1 0 0 64 Nov 1 0:0 11 -> socket:[81]
 /proc/100/status:PPid:	1
 /proc/101/status:PPid:	100
 /proc/102/status:PPid:	1
 /proc/103/status:PPid:	1
+== peers
+78 79
+79 78
+81 82
 """
 
 
@@ -218,6 +224,7 @@ def test_what_would_stay_behind() -> None:
     assert [problem.message for problem in problems([view], program=PROGRAM, target=None)] == [
         "process 102 has left the tree of process 100: its parent has ended, and it would stay behind",
         "process 100 shares pipe:[77] with process 103, which would stay behind (descriptor 5)",
+        "process 100 is connected through socket:[78] with process 103, which would stay behind (descriptor 6)",
     ]
 
 
@@ -241,7 +248,8 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         socket.create_connection(server.getsockname()) as connection,
         open(os.devnull) as null,  # noqa: PTH123
     ):
-        handles = (server.fileno(), connection.fileno(), null.fileno())
+        ours, theirs = socket.socketpair()
+        handles = (server.fileno(), connection.fileno(), null.fileno(), theirs.fileno())
         with subprocess.Popen(
             [sys.executable, "-c", code],
             pass_fds=handles,
@@ -249,14 +257,16 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as process:
+            theirs.close()
             assert process.stdout is not None
             assert process.stdout.readline()
             yield process
             process.communicate(b"")
+            ours.close()
 
 
-def test_a_real_process(child: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    words = ["sh", "-c", inspect.SCRIPT, "sh", str(child.pid), "999999999"]
+def test_a_real_process(child: subprocess.Popen[bytes], tool_path: Path, tmp_path: Path) -> None:
+    words = ["sh", "-c", f"tool={tool_path}\n{inspect.SCRIPT}", "sh", str(child.pid), "999999999"]
     (view,) = parse(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode())
     executable = str(Path(sys.executable).resolve())
     assert (view.pid, view.executable, view.directory) == (child.pid, executable, str(tmp_path))
@@ -271,3 +281,8 @@ def test_a_real_process(child: subprocess.Popen[bytes], tmp_path: Path) -> None:
     assert any(
         f"with process {os.getpid()}, which would stay behind (descriptor 0)" in text for text in found
     )
+    assert [
+        text
+        for text in found
+        if re.search(rf"connected through socket:\[\d+\] with process {os.getpid()}, ", text)
+    ]
