@@ -4,7 +4,6 @@
 #include "transproc/Liveness.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace llvm;
 
@@ -52,7 +51,7 @@ public:
   LoopPoints choose() {
     LoopPoints Points;
     for (BasicBlock *Head : irreducibleHeads(F, DT))
-      Points.Aside.push_back(Head);
+      Points.Aside.insert(Head);
     StopBlocks.append(Points.Aside.begin(), Points.Aside.end());
     for (Loop *L : LI)
       visit(*L);
@@ -62,7 +61,7 @@ public:
       if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
         Points.Direct.push_back(Strip);
       else
-        Points.Aside.push_back(L->getHeader());
+        Points.Aside.insert(L->getHeader()); // perhaps again, as a target of a dispatch
     return Points;
   }
 
@@ -130,7 +129,10 @@ private:
       return;
     Liveness Live(F);
     for (auto [Head, L] : Heads)
-      (passingThrough(*L, Live) > Options.DirectLimit ? Points.Aside : Points.Direct).push_back(Head);
+      if (passingThrough(*L, Live) > Options.DirectLimit)
+        Points.Aside.insert(Head);
+      else
+        Points.Direct.push_back(Head);
   }
 
   static unsigned passingThrough(Loop &L, const Liveness &Live) {

@@ -78,7 +78,7 @@ private:
     SmallVector<CallInst *, 16> Sites(Stops);
     for (BasicBlock *Head : Points.Direct)
       Sites.push_back(insertPoint(&*Head->getFirstInsertionPt()));
-    insertPolls(F, Points.Aside, Sites, Options.Loops.StripLength,
+    insertPolls(F, Points.Aside.getArrayRef(), Sites, Options.Loops.StripLength,
                 [&](Instruction *Before) { Sites.push_back(insertPoint(Before)); });
     SiteCalls.insert(Sites.begin(), Sites.end());
     if (Options.Stress) {
@@ -172,7 +172,7 @@ private:
           Dynamic = true;
       }
     Function *Resume = makeResumeEntry(F, Sites, Objects, Options.PromoteLimit);
-    attachObjects(Sites, Objects, Dynamic);
+    attachObjects(F, Sites, Objects, Dynamic);
     hoistBools(F, Bools);
     compareAsNumbers(F);
     convertToStatepoints(F);

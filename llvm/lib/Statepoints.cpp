@@ -7,6 +7,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Statepoint.h"
 #include "llvm/Support/Format.h"
@@ -80,6 +81,25 @@ AttributeSet statepointAttributes(LLVMContext &C, AttributeSet FromCall) {
   for (auto Kind : {Attribute::Memory, Attribute::NoReturn, Attribute::AllocSize, Attribute::AllocKind, Attribute::Speculatable})
     B.removeAttribute(Kind);
   return AttributeSet::get(C, B);
+}
+
+// Sites with a record that no other such site dominates.
+SmallVector<Site *, 4> undominated(Function &F, MutableArrayRef<Site> Sites) {
+  DenseMap<BasicBlock *, Site *> First; // of each block
+  for (Site &S : Sites)
+    if (!S.Jump)
+      First.try_emplace(S.Call->getParent(), &S);
+  SmallVector<Site *, 4> Found;
+  DominatorTree DT(F);
+  SmallVector<DomTreeNode *, 32> Waiting{DT.getRootNode()};
+  while (!Waiting.empty()) {
+    DomTreeNode *Node = Waiting.pop_back_val();
+    if (Site *S = First.lookup(Node->getBlock()))
+      Found.push_back(S);
+    else
+      Waiting.append(Node->begin(), Node->end());
+  }
+  return Found;
 }
 
 void convertToStatepoint(CallInst *Call) {
@@ -164,19 +184,22 @@ std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImp
   return Lines;
 }
 
-void attachObjects(MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, bool Dynamic) {
+void attachObjects(Function &F, MutableArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects, bool Dynamic) {
   if (Objects.empty() && !Dynamic)
     return;
-  Site *Where = find_if(Sites, [](const Site &S) { return !S.Jump; });
-  IRBuilder<> B(Where->Call);
-  SmallVector<Value *, 32> List = listOf(Where->Call);
-  List.push_back(B.getInt64(objectsHeader(Objects.size(), Dynamic, any_of(Sites, [](const Site &S) { return S.Jump; }))));
+  IRBuilder<> B(F.getContext());
+  bool Jumps = any_of(Sites, [](const Site &S) { return S.Jump; });
+  SmallVector<Value *, 32> Added{B.getInt64(objectsHeader(Objects.size(), Dynamic, Jumps))};
   for (AllocaInst *A : Objects) {
     uint64_t Size = A->getAllocationSize(A->getDataLayout())->getFixedValue();
-    List.push_back(A);
-    List.push_back(B.getInt64(objectShape(Size, A->getAlign().value())));
+    Added.push_back(A);
+    Added.push_back(B.getInt64(objectShape(Size, A->getAlign().value())));
   }
-  Where->Call = replaceList(Where->Call, Where->Id, List);
+  for (Site *S : undominated(F, Sites)) {
+    SmallVector<Value *, 32> List = listOf(S->Call);
+    List.append(Added);
+    S->Call = replaceList(S->Call, S->Id, List);
+  }
 }
 
 void compareAsNumbers(Function &F) {

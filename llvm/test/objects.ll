@@ -65,6 +65,33 @@ declare void @llvm.lifetime.end.p0(i64, ptr)
 !3 = !{!4, !4, i64 0}
 !4 = !{!"int", !2}
 
+; The list is at each site that no other dominates: a back end may find out that one of them is never reached.
+; CHECK-LABEL: define void @switched(
+; CHECK: [[O:%.*]] = alloca i64
+; CHECK: @llvm.experimental.gc.statepoint{{.*}} @use, {{.*}}, ptr [[O]], i64 2251799813685256) ]
+; CHECK: @llvm.experimental.gc.statepoint{{.*}} @use, {{.*}} [ "deopt"(i64 0) ]
+; CHECK: @llvm.experimental.gc.statepoint{{.*}} @next, {{.*}}, ptr [[O]], i64 2251799813685256) ]
+; CHECK: ret void
+define void @switched(i32 %x) {
+  %o = alloca i64, align 8
+  %y = or i32 %x, 2
+  %z = and i32 %y, 3
+  switch i32 %z, label %end [
+    i32 1, label %never
+    i32 2, label %sometimes
+  ]
+never:
+  call void @use(ptr %o)
+  call void @use(ptr %o)
+  br label %end
+sometimes:
+  %n = call i32 @next()
+  store i32 %n, ptr %o
+  br label %end
+end:
+  ret void
+}
+
 ; The ends of two scopes were merged to one.
 ; CHECK-LABEL: define i32 @merged(
 ; CHECK-LABEL: define internal void @reused.resume(

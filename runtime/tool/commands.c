@@ -92,14 +92,40 @@ static void set_up(struct session *session, const struct options *options, int p
 	session->count = (long)options->count;
 }
 
+/* Ends the group stops of a tree; 0, or -errno with the failure reported. */
+static long continue_tree(const struct numbers *tree)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		long result = SYS(NR_kill, tree->items[i], SIGCONT);
+		if (result < 0 && result != -ESRCH) {
+			report_failure("denied", format("process %d: cannot be continued: errno %d", (long)tree->items[i], -result));
+			return result;
+		}
+	}
+	return 0;
+}
+
+static long run_for(int pid, uint64_t microseconds)
+{
+	struct numbers tree = tree_of(pid);
+	struct timespec time = { (long)(microseconds / 1000000), (long)(microseconds % 1000000 * 1000) };
+	uint64_t none = 0;
+	long result = continue_tree(&tree);
+	if (result == 0)
+		SYS(NR_rt_sigtimedwait, &none, 0, &time, sizeof none);
+	return result;
+}
+
 int command_pause(const struct options *options)
 {
 	struct session session = { 0 };
 	struct terminal terminal;
 	const char *log = options->launch.terminal;
-	long started = now();
 	if (log && !find_terminal(options, options->pid, &terminal))
 		return 1;
+	if (options->run && run_for(options->pid, options->run) < 0)
+		return 1;
+	long started = now();
 	set_up(&session, options, options->pid);
 	attach_tree(&session);
 	return pause_and_report(&session, started, log ? &terminal : NULL);
@@ -225,13 +251,11 @@ int command_resume(const struct options *options)
 	struct text out = { 0 };
 	if (!tree.count)
 		return gone(options->pid);
+	if (continue_tree(&tree) < 0)
+		return 1;
 	print(&out, "{\"ok\": true, \"pids\": [");
-	for (size_t i = 0; i < tree.count; i++) {
-		long result = SYS(NR_kill, tree.items[i], SIGCONT);
-		if (result < 0 && result != -ESRCH)
-			return report_failure("denied", format("process %d: cannot be continued: errno %d", (long)tree.items[i], -result));
+	for (size_t i = 0; i < tree.count; i++)
 		print(&out, "%s%d", i ? ", " : "", (long)tree.items[i]);
-	}
 	print(&out, "]}");
 	finish(&out);
 	return 0;

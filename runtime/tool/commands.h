@@ -10,7 +10,7 @@ struct options {
 	const char *list;
 	int pid;
 	bool pause, moved;
-	uint64_t at, count, timeout, moves, offset, rows, columns;
+	uint64_t at, count, timeout, run, moves, offset, rows, columns;
 };
 
 int command_run(const struct options *options);

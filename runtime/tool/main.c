@@ -4,7 +4,7 @@
  *
  *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]... [--terminal LOG --rows R --columns C]
  *       [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
- *   pause --pid P [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]
+ *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]    --run: a paused tree first goes on for so long
  *   dump --dir DIR --list F --moves N [--pid P --terminal LOG --key F] -- CRIU dump OPTION...
  *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] [--terminal LOG --key F]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
@@ -64,7 +64,7 @@ static const char *parse(char **arguments, struct options *options)
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
 		{ "--list", &options->list }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
-		{ "--count", &options->count }, { "--timeout", &options->timeout },
+		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
 		{ "--rows", &options->rows }, { "--columns", &options->columns }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {

@@ -85,18 +85,32 @@ def _compare_symbols(report: PairReport, first: Binary, second: Binary) -> None:
 
 def _compare_functions(report: PairReport, first: Index, second: Index) -> None:
     report.functions, report.objects = len(first.functions), len(first.objects)
-    names = ("address", "resume", "hash", "objects", "flags")
+    names = ("address", "resume", "hash")
     if len(first.functions) != len(second.functions):
         report.problems.append(f"{len(first.functions)} functions with sites against {len(second.functions)}")
         return
     for name in names:
         for i in np.flatnonzero(first.functions[name] != second.functions[name])[:5].tolist():
             report.problems.append(f"function {first.name(i)}: {name} differs")
+    report.problems += [f"function {name}: stack objects differ" for name in differing_objects(first, second)]
     if len(first.objects) == len(second.objects):
         differ = np.flatnonzero(first.objects["size"] != second.objects["size"])
         report.problems += [f"stack object {i} differs in size" for i in differ[:5].tolist()]
-    else:
-        report.problems.append(f"{len(first.objects)} stack objects against {len(second.objects)}")
+
+
+def differing_objects(first: Index, second: Index) -> list[str]:
+    """Functions whose frames are migrated with stack objects that the other binary does not have, by name.
+
+    A function of which a back end kept no site at all is never on a stack that is moved: it lists nothing there.
+    """
+    used = np.ones(len(first.functions), np.bool_)
+    for index in (first, second):
+        plain = (index.sites["flags"] & sites.SITE_IN_RESUME) == 0
+        used &= np.isin(np.arange(len(used)), index.sites["function"][plain])
+    differ = (first.functions["objects"] != second.functions["objects"]) | (
+        first.functions["flags"] != second.functions["flags"]
+    )
+    return [first.name(i) for i in np.flatnonzero(used & differ).tolist()]
 
 
 def _compare_sites(report: PairReport, first: Index, second: Index) -> None:

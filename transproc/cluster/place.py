@@ -57,11 +57,15 @@ class Liveness(StrEnum):
 
 @dataclass(frozen=True)
 class PauseRequest:
-    """When to stop: as soon as possible, when `at` (an address) is reached, or at the `count`-th site; seconds."""
+    """When to stop: as soon as possible, when `at` (an address) is reached, or at the `count`-th site; seconds.
+
+    `run`: a paused tree first goes on for so long. The node itself sees to that: a round trip takes longer than many programs.
+    """
 
     at: int | None = None
     count: int | None = None
     timeout: float = 10.0
+    run: float | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,12 @@ class Place:
     def pause(self, pid: int, request: PauseRequest) -> Pause:
         """Stops the tree at equivalence points; raises `PauseError` if it cannot, and the tree runs on."""
         return self.tool.pause(
-            pid, at=request.at, count=request.count, timeout=request.timeout, terminal=self._terminal
+            pid,
+            at=request.at,
+            count=request.count,
+            timeout=request.timeout,
+            terminal=self._terminal,
+            run=request.run,
         )
 
     def converse(self, pid: int, offset: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:

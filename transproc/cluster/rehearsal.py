@@ -190,9 +190,7 @@ class Rehearsal:
     def _hop_in_time(self, verdict: Verdict, waits: list[float]) -> None:
         """The program is stopped before a migration's preparations: these would take longer than many a program runs."""
         for number, seconds in enumerate(waits):
-            self._go_on()
-            time.sleep(seconds)
-            if not self._stop() or not self._hop(verdict, PauseRequest()):
+            if not self._run_for(seconds) or not self._hop(verdict, PauseRequest()):
                 verdict.missed = len(waits) - number
                 return
         self._go_on()
@@ -233,23 +231,26 @@ class Rehearsal:
             raise
         return True
 
-    def _stop(self) -> bool:
-        """Pauses the program; False if it ended before."""
+    def _run_for(self, seconds: float) -> bool:
+        """Lets the paused program go on, and pauses it again; False if it ended before."""
         job = self.store.load(self._name)
         place = self._place_of(job, job.node)
+        self._note(job, State.RUNNING)
         try:
-            place.pause(job.pid, PauseRequest(timeout=self.timeout))
+            place.pause(job.pid, PauseRequest(timeout=self.timeout, run=seconds))
         except PauseError as error:
             _status_after(place, error)
             return False
-        job.state = State.PAUSED
-        self.store.save(job)
+        self._note(job, State.PAUSED)
         return True
 
     def _go_on(self) -> None:
         job = self.store.load(self._name)
         self._place_of(job, job.node).resume(job.pid)
-        job.state = State.RUNNING
+        self._note(job, State.RUNNING)
+
+    def _note(self, job: Job, state: State) -> None:
+        job.state = state
         self.store.save(job)
 
     def _finish(self, begin: float) -> Outcome:

@@ -191,15 +191,17 @@ class Tool:
         count: int | None = None,
         timeout: float = TIMEOUT,
         terminal: Terminal | None = None,
+        run: float | None = None,
     ) -> Pause:
         """Stops a process, its threads and descendants at equivalence points; `timeout` in seconds.
 
         `at`: not before some thread comes to that address (in the common text). `count`: when the tree's threads
         have come to so many stoppable sites in all; a single thread then stands at the last of them. What was printed at the
-        `terminal` is in its log then.
+        `terminal` is in its log then. `run`: a paused tree first goes on for so many seconds.
         """
         words = ["pause", "--pid", str(pid), *_when(at, count, timeout)]
-        return _pause(self._call([*words, *_words(terminal)], timeout))
+        words += [] if run is None else ["--run", str(max(1, round(run * 1e6)))]
+        return _pause(self._call([*words, *_words(terminal)], timeout + (run or 0.0)))
 
     def resume(self, pid: int) -> list[int]:
         """Lets a stopped tree go on; returns its processes."""

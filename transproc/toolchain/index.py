@@ -7,19 +7,32 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from transproc.binary.build import build
+from transproc.binary.compare import differing_objects
 from transproc.binary.elf import Elf
-from transproc.binary.sites import SECTION
+from transproc.binary.sites import SECTION, Index
+from transproc.errors import MismatchError
 from transproc.run import run
 
 CONSUMED = (".llvm_stackmaps", ".transproc.functions")
 
 
 def install(binaries: Sequence[Path]) -> None:
-    """Replaces the stack maps of both files by their index. Raises `FormatError` if the compiler's tables do not fit together."""
+    """Replaces the stack maps of both files by their index.
+
+    Raises `FormatError` if the compiler's tables do not fit together, `MismatchError` if the binaries list
+    other stack objects.
+    """
     elves = [Elf(path) for path in binaries]
     indexes = [build(elf, mate.build_id) for elf, mate in zip(elves, reversed(elves), strict=True)]
     with ThreadPoolExecutor(len(binaries)) as pool:
         list(pool.map(_replace, binaries, indexes))
+    first, second = (Index(Elf(path)) for path in binaries)
+    if len(first.functions) != len(second.functions):
+        raise MismatchError(
+            f"{len(first.functions)} functions have sites in x86_64, {len(second.functions)} in aarch64"
+        )
+    if differing := differing_objects(first, second):
+        raise MismatchError(f"the stack objects of function {differing[0]} differ between x86_64 and aarch64")
 
 
 def _replace(path: Path, index: bytes) -> None:

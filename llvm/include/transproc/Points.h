@@ -2,6 +2,7 @@
 #ifndef TRANSPROC_POINTS_H
 #define TRANSPROC_POINTS_H
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/Analysis/ScalarEvolution.h"
 #include "llvm/IR/Dominators.h"
@@ -26,8 +27,8 @@ struct PointOptions {
 bool mayLoopForLong(llvm::Function &F, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE);
 
 struct LoopPoints {
-  llvm::SmallVector<llvm::BasicBlock *, 8> Direct; // blocks that begin with a point
-  llvm::SmallVector<llvm::BasicBlock *, 8> Aside;  // blocks with a point aside, visited when somebody waits
+  llvm::SmallVector<llvm::BasicBlock *, 8> Direct;   // blocks that begin with a point
+  llvm::SmallSetVector<llvm::BasicBlock *, 8> Aside; // blocks with a point aside, visited when somebody waits
 };
 
 // Where F needs points, given the calls at whose return a thread can be stopped. Cuts innermost counted loops into strips.

@@ -34,8 +34,9 @@ unsigned homeJumps(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::A
 // Attaches each site's list to its call, and brings Sites up to date with the new calls. Bools: see Carriers.h. Returns display lines, one for each site.
 std::string attachLists(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::SmallVectorImpl<llvm::Instruction *> &Bools);
 
-// Appends the list of stack objects to one site of F.
-void attachObjects(llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects, bool Dynamic);
+// Appends the list of stack objects to each site of F that no other one dominates. A back end may find one of these unreachable, and
+// drop it, but then also what it dominates: if F has a record at all, it has one with the list.
+void attachObjects(llvm::Function &F, llvm::MutableArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects, bool Dynamic);
 
 // Computes each i1's image once, where the i1 is defined.
 void hoistBools(llvm::Function &F, llvm::ArrayRef<llvm::Instruction *> Bools);

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from tests.writers.stackmaps import Record, block
 from transproc.binary import build, sites, stackmap
+from transproc.binary.compare import differing_objects
+from transproc.binary.sites import Index
 from transproc.errors import StackMapError
 
 CONSTANT, DIRECT = 4, 2
@@ -39,3 +42,19 @@ def test_copies_count_once() -> None:
 def test_copies_that_differ() -> None:
     with pytest.raises(StackMapError, match="two lists of a function's stack objects differ"):
         read(record(4, 16, 24), record(8, 16, 32))
+
+
+def test_lists_of_a_pair() -> None:
+    """f1 lacks its list in the second binary; f2 does as well, but there no back end kept a site of it."""
+    first, second = index([1, 2, 3], [0, 1, 2]), index([1, 0, 0], [0, 1])
+    assert differing_objects(first, second) == ["f1"]
+    assert differing_objects(first, first) == []
+
+
+def index(objects: list[int], owners: list[int]) -> Index:
+    """With functions f0, f1, … of so many objects, a site in each of the owners, and one in each function's resume entry."""
+    functions, rows = np.zeros(len(objects), sites.FUNCTION), np.zeros(len(owners) + len(objects), sites.SITE)
+    functions["objects"] = objects
+    rows["function"] = [*owners, *range(len(objects))]
+    rows["flags"][len(owners) :] = sites.SITE_IN_RESUME
+    return cast(Index, SimpleNamespace(functions=functions, sites=rows, name=lambda number: f"f{number}"))

@@ -127,6 +127,21 @@ def test_signal_handlers(start: Start, tool: Tool) -> None:
     assert "on_signal" not in {thread.function for paused in pauses for thread in paused.threads}
 
 
+def test_goes_on_for_a_while(start: Start, tool: Tool) -> None:
+    program = start("churn")
+    tool.pause(program.pid)
+    before = time.monotonic()
+    paused = tool.pause(program.pid, run=0.2)
+    assert time.monotonic() - before >= 0.2
+    assert paused.milliseconds < 200, "the pause itself"
+    assert states(program.pid) == {"T"}
+    assert not program.ended
+    tool.pause(program.pid, run=0.01)
+    tool.resume(program.pid)
+    assert program.end() == "status 7"
+    assert program.out == "sum 22245761\n"
+
+
 @pytest.mark.parametrize("wait", ["read", "poll", "epoll", "sleep", "futex", "timed-futex"])
 def test_waits_go_on(start: Start, tool: Tool, wait: str) -> None:
     program = start(wait)
