@@ -3,11 +3,14 @@
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
 #include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/StackProtector.h"
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetPassConfig.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/Statepoint.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -48,6 +51,40 @@ void retarget(Module &M, TargetMachine &Machine) {
 
 namespace {
 
+// Lists of stack objects must name the objects themselves, which instruction selection knows to be places of the frame. Loop strength
+// reduction rewrites operands as (object + 8) - 8, whose value would lie in a register.
+class NameObjects : public FunctionPass {
+public:
+  static char ID;
+  NameObjects() : FunctionPass(ID) {}
+  StringRef getPassName() const override { return "transproc: lists name stack objects"; }
+  void getAnalysisUsage(AnalysisUsage &Usage) const override { Usage.setPreservesAll(); }
+
+  bool runOnFunction(Function &F) override {
+    bool Changed = false;
+    for (Instruction &I : instructions(F))
+      if (auto *Site = dyn_cast<GCStatepointInst>(&I))
+        if (auto List = Site->getOperandBundle(LLVMContext::OB_deopt))
+          for (const Use &Operand : List->Inputs)
+            Changed |= name(const_cast<Use &>(Operand), F.getDataLayout());
+    return Changed;
+  }
+
+private:
+  static bool name(Use &Operand, const DataLayout &DL) {
+    if (!Operand->getType()->isPointerTy() || isa<AllocaInst>(Operand))
+      return false;
+    APInt Offset(DL.getIndexTypeSizeInBits(Operand->getType()), 0);
+    Value *Base = Operand->stripAndAccumulateConstantOffsets(DL, Offset, /*AllowNonInbounds=*/true);
+    auto *Object = dyn_cast<AllocaInst>(Base);
+    if (!Object || !Object->isStaticAlloca() || !Offset.isZero())
+      return false;
+    Operand.set(Object);
+    return true;
+  }
+};
+char NameObjects::ID = 0;
+
 // A thread can be stopped at a call's return address. If the call ends its block and the next block can also be entered by a
 // jump, a thread stopped there might not come from the call: a nop keeps the two addresses apart.
 class SeparateReturnAddresses : public MachineFunctionPass {
@@ -77,13 +114,14 @@ char SeparateReturnAddresses::ID = 0;
 
 } // namespace
 
-// As TargetMachine::addPassesToEmitFile, with a pass of our own.
+// As TargetMachine::addPassesToEmitFile, with two passes of our own.
 static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_pwrite_stream &Out, CodeGenFileType Type) {
   PM.add(new TargetLibraryInfoWrapperPass(TargetLibraryInfoImpl(Machine.getTargetTriple())));
   auto *MachineInfo = new MachineModuleInfoWrapperPass(&Machine);
   TargetPassConfig *Config = Machine.createPassConfig(PM);
   PM.add(Config);
   PM.add(MachineInfo);
+  Config->insertPass(&StackProtector::ID, new NameObjects); // the last before instruction selection
   // behind all passes that move blocks, before those that measure distances
   Config->insertPass(&PatchableFunctionID, new SeparateReturnAddresses);
   if (Config->addISelPasses())
