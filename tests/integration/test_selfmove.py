@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from transproc.binary.sites import MAGIC
 from transproc.cli.main import run as transproc
 from transproc.process.selfmove import Plan, Work, stress
 from transproc.run import run
@@ -105,7 +106,7 @@ def test_wrong_locations_are_noticed(program: Path, tmp_path: Path) -> None:
         shutil.copy2(f"{program}{suffix}", tmp_path / f"prog{suffix}")
     broken = tmp_path / "prog.x86_64"
     data = bytearray(broken.read_bytes())
-    base = bytes(data).index(b"TPSITES3")
+    base = bytes(data).index(MAGIC)
     offset, count = struct.unpack_from("<II", data, base + 72 + 8 * 2)
     for at in range(base + offset, base + offset + 8 * count, 8):
         kind, _size, _register, place = struct.unpack_from("<BBHi", data, at)

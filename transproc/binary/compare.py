@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from transproc.binary import pinned, sites
 from transproc.binary.elf import STT_FUNC, STT_OBJECT, STT_TLS
@@ -93,9 +94,14 @@ def _compare_functions(report: PairReport, first: Index, second: Index) -> None:
         for i in np.flatnonzero(first.functions[name] != second.functions[name])[:5].tolist():
             report.problems.append(f"function {first.name(i)}: {name} differs")
     report.problems += [f"function {name}: stack objects differ" for name in differing_objects(first, second)]
-    if len(first.objects) == len(second.objects):
-        differ = np.flatnonzero(first.objects["size"] != second.objects["size"])
-        report.problems += [f"stack object {i} differs in size" for i in differ[:5].tolist()]
+    for i in np.flatnonzero(first.functions["objects"] == second.functions["objects"]).tolist():
+        if not np.array_equal(_object_sizes(first, i), _object_sizes(second, i)):
+            report.problems.append(f"function {first.name(i)}: stack objects differ in size")
+
+
+def _object_sizes(index: Index, function: int) -> npt.NDArray[np.uint32]:
+    start, count = (int(index.functions[name][function]) for name in ("object", "objects"))
+    return index.objects["size"][start : start + count]
 
 
 def differing_objects(first: Index, second: Index) -> list[str]:

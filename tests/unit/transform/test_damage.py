@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
-from transproc.binary.sites import SECTION, Index
+from transproc.binary.sites import MAGIC, SECTION, Index
 from transproc.errors import MismatchError, TransprocError, UnsupportedError
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
@@ -116,7 +116,7 @@ def test_damaged_binaries(small: Path, isa: str, damage: Damage) -> None:
 def test_damaged_index(small: Path, isa: str, damage: Damage) -> None:
     """Only bytes of the site index, and none that move others: what is wrong is found when it is opened or used."""
     path = small / "pair" / f"small.{isa}"
-    start = path.read_bytes().index(b"TPSITES3")
+    start = path.read_bytes().index(MAGIC)
     size = len(Elf(path).section(SECTION) or b"")
 
     def spoil(good: bytes) -> bytes:
@@ -134,7 +134,7 @@ def test_an_index_opens_or_says_why(small: Path, tmp_path: Path, isa: str, damag
     path = tmp_path / f"small.{isa}"
     good = (small / "pair" / path.name).read_bytes()
     path.unlink(missing_ok=True)  # the earlier one may still be mapped
-    path.write_bytes(damage.apply(good, good.index(b"TPSITES3")))
+    path.write_bytes(damage.apply(good, good.index(MAGIC)))
     try:
         index = Index(Elf(path))
     except TransprocError:
