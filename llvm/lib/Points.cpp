@@ -128,11 +128,16 @@ private:
     if (Heads.empty())
       return;
     Liveness Live(F);
-    for (auto [Head, L] : Heads)
-      if (passingThrough(*L, Live) > Options.DirectLimit)
+    DenseMap<Loop *, unsigned> Passing; // a dispatch has many targets
+    for (auto [Head, L] : Heads) {
+      auto [Known, New] = Passing.try_emplace(L);
+      if (New)
+        Known->second = passingThrough(*L, Live);
+      if (Known->second > Options.DirectLimit)
         Points.Aside.insert(Head);
       else
         Points.Direct.push_back(Head);
+    }
   }
 
   static unsigned passingThrough(Loop &L, const Liveness &Live) {

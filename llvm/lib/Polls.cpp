@@ -4,6 +4,7 @@
 //
 // What the point lists costs the loop no registers then. A short loop counts instead of looking: a register is cheaper there than a load.
 #include "transproc/Points.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
@@ -39,12 +40,12 @@ AllocaInst *makeCounter(Loop &L, int64_t StripLength) {
 }
 
 // Innermost loops that begin at one of the heads and hold no site: their counters.
-DenseMap<BasicBlock *, AllocaInst *> makeCounters(ArrayRef<BasicBlock *> Heads, ArrayRef<CallInst *> Sites, const LoopInfo &LI,
-                                                  int64_t StripLength) {
+MapVector<BasicBlock *, AllocaInst *> makeCounters(ArrayRef<BasicBlock *> Heads, ArrayRef<CallInst *> Sites, const LoopInfo &LI,
+                                                   int64_t StripLength) {
   SmallPtrSet<BasicBlock *, 16> Stops;
   for (CallInst *Site : Sites)
     Stops.insert(Site->getParent());
-  DenseMap<BasicBlock *, AllocaInst *> Counters;
+  MapVector<BasicBlock *, AllocaInst *> Counters;
   for (BasicBlock *Head : Heads)
     if (Loop *L = LI.getLoopFor(Head); L && L->getHeader() == Head && L->isInnermost() &&
                                        none_of(L->blocks(), [&](BasicBlock *BB) { return Stops.contains(BB); }))
@@ -59,7 +60,7 @@ void insertPolls(Function &F, ArrayRef<BasicBlock *> Heads, ArrayRef<CallInst *>
   if (Heads.empty())
     return;
   DominatorTree DT(F);
-  DenseMap<BasicBlock *, AllocaInst *> Counters = makeCounters(Heads, Sites, LoopInfo(DT), StripLength);
+  MapVector<BasicBlock *, AllocaInst *> Counters = makeCounters(Heads, Sites, LoopInfo(DT), StripLength);
   MDNode *Rarely = MDBuilder(F.getContext()).createBranchWeights(1, StripLength);
   IRBuilder<> B(F.getContext());
   for (BasicBlock *Head : Heads) {
@@ -75,11 +76,7 @@ void insertPolls(Function &F, ArrayRef<BasicBlock *> Heads, ArrayRef<CallInst *>
     InsertPoint(B.CreateBr(Body));
   }
   DT.recalculate(F);
-  SmallVector<AllocaInst *, 8> Variables;
-  for (BasicBlock *Head : Heads)
-    if (AllocaInst *Counter = Counters.lookup(Head))
-      Variables.push_back(Counter);
-  PromoteMemToReg(Variables, DT);
+  PromoteMemToReg(to_vector(make_second_range(Counters)), DT);
 }
 
 } // namespace transproc

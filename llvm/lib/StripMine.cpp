@@ -1,5 +1,5 @@
 // Strip-mining: for (i = a; i < n; i += s) body   becomes
-//   if (n - a > K * s)   // rarely
+//   if (n - a > K * s)   // unsigned; rarely
 //     for (q = a; ; q = i) { point; end = min(q + K * s, n); for (i = q; i < end; i += s) body; if (!(i < n)) break; }
 //   else
 //     for (i = a; i < n; i += s) body;
@@ -104,8 +104,8 @@ bool recognise(Loop &L, CountedLoop &C) {
   return findCounter(C, Compared) && approachesBound(C);
 }
 
-// Does a run that begins at First have more than StripLength iterations?
-Value *isLong(IRBuilder<> &B, const CountedLoop &C, Value *First, int64_t StripLength) {
+// Does a run that begins at First have more than StripLength iterations? Also true where First lies beyond the bound, for a run of one.
+Value *isFar(IRBuilder<> &B, const CountedLoop &C, Value *First, int64_t StripLength) {
   Type *T = First->getType();
   Value *Bound = C.bound(), *From = First;
   if (T->isPointerTy()) {
@@ -114,10 +114,12 @@ Value *isLong(IRBuilder<> &B, const CountedLoop &C, Value *First, int64_t StripL
     Bound = B.CreatePtrToInt(Bound, T);
   }
   Value *Distance = C.Step > 0 ? B.CreateSub(Bound, From) : B.CreateSub(From, Bound);
-  Value *Long = B.CreateICmpUGT(Distance, ConstantInt::get(T, StripLength * std::abs(C.Step)));
-  if (C.Predicate == CmpInst::ICMP_NE)
-    return Long;
-  return B.CreateSelect(B.CreateICmp(C.Predicate, First, C.bound()), Long, B.getFalse()); // First may lie beyond the bound
+  return B.CreateICmpUGT(Distance, ConstantInt::get(T, StripLength * std::abs(C.Step)));
+}
+
+Value *isLong(IRBuilder<> &B, const CountedLoop &C, Value *First, int64_t StripLength) {
+  Value *Far = isFar(B, C, First, StripLength);
+  return C.Predicate == CmpInst::ICMP_NE ? Far : B.CreateSelect(B.CreateICmp(C.Predicate, First, C.bound()), Far, B.getFalse());
 }
 
 // The end of the strip that begins at First.
@@ -162,7 +164,7 @@ BasicBlock *cutIntoStrips(CountedLoop &C, int64_t StripLength) {
   return Strip;
 }
 
-// A copy of L, entered when the run is long.
+// A copy of L, entered when the run is long, or starts beyond its bound: the copy copes with that, and one comparison is enough here.
 Loop *copyForLongRuns(Loop &L, const CountedLoop &C, DominatorTree &DT, LoopInfo &LI, int64_t StripLength) {
   BasicBlock *Guard = L.getLoopPreheader();
   BasicBlock *Preheader = SplitBlock(Guard, Guard->getTerminator(), &DT, &LI);
@@ -174,8 +176,8 @@ Loop *copyForLongRuns(Loop &L, const CountedLoop &C, DominatorTree &DT, LoopInfo
   Instruction *Old = Guard->getTerminator();
   IRBuilder<> B(Old);
   MDNode *Rarely = MDBuilder(B.getContext()).createBranchWeights(1, 1u << 20);
-  Value *Long = isLong(B, C, C.Counter->getIncomingValueForBlock(Preheader), StripLength);
-  B.CreateCondBr(Long, Copy->getLoopPreheader(), Preheader, Rarely);
+  Value *Far = isFar(B, C, C.Counter->getIncomingValueForBlock(Preheader), StripLength);
+  B.CreateCondBr(Far, Copy->getLoopPreheader(), Preheader, Rarely);
   Old->eraseFromParent();
 
   SmallVector<BasicBlock *, 4> Exits;

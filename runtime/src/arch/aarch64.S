@@ -1,7 +1,7 @@
 // The runtime's assembly for aarch64: program and thread start, the system-call leaf, the resume loop, and what C cannot express.
 // Every function lies in a section of its own, so that the linker gives it the same address as its x86_64 twin.
 // Contract: docs/format.md, sections 4 and 5. Calling convention: AAPCS64, section 6. Neutral system calls are this ISA's own.
-	.cfi_sections .debug_frame
+#include "common.h"
 
 #define SYS_exit_native 93
 #define SYS_rt_sigreturn_native 139
@@ -9,34 +9,6 @@
 #define SYS_clone_native 220
 #define CLONE_VFORK_VM_SIGCHLD 0x4111
 #define EINTR 4
-
-// struct transproc_record
-#define RECORD_OUTER 8
-#define RECORD_RESULT 32
-#define RECORD_BASE 64
-#define RECORD_SLOTS 80
-
-// offsetof(struct pthread, cancel), checked in pthread_cancel.c
-#define PTHREAD_CANCEL 44
-
-.macro FUNCTION name
-	.section .text.\name,"ax",%progbits
-	.balign 16
-	.globl \name
-	.type \name,%function
-\name:
-	.cfi_startproc
-.endm
-
-.macro END name
-	.cfi_endproc
-	.size \name, . - \name
-.endm
-
-.macro LABEL name
-	.globl \name
-\name:
-.endm
 
 .macro ADDRESS register, name
 	adrp \register, \name
@@ -57,18 +29,6 @@ FUNCTION _start
 LABEL __transproc_start_return
 	brk #1
 END _start
-
-// ---- loop points ---------------------------------------------------------------------------------------------------
-
-// Not zero while somebody wants to stop threads: loops look here (llvm/lib/Polls.cpp). Whoever plants
-// breakpoints plants a 1 here with them, which is why it lies in the text.
-	.section .text.__transproc_poll,"ax",@progbits
-	.balign 16
-	.globl __transproc_poll
-	.type __transproc_poll,@object
-__transproc_poll:
-	.long 0
-	.size __transproc_poll, 4
 
 // ---- system calls --------------------------------------------------------------------------------------------------
 

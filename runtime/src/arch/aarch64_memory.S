@@ -2,27 +2,13 @@
 // ends, which overlap in the middle; above that, 64 bytes a turn. Everything is loaded before anything is stored, so memcpy and memmove are
 // one routine. Only registers that a call may change: x0 … x8, v0 … v7, v16, v17 (AAPCS64, section 6.1).
 
-.macro FUNCTION name
-	.section .text.\name,"ax",%progbits
-	.balign 16
-	.globl \name
-	.type \name,%function
-\name:
-.endm
-
-.macro END name
-	.size \name, . - \name
-.endm
+#include "functions.h"
 
 // ---- void *memmove(void *to, const void *from, size_t n), void *memcpy(…) ------------------------------------------
 
-	.section .text.memcpy,"ax",%progbits
-	.balign 16
-	.globl memcpy, memmove
-	.type memcpy,%function
-	.type memmove,%function
-memcpy:
-memmove:
+FUNCTION memcpy
+	.type memmove,@function
+LABEL memmove
 	add x3, x1, x2                          // ends
 	add x4, x0, x2
 	cmp x2, #16

@@ -7,17 +7,7 @@
 // variants for bytes are fast on newer processors only (ERMS).
 #define STRING_INSTRUCTION 2048
 
-.macro FUNCTION name
-	.section .text.\name,"ax",@progbits
-	.balign 16
-	.globl \name
-	.type \name,@function
-\name:
-.endm
-
-.macro END name
-	.size \name, . - \name
-.endm
+#include "functions.h"
 
 // Loads or stores 64 bytes in xmm\a … xmm\d.
 .macro LOAD64 at, a, b, c, d
@@ -36,13 +26,9 @@
 
 // ---- void *memmove(void *to, const void *from, size_t n), void *memcpy(…) ------------------------------------------
 
-	.section .text.memcpy,"ax",@progbits
-	.balign 16
-	.globl memcpy, memmove
-	.type memcpy,@function
+FUNCTION memcpy
 	.type memmove,@function
-memcpy:
-memmove:
+LABEL memmove
 	mov %rdi, %rax
 	cmp $16, %rdx
 	jb .Lmove_under_16

@@ -1,0 +1,26 @@
+// How the assembly of both ISAs writes its functions: each lies in a section of its own, so that the linker gives it the same address as
+// its twin of the other ISA.
+	.cfi_sections .debug_frame
+
+.macro BEGIN name, type
+	.section .text.\name,"ax",@progbits
+	.balign 16
+	.globl \name
+	.type \name,@\type
+\name:
+.endm
+
+.macro FUNCTION name
+	BEGIN \name, function
+	.cfi_startproc
+.endm
+
+.macro END name
+	.cfi_endproc
+	.size \name, . - \name
+.endm
+
+.macro LABEL name
+	.globl \name
+\name:
+.endm
