@@ -3,7 +3,7 @@
 
 enum { AF_UNIX = 1, AF_NETLINK = 16, SOCK_RAW_CLOEXEC = 3 | 02000000, NETLINK_SOCK_DIAG = 4, CLONE_NEWNET = 0x40000000 };
 enum { NLMSG_ERROR = 2, NLMSG_DONE = 3, SOCK_DIAG_BY_FAMILY = 20, NLM_F_REQUEST_DUMP = 0x301 };
-enum { UDIAG_SHOW_PEER = 4, UNIX_DIAG_PEER = 2, BUFFER = 32768 };
+enum { UDIAG_SHOW_PEER = 4, UDIAG_SHOW_ICONS = 8, UNIX_DIAG_PEER = 2, UNIX_DIAG_ICONS = 3, BUFFER = 32768 };
 
 struct netlink_header {
 	uint32_t length;
@@ -28,7 +28,6 @@ _Static_assert(sizeof(struct answer) == 16 + 16, "struct unix_diag_msg");
 
 struct attribute {
 	uint16_t length, type;
-	uint32_t value;
 };
 
 static size_t aligned(size_t size)
@@ -36,19 +35,31 @@ static size_t aligned(size_t size)
 	return (size + 3) & ~(size_t)3;
 }
 
-/* 0 if the socket has none, or it has not been accepted yet. */
-static uint32_t peer_of(const char *message, size_t length)
+/* A connection that has not been accepted yet is known to the listening socket alone. */
+static void print_pair(struct text *out, uint32_t inode, uint32_t peer, bool is_pending)
+{
+	if (!peer)
+		return;
+	print(out, "%d %d\n", (long)inode, (long)peer);
+	if (is_pending)
+		print(out, "%d %d\n", (long)peer, (long)inode);
+}
+
+static void print_peers(struct text *out, uint32_t inode, const char *message, size_t length)
 {
 	struct attribute attribute;
-	for (size_t at = sizeof(struct answer); at + 4 <= length; at += aligned(attribute.length)) {
-		size_t left = length - at;
-		memcpy(&attribute, message + at, left < sizeof attribute ? left : sizeof attribute);
-		if (attribute.length < 4 || attribute.length > left)
-			return 0;
-		if (attribute.type == UNIX_DIAG_PEER && attribute.length == sizeof attribute)
-			return attribute.value;
+	for (size_t at = sizeof(struct answer); at + sizeof attribute <= length; at += aligned(attribute.length)) {
+		memcpy(&attribute, message + at, sizeof attribute);
+		if (attribute.length < sizeof attribute || attribute.length > length - at)
+			return;
+		if (attribute.type != UNIX_DIAG_PEER && attribute.type != UNIX_DIAG_ICONS)
+			continue;
+		for (size_t i = sizeof attribute; i + sizeof(uint32_t) <= attribute.length; i += sizeof(uint32_t)) {
+			uint32_t peer;
+			memcpy(&peer, message + at + i, sizeof peer);
+			print_pair(out, inode, peer, attribute.type == UNIX_DIAG_ICONS);
+		}
 	}
-	return 0;
 }
 
 /* Takes in one datagram; 0 at the end of the dump, 1 if there is more, or -errno. */
@@ -68,9 +79,7 @@ static long take_in(struct text *out, const char *data, size_t size)
 		if (header.length < sizeof answer)
 			continue;
 		memcpy(&answer, data + at, sizeof answer);
-		uint32_t peer = peer_of(data + at, header.length);
-		if (peer)
-			print(out, "%d %d\n", (long)answer.inode, (long)peer);
+		print_peers(out, answer.inode, data + at, header.length);
 	}
 	return 1;
 }
@@ -86,7 +95,7 @@ long list_unix_peers(struct text *out, int pid)
 {
 	static char buffer[BUFFER];
 	const struct request request = { .header = { .length = sizeof request, .type = SOCK_DIAG_BY_FAMILY, .flags = NLM_F_REQUEST_DUMP },
-		.family = AF_UNIX, .states = ~0u, .show = UDIAG_SHOW_PEER };
+		.family = AF_UNIX, .states = ~0u, .show = UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS };
 	enter_network_of(pid);
 	long fd = SYS(NR_socket, AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd < 0)

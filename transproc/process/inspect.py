@@ -106,12 +106,12 @@ class View:
 @dataclass
 class Machine:
     """All processes of a node: what they execute, their parents, who holds which pipes and sockets; and how unix sockets are
-    connected, by inode."""
+    connected, by inode (one that listens with those that it has not accepted yet)."""
 
     executables: dict[int, str] = field(default_factory=dict)
     parents: dict[int, int] = field(default_factory=dict)
     holders: dict[str, list[int]] = field(default_factory=dict)
-    peers: dict[str, str] = field(default_factory=dict)
+    peers: dict[str, list[str]] = field(default_factory=dict)
 
     def outsiders(self, link: str, root: int) -> list[int]:
         """Processes that hold a pipe or socket and are not in the tree of `root`."""
@@ -204,7 +204,8 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     view.masters |= {match[3] for match in map(_DETAIL.fullmatch, lines.get("terminal", [])) if match}
     if "others" in lines:
         view.machine = _machine(lines["others"])
-        view.machine.peers = {m[1]: m[2] for m in map(_PEERS.fullmatch, lines.get("peers", [])) if m}
+        for match in filter(None, map(_PEERS.fullmatch, lines.get("peers", []))):
+            view.machine.peers.setdefault(match[1], []).append(match[2])
     for words in map(str.split, lines.get("tcp", [])):
         # sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode (Documentation/networking/proc_net_tcp.rst)
         if len(words) > 9 and words[0].endswith(":") and words[3] not in SETTLED:
@@ -263,9 +264,10 @@ def _outside_of(root: int, machine: Machine, views: Iterable[View], program: str
             )
     for view in views:
         for descriptor in view.descriptors:
-            peer = f"socket:[{machine.peers.get(descriptor.inode)}]"
             ends = [("shares", pid) for pid in machine.outsiders(descriptor.link, root)]
-            ends += [("is connected through", pid) for pid in machine.outsiders(peer, root)]
+            for inode in machine.peers.get(descriptor.inode, []):
+                peer = f"socket:[{inode}]"
+                ends += [("is connected through", pid) for pid in machine.outsiders(peer, root)]
             for how, pid in ends:
                 yield Problem(
                     f"process {view.pid} {how} {descriptor.link} with process {pid}, which would stay behind "

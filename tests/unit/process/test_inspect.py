@@ -213,6 +213,7 @@ l--------- 1 0 0 64 Nov 1 0:0 11 -> socket:[81]
 78 79
 79 78
 81 82
+78 84
 """
 
 
@@ -240,6 +241,15 @@ def test_any_output_can_be_read(text: str) -> None:
         problems([view], program=PROGRAM, target=AARCH64)
 
 
+def pending(address: Path) -> tuple[socket.socket, socket.socket]:
+    """A listening unix socket, and one that it has not accepted."""
+    listener, client = (socket.socket(socket.AF_UNIX) for _ in range(2))
+    listener.bind(str(address))
+    listener.listen()
+    client.connect(str(address))
+    return listener, client
+
+
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     code = "import sys; f = open('log', 'w'); f.write('abc'); f.flush(); print('!', flush=True); sys.stdin.read()"
@@ -249,7 +259,9 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         open(os.devnull) as null,  # noqa: PTH123
     ):
         ours, theirs = socket.socketpair()
-        handles = (server.fileno(), connection.fileno(), null.fileno(), theirs.fileno())
+        waiting, waits = pending(tmp_path / "ours"), pending(tmp_path / "theirs")
+        given = (server, connection, null, theirs, waiting[1], waits[0])
+        handles = [file.fileno() for file in given]
         with subprocess.Popen(
             [sys.executable, "-c", code],
             pass_fds=handles,
@@ -257,12 +269,14 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as process:
-            theirs.close()
+            for end in (theirs, waiting[1], waits[0]):
+                end.close()
             assert process.stdout is not None
             assert process.stdout.readline()
             yield process
             process.communicate(b"")
-            ours.close()
+            for end in (ours, waiting[0], waits[1]):
+                end.close()
 
 
 def test_a_real_process(child: subprocess.Popen[bytes], tool_path: Path, tmp_path: Path) -> None:
@@ -281,8 +295,7 @@ def test_a_real_process(child: subprocess.Popen[bytes], tool_path: Path, tmp_pat
     assert any(
         f"with process {os.getpid()}, which would stay behind (descriptor 0)" in text for text in found
     )
-    assert [
-        text
-        for text in found
-        if re.search(rf"connected through socket:\[\d+\] with process {os.getpid()}, ", text)
+    ends = [
+        text for text in found if re.search(rf"through socket:\[\d+\] with process {os.getpid()}, ", text)
     ]
+    assert len(ends) == 3, "a pair's, one that waits for us, and one for which we wait"
