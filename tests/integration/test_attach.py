@@ -71,7 +71,7 @@ def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def name() -> Iterator[str]:
     name = f"talk{os.getpid()}"
     yield name
-    run([BIN / "transproc", "kill", name], check=False)
+    run([BIN / "transproc", "kill", "--remove", name], check=False)
 
 
 def test_a_person_at_the_terminal(dialogue: Path, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ PROGRAM = typer.Argument(metavar="PROG", help="As transproc-cc wrote it.", show_
 ARGUMENTS = typer.Argument(metavar="ARG", help="Its arguments.", show_default=False)
 STDIN = typer.Option("--stdin", metavar="FILE", help="Its standard input [default: empty].")
 FILES = typer.Option("--files", metavar="DIR", help="Copied: its working directory [default: empty].")
+ENV = typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """For commands whose last argument is another command with options of its own."""
 
@@ -109,12 +110,20 @@ def program(
     arguments: Sequence[str] | None,
     stdin: Path | None = None,
     files: Path | None = None,
-    env: dict[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Program:
     """What the user wants to be run. Raises `TransprocError` if something named is not there, or PROG is not a pair."""
     for given, what in ((stdin, "--stdin"), (files, "--files")):
         if given is not None and not given.exists():
             raise TransprocError(f"{what} {given}: no such file or directory")
-    found = Program([path, *(arguments or [])], stdin, files, env or {})
+    found = Program([path, *(arguments or [])], stdin, files, dict(env or {}))
     found.pair()
     return found
+
+
+def environment(words: Sequence[str] | None) -> dict[str, str]:
+    """The variables that --env names."""
+    for word in words or []:
+        if "=" not in word:
+            raise typer.BadParameter(f"{word}: expected NAME=VALUE", param_hint="'--env'")
+    return dict(word.split("=", 1) for word in words or [])

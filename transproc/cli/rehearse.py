@@ -47,6 +47,7 @@ def rehearse(
     nodes: Annotated[str, common.NODES] = "x86,arm",
     stdin: Annotated[Path | None, common.STDIN] = None,
     files: Annotated[Path | None, common.FILES] = None,
+    env: Annotated[list[str] | None, common.ENV] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 600.0,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
@@ -63,7 +64,7 @@ def rehearse(
       transproc rehearse --after solve --within 50 -- ./prog
     """
     plan = Plan(hops, every, _counts(at), within, secrets.randbelow(10**6) if seed is None else seed, after)
-    what = common.program(program, arguments, stdin, files)
+    what = common.program(program, arguments, stdin, files, common.environment(env))
     verdict = Rehearsal(
         JobStore(),
         what,

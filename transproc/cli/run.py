@@ -32,9 +32,7 @@ def run(
     ] = None,
     stdin: Annotated[Path | None, common.STDIN] = None,
     files: Annotated[Path | None, common.FILES] = None,
-    env: Annotated[
-        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")
-    ] = None,
+    env: Annotated[list[str] | None, common.ENV] = None,
     tty: Annotated[
         bool,
         typer.Option("--tty", "-t", help="Its input and output are a terminal ('transproc attach NAME')."),
@@ -61,7 +59,8 @@ def run(
         raise typer.BadParameter(
             "a program has a terminal or a file as standard input", param_hint="'--stdin'"
         )
-    what = common.program(program, arguments, stdin, files, _environment(env, tty=tty))
+    kind = {"TERM": os.environ.get("TERM", "dumb")} if tty else {}
+    what = common.program(program, arguments, stdin, files, kind | common.environment(env))
     what = dataclasses.replace(what, window=window_of(sys.stdout.fileno()) or what.window)
     binary = what.pair()["x86_64"].path
     pause = None if pause_at is None else PauseRequest(at=address_of(binary, pause_at))
@@ -80,15 +79,6 @@ def run(
     typer.echo(place.read("stdout"), nl=False)
     typer.echo(place.read("stderr"), nl=False, err=True)
     raise typer.Exit(exit_code(job.exit))
-
-
-def _environment(words: list[str] | None, *, tty: bool) -> dict[str, str]:
-    """What is given; with a terminal also which kind that is."""
-    for word in words or []:
-        if "=" not in word:
-            raise typer.BadParameter(f"{word}: expected NAME=VALUE", param_hint="'--env'")
-    kind = {"TERM": os.environ.get("TERM", "dumb")} if tty else {}
-    return kind | dict(word.split("=", 1) for word in words or [])
 
 
 app = common.application(run, context_settings=common.PASS_ON)

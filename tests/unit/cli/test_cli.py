@@ -52,6 +52,7 @@ def failing(
         (["restore", "x"], "missing option '--node'"),
         (["lab"], "missing command"),
         (["run", "--env", "A", "--", "x"], "invalid value for '--env': A: expected NAME=VALUE"),
+        (["rehearse", "--env", "A", "--", "x"], "invalid value for '--env': A: expected NAME=VALUE"),
     ],
 )
 def test_usage(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
