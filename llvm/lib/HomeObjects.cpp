@@ -1,7 +1,6 @@
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/Analysis/LoopInfo.h"
-#include "llvm/IR/Dominators.h"
+#include "llvm/IR/CycleInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/IntrinsicInst.h"
 
@@ -15,21 +14,21 @@ struct Listing {
   bool InLoop = false;
 };
 
-MapVector<Value *, Listing> countListings(ArrayRef<Site> Sites, const LoopInfo &LI) {
+MapVector<Value *, Listing> countListings(ArrayRef<Site> Sites, const CycleInfo &Cycles) {
   MapVector<Value *, Listing> Count;
   for (const Site &S : Sites)
     for (Value *V : S.Live) {
       Listing &L = Count[V];
       ++L.Sites;
-      L.InLoop |= LI.getLoopFor(S.Call->getParent()) != nullptr;
+      L.InLoop |= Cycles.getCycle(S.Call->getParent()) != nullptr;
     }
   return Count;
 }
 
 // Stored once: neither in a loop (it would cost a store in each iteration) nor by an intrinsic's token.
-bool mayHaveHome(Value *V, const LoopInfo &LI) {
+bool mayHaveHome(Value *V, const CycleInfo &Cycles) {
   auto *I = dyn_cast<Instruction>(V);
-  return !I || (!isa<IntrinsicInst>(I) && !isa<AllocaInst>(I) && !isStackToken(I) && !LI.getLoopFor(I->getParent()));
+  return !I || (!isa<IntrinsicInst>(I) && !isa<AllocaInst>(I) && !isStackToken(I) && !Cycles.getCycle(I->getParent()));
 }
 
 void storeAtDefinition(Value *V, AllocaInst *Home, Function &F) {
@@ -63,11 +62,11 @@ void moveToHomes(Site &S, const DenseMap<Value *, AllocaInst *> &Homes, function
 } // namespace
 
 unsigned useHomeObjects(Function &F, MutableArrayRef<Site> Sites, ArrayRef<Value *> Keep, unsigned MinSites) {
-  DominatorTree DT(F);
-  LoopInfo LI(DT);
+  CycleInfo Cycles; // not only natural loops
+  Cycles.compute(F);
   DenseMap<Value *, AllocaInst *> Homes;
-  for (auto &[V, L] : countListings(Sites, LI))
-    if (L.Sites >= MinSites && L.InLoop && mayHaveHome(V, LI) && !is_contained(Keep, V))
+  for (auto &[V, L] : countListings(Sites, Cycles))
+    if (L.Sites >= MinSites && L.InLoop && mayHaveHome(V, Cycles) && !is_contained(Keep, V))
       Homes[V] = makeHome(V, F);
   for (Site &S : Sites)
     moveToHomes(S, Homes, [](Value *) { return false; });

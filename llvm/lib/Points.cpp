@@ -10,7 +10,7 @@ using namespace llvm;
 namespace transproc {
 namespace {
 
-// Instructions of loops that are worth a copy. In longer ones looking whether somebody waits costs nothing.
+// Instructions of loops that are worth a copy.
 constexpr unsigned MaxStripSize = 80;
 
 // Iterations of a whole loop nest that are too short a time to need a point.
@@ -60,13 +60,13 @@ public:
     for (Loop *L : Strips)
       if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
         Points.Direct.push_back(Strip);
-      else
-        Points.Aside.insert(L->getHeader()); // perhaps again, as a target of a dispatch
+      else if (!Points.Aside.contains(L->getHeader())) // not also the target of a dispatch
+        Points.Counted.insert(L->getHeader());
     return Points;
   }
 
 private:
-  bool contains(Loop &L, ArrayRef<BasicBlock *> Blocks) const {
+  bool contains(const Loop &L, ArrayRef<BasicBlock *> Blocks) const {
     return any_of(Blocks, [&](BasicBlock *BB) { return L.contains(BB); });
   }
 
@@ -86,18 +86,22 @@ private:
       visit(*Child);
     if (stopsInEveryIteration(L))
       return;
-    if (Options.StripMine && L.isInnermost() && !contains(L, StopBlocks) && isSmall(L) && !dispatchOf(L)) {
-      Strips.push_back(&L); // short runs visit no point, so this does not serve outer loops
-    } else {
+    if (!isCounted(L))
       addHead(L);
-    }
+    else if (Options.StripMine && isSmall(L))
+      Strips.push_back(&L);
+    else
+      Heads.insert({L.getHeader(), &L});
   }
+
+  // Of an innermost loop without other stops only long runs visit a point, so it does not serve outer loops.
+  bool isCounted(const Loop &L) const { return L.isInnermost() && !contains(L, StopBlocks) && !dispatchOf(L); }
 
   void addHead(Loop &L) {
     if (BasicBlock *Dispatch = dispatchOf(L)) {
       for (BasicBlock *Target : successors(Dispatch))
         if (L.contains(Target) && !is_contained(StopBlocks, Target) && Target != L.getHeader())
-          Heads.insert({Target, &L});
+          Heads[Target] = &L; // also if it begins a loop itself
     } else {
       Heads.insert({L.getHeader(), &L});
       StopBlocks.push_back(L.getHeader()); // for outer loops
@@ -106,7 +110,7 @@ private:
 
   // The block of an interpreter's loop that every iteration leaves by `goto *p`. It must stay small and free of calls, or the back end
   // would not copy it; so the points go to its targets.
-  BasicBlock *dispatchOf(Loop &L) const {
+  BasicBlock *dispatchOf(const Loop &L) const {
     SmallVector<BasicBlock *, 4> Latches;
     L.getLoopLatches(Latches);
     for (BasicBlock *BB : L.blocks())
@@ -134,7 +138,7 @@ private:
       if (New)
         Known->second = passingThrough(*L, Live);
       if (Known->second > Options.DirectLimit)
-        Points.Aside.insert(Head);
+        (isCounted(*L) ? Points.Counted : Points.Aside).insert(Head);
       else
         Points.Direct.push_back(Head);
     }

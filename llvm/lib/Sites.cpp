@@ -78,8 +78,7 @@ private:
     SmallVector<CallInst *, 16> Sites(Stops);
     for (BasicBlock *Head : Points.Direct)
       Sites.push_back(insertPoint(&*Head->getFirstInsertionPt()));
-    insertPolls(F, Points.Aside.getArrayRef(), Sites, Options.Loops.StripLength,
-                [&](Instruction *Before) { Sites.push_back(insertPoint(Before)); });
+    insertPolls(F, Points, Options.Loops.StripLength, [&](Instruction *Before) { Sites.push_back(insertPoint(Before)); });
     SiteCalls.insert(Sites.begin(), Sites.end());
     if (Options.Stress) {
       BasicBlock::iterator First = F.getEntryBlock().begin();

@@ -1,5 +1,6 @@
 ; Loops: short ones and those that stop at a call need no point; counted ones get a copy for long runs that is cut into strips.
 ; RUN: %opt -passes=transproc-sites -S %s | FileCheck %s
+; RUN: %opt -passes='transproc-sites<no-strip-mine>' -S %s | FileCheck --check-prefix=LARGE %s
 target datalayout = "e-m:e-i64:64-i128:128-n32:64-S128"
 
 declare i64 @outside(i64)
@@ -57,10 +58,14 @@ exit:
   ret void
 }
 
-; many values pass through: the point is aside, and the iterations of an innermost loop are counted
+; many values pass through: the point is aside, and the iterations of an innermost loop are counted, on the back edge
 ; CHECK-LABEL: define i64 @searching(
+; CHECK: loop:
+; CHECK: br i1 %z, label %exit, label %[[BACK:.*]]
+; CHECK: [[BACK]]:
 ; CHECK: %[[LEFT:.*]] = sub i32 %{{.*}}, 1
-; CHECK: icmp eq i32 %[[LEFT]], 0
+; CHECK: %[[OFTEN:.*]] = icmp eq i32 %[[LEFT]], 0
+; CHECK: br i1 %[[OFTEN]], label %point, label %loop
 ; CHECK: point:
 ; CHECK: statepoint.p0(i64 [[#%d,]], i32 4, ptr elementtype(void ()) null
 define i64 @searching(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
@@ -104,6 +109,37 @@ inner:
 latch:
   %n = load ptr, ptr %q
   %z = icmp eq ptr %n, null
+  br i1 %z, label %exit, label %outer
+exit:
+  %ab = xor i64 %a, %b
+  %cd = xor i64 %c, %d
+  %r = mul i64 %ab, %cd
+  ret i64 %r
+}
+
+; an innermost loop that counts does not serve the loop around it, whether it is too small or too large (as all are in the second run) for strips
+; CHECK-LABEL: define i64 @nested(
+; CHECK: outer:
+; CHECK: load volatile i32, ptr @__transproc_poll
+; LARGE-LABEL: define i64 @nested(
+; LARGE: outer:
+; LARGE: load volatile i32, ptr @__transproc_poll
+; LARGE: inner:
+; LARGE: sub i32 %{{.*}}, 1
+define i64 @nested(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
+entry:
+  br label %outer
+outer:
+  %q = phi ptr [ %p, %entry ], [ %n, %latch ]
+  br label %inner
+inner:
+  %s = phi ptr [ %q, %outer ], [ %t, %inner ]
+  %t = load ptr, ptr %s
+  %more = icmp ne ptr %t, null
+  br i1 %more, label %inner, label %latch
+latch:
+  %n = load ptr, ptr %q
+  %z = icmp eq ptr %n, %p
   br i1 %z, label %exit, label %outer
 exit:
   %ab = xor i64 %a, %b

@@ -29,6 +29,7 @@ bool mayLoopForLong(llvm::Function &F, llvm::LoopInfo &LI, llvm::ScalarEvolution
 struct LoopPoints {
   llvm::SmallVector<llvm::BasicBlock *, 8> Direct;   // blocks that begin with a point
   llvm::SmallSetVector<llvm::BasicBlock *, 8> Aside; // blocks with a point aside, visited when somebody waits
+  llvm::SmallSetVector<llvm::BasicBlock *, 8> Counted; // heads of innermost loops with a point aside, visited after many iterations
 };
 
 // Where F needs points, given the calls at whose return a thread can be stopped. Cuts innermost counted loops into strips.
@@ -39,10 +40,9 @@ LoopPoints choosePoints(llvm::Function &F, llvm::DominatorTree &DT, llvm::LoopIn
 // strip loop, or null if L is not a counted loop. L itself is not changed, but for one comparison before it.
 llvm::BasicBlock *stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopInfo &LI, int64_t StripLength);
 
-// Makes each head look whether somebody waits for the thread to stop, or count its loop's iterations where that is cheaper; InsertPoint
-// puts the point into a block aside.
-void insertPolls(llvm::Function &F, llvm::ArrayRef<llvm::BasicBlock *> Heads, llvm::ArrayRef<llvm::CallInst *> Sites,
-                 int64_t StripLength, llvm::function_ref<void(llvm::Instruction *Before)> InsertPoint);
+// Makes the blocks look whether somebody waits for the thread to stop, and the loops count; InsertPoint puts the points into blocks aside.
+void insertPolls(llvm::Function &F, const LoopPoints &Points, int64_t StripLength,
+                 llvm::function_ref<void(llvm::Instruction *Before)> InsertPoint);
 
 } // namespace transproc
 #endif
