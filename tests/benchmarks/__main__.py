@@ -136,7 +136,11 @@ def measure_software(options: argparse.Namespace, work: Path) -> list[Any]:
     """The examples' own work."""
     pairs = options.pairs or (3 if options.quick else 5)
     chosen = [name for name in software.names() if not options.only or name in options.only]
-    found = [result for name in chosen for result in software.measure(name, pairs=pairs)]
+    found = [
+        result
+        for name in chosen
+        for result in software.measure(name, work, pairs=pairs, instructions=not options.quick)
+    ]
     rows = [
         (
             r.name,
@@ -145,10 +149,13 @@ def measure_software(options: argparse.Namespace, work: Path) -> list[Any]:
             f"{r.spread[0]:.3f}-{r.spread[1]:.3f}",
             f"{r.best:.3f}",
             *(f"{ratio:.2f}" for ratio in (r.memory, r.text, r.file)),
+            *(f"{r.instructions[isa]:.3f}" if r.instructions else "-" for isa in ("x86_64", "aarch64")),
+            ", ".join(f"{name} {100 * share:.1f} %" for name, share in r.costliest.items()),
         )
         for r in found
     ]
-    table(rows, ("PROGRAM", "PLAIN", "PASS/PLAIN", "QUARTILES", "OF BEST", "MEMORY", "TEXT", "FILE"))
+    header = ("PROGRAM", "PLAIN", "PASS/PLAIN", "QUARTILES", "OF BEST", "MEMORY", "TEXT", "FILE")
+    table(rows, (*header, "INSTR X86_64", "INSTR AARCH64", "MOST OF IT (X86_64)"))
     for what, ratios in (("pairs", [r.ratio for r in found]), ("best", [r.best for r in found])):
         print(f"geometric mean, {what}: {runtime.geometric_mean(ratios):.3f}, worst {max(ratios):.3f}")
     return found

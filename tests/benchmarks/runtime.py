@@ -101,10 +101,13 @@ def _instruction_ratio(workload: Workload, directory: Path, isa: str) -> float:
     return counts[0] / counts[1]
 
 
-def executed(program: Path, arguments: Sequence[str], directory: Path, isa: str) -> Counter[int]:
+def executed(
+    program: Path, arguments: Sequence[str], directory: Path, isa: str, cwd: Path | None = None
+) -> Counter[int]:
     """Instructions executed, by the address of their block."""
     out = directory / "blocks"
-    run([f"qemu-{isa}", "-plugin", f"{_plugin(directory)},out={out}", program, *arguments], timeout=3600)
+    words = [f"qemu-{isa}", "-plugin", f"{_plugin(directory)},out={out}", program, *arguments]
+    run(words, timeout=3600, cwd=cwd)
     counts: Counter[int] = Counter()
     for line in out.read_text().splitlines():
         address, executions, size = line.split()

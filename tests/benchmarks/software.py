@@ -1,15 +1,18 @@
-"""Software of others (`examples/`), built with and without sites: CPU time of its own work, memory, size."""
+"""Software of others (`examples/`), built with and without sites: CPU time of its own work, instructions, memory, size."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import statistics
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
-from tests.benchmarks.runtime import quartiles
+from tests.benchmarks.runtime import by_function, counts_instructions, executed, quartiles
 from tests.benchmarks.size import text_size
 from transproc import log
 from transproc.errors import CommandError
@@ -35,6 +38,13 @@ class Software:
     """Of the largest resident set."""
     text: float
     file: float
+    instructions: dict[str, float] = field(default_factory=dict)
+    """Executed in a short run, by ISA."""
+    costliest: dict[str, float] = field(default_factory=dict)
+    """Functions that add most of the instructions on x86_64, as shares of the plain program's; with their resume entries."""
+
+
+COSTLIEST = 3
 
 
 def names() -> list[str]:
@@ -42,11 +52,17 @@ def names() -> list[str]:
     return [name for name in recipes.names() if recipes.load(name).benchmarks]
 
 
-def measure(name: str, *, pairs: int) -> list[Software]:
+def measure(name: str, directory: Path, *, pairs: int, instructions: bool) -> list[Software]:
     """Builds both variants and runs A B A B."""
     recipe = recipes.load(name)
     trees = [recipes.build(recipe, compiler) for compiler in VARIANTS]
-    return [_measure(recipe, benchmark, trees, pairs) for benchmark in recipe.benchmarks]
+    found = []
+    for benchmark in recipe.benchmarks:
+        result = _measure(recipe, benchmark, trees, pairs)
+        if instructions and benchmark.count and counts_instructions():
+            _count(recipe, benchmark, trees, directory, result)
+        found.append(result)
+    return found
 
 
 def _measure(recipe: Recipe, benchmark: Benchmark, trees: list[Path], pairs: int) -> Software:
@@ -83,3 +99,29 @@ def _spend(recipe: Recipe, benchmark: Benchmark, tree: Path) -> tuple[float, int
     if child.returncode:
         raise CommandError(words, child.returncode, "")
     return usage.ru_utime, usage.ru_maxrss
+
+
+def _count(
+    recipe: Recipe, benchmark: Benchmark, trees: list[Path], directory: Path, result: Software
+) -> None:
+    with log.step(f"count instructions of {result.name}"):
+        for isa in ("aarch64", "x86_64"):
+            with_pass, plain = (_functions(recipe, benchmark, tree, directory, isa) for tree in trees)
+            total = plain.total()
+            result.instructions[isa] = with_pass.total() / total
+            with_pass.subtract(plain)
+            result.costliest = {name: n / total for name, n in with_pass.most_common(COSTLIEST)}
+
+
+def _functions(recipe: Recipe, benchmark: Benchmark, tree: Path, directory: Path, isa: str) -> Counter[str]:
+    """Instructions by function."""
+    environment = {**os.environ, **recipe.environment(tree)}
+    words = shlex.split(Template(benchmark.count).substitute(environment))
+    program = tree / f"{benchmark.program}.{isa}"
+    with tempfile.TemporaryDirectory(prefix="transproc-bench-") as place:
+        recipes.shell(benchmark.prepare, Path(place), environment)
+        counts = by_function(executed(program, words, directory, isa, Path(place)), program)
+    found: Counter[str] = Counter()
+    for name, number in counts.items():
+        found[name.removesuffix(".resume")] += number
+    return found

@@ -72,11 +72,12 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Work for a program in which it spends some seconds."""
+    """Work for a program in which it spends some seconds; `count`: the arguments of a shorter run, to count instructions."""
 
     program: str
     run: str
     prepare: str = "true"
+    count: str = ""
 
 
 @dataclass(frozen=True)
