@@ -10,22 +10,18 @@ half of the program refers to a symbol that it defines.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from transproc.errors import BinaryError, TransprocError
 from transproc.toolchain import dual
+from transproc.toolchain.symbols import FUNCTION, GLOBAL
+from transproc.toolchain.symbols import read as read_symbols
 
 MAGIC = b"!<arch>\n"
 THIN = b"!<thin>\n"
 _HEADER_SIZE = 60
-_SECTION = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL = struct.Struct("<IBBHQQ")
-_SYMTAB = 2
-_GLOBAL = 1
-_FUNCTION = 2
 
 
 @dataclass(frozen=True)
@@ -54,39 +50,10 @@ class Member:
             return file.read(self.size)
 
 
-def _global_symbols(data: bytes) -> Iterator[tuple[str, int, int]]:
-    """Name, st_info and section of each symbol that is not local."""
-    (start,) = struct.unpack_from("<Q", data, 40)
-    (count,) = struct.unpack_from("<H", data, 60)
-    headers = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
-    for header in headers:
-        if header[1] != _SYMTAB:
-            continue
-        strings_header = headers[header[6]]
-        strings = data[strings_header[4] : strings_header[4] + strings_header[5]]
-        first = header[4] + header[7] * _SYMBOL.size  # sh_info: index of the first symbol that is not local
-        for name, info, _, section, _, _ in _SYMBOL.iter_unpack(data[first : header[4] + header[5]]):
-            yield strings[name : strings.index(b"\0", name)].decode(), info, section
-
-
-_DAMAGE = (ValueError, IndexError, struct.error)
-"""What reading damaged bytes raises: offsets outside, text that is none, tables of odd sizes."""
-
-
-def _checked_symbols(data: bytes, what: str) -> list[tuple[str, int, int]]:
-    """`_global_symbols`; raises `BinaryError` for a damaged object."""
-    try:
-        return list(_global_symbols(data))
-    except _DAMAGE as error:
-        raise BinaryError("symbol table is damaged", path=what) from error
-
-
 def functions(data: bytes, what: str) -> set[str]:
     """Global functions that a dual object defines."""
     x86_64, _ = dual.split(data, what)
-    return {
-        name for name, kind, section in _checked_symbols(x86_64, what) if section and kind & 15 == _FUNCTION
-    }
+    return {s.name for s in read_symbols(x86_64, what) if s.section and s.type == FUNCTION}
 
 
 def symbols(data: bytes, what: str) -> Symbols:
@@ -94,11 +61,11 @@ def symbols(data: bytes, what: str) -> Symbols:
     defined: set[str] = set()
     wanted: set[str] = set()
     for half in dual.split(data, what):
-        for name, info, section in _checked_symbols(half, what):
-            if section:
-                defined.add(name)
-            elif info >> 4 == _GLOBAL:
-                wanted.add(name)
+        for symbol in read_symbols(half, what):
+            if symbol.section:
+                defined.add(symbol.name)
+            elif symbol.binding == GLOBAL:
+                wanted.add(symbol.name)
     return Symbols(frozenset(defined), frozenset(wanted - defined))
 
 
@@ -134,7 +101,7 @@ def _members(data: bytes, path: Path) -> list[tuple[str, int, int]]:
     """`_raw_members`; raises `BinaryError` for a damaged archive."""
     try:
         return list(_raw_members(data, path))
-    except _DAMAGE as error:
+    except (ValueError, IndexError) as error:
         raise BinaryError("archive member header is damaged", path=path) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from transproc.errors import BinaryError, CompileError, MismatchError, TransprocError
 from transproc.run import run
-from transproc.toolchain import archive, dual
+from transproc.toolchain import archive, dual, symbols
 from transproc.toolchain.sysroot import Toolchain
 
 LD = "ld.lld-19"
@@ -37,10 +36,6 @@ _OPTIONS = [
     "--orphan-handling=place",
 ]
 _PAGES = ["-z", "max-page-size=4096", "-z", "noseparate-code", "-z", "norelro"]
-_FUNCTION, _OBJECT, _TLS = 2, 1, 6
-_SECTION = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL = struct.Struct("<IBBHQQ")
-_SYMTAB = 2
 
 
 @dataclass(frozen=True)
@@ -92,9 +87,9 @@ def _read(path: Path) -> _Input:
 
 def _demand(objects: Sequence[Path], files: Sequence[_Input]) -> tuple[set[str], set[str]]:
     """Symbols that the objects want, and that they define."""
-    symbols = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
-    wanted = {name for s in symbols for name in s.wanted}
-    return wanted | FOR_BACK_ENDS, {name for s in symbols for name in s.defined}
+    parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
+    wanted = {name for part in parts for name in part.wanted}
+    return wanted | FOR_BACK_ENDS, {name for part in parts for name in part.defined}
 
 
 def _link_both(files: Sequence[_Input], work: Path, tools: Toolchain, options: Sequence[str]) -> list[Path]:
@@ -131,28 +126,24 @@ def _place(files: Sequence[_Input], half: int, place: Path) -> list[str]:
     return [*arguments, "--whole-archive", str(library), "--no-whole-archive"]
 
 
-def _addresses(data: bytes) -> Counter[tuple[str, int]]:
+def _addresses(data: bytes, what: str) -> Counter[tuple[str, int]]:
     """Functions, objects and thread-local variables of the common part, with their addresses (offsets, if thread-local)."""
-    (start,) = struct.unpack_from("<Q", data, 40)
-    (count,) = struct.unpack_from("<H", data, 60)
-    headers = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
-    found: Counter[tuple[str, int]] = Counter()
-    for header in headers:
-        if header[1] != _SYMTAB:
-            continue
-        strings = data[headers[header[6]][4] :][: headers[header[6]][5]]
-        for name, info, _, section, value, _ in _SYMBOL.iter_unpack(data[header[4] : header[4] + header[5]]):
-            kind = info & 15
-            if section and (kind == _TLS or (kind in (_FUNCTION, _OBJECT) and value >= COMMON_START)):
-                found[strings[name : strings.index(b"\0", name)].decode(), value] += 1
+    found = Counter(
+        (s.name, s.value) for s in symbols.read(data, what, local=True) if s.section and _is_common(s)
+    )
     if not found:
-        raise BinaryError("has no symbol table")
+        raise BinaryError("has no symbol table", path=what)
     return found
+
+
+def _is_common(symbol: symbols.Symbol) -> bool:
+    in_common_part = symbol.type in (symbols.FUNCTION, symbols.OBJECT) and symbol.value >= COMMON_START
+    return in_common_part or symbol.type == symbols.THREAD_LOCAL
 
 
 def check_addresses(x86_64: bytes, aarch64: bytes, what: str) -> None:
     """Every function and datum of the common part must have one address; raises `MismatchError` with the first that has not."""
-    first, second = _addresses(x86_64), _addresses(aarch64)
+    first, second = _addresses(x86_64, what), _addresses(aarch64, what)
     if first == second:
         return
     differing = (first - second) | (second - first)
