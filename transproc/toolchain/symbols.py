@@ -34,11 +34,8 @@ def read(data: bytes, what: str, *, local: bool = False) -> list[Symbol]:
     """The symbols of an ELF file, those that are local too if `local`. Raises `BinaryError` if it is damaged."""
     try:
         return list(_symbols(data, local))
-    except (
-        ValueError,
-        IndexError,
-        struct.error,
-    ) as error:  # offsets outside, text that is none, tables of odd sizes
+    except (ValueError, IndexError, struct.error) as error:
+        # Offsets outside, text that is none, tables of odd sizes.
         raise BinaryError("symbol table is damaged", path=what) from error
 
 
