@@ -8,6 +8,8 @@ import statistics
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -86,11 +88,18 @@ def _measure(recipe: Recipe, benchmark: Benchmark, trees: list[Path], pairs: int
     return result
 
 
-def _spend(recipe: Recipe, benchmark: Benchmark, tree: Path) -> tuple[float, int]:
-    """CPU seconds in user mode of all processes of one run, and the largest one's memory in kB."""
+@contextmanager
+def _prepared(recipe: Recipe, benchmark: Benchmark, tree: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A directory for one run, and its environment."""
     environment = {**os.environ, **recipe.environment(tree)}
     with tempfile.TemporaryDirectory(prefix="transproc-bench-") as place:
         recipes.shell(benchmark.prepare, Path(place), environment)
+        yield Path(place), environment
+
+
+def _spend(recipe: Recipe, benchmark: Benchmark, tree: Path) -> tuple[float, int]:
+    """CPU seconds in user mode of all processes of one run, and the largest one's memory in kB."""
+    with _prepared(recipe, benchmark, tree) as (place, environment):
         words = ["sh", "-euc", benchmark.run]
         nowhere = subprocess.DEVNULL
         child = subprocess.Popen(words, cwd=place, env=environment, stdout=nowhere, stderr=nowhere)
@@ -115,12 +124,10 @@ def _count(
 
 def _functions(recipe: Recipe, benchmark: Benchmark, tree: Path, directory: Path, isa: str) -> Counter[str]:
     """Instructions by function."""
-    environment = {**os.environ, **recipe.environment(tree)}
-    words = shlex.split(Template(benchmark.count).substitute(environment))
     program = tree / f"{benchmark.program}.{isa}"
-    with tempfile.TemporaryDirectory(prefix="transproc-bench-") as place:
-        recipes.shell(benchmark.prepare, Path(place), environment)
-        counts = by_function(executed(program, words, directory, isa, Path(place)), program)
+    with _prepared(recipe, benchmark, tree) as (place, environment):
+        words = shlex.split(Template(benchmark.count).substitute(environment))
+        counts = by_function(executed(program, words, directory, isa, place), program)
     found: Counter[str] = Counter()
     for name, number in counts.items():
         found[name.removesuffix(".resume")] += number
