@@ -181,23 +181,40 @@ def _build_plain(root: Path, lib: Path) -> None:
             shutil.copyfile(root / "lib" / name, lib / name)
 
 
-def _build_plugin(root: Path) -> None:
-    """Compiles llvm/ with clang itself: CC and its like may name transproc-cc."""
-    build = home() / "build" / digest(PLUGIN_SOURCES)
+def plugin_build() -> Path:
+    """Compiles llvm/ and returns the build directory, named by the digest of the sources.
+
+    It has a copy of them: a directory that refers to a checkout would compile what the checkout contains later.
+    """
+    build = home() / "pass" / digest(PLUGIN_SOURCES)
+    publish(build / "source", _copy_plugin)
+    # Compiled with clang itself: CC and its like may name transproc-cc.
     environment = {name: value for name, value in os.environ.items() if name not in BUILD_VARIABLES}
     configure: list[str | Path] = [
         "cmake",
         "-G",
         "Ninja",
         "-S",
-        LLVM,
+        build / "source",
         "-B",
         build,
         "-DCMAKE_BUILD_TYPE=Release",
     ]
     with _locked(build):
-        _make([*configure, *HOST_COMPILERS], environment)
+        if not (build / "build.ninja").exists():
+            _make([*configure, *HOST_COMPILERS], environment)
         _make(["nice", "ninja", "-C", build, "transproc", "transproc-codegen"], environment)
+    return build
+
+
+def _copy_plugin(target: Path) -> None:
+    for path in PLUGIN_SOURCES:
+        copy = shutil.copytree if path.is_dir() else shutil.copyfile
+        copy(path, target / path.name)
+
+
+def _build_plugin(root: Path) -> None:
+    build = plugin_build()
     for name, place in (("transproc-codegen", "bin"), ("transproc.so", "lib")):
         (root / place).mkdir(exist_ok=True)
         shutil.copy(build / name, root / place / name)

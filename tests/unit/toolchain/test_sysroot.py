@@ -30,3 +30,28 @@ def test_directory_follows_the_sources(tmp_path: Path, monkeypatch: pytest.Monke
     assert sysroot._directory() != first
     source.write_text("one")
     assert sysroot._directory() == first
+
+
+def test_pass_is_compiled_from_what_its_digest_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two checkouts with the same sources one changes later: the other one's pass is still its own."""
+    trees = tmp_path / "one", tmp_path / "two"
+    for tree in trees:
+        (tree / "lib").mkdir(parents=True)
+        (tree / "lib" / "a.cpp").write_text(
+            'int main() { static volatile const char *s = "before"; return !*s; }'
+        )
+        (tree / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.18)\nproject(small CXX)\n"
+            "add_library(transproc MODULE lib/a.cpp)\nadd_executable(transproc-codegen lib/a.cpp)\n"
+        )
+    monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path / "home"))
+
+    def compiled(tree: Path) -> bytes:
+        monkeypatch.setattr(sysroot, "PLUGIN_SOURCES", (tree / "CMakeLists.txt", tree / "lib"))
+        return (sysroot.plugin_build() / "transproc-codegen").read_bytes()
+
+    assert b"before" in compiled(trees[0])
+    changed = (trees[0] / "lib" / "a.cpp").read_text().replace("before", "after!")
+    (trees[0] / "lib" / "a.cpp").write_text(changed)
+    assert b"after!" in compiled(trees[0])
+    assert b"before" in compiled(trees[1])
