@@ -1,6 +1,7 @@
 /*
  * setjmp and longjmp: errors thrown through many frames, nested handlers, jump buffers in the heap, locals that were changed
- * between setjmp and longjmp (volatile, as C demands), several buffers of one function, and jumps out of signal handlers.
+ * between setjmp and longjmp (volatile, as C demands), several buffers of one function, buffers in memory that was used
+ * before, and jumps out of signal handlers.
  * Usage: jumps [rounds]
  */
 #include <setjmp.h>
@@ -133,6 +134,27 @@ static NOINLINE uint64_t conditions(uint64_t seed) {
   return 0;
 }
 
+/* How often this process has migrated; in a program that cannot, there is no such symbol. */
+extern struct { uint64_t addresses[9], migrations; } __transproc_args __attribute__((weak));
+
+static NOINLINE void make_dirty(jmp_buf place, uint64_t word) {
+  uint64_t *words = (uint64_t *)place;
+  for (size_t i = 0; i < sizeof(jmp_buf) / sizeof *words; i++)
+    words[i] = word;
+}
+
+/* Buffers in memory that was used before, full of numbers that a migration might take for its own notes. */
+static NOINLINE uint64_t used_memory(unsigned depth, uint64_t seed) {
+  jmp_buf place;
+  volatile uint64_t sum = step(seed);
+  make_dirty(place, (&__transproc_args ? __transproc_args.migrations : 0) + 1 + depth);
+  if (setjmp(place) == 0) {
+    sum = depth > 0 ? used_memory(depth - 1, sum) : step(sum);
+    longjmp(place, 1);
+  }
+  return step(sum);
+}
+
 static sigjmp_buf escape;
 static void on_signal(int number) { siglongjmp(escape, number); }
 
@@ -160,6 +182,7 @@ int main(int argc, char **argv) {
     sum = mix(sum, loop(sum));
     sum = mix(sum, two_places(sum));
     sum = mix(sum, conditions(sum));
+    sum = mix(sum, used_memory(3, sum));
     if (i % 64 == 0)
       sum = mix(sum, interrupted(sum));
     CHECK(innermost == NULL);

@@ -265,12 +265,12 @@ END __transproc_fp_write
 // ---- setjmp: the buffer is `unsigned long[22]`, flag and signal mask behind it at 176 and 184, on every ISA -------------
 
 // Behind them what a migration needs (setjmp/jump.c): the frame's mark, or 0 for a function that cannot be migrated; the site; the mark's
-// contents plus the number of migrations, at that time; whether the mask was saved. While their sum has not changed, the machine's registers
-// are good.
+// contents plus the number of migrations, at that time; whether the mask was saved; no record, as the memory may hold an older buffer's.
+// While their sum has not changed, the machine's registers are good.
 #define JUMP_MARK 200
 #define JUMP_SITE 208
 #define JUMP_KEY 216
-#define JUMP_SAVES_MASK 224
+#define JUMP_SAVES_MASK 224             // the record behind it
 #define ARGS_MIGRATIONS 72
 
 // int __transproc_setjmp(jmp_buf, unsigned long *mark, unsigned long site): as setjmp
@@ -281,7 +281,7 @@ FUNCTION __transproc_setjmp
 	ldr x1, [x1, #ARGS_MIGRATIONS]
 	add x2, x2, x1
 	str x2, [x0, #JUMP_KEY]
-	str xzr, [x0, #JUMP_SAVES_MASK]
+	stp xzr, xzr, [x0, #JUMP_SAVES_MASK]
 	b __transproc_save_registers
 END __transproc_setjmp
 
@@ -358,7 +358,7 @@ LABEL __transproc_sigsetjmp
 	add x2, x2, x3
 	str x2, [x0, #JUMP_KEY]
 	mov w1, w1
-	str x1, [x0, #JUMP_SAVES_MASK]
+	stp x1, xzr, [x0, #JUMP_SAVES_MASK]
 2:	cbz w1, __transproc_save_registers
 	str x30, [x0, #176]
 	str x19, [x0, #192]

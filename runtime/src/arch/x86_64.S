@@ -344,17 +344,19 @@ END __transproc_fp_write
 // ---- setjmp: the buffer is `unsigned long[22]`, flag and signal mask behind it at 176 and 184, on every ISA -------------
 
 // Behind them what a migration needs (setjmp/jump.c): the frame's mark, or 0 for a function that cannot be migrated; the site; the mark's
-// contents plus the number of migrations, at that time; whether the mask was saved. While their sum has not changed, the machine's registers
-// are good.
+// contents plus the number of migrations, at that time; whether the mask was saved; no record, as the memory may hold an older buffer's.
+// While their sum has not changed, the machine's registers are good.
 #define JUMP_MARK 200
 #define JUMP_SITE 208
 #define JUMP_KEY 216
 #define JUMP_SAVES_MASK 224
+#define JUMP_RECORD 232
 #define ARGS_MIGRATIONS 72
 
 // int __transproc_setjmp(jmp_buf, unsigned long *mark, unsigned long site): as setjmp
 FUNCTION __transproc_setjmp
 	movq $0, JUMP_SAVES_MASK(%rdi)
+	movq $0, JUMP_RECORD(%rdi)
 	mov %rsi, JUMP_MARK(%rdi)
 	mov %rdx, JUMP_SITE(%rdi)
 	mov (%rsi), %rdx
@@ -431,6 +433,7 @@ LABEL __transproc_sigsetjmp
 	mov %rdx, JUMP_KEY(%rdi)
 	mov %esi, %edx
 	mov %rdx, JUMP_SAVES_MASK(%rdi)
+	movq $0, JUMP_RECORD(%rdi)
 1:	test %esi, %esi
 	jz __transproc_save_registers
 	pop 64(%rdi)                        // the caller may reuse this stack slot before the second return

@@ -13,7 +13,7 @@
 /* What setjmp notes behind the machine's registers; the assembly knows the offsets. */
 struct jump {
 	uint64_t machine[22], save, mask, used, *mark, site, key, saves_mask;
-	struct transproc_record *record; /* as found, and the key at that time */
+	struct transproc_record *record; /* 0, or as the last longjmp found it; and the number of migrations at that time */
 	uint64_t record_migration;
 };
 _Static_assert(offsetof(struct jump, mask) == 184, "__sigsetjmp_tail stores it there");
@@ -21,6 +21,7 @@ _Static_assert(offsetof(struct jump, mark) == 200, "assembly");
 _Static_assert(offsetof(struct jump, site) == 208, "assembly");
 _Static_assert(offsetof(struct jump, key) == 216, "assembly");
 _Static_assert(offsetof(struct jump, saves_mask) == 224, "assembly");
+_Static_assert(offsetof(struct jump, record) == 232, "assembly");
 _Static_assert(sizeof(struct jump) <= 312, "jmp_buf");
 
 /* What the mark counts for each time that its frame is entered again. The key is the mark plus the number of migrations, which stays below. */
@@ -55,7 +56,7 @@ hidden _Noreturn void __transproc_jump(struct jump *j, int value)
 {
 	if (j->saves_mask)
 		__transproc_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&j->mask, 0, _NSIG / 8, 0, 0);
-	if (j->record_migration != __transproc_args.migrations) {
+	if (!j->record || j->record_migration != __transproc_args.migrations) {
 		j->record = find(j);
 		j->record_migration = __transproc_args.migrations;
 	}
