@@ -7,7 +7,9 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/PatternMatch.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
+#include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm;
 
@@ -49,24 +51,72 @@ void lowerBranch(IndirectBrInst *Branch, const Numbers &N) {
   Branch->eraseFromParent();
 }
 
-// The switch as a branch over a table of addresses. Labels are numbered from 1.
+// An element of a constant array: the array's elements, and which.
+struct Lookup {
+  ConstantArray *Elements;
+  Value *Index;
+};
+
+// The variable index of an address in an array of pointers that begins at a global variable; null if it has another shape.
+Value *indexOf(const GetElementPtrInst &Element, const GlobalVariable &Table) {
+  Type *T = Element.getSourceElementType();
+  if (Element.getNumIndices() == 1 && T->isPointerTy())
+    return Element.getOperand(1);
+  if (Element.getNumIndices() == 2 && T == Table.getValueType() && match(Element.getOperand(1), PatternMatch::m_Zero()))
+    return Element.getOperand(2);
+  return nullptr;
+}
+
+// The program's own table, if a label comes from one, as an interpreter's does: `goto *table[opcode]`.
+std::optional<Lookup> lookupOf(Value *Label) {
+  if (auto *Cast = dyn_cast<PtrToIntInst>(Label))
+    Label = Cast->getOperand(0);
+  auto *Load = dyn_cast<LoadInst>(Label);
+  auto *Element = Load ? dyn_cast<GetElementPtrInst>(Load->getPointerOperand()) : nullptr;
+  auto *Table = Element ? dyn_cast<GlobalVariable>(Element->getPointerOperand()) : nullptr;
+  if (!Table || !Table->isConstant() || !Table->hasDefinitiveInitializer() || Load->isVolatile())
+    return std::nullopt;
+  auto *Elements = dyn_cast<ConstantArray>(Table->getInitializer());
+  Value *Index = Elements && Elements->getType()->getElementType()->isPointerTy() ? indexOf(*Element, *Table) : nullptr;
+  return Index ? std::optional(Lookup{Elements, Index}) : std::nullopt;
+}
+
+// The number of a label in a table.
+uint64_t numberOf(const Constant *Element) {
+  auto *Cast = dyn_cast<ConstantExpr>(Element);
+  auto *Number = Cast && Cast->getOpcode() == Instruction::IntToPtr ? dyn_cast<ConstantInt>(Cast->getOperand(0)) : nullptr;
+  return Number ? Number->getZExtValue() : 0;
+}
+
+// The switch as a branch over a table of addresses: that of the program with its numbers replaced, else one by number. Labels are
+// numbered from 1.
 void restoreBranch(SwitchInst *Switch) {
   Function &F = *Switch->getFunction();
   IRBuilder<> B(Switch);
+  DenseMap<uint64_t, Constant *> Addresses;
   uint64_t Last = 0;
-  for (auto &Case : Switch->cases())
-    Last = std::max(Last, Case.getCaseValue()->getZExtValue());
-  SmallVector<Constant *, 64> Labels(Last + 1, ConstantPointerNull::get(B.getPtrTy()));
-  for (auto &Case : Switch->cases())
-    Labels[Case.getCaseValue()->getZExtValue()] = BlockAddress::get(&F, Case.getCaseSuccessor());
+  for (auto &Case : Switch->cases()) {
+    uint64_t Number = Case.getCaseValue()->getZExtValue();
+    Addresses[Number] = BlockAddress::get(&F, Case.getCaseSuccessor());
+    Last = std::max(Last, Number);
+  }
+  std::optional<Lookup> Own = lookupOf(Switch->getCondition());
+  SmallVector<Constant *, 64> Labels;
+  for (uint64_t I = 0, N = Own ? Own->Elements->getNumOperands() : Last + 1; I < N; ++I) {
+    Constant *Address = Addresses.lookup(Own ? numberOf(Own->Elements->getOperand(I)) : I);
+    Labels.push_back(Address ? Address : ConstantPointerNull::get(B.getPtrTy()));
+  }
   auto *T = ArrayType::get(B.getPtrTy(), Labels.size());
   auto *Table = new GlobalVariable(*F.getParent(), T, /*isConstant=*/true, GlobalValue::PrivateLinkage,
                                    ConstantArray::get(T, Labels), "goto." + F.getName());
-  Value *Address = B.CreateLoad(B.getPtrTy(), B.CreateInBoundsGEP(T, Table, {B.getInt64(0), Switch->getCondition()}));
+  Value *Index = Own ? Own->Index : Switch->getCondition();
+  Value *Address = B.CreateLoad(B.getPtrTy(), B.CreateInBoundsGEP(T, Table, {B.getInt64(0), Index}));
   IndirectBrInst *Branch = B.CreateIndirectBr(Address, Switch->getNumCases());
   for (auto &Case : Switch->cases())
     Branch->addDestination(Case.getCaseSuccessor());
+  Value *Condition = Switch->getCondition();
   Switch->eraseFromParent();
+  RecursivelyDeleteTriviallyDeadInstructions(Condition);
 }
 
 } // namespace

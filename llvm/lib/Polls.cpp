@@ -26,7 +26,7 @@ public:
     Loop *L = LI.getLoopFor(Head);
     AllocaInst *Counter = makeCounter(*L);
     BasicBlock *Latch = L->getLoopLatch();
-    BasicBlock *Place = Latch ? SplitEdge(Latch, Head, &DT, &LI) : splitHead(Head);
+    BasicBlock *Place = Latch ? SplitEdge(Latch, Head) : splitHead(Head);
     B.SetInsertPoint(Place->getTerminator());
     Value *Left = B.CreateSub(B.CreateLoad(B.getInt32Ty(), Counter), B.getInt32(1));
     B.CreateStore(Left, Counter);

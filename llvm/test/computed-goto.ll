@@ -1,13 +1,17 @@
-; Labels become integers and indirectbr a switch, which becomes a branch over a table of each function in the end.
+; Labels become integers and indirectbr a switch, which becomes a branch over a table of each function in the end: one like the
+; program's own where it has one, else one by number.
 ; RUN: %opt -passes=transproc-computed-goto -S %s | FileCheck %s
 ; RUN: %opt -passes=transproc-computed-goto,transproc-sites,transproc-dispatch -S %s | FileCheck --check-prefix=END %s
-; END-DAG: @goto.run = private constant [3 x ptr] [ptr null, ptr blockaddress(@run, %one), ptr blockaddress(@run, %two)]
-; END-DAG: @goto.run.resume = private constant [3 x ptr] [ptr null, ptr blockaddress(@run.resume, %one), ptr blockaddress(@run.resume, %two)]
+; END-DAG: @goto.run = private constant [3 x ptr] [ptr blockaddress(@run, %two), ptr blockaddress(@run, %one), ptr null]
+; END-DAG: @goto.run.resume = private constant [3 x ptr] [ptr blockaddress(@run.resume, %two), ptr blockaddress(@run.resume, %one), ptr null]
+; END-DAG: @goto.choose = private constant [3 x ptr] [ptr null, ptr blockaddress(@choose, %one), ptr blockaddress(@choose, %two)]
 ; END-LABEL: define i64 @run(
+; END: load ptr, ptr %{{.*}}
+; END-NOT: load ptr
 ; END: indirectbr
 ; END: statepoint
-@table = internal constant [2 x ptr] [ptr blockaddress(@run, %one), ptr blockaddress(@run, %two)]
-; CHECK: @table = internal constant [2 x ptr] [ptr inttoptr (i64 1 to ptr), ptr inttoptr (i64 2 to ptr)]
+@table = internal constant [3 x ptr] [ptr blockaddress(@run, %two), ptr blockaddress(@run, %one), ptr null]
+; CHECK: @table = internal constant [3 x ptr] [ptr inttoptr (i64 2 to ptr), ptr inttoptr (i64 1 to ptr), ptr null]
 
 ; CHECK-LABEL: define i64 @run(
 ; CHECK: switch i64
@@ -32,4 +36,14 @@ two:
   br label %next
 exit:
   ret i64 %sum
+}
+
+define i64 @choose(i1 %which) {
+entry:
+  %label = select i1 %which, ptr blockaddress(@choose, %one), ptr blockaddress(@choose, %two)
+  indirectbr ptr %label, [label %one, label %two]
+one:
+  ret i64 1
+two:
+  ret i64 2
 }
