@@ -1,15 +1,19 @@
 // Labels as values. A block address is a code address inside a function: it differs between the ISAs, and a
 // table of them would keep pointing into the original when a resume entry is cloned. So labels become 1, 2, …
 // and `goto *p` a switch over them. After the resume entries are made, the switches become indirect branches again, over a table that belongs
-// to one function of one ISA: the back end copies an indirect branch, but not a switch, to where it is reached from, and interpreters
-// live on that.
+// to one function of one ISA. Where points stand on the way to labels (Points.cpp) there is a second table, with which whoever plants
+// breakpoints overwrites the first: an interpreter that runs freely looks nowhere whether somebody waits.
 #include "transproc/Passes.h"
+#include "transproc/Points.h"
+#include "transproc/Steps.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/PatternMatch.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include "llvm/Transforms/Utils/Local.h"
+#include "llvm/Transforms/Utils/ModuleUtils.h"
 
 using namespace llvm;
 
@@ -88,32 +92,73 @@ uint64_t numberOf(const Constant *Element) {
   return Number ? Number->getZExtValue() : 0;
 }
 
-// The switch as a branch over a table of addresses: that of the program with its numbers replaced, else one by number. Labels are
-// numbered from 1.
-void restoreBranch(SwitchInst *Switch) {
-  Function &F = *Switch->getFunction();
-  IRBuilder<> B(Switch);
-  DenseMap<uint64_t, Constant *> Addresses;
+// Addresses of the labels of a switch, in the order of the program's own table or by number; labels are numbered from 1.
+class LabelTables {
+public:
+  LabelTables(SwitchInst *Switch, std::optional<Lookup> Own) : Switch(Switch), Own(Own) {
+    for (auto &Case : Switch->cases()) {
+      uint64_t Number = Case.getCaseValue()->getZExtValue();
+      (Number & ByPoint ? ByPoints : Labels)[Number & ~ByPoint] = Case.getCaseSuccessor();
+      Last = std::max(Last, Number & ~ByPoint);
+    }
+  }
+
+  // Where there are points, whoever plants breakpoints copies the second table over the first, as the sections lie one behind the other
+  // (transproc/toolchain/layout.ld).
+  GlobalVariable *make() {
+    if (ByPoints.empty())
+      return makeTable([&](uint64_t Number) { return Labels.lookup(Number); }, "");
+    makeTable([&](uint64_t Number) { return ByPoints.contains(Number) ? ByPoints[Number] : Labels.lookup(Number); }, "transproc_points");
+    return makeTable([&](uint64_t Number) { return Labels.lookup(Number); }, "transproc_labels");
+  }
+
+private:
+  GlobalVariable *makeTable(function_ref<BasicBlock *(uint64_t)> LabelOf, StringRef Section) {
+    Function &F = *Switch->getFunction();
+    auto *Address = PointerType::getUnqual(F.getContext());
+    SmallVector<Constant *, 64> Elements;
+    for (uint64_t I = 0, N = Own ? Own->Elements->getNumOperands() : Last + 1; I < N; ++I) {
+      BasicBlock *Label = LabelOf(Own ? numberOf(Own->Elements->getOperand(I)) : I);
+      Elements.push_back(Label ? cast<Constant>(BlockAddress::get(&F, Label)) : ConstantPointerNull::get(Address));
+    }
+    auto *T = ArrayType::get(Address, Elements.size());
+    auto *Table = new GlobalVariable(*F.getParent(), T, /*isConstant=*/true, GlobalValue::PrivateLinkage, ConstantArray::get(T, Elements),
+                                     (Section == "transproc_points" ? "points." : "goto.") + F.getName());
+    if (!Section.empty()) {
+      Table->setSection(Section);
+      Table->setAlignment(Align(8));
+      appendToCompilerUsed(*F.getParent(), Table);
+    }
+    return Table;
+  }
+
+  SwitchInst *Switch;
+  std::optional<Lookup> Own;
+  DenseMap<uint64_t, BasicBlock *> Labels, ByPoints;
   uint64_t Last = 0;
-  for (auto &Case : Switch->cases()) {
-    uint64_t Number = Case.getCaseValue()->getZExtValue();
-    Addresses[Number] = BlockAddress::get(&F, Case.getCaseSuccessor());
-    Last = std::max(Last, Number);
-  }
+};
+
+// The switch as a branch over a table of addresses. The load is volatile where the table may change.
+void restoreBranch(SwitchInst *Switch) {
+  IRBuilder<> B(Switch);
   std::optional<Lookup> Own = lookupOf(Switch->getCondition());
-  SmallVector<Constant *, 64> Labels;
-  for (uint64_t I = 0, N = Own ? Own->Elements->getNumOperands() : Last + 1; I < N; ++I) {
-    Constant *Address = Addresses.lookup(Own ? numberOf(Own->Elements->getOperand(I)) : I);
-    Labels.push_back(Address ? Address : ConstantPointerNull::get(B.getPtrTy()));
-  }
-  auto *T = ArrayType::get(B.getPtrTy(), Labels.size());
-  auto *Table = new GlobalVariable(*F.getParent(), T, /*isConstant=*/true, GlobalValue::PrivateLinkage,
-                                   ConstantArray::get(T, Labels), "goto." + F.getName());
-  Value *Index = Own ? Own->Index : Switch->getCondition();
-  Value *Address = B.CreateLoad(B.getPtrTy(), B.CreateInBoundsGEP(T, Table, {B.getInt64(0), Index}));
+  GlobalVariable *Table = LabelTables(Switch, Own).make();
+  Value *Slot = B.CreateInBoundsGEP(Table->getValueType(), Table, {B.getInt64(0), Own ? Own->Index : Switch->getCondition()});
+  Value *Address = B.CreateLoad(B.getPtrTy(), Slot, /*isVolatile=*/Table->hasSection());
   IndirectBrInst *Branch = B.CreateIndirectBr(Address, Switch->getNumCases());
-  for (auto &Case : Switch->cases())
-    Branch->addDestination(Case.getCaseSuccessor());
+  SmallVector<uint32_t, 64> Weights; // nearly always not by the points
+  SmallPtrSet<BasicBlock *, 32> Seen;
+  for (auto &Case : Switch->cases()) {
+    BasicBlock *Label = Case.getCaseSuccessor();
+    if (!Seen.insert(Label).second) { // one edge suffices
+      Label->removePredecessor(Switch->getParent(), /*KeepOneInputPHIs=*/true);
+      continue;
+    }
+    Branch->addDestination(Label);
+    Weights.push_back(Case.getCaseValue()->getZExtValue() & ByPoint ? 1 : DefaultStripLength);
+  }
+  if (Table->hasSection())
+    Branch->setMetadata(LLVMContext::MD_prof, MDBuilder(B.getContext()).createBranchWeights(Weights));
   Value *Condition = Switch->getCondition();
   Switch->eraseFromParent();
   RecursivelyDeleteTriviallyDeadInstructions(Condition);
@@ -130,6 +175,7 @@ PreservedAnalyses ComputedGotoPass::run(Module &M, ModuleAnalysisManager &) {
         Branches.push_back(I);
     for (IndirectBrInst *Branch : Branches)
       lowerBranch(Branch, N);
+    makeDispatches(F);
   }
   return PreservedAnalyses::none();
 }

@@ -54,13 +54,13 @@ public:
       Points.Aside.insert(Head);
     StopBlocks.append(Points.Aside.begin(), Points.Aside.end());
     for (Loop *L : LI)
-      visit(*L);
+      visit(*L, Points);
     classify(Points);
     // strip-mining changes the loops, so it comes last
     for (Loop *L : Strips)
       if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
         Points.Direct.push_back(Strip);
-      else if (!Points.Aside.contains(L->getHeader())) // not also the target of a dispatch
+      else
         Points.Counted.insert(L->getHeader());
     return Points;
   }
@@ -79,14 +79,16 @@ private:
   }
 
   // Innermost first: an inner loop's stop may serve the outer loop.
-  void visit(Loop &L) {
+  void visit(Loop &L, LoopPoints &Points) {
     if (!contains(L, StopBlocks) && nestIterations(L, SE) <= ShortNest)
       return;
     for (Loop *Child : L)
-      visit(*Child);
+      visit(*Child, Points);
     if (stopsInEveryIteration(L))
       return;
-    if (!isCounted(L))
+    if (SwitchInst *Dispatch = dispatchOf(L))
+      addLabels(L, Dispatch, Points);
+    else if (!isCounted(L))
       addHead(L);
     else if (Options.StripMine && isSmall(L))
       Strips.push_back(&L);
@@ -95,28 +97,28 @@ private:
   }
 
   // Of an innermost loop without other stops only long runs visit a point, so it does not serve outer loops.
-  bool isCounted(const Loop &L) const { return L.isInnermost() && !contains(L, StopBlocks) && !dispatchOf(L); }
+  bool isCounted(const Loop &L) const { return L.isInnermost() && !contains(L, StopBlocks); }
 
   void addHead(Loop &L) {
-    if (BasicBlock *Dispatch = dispatchOf(L)) {
-      for (BasicBlock *Target : successors(Dispatch))
-        if (L.contains(Target) && !is_contained(StopBlocks, Target) && Target != L.getHeader())
-          Heads[Target] = &L; // also if it begins a loop itself
-    } else {
-      Heads.insert({L.getHeader(), &L});
-      StopBlocks.push_back(L.getHeader()); // for outer loops
-    }
+    Heads.insert({L.getHeader(), &L});
+    StopBlocks.push_back(L.getHeader()); // for outer loops
   }
 
-  // The block of an interpreter's loop that every iteration leaves by `goto *p`. It must stay small and free of calls, or the back end
-  // would not copy it; so the points go to its targets.
-  BasicBlock *dispatchOf(const Loop &L) const {
+  // Points go to the ways from the dispatch to its labels.
+  void addLabels(const Loop &L, SwitchInst *Dispatch, LoopPoints &Points) {
+    for (BasicBlock *Target : successors(Dispatch))
+      if (L.contains(Target) && !is_contained(StopBlocks, Target))
+        Points.Labels.insert({Dispatch, Target});
+  }
+
+  // The branch of an interpreter's loop, `goto *p`, by which every iteration goes on.
+  SwitchInst *dispatchOf(const Loop &L) const {
     SmallVector<BasicBlock *, 4> Latches;
     L.getLoopLatches(Latches);
     for (BasicBlock *BB : L.blocks())
-      if (BB->getTerminator()->hasMetadata(DispatchMark) && !is_contained(successors(BB), L.getHeader()) &&
+      if (BB->getTerminator()->hasMetadata(DispatchMark) &&
           all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(BB, Latch); }))
-        return BB;
+        return cast<SwitchInst>(BB->getTerminator());
     return nullptr;
   }
 

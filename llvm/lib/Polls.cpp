@@ -3,6 +3,8 @@
 //   head:  if (__transproc_poll) goto point;  body: ...          point: <site>; goto body;
 //
 // What the point lists costs the loop no registers then. An innermost loop counts instead of looking: a register is cheaper there than a load.
+// An interpreter's loop does neither: there is a second way to each label, and who plants breakpoints makes the dispatch take it
+// (ComputedGoto.cpp).
 #include "transproc/Points.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/MDBuilder.h"
@@ -40,6 +42,20 @@ public:
     auto *Word = cast<GlobalVariable>(F.getParent()->getOrInsertGlobal("__transproc_poll", B.getInt32Ty()));
     Word->setVisibility(GlobalValue::HiddenVisibility);
     branchAside(B.CreateICmpNE(B.CreateLoad(B.getInt32Ty(), Word, /*isVolatile=*/true), B.getInt32(0)));
+  }
+
+  void addWay(SwitchInst *Dispatch, BasicBlock *Label) {
+    BasicBlock *Point = BasicBlock::Create(F.getContext(), "point", &F);
+    for (PHINode &Phi : Label->phis())
+      Phi.addIncoming(Phi.getIncomingValueForBlock(Dispatch->getParent()), Point);
+    B.SetInsertPoint(Point);
+    InsertPoint(B.CreateBr(Label));
+    SmallVector<uint64_t, 4> Numbers;
+    for (auto &Case : Dispatch->cases())
+      if (Case.getCaseSuccessor() == Label)
+        Numbers.push_back(Case.getCaseValue()->getZExtValue());
+    for (uint64_t Number : Numbers)
+      Dispatch->addCase(B.getInt64(Number | ByPoint), Point);
   }
 
   void finish() {
@@ -92,13 +108,15 @@ private:
 } // namespace
 
 void insertPolls(Function &F, const LoopPoints &Points, int64_t StripLength, function_ref<void(Instruction *)> InsertPoint) {
-  if (Points.Aside.empty() && Points.Counted.empty())
+  if (Points.Aside.empty() && Points.Counted.empty() && Points.Labels.empty())
     return;
   PollInserter Polls(F, StripLength, InsertPoint);
   for (BasicBlock *Head : Points.Counted) // needs the loops as they are
     Polls.count(Head);
   for (BasicBlock *Head : Points.Aside)
     Polls.look(Head);
+  for (auto [Dispatch, Label] : Points.Labels)
+    Polls.addWay(Dispatch, Label);
   Polls.finish();
 }
 

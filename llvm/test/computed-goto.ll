@@ -2,12 +2,14 @@
 ; program's own where it has one, else one by number.
 ; RUN: %opt -passes=transproc-computed-goto -S %s | FileCheck %s
 ; RUN: %opt -passes=transproc-computed-goto,transproc-sites,transproc-dispatch -S %s | FileCheck --check-prefix=END %s
-; END-DAG: @goto.run = private constant [3 x ptr] [ptr blockaddress(@run, %two), ptr blockaddress(@run, %one), ptr null]
-; END-DAG: @goto.run.resume = private constant [3 x ptr] [ptr blockaddress(@run.resume, %two), ptr blockaddress(@run.resume, %one), ptr null]
+; END-DAG: @goto.run = private constant [3 x ptr] [ptr blockaddress(@run, %two), ptr blockaddress(@run, %one), ptr null], section "transproc_labels", align 8
+; END-DAG: @points.run = private constant [3 x ptr] [ptr blockaddress(@run, %point[[#]]), ptr blockaddress(@run, %point), ptr null], section "transproc_points", align 8
+; END-DAG: @goto.run.resume = private constant [3 x ptr] [ptr blockaddress(@run.resume, %two), ptr blockaddress(@run.resume, %one), ptr null], section "transproc_labels", align 8
+; END-DAG: @points.run.resume = private constant [3 x ptr] [ptr blockaddress(@run.resume, %point[[#]]), ptr blockaddress(@run.resume, %point), ptr null], section "transproc_points", align 8
 ; END-DAG: @goto.choose = private constant [3 x ptr] [ptr null, ptr blockaddress(@choose, %one), ptr blockaddress(@choose, %two)]
 ; END-LABEL: define i64 @run(
-; END: load ptr, ptr %{{.*}}
-; END-NOT: load ptr
+; END: load volatile ptr, ptr %{{.*}}
+; END-NOT: load
 ; END: indirectbr
 ; END: statepoint
 @table = internal constant [3 x ptr] [ptr blockaddress(@run, %two), ptr blockaddress(@run, %one), ptr null]

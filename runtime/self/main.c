@@ -32,6 +32,17 @@ static uint64_t next_random(void)
 	return chance ^= chance << 17;
 }
 
+/* Every word is read by running threads. */
+static void exchange_labels(void)
+{
+	volatile uint64_t *label = (uint64_t *)program_index->labels, *point = (uint64_t *)program_index->points;
+	for (size_t i = 0, count = point - label; i < count; i++) {
+		uint64_t address = label[i];
+		label[i] = point[i];
+		point[i] = address;
+	}
+}
+
 static void plant(bool on)
 {
 	const struct site *site = program_index->sites;
@@ -46,6 +57,7 @@ static void plant(bool on)
 		code_changed(site[i].pc);
 	}
 	*(volatile uint32_t *)program_index->poll = on;
+	exchange_labels();
 }
 
 static void on_trap(int signal, const uint32_t *info, struct context *context)

@@ -62,6 +62,8 @@ void transproc_hook(void) {
 /* ---- breakpoints ---- */
 
 volatile unsigned __transproc_poll; /* see runtime/src/arch */
+extern uint64_t __start_transproc_labels[] __attribute__((weak)), __stop_transproc_labels[] __attribute__((weak));
+extern uint64_t __start_transproc_points[] __attribute__((weak)), __stop_transproc_points[] __attribute__((weak));
 static unsigned char *saved_code; static volatile int armed; static uint64_t code_low = ~0ul, code_high;
 
 static int may_stop(const struct site *s) { return (s->id & 1) || s->header.result != 0xffffffff; }
@@ -71,6 +73,11 @@ static void arm(int on) {
   for (size_t i = 0; i < site_count; i++)
     if (may_stop(&sites[i])) memcpy((void *)sites[i].pc, on ? breakpoint : saved_code + 4 * i, sizeof breakpoint);
   __transproc_poll = (unsigned)on;
+  for (size_t i = 0, count = (size_t)(__stop_transproc_labels - __start_transproc_labels); i < count; i++) {
+    uint64_t address = __start_transproc_labels[i];
+    __start_transproc_labels[i] = __start_transproc_points[i];
+    __start_transproc_points[i] = address;
+  }
   __builtin___clear_cache((void *)code_low, (void *)code_high);
   armed = on;
 }
@@ -84,6 +91,10 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
   return_stops += find_site(program_counter(context), 1) == 0;
   migrate(context);
 }
+static void make_writable(void *from, void *to) {
+  uintptr_t low = (uintptr_t)from & ~4095ul, high = (uintptr_t)to;
+  if (from != to && mprotect((void *)low, high - low, PROT_READ | PROT_WRITE)) fail("mprotect", low);
+}
 static void start_timer(long microseconds) {
   for (size_t i = 0; i < site_count; i++) {
     if (sites[i].pc < code_low) code_low = sites[i].pc;
@@ -93,6 +104,8 @@ static void start_timer(long microseconds) {
   code_low &= ~4095ul;
   code_high = (code_high + 8192) & ~4095ul;
   if (mprotect((void *)code_low, code_high - code_low, PROT_READ | PROT_WRITE | PROT_EXEC)) fail("mprotect", code_low);
+  make_writable(__start_transproc_labels, __stop_transproc_labels);
+  make_writable(__start_transproc_points, __stop_transproc_points);
   saved_code = malloc(4 * site_count);
   struct sigaction action;
   memset(&action, 0, sizeof action);

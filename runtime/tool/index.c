@@ -105,13 +105,23 @@ static bool read_tables(struct index *index, const char *base, uint64_t size)
 	return good && rows_are_sound(index) && values_are_sound(index) && sites_are_sound(index);
 }
 
-/* The word lies in the text, so that it is planted with the breakpoints. */
-static bool find_poll(struct index *index)
+static uint64_t find_special(const struct index *index, uint32_t kind)
 {
 	for (uint32_t i = 0; i < index->special_count; i++)
-		if (index->specials[i].kind == SPECIAL_POLL)
-			index->poll = index->specials[i].pc;
-	return index->poll >= index->text_start && index->poll + sizeof(uint32_t) <= index->text_end && index->poll % 4 == 0;
+		if (index->specials[i].kind == kind)
+			return index->specials[i].pc;
+	return 0;
+}
+
+/* What is planted with the breakpoints, and therefore lies in the text. */
+static bool find_switches(struct index *index)
+{
+	index->poll = find_special(index, SPECIAL_POLL);
+	index->labels = find_special(index, SPECIAL_LABELS);
+	index->points = find_special(index, SPECIAL_POINTS);
+	uint64_t end = index->text_end;
+	bool tables = index->labels >= index->text_start && index->labels <= index->points && index->points <= end && index->points - index->labels <= end - index->points;
+	return tables && index->poll >= index->text_start && index->poll + sizeof(uint32_t) <= end && index->poll % 4 == 0;
 }
 
 static const char *map_index(int fd, struct index *index)
@@ -128,14 +138,14 @@ static const char *map_index(int fd, struct index *index)
 	if (base < 0 && base > -PAGE)
 		return "its executable's site index cannot be mapped";
 	const struct index_header *header = (const struct index_header *)base;
-	if (memcmp(header->magic, "TPSITES3", 8) || header->machine != ELF_MACHINE)
+	if (memcmp(header->magic, "TPSITES4", 8) || header->machine != ELF_MACHINE)
 		return "its executable's site index is of another version or machine";
 	index->text_start = header->text_start;
 	index->text_end = header->text_end;
 	index->loop = header->loop;
 	index->end = header->end;
 	index->args = header->args;
-	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size) || !find_poll(index))
+	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size) || !find_switches(index))
 		return "its executable's site index is damaged";
 	return NULL;
 }

@@ -13,7 +13,7 @@ enum {
 };
 enum { SITE_POINT = 1 /* of id */, SITE_IN_RESUME = 1, SITE_NO_STOP = 2 /* of flags */ };
 enum special_kind {
-	SPECIAL_TRAP = 1, SPECIAL_DONE, SPECIAL_MAIN_BOTTOM, SPECIAL_THREAD_BOTTOM, SPECIAL_LOOP, SPECIAL_SYSCALL_RETURN, SPECIAL_POLL,
+	SPECIAL_TRAP = 1, SPECIAL_DONE, SPECIAL_MAIN_BOTTOM, SPECIAL_THREAD_BOTTOM, SPECIAL_LOOP, SPECIAL_SYSCALL_RETURN, SPECIAL_POLL, SPECIAL_LABELS, SPECIAL_POINTS,
 };
 
 struct index_header {
@@ -89,6 +89,7 @@ struct index {
 	const struct object *objects;
 	const char *strings;
 	uint64_t poll; /* address of the word that loops look at: with a 1 there they go to their points */
+	uint64_t labels, points; /* addresses of two tables of one size, one behind the other: where interpreters go on, and by way of their points */
 	uint64_t loop, end, args; /* addresses of __transproc_resume_loop, __transproc_end, __transproc_args */
 	uint32_t location_count, constant_count, object_count;
 	uint32_t function_count, site_count, row_count, saved_count, special_count, string_size;

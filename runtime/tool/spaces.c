@@ -107,6 +107,7 @@ bool plant_all(struct session *session, struct space *space)
 			if (may_stop_at(space->index, space->index->sites[i].pc))
 				memcpy(text + (space->index->sites[i].pc - space->index->text_start), breakpoint, sizeof breakpoint);
 		text[space->index->poll - space->index->text_start] = 1;
+		memcpy(text + (space->index->labels - space->index->text_start), text + (space->index->points - space->index->text_start), space->index->points - space->index->labels);
 	}
 	space->planted = PLANTED_ALL; /* also if the write ends half-way */
 	return write_text(session, space, space->index->text_start, text, text_size(space));

@@ -139,7 +139,7 @@ extern struct { uint64_t addresses[9], migrations; } __transproc_args __attribut
 
 static NOINLINE void make_dirty(jmp_buf place, uint64_t word) {
   uint64_t *words = (uint64_t *)place;
-  for (size_t i = 0; i < sizeof(jmp_buf) / sizeof *words; i++)
+  for (size_t i = 0; i * sizeof *words < sizeof(jmp_buf); i++)
     words[i] = word;
 }
 

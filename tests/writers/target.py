@@ -26,6 +26,8 @@ SPECIALS = (
     "resume_return",
     "resume_syscall_return",
     "poll",
+    "labels",
+    "points",
 )
 FLAGS = """
 -std=c2x -O1 -ffreestanding -fno-stack-protector -fno-pic -fno-pie -static -nostdlib -fuse-ld=lld-19
@@ -93,7 +95,7 @@ def site_index(path: Path) -> bytes:
 
 
 def _pack(machine: int, start: int, end: int, tables: list[tuple[bytes, int]]) -> bytes:
-    header = struct.pack("<8sII20s20sQQ", b"TPSITES3", machine, 0, b"\1" * 20, b"\2" * 20, start, end)
+    header = struct.pack("<8sII20s20sQQ", b"TPSITES4", machine, 0, b"\1" * 20, b"\2" * 20, start, end)
     body, places = bytearray(), []
     for data, size in tables:
         places += [208 + len(body), len(data) // size]

@@ -25,6 +25,8 @@ SPECIALS = {
     "__transproc_resume_return": sites.LOOP,
     "__transproc_resume_syscall_return": sites.RESUME_SYSCALL,
     "__transproc_poll": sites.POLL,
+    "__transproc_labels": sites.LABELS,
+    "__transproc_points": sites.POINTS,
 }
 ADDRESSES = ("resume_loop", "resume_syscall", "end", "tp_offset", "args")
 """Runtime symbols whose addresses the header holds, in its order, without their prefix."""

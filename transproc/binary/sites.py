@@ -18,7 +18,7 @@ from transproc.binary.elf import Elf
 from transproc.errors import StackMapError, UnsupportedError
 from transproc.isa import by_machine
 
-MAGIC = b"TPSITES3"
+MAGIC = b"TPSITES4"
 SECTION = ".transproc.sites"
 HEADER = struct.Struct("<8sII20s20sQQ" + "II" * 12 + "QQQQQ")
 """magic, machine, flags, build-id, mate's build-id, text start and end, twelve tables, five addresses."""
@@ -73,7 +73,7 @@ SITE_IN_RESUME, SITE_NO_STOP = 1, 2
 """Site flags: lies in the resume entry; a thread must not be stopped here."""
 NO_RESULT = 0xFFFFFFFF
 
-TRAP, TRAP_DONE, BOTTOM_MAIN, BOTTOM_THREAD, LOOP, RESUME_SYSCALL, POLL = 1, 2, 3, 4, 5, 6, 7
+TRAP, TRAP_DONE, BOTTOM_MAIN, BOTTOM_THREAD, LOOP, RESUME_SYSCALL, POLL, LABELS, POINTS = range(1, 10)
 """Kinds of special addresses."""
 
 
@@ -148,7 +148,11 @@ class Index:
         fields = HEADER.unpack_from(raw)
         magic, self.machine, _flags, self.build_id, self.mate, self.text_start, self.text_end = fields[:7]
         if magic != MAGIC:
-            raise StackMapError(f"expected magic {MAGIC!r}, found {magic!r}", path=self.path)
+            raise StackMapError(
+                f"expected magic {MAGIC!r}, found {magic!r}",
+                path=self.path,
+                hint="compile the program again with this version",
+            )
         if self.machine != self._elf.machine:
             raise StackMapError(
                 f"index is for machine {self.machine}, file for {self._elf.machine}", path=self.path

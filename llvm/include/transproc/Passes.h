@@ -29,13 +29,13 @@ struct VarargsPass : llvm::PassInfoMixin<VarargsPass> {
   static bool isRequired() { return true; }
 };
 
-// Labels as values become small integers, indirect branches switches.
+// Labels as values become small integers, indirect branches switches; so do switches by which an interpreter goes on.
 struct ComputedGotoPass : llvm::PassInfoMixin<ComputedGotoPass> {
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
   static bool isRequired() { return true; }
 };
 
-// Makes indirect branches of them again, over tables of each ISA; after transproc-sites and transproc-sections.
+// Makes indirect branches of them, over tables of each ISA; after transproc-sites and transproc-sections.
 struct DispatchPass : llvm::PassInfoMixin<DispatchPass> {
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
   static bool isRequired() { return true; }

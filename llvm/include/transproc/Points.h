@@ -17,6 +17,9 @@ constexpr int64_t DefaultStripLength = 4096;
 // Metadata of the switches that stand for `goto *p`.
 constexpr const char *DispatchMark = "transproc.dispatch";
 
+// Added to the number of a label: the way to it by its point. A program's own numbers are smaller.
+constexpr uint64_t ByPoint = 1ull << 32;
+
 struct PointOptions {
   int64_t StripLength = DefaultStripLength;
   bool StripMine = true;
@@ -30,6 +33,7 @@ struct LoopPoints {
   llvm::SmallVector<llvm::BasicBlock *, 8> Direct;   // blocks that begin with a point
   llvm::SmallSetVector<llvm::BasicBlock *, 8> Aside; // blocks with a point aside, visited when somebody waits
   llvm::SmallSetVector<llvm::BasicBlock *, 8> Counted; // heads of innermost loops with a point aside, visited after many iterations
+  llvm::SetVector<std::pair<llvm::SwitchInst *, llvm::BasicBlock *>> Labels; // targets of a dispatch, with a point on the way
 };
 
 // Where F needs points, given the calls at whose return a thread can be stopped. Cuts innermost counted loops into strips.
@@ -40,7 +44,8 @@ LoopPoints choosePoints(llvm::Function &F, llvm::DominatorTree &DT, llvm::LoopIn
 // strip loop, or null if L is not a counted loop. L itself is not changed, but for one comparison before it.
 llvm::BasicBlock *stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopInfo &LI, int64_t StripLength);
 
-// Makes the blocks look whether somebody waits for the thread to stop, and the loops count; InsertPoint puts the points into blocks aside.
+// Makes the blocks look whether somebody waits for the thread to stop, the loops count, and the dispatches have a second way to each label;
+// InsertPoint puts the points into blocks aside.
 void insertPolls(llvm::Function &F, const LoopPoints &Points, int64_t StripLength,
                  llvm::function_ref<void(llvm::Instruction *Before)> InsertPoint);
 

@@ -9,6 +9,9 @@
 
 namespace transproc {
 
+// Makes switches that are an interpreter's dispatch ones that stand for `goto *p` (DispatchMark).
+void makeDispatches(llvm::Function &F);
+
 // Recomputes cheap values (address arithmetic, casts, compares, operations with a constant) at their uses beyond a site instead
 // of keeping them live across it: a list would keep alive what instruction selection folds into the use.
 void rematerialize(llvm::Function &F, const SiteSet &Sites);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPROC_SITES_MAGIC "TPSITES3"
+#define TRANSPROC_SITES_MAGIC "TPSITES4"
 #define TRANSPROC_SITES_SECTION ".transproc.sites"
 
 enum transproc_table {

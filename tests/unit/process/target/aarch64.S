@@ -14,6 +14,12 @@ __transproc_start_return:
 .globl __transproc_poll
 __transproc_poll:
 	.long 0
+.balign 8
+.globl __transproc_labels, __transproc_points
+__transproc_labels:
+	.quad 0
+__transproc_points:
+	.quad 0
 
 .globl __transproc_syscall, __transproc_syscall_trap, __transproc_syscall_done
 .type __transproc_syscall, @function

@@ -1,0 +1,69 @@
+// Interpreters whose loop is a switch: it becomes `goto *label[opcode]`, over labels for all values that the opcode can have, so that the
+// loop needs to look nowhere whether somebody waits (ComputedGoto.cpp).
+#include "transproc/Points.h"
+#include "transproc/Steps.h"
+#include "llvm/Analysis/ValueTracking.h"
+#include "llvm/IR/IRBuilder.h"
+
+using namespace llvm;
+
+namespace transproc {
+namespace {
+
+// Cases from which on a switch in a loop is taken for an interpreter's.
+constexpr unsigned MinCases = 32;
+
+// As wide as an opcode: 256 labels are two kilobytes.
+constexpr unsigned MaxOpcodeBits = 8;
+
+bool isDispatch(const SwitchInst &Switch, const DominatorTree &DT, const LoopInfo &LI) {
+  const BasicBlock *BB = Switch.getParent();
+  const Loop *L = LI.getLoopFor(BB);
+  if (!L)
+    return false;
+  SmallVector<BasicBlock *, 4> Latches;
+  L->getLoopLatches(Latches);
+  return all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(BB, Latch); });
+}
+
+void convert(SwitchInst &Switch, unsigned Bits) {
+  IRBuilder<> B(&Switch);
+  BasicBlock *BB = Switch.getParent(), *Default = Switch.getDefaultDest();
+  DenseMap<uint64_t, BasicBlock *> Labels;
+  for (auto &Case : Switch.cases())
+    Labels[Case.getCaseValue()->getZExtValue()] = Case.getCaseSuccessor();
+  BasicBlock *Nowhere = BasicBlock::Create(B.getContext(), "switch.unreachable", BB->getParent());
+  new UnreachableInst(B.getContext(), Nowhere);
+  SwitchInst *Dispatch = B.CreateSwitch(B.CreateZExtOrTrunc(Switch.getCondition(), B.getInt64Ty()), Nowhere, 1u << Bits);
+  for (uint64_t Number = 0; Number < 1u << Bits; ++Number) {
+    BasicBlock *Label = Labels.lookup(Number);
+    Dispatch->addCase(B.getInt64(Number), Label ? Label : Default);
+    if (!Label) // one more edge
+      for (PHINode &Phi : Default->phis())
+        Phi.addIncoming(Phi.getIncomingValueForBlock(BB), BB);
+  }
+  for (PHINode &Phi : Default->phis()) // the switch's own edge
+    Phi.removeIncomingValue(BB, /*DeletePHIIfEmpty=*/false);
+  Dispatch->setMetadata(DispatchMark, MDNode::get(B.getContext(), {}));
+  Switch.eraseFromParent();
+}
+
+} // namespace
+
+void makeDispatches(Function &F) {
+  SmallVector<SwitchInst *, 4> Large;
+  for (BasicBlock &BB : F)
+    if (auto *Switch = dyn_cast_or_null<SwitchInst>(BB.getTerminator()); Switch && Switch->getNumCases() >= MinCases)
+      Large.push_back(Switch);
+  if (Large.empty())
+    return;
+  DominatorTree DT(F);
+  LoopInfo LI(DT);
+  for (SwitchInst *Switch : Large) {
+    unsigned Bits = computeKnownBits(Switch->getCondition(), F.getDataLayout()).countMaxActiveBits();
+    if (Bits <= MaxOpcodeBits && isDispatch(*Switch, DT, LI))
+      convert(*Switch, Bits);
+  }
+}
+
+} // namespace transproc
