@@ -2,7 +2,6 @@
 // point of an inner loop.
 #include "transproc/Points.h"
 #include "transproc/Liveness.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
 
 using namespace llvm;
@@ -55,7 +54,6 @@ public:
     StopBlocks.append(Points.Aside.begin(), Points.Aside.end());
     for (Loop *L : LI)
       visit(*L, Points);
-    classify(Points);
     // strip-mining changes the loops, so it comes last
     for (Loop *L : Strips)
       if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
@@ -88,20 +86,30 @@ private:
       return;
     if (SwitchInst *Dispatch = dispatchOf(L))
       addLabels(L, Dispatch, Points);
-    else if (!isCounted(L))
-      addHead(L);
-    else if (Options.StripMine && isSmall(L))
+    else if (isCounted(L) && Options.StripMine && isSmall(L))
       Strips.push_back(&L);
     else
-      Heads.insert({L.getHeader(), &L});
+      addPoint(L, Points);
   }
 
   // Of an innermost loop without other stops only long runs visit a point, so it does not serve outer loops.
   bool isCounted(const Loop &L) const { return L.isInnermost() && !contains(L, StopBlocks); }
 
-  void addHead(Loop &L) {
-    Heads.insert({L.getHeader(), &L});
-    StopBlocks.push_back(L.getHeader()); // for outer loops
+  // A point in a loop costs no instruction, but makes the register allocator hold whatever is listed there as if the loop used it. One aside
+  // is on the back edge, if there is one only: loops of one iteration, as many are, need not look. What lies in the head serves outer loops, too.
+  void addPoint(Loop &L, LoopPoints &Points) {
+    BasicBlock *Head = L.getHeader();
+    bool Counted = isCounted(L);
+    if (passingThrough(L) <= Options.DirectLimit)
+      Points.Direct.push_back(Head);
+    else if (Counted)
+      Points.Counted.insert(Head);
+    else if (L.getLoopLatch())
+      Points.BackEdges.insert(Head);
+    else
+      Points.Aside.insert(Head);
+    if (!Counted && !Points.BackEdges.contains(Head))
+      StopBlocks.push_back(Head);
   }
 
   // Points go to the ways from the dispatch to its labels.
@@ -129,27 +137,12 @@ private:
     return Size <= MaxStripSize;
   }
 
-  // A point in a loop costs no instruction, but makes the register allocator hold whatever is listed there as if the loop used it.
-  void classify(LoopPoints &Points) {
-    if (Heads.empty())
-      return;
-    Liveness Live(F);
-    DenseMap<Loop *, unsigned> Passing; // a dispatch has many targets
-    for (auto [Head, L] : Heads) {
-      auto [Known, New] = Passing.try_emplace(L);
-      if (New)
-        Known->second = passingThrough(*L, Live);
-      if (Known->second > Options.DirectLimit)
-        (isCounted(*L) ? Points.Counted : Points.Aside).insert(Head);
-      else
-        Points.Direct.push_back(Head);
-    }
-  }
-
-  static unsigned passingThrough(Loop &L, const Liveness &Live) {
+  unsigned passingThrough(const Loop &L) {
+    if (!Live)
+      Live.emplace(F);
     unsigned Count = 0;
-    for (unsigned K : Live.liveIn(*L.getHeader()).set_bits())
-      Count += none_of(Live.value(K)->users(), [&](User *U) { return L.contains(cast<Instruction>(U)); });
+    for (unsigned K : Live->liveIn(*L.getHeader()).set_bits())
+      Count += none_of(Live->value(K)->users(), [&](User *U) { return L.contains(cast<Instruction>(U)); });
     return Count;
   }
 
@@ -159,7 +152,7 @@ private:
   ScalarEvolution &SE;
   const PointOptions &Options;
   SmallVector<BasicBlock *, 16> StopBlocks; // blocks with a site at which a thread can be stopped
-  MapVector<BasicBlock *, Loop *> Heads;    // blocks that get a point, for the sake of a loop
+  std::optional<Liveness> Live;
   SmallVector<Loop *, 8> Strips;            // loops to cut into strips
 };
 

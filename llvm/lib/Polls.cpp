@@ -1,6 +1,6 @@
-// Points aside: a block that looks whether somebody waits, and the point in a block of its own, which is rarely visited.
+// Points aside: a block on the way back that looks whether somebody waits, and the point in a block of its own, which is rarely visited.
 //
-//   head:  if (__transproc_poll) goto point;  body: ...          point: <site>; goto body;
+//   head: ...   if (!__transproc_poll) goto head;               point: <site>; goto head;
 //
 // What the point lists costs the loop no registers then. An innermost loop counts instead of looking: a register is cheaper there than a load.
 // An interpreter's loop does neither: there is a second way to each label, and who plants breakpoints makes the dispatch take it
@@ -36,9 +36,13 @@ public:
     new StoreInst(B.getInt32(StripLength), Counter, Point->begin());
   }
 
+  void lookOnBackEdge(BasicBlock *Head) { lookIn(SplitEdge(LI.getLoopFor(Head)->getLoopLatch(), Head)); }
+
+  void look(BasicBlock *Head) { lookIn(splitHead(Head)); }
+
   // The word lies among the code; who plants breakpoints plants a 1 there (runtime/src/arch).
-  void look(BasicBlock *Head) {
-    B.SetInsertPoint(splitHead(Head)->getTerminator());
+  void lookIn(BasicBlock *Place) {
+    B.SetInsertPoint(Place->getTerminator());
     auto *Word = cast<GlobalVariable>(F.getParent()->getOrInsertGlobal("__transproc_poll", B.getInt32Ty()));
     Word->setVisibility(GlobalValue::HiddenVisibility);
     branchAside(B.CreateICmpNE(B.CreateLoad(B.getInt32Ty(), Word, /*isVolatile=*/true), B.getInt32(0)));
@@ -108,11 +112,13 @@ private:
 } // namespace
 
 void insertPolls(Function &F, const LoopPoints &Points, int64_t StripLength, function_ref<void(Instruction *)> InsertPoint) {
-  if (Points.Aside.empty() && Points.Counted.empty() && Points.Labels.empty())
+  if (Points.Aside.empty() && Points.BackEdges.empty() && Points.Counted.empty() && Points.Labels.empty())
     return;
   PollInserter Polls(F, StripLength, InsertPoint);
   for (BasicBlock *Head : Points.Counted) // needs the loops as they are
     Polls.count(Head);
+  for (BasicBlock *Head : Points.BackEdges)
+    Polls.lookOnBackEdge(Head);
   for (BasicBlock *Head : Points.Aside)
     Polls.look(Head);
   for (auto [Dispatch, Label] : Points.Labels)

@@ -83,17 +83,17 @@ exit:
   ret i64 %r
 }
 
-; an outer loop looks whether somebody waits; the inner one is short
+; an outer loop looks on its way back whether somebody waits; the inner one is short
 ; CHECK-LABEL: define i64 @outer(
-; CHECK: outer:
-; CHECK: %[[WORD:.*]] = load volatile i32, ptr @__transproc_poll
-; CHECK: %[[WAITS:.*]] = icmp ne i32 %[[WORD]], 0
-; CHECK: br i1 %[[WAITS]], label %point, label %body
 ; CHECK: inner:
 ; CHECK-NOT: statepoint
+; CHECK: latch.outer_crit_edge:
+; CHECK: %[[WORD:.*]] = load volatile i32, ptr @__transproc_poll
+; CHECK: %[[WAITS:.*]] = icmp ne i32 %[[WORD]], 0
+; CHECK: br i1 %[[WAITS]], label %point, label %outer
 ; CHECK: point:
 ; CHECK: statepoint.p0(i64 [[#%d,]], i32 4, ptr elementtype(void ()) null
-; CHECK: br label %body
+; CHECK: br label %outer
 define i64 @outer(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
 entry:
   br label %outer
@@ -119,13 +119,13 @@ exit:
 
 ; an innermost loop that counts does not serve the loop around it, whether it is too small or too large (as all are in the second run) for strips
 ; CHECK-LABEL: define i64 @nested(
-; CHECK: outer:
+; CHECK: latch.outer_crit_edge:
 ; CHECK: load volatile i32, ptr @__transproc_poll
 ; LARGE-LABEL: define i64 @nested(
-; LARGE: outer:
-; LARGE: load volatile i32, ptr @__transproc_poll
-; LARGE: inner:
+; LARGE: inner.inner_crit_edge:
 ; LARGE: sub i32 %{{.*}}, 1
+; LARGE: latch.outer_crit_edge:
+; LARGE: load volatile i32, ptr @__transproc_poll
 define i64 @nested(ptr %p, i64 %a, i64 %b, i64 %c, i64 %d) {
 entry:
   br label %outer

@@ -32,6 +32,7 @@ bool mayLoopForLong(llvm::Function &F, llvm::LoopInfo &LI, llvm::ScalarEvolution
 struct LoopPoints {
   llvm::SmallVector<llvm::BasicBlock *, 8> Direct;   // blocks that begin with a point
   llvm::SmallSetVector<llvm::BasicBlock *, 8> Aside; // blocks with a point aside, visited when somebody waits
+  llvm::SmallSetVector<llvm::BasicBlock *, 8> BackEdges; // heads of loops with such a point on their only back edge
   llvm::SmallSetVector<llvm::BasicBlock *, 8> Counted; // heads of innermost loops with a point aside, visited after many iterations
   llvm::SetVector<std::pair<llvm::SwitchInst *, llvm::BasicBlock *>> Labels; // targets of a dispatch, with a point on the way
 };
