@@ -286,7 +286,7 @@ static bool await_end(const struct numbers *tree)
 		bool zombies = false, others = false;
 		for (size_t i = 0; i < tree->count; i++) {
 			char state = state_of(tree->items[i], tree->items[i]);
-			zombies |= state == 'Z';
+			zombies |= state == 'Z' || state == 'X'; /* the latter for a moment only, but its number is in use */
 			others |= state && state != 'Z' && state != 'X';
 		}
 		if (!others && (!zombies || now() > start + ZOMBIE_TIME))
