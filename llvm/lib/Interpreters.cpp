@@ -17,13 +17,8 @@ constexpr unsigned MinCases = 32;
 constexpr unsigned MaxOpcodeBits = 8;
 
 bool isDispatch(const SwitchInst &Switch, const DominatorTree &DT, const LoopInfo &LI) {
-  const BasicBlock *BB = Switch.getParent();
-  const Loop *L = LI.getLoopFor(BB);
-  if (!L)
-    return false;
-  SmallVector<BasicBlock *, 4> Latches;
-  L->getLoopLatches(Latches);
-  return all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(BB, Latch); });
+  const Loop *L = LI.getLoopFor(Switch.getParent());
+  return L && isOnEveryWayBack(Switch.getParent(), *L, DT);
 }
 
 void convert(SwitchInst &Switch, unsigned Bits) {
@@ -31,7 +26,10 @@ void convert(SwitchInst &Switch, unsigned Bits) {
   BasicBlock *BB = Switch.getParent(), *Default = Switch.getDefaultDest();
   DenseMap<uint64_t, BasicBlock *> Labels;
   for (auto &Case : Switch.cases())
-    Labels[Case.getCaseValue()->getZExtValue()] = Case.getCaseSuccessor();
+    if (uint64_t Number = Case.getCaseValue()->getLimitedValue(); Number < 1u << Bits)
+      Labels[Number] = Case.getCaseSuccessor();
+    else // one edge less
+      Case.getCaseSuccessor()->removePredecessor(BB, /*KeepOneInputPHIs=*/true);
   BasicBlock *Nowhere = BasicBlock::Create(B.getContext(), "switch.unreachable", BB->getParent());
   new UnreachableInst(B.getContext(), Nowhere);
   SwitchInst *Dispatch = B.CreateSwitch(B.CreateZExtOrTrunc(Switch.getCondition(), B.getInt64Ty()), Nowhere, 1u << Bits);
@@ -42,8 +40,7 @@ void convert(SwitchInst &Switch, unsigned Bits) {
       for (PHINode &Phi : Default->phis())
         Phi.addIncoming(Phi.getIncomingValueForBlock(BB), BB);
   }
-  for (PHINode &Phi : Default->phis()) // the switch's own edge
-    Phi.removeIncomingValue(BB, /*DeletePHIIfEmpty=*/false);
+  Default->removePredecessor(BB, /*KeepOneInputPHIs=*/true); // the switch's own edge
   Dispatch->setMetadata(DispatchMark, MDNode::get(B.getContext(), {}));
   Switch.eraseFromParent();
 }

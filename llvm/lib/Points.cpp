@@ -69,11 +69,7 @@ private:
   }
 
   bool stopsInEveryIteration(Loop &L) const {
-    SmallVector<BasicBlock *, 4> Latches;
-    L.getLoopLatches(Latches);
-    return any_of(StopBlocks, [&](BasicBlock *Stop) {
-      return L.contains(Stop) && all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(Stop, Latch); });
-    });
+    return any_of(StopBlocks, [&](BasicBlock *Stop) { return L.contains(Stop) && isOnEveryWayBack(Stop, L, DT); });
   }
 
   // Innermost first: an inner loop's stop may serve the outer loop.
@@ -121,11 +117,8 @@ private:
 
   // The branch of an interpreter's loop, `goto *p`, by which every iteration goes on.
   SwitchInst *dispatchOf(const Loop &L) const {
-    SmallVector<BasicBlock *, 4> Latches;
-    L.getLoopLatches(Latches);
     for (BasicBlock *BB : L.blocks())
-      if (BB->getTerminator()->hasMetadata(DispatchMark) &&
-          all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(BB, Latch); }))
+      if (BB->getTerminator()->hasMetadata(DispatchMark) && isOnEveryWayBack(BB, L, DT))
         return cast<SwitchInst>(BB->getTerminator());
     return nullptr;
   }
@@ -157,6 +150,12 @@ private:
 };
 
 } // namespace
+
+bool isOnEveryWayBack(const BasicBlock *BB, const Loop &L, const DominatorTree &DT) {
+  SmallVector<BasicBlock *, 4> Latches;
+  L.getLoopLatches(Latches);
+  return all_of(Latches, [&](BasicBlock *Latch) { return DT.dominates(BB, Latch); });
+}
 
 bool mayLoopForLong(Function &F, LoopInfo &LI, ScalarEvolution &SE) {
   for (Loop *L : LI)

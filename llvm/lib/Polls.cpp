@@ -49,11 +49,7 @@ public:
   }
 
   void addWay(SwitchInst *Dispatch, BasicBlock *Label) {
-    BasicBlock *Point = BasicBlock::Create(F.getContext(), "point", &F);
-    for (PHINode &Phi : Label->phis())
-      Phi.addIncoming(Phi.getIncomingValueForBlock(Dispatch->getParent()), Point);
-    B.SetInsertPoint(Point);
-    InsertPoint(B.CreateBr(Label));
+    BasicBlock *Point = makeWay(Dispatch->getParent(), Label);
     SmallVector<uint64_t, 4> Numbers;
     for (auto &Case : Dispatch->cases())
       if (Case.getCaseSuccessor() == Label)
@@ -85,17 +81,22 @@ private:
     return Counter;
   }
 
-  // Makes the block at whose end we are, which has one successor, go there by way of a point if Condition holds. Returns the point's block.
-  BasicBlock *branchAside(Value *Condition) {
-    Instruction *Old = B.GetInsertBlock()->getTerminator();
-    BasicBlock *Next = Old->getSuccessor(0);
+  // A block with a point, by which Next can be reached from its predecessor Before.
+  BasicBlock *makeWay(BasicBlock *Before, BasicBlock *Next) {
     BasicBlock *Point = BasicBlock::Create(F.getContext(), "point", &F);
     for (PHINode &Phi : Next->phis())
-      Phi.addIncoming(Phi.getIncomingValueForBlock(Old->getParent()), Point);
+      Phi.addIncoming(Phi.getIncomingValueForBlock(Before), Point);
+    InsertPoint(BranchInst::Create(Next, Point));
+    return Point;
+  }
+
+  // Makes the block at whose end we are, which has one successor, go there by way of a point if Condition holds. Returns the point's block.
+  BasicBlock *branchAside(Value *Condition) {
+    BasicBlock *Here = B.GetInsertBlock(), *Next = Here->getSingleSuccessor();
+    BasicBlock *Point = makeWay(Here, Next);
+    Here->getTerminator()->eraseFromParent();
+    B.SetInsertPoint(Here);
     B.CreateCondBr(Condition, Point, Next, Rarely);
-    Old->eraseFromParent();
-    B.SetInsertPoint(Point);
-    InsertPoint(B.CreateBr(Next));
     return Point;
   }
 

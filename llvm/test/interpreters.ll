@@ -142,3 +142,79 @@ double:
 exit:
   ret i64 %sum
 }
+
+; a case that the opcode, a byte, cannot have is dropped, together with what its block took from here
+; CHECK-LABEL: define i64 @excluded(
+; CHECK: i64 255, label %exit
+; CHECK-NEXT: ], !transproc.dispatch
+; CHECK: exit:
+; CHECK-NEXT: phi i64 [ %sum, %next ], [ %sum, %next ],
+; CHECK: never:
+; CHECK-NEXT: phi i64 [ %sum2, %double ]{{$}}
+define i64 @excluded(ptr %code) {
+entry:
+  br label %next
+next:
+  %pc = phi ptr [ %code, %entry ], [ %after, %add ], [ %after, %double ]
+  %sum = phi i64 [ 0, %entry ], [ %sum1, %add ], [ %sum2, %double ]
+  %byte = load i8, ptr %pc
+  %op = zext i8 %byte to i16
+  %after = getelementptr i8, ptr %pc, i64 1
+  switch i16 %op, label %exit [
+    i16 1, label %add
+    i16 2, label %double
+    i16 3, label %add
+    i16 4, label %double
+    i16 5, label %add
+    i16 6, label %double
+    i16 7, label %add
+    i16 8, label %double
+    i16 9, label %add
+    i16 10, label %double
+    i16 11, label %add
+    i16 12, label %double
+    i16 13, label %add
+    i16 14, label %double
+    i16 15, label %add
+    i16 16, label %double
+    i16 17, label %add
+    i16 18, label %double
+    i16 19, label %add
+    i16 20, label %double
+    i16 21, label %add
+    i16 22, label %double
+    i16 23, label %add
+    i16 24, label %double
+    i16 25, label %add
+    i16 26, label %double
+    i16 27, label %add
+    i16 28, label %double
+    i16 29, label %add
+    i16 30, label %double
+    i16 31, label %add
+    i16 32, label %double
+    i16 33, label %add
+    i16 34, label %double
+    i16 35, label %add
+    i16 36, label %double
+    i16 37, label %add
+    i16 38, label %double
+    i16 39, label %add
+    i16 40, label %double
+    i16 256, label %exit
+    i16 300, label %never
+  ]
+add:
+  %sum1 = add i64 %sum, 1
+  br label %next
+double:
+  %sum2 = shl i64 %sum, 1
+  %large = icmp ugt i64 %sum2, 1000
+  br i1 %large, label %never, label %next
+exit:
+  %result = phi i64 [ %sum, %next ], [ %sum, %next ]
+  ret i64 %result
+never:
+  %other = phi i64 [ %sum, %next ], [ %sum2, %double ]
+  ret i64 %other
+}

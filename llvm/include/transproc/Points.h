@@ -29,6 +29,9 @@ struct PointOptions {
 // Has the function a loop that may run for so long that it needs a point or a site?
 bool mayLoopForLong(llvm::Function &F, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE);
 
+// Does every iteration of L that is followed by another pass BB, a block of L?
+bool isOnEveryWayBack(const llvm::BasicBlock *BB, const llvm::Loop &L, const llvm::DominatorTree &DT);
+
 struct LoopPoints {
   llvm::SmallVector<llvm::BasicBlock *, 8> Direct;   // blocks that begin with a point
   llvm::SmallSetVector<llvm::BasicBlock *, 8> Aside; // blocks with a point aside, visited when somebody waits
