@@ -135,7 +135,7 @@ class _Reader:
         if record.enter == index.syscall_resume:
             call = struct.unpack("<7Q", self._walker.window.bytes(record.address + HEAD_SIZE, 56))
             return self._system_call(record.address, call)
-        rows = [i for i in range(len(index.functions)) if int(index.functions[i]["resume"]) == record.enter]
+        rows = np.flatnonzero(index.functions["resume"] == record.enter).tolist()
         if not rows:
             raise TransformError(
                 f"record {record.address:#x} has entry {record.enter:#x}, which is no resume entry"
