@@ -27,7 +27,7 @@ public:
   void run() {
     prepare();
     chooseSites();
-    if (SiteCalls.empty())
+    if (onlyTailCalls())
       return;
     bool Jumps = chooseJumps();
     if (Options.Rematerialize)
@@ -42,6 +42,8 @@ public:
 private:
   void prepare() {
     removeUnreachableBlocks(F);
+    if (Options.TailCalls)
+      giveTailCallsReturns(F);
     hoistObjects();
     dropMarkers(F);
     sinkThreadLocalAddresses(F);
@@ -88,6 +90,18 @@ private:
     }
   }
 
+  // A function that only jumps has no frame at which a thread could be stopped.
+  bool onlyTailCalls() {
+    if (Options.TailCalls)
+      findTailCalls(F, TailCalls);
+    if (any_of(SiteCalls, [&](const Instruction *I) { return !TailCalls.contains(I); }))
+      return false;
+    for (Instruction &I : instructions(F))
+      if (SiteCalls.contains(&I))
+        makeTailCall(cast<CallInst>(I));
+    return true;
+  }
+
   // A function without other sites is never resumed, so its calls of setjmp may stay as they are.
   bool chooseJumps() {
     bool Any = false;
@@ -120,6 +134,7 @@ private:
       S.Call = cast<CallInst>(&I);
       S.Id = siteId(Base, Sites.size());
       S.Jump = isJump(*S.Call);
+      S.Tail = TailCalls.contains(S.Call);
       ++(isPoint(S.Call) ? Total.Points : Total.Calls);
       Sites.push_back(std::move(S));
     }
@@ -149,6 +164,7 @@ private:
       erase(Sites[I].Live, Bottoms[I]);
       Sites[I].Live.insert(Sites[I].Live.begin(), Bottoms[I]);
     }
+    keepListedCallees();
     Total.Homes += homeJumps(F, Sites, Bottoms);
     if (Options.HomeSites && Sites.size() >= Options.HomeSites)
       Total.Homes += useHomeObjects(F, Sites, Bottoms, Options.HomeSites);
@@ -156,6 +172,16 @@ private:
       Sites[Options.Forget].Live.pop_back();
     for (const Site &S : Sites)
       Total.Listed += S.Live.size();
+  }
+
+  // A jump takes its target from a register that no callee saves. The back ends would give that register to the value as a whole, so it must
+  // not be one that a list wants across a call.
+  void keepListedCallees() {
+    SmallPtrSet<const Value *, 32> Listed;
+    for (const Site &S : Sites)
+      Listed.insert(S.Live.begin(), S.Live.end());
+    for (Site &S : Sites)
+      S.Tail &= !Listed.contains(S.Call->getCalledOperand());
   }
 
   void emit() {
@@ -172,6 +198,11 @@ private:
       }
     Function *Resume = makeResumeEntry(F, Sites, Objects, Options.PromoteLimit);
     attachObjects(F, Sites, Objects, Dynamic);
+    SmallVector<CallInst *, 8> Tails;
+    for (Site &S : Sites)
+      if (S.Tail)
+        Tails.push_back(S.Call);
+    makeTailCalls(Tails);
     hoistBools(F, Bools);
     compareAsNumbers(F);
     convertToStatepoints(F);
@@ -189,6 +220,7 @@ private:
   Tables &Out;
   Counts &Total;
   SiteSet SiteCalls;
+  SiteSet TailCalls; // jumps, whether or not their callees reach a site
   std::vector<Site> Sites;
   uint64_t Base = 0;
 };
@@ -235,6 +267,8 @@ std::optional<SitesOptions> parseSitesOptions(StringRef Text) {
       O.Stress = true;
     else if (Item == "verbose")
       O.Verbose = true;
+    else if (Item == "no-tail-calls")
+      O.TailCalls = false;
     else if (Item == "no-points")
       O.Points = false;
     else if (Item == "no-rematerialize")

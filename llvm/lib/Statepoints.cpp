@@ -234,6 +234,18 @@ void hoistBools(Function &F, ArrayRef<Instruction *> Bools) {
   }
 }
 
+void makeTailCalls(ArrayRef<CallInst *> Calls) {
+  for (CallInst *Call : Calls) {
+    auto *New = cast<CallInst>(CallBase::Create(Call, ArrayRef<OperandBundleDef>(), Call->getIterator()));
+    New->removeFnAttr(IdAttribute);
+    New->copyMetadata(*Call);
+    New->takeName(Call);
+    Call->replaceAllUsesWith(New);
+    Call->eraseFromParent();
+    makeTailCall(*New);
+  }
+}
+
 void convertToStatepoints(Function &F) {
   SmallVector<CallInst *, 32> Calls;
   for (Instruction &I : instructions(F))

@@ -73,7 +73,7 @@ static CodeGenOptLevel codegenLevel() {
   }
 }
 
-static PipelineOptions pipelineOptions() {
+static PipelineOptions pipelineOptions(bool TailCalls) {
   PipelineOptions P;
   P.Level = Level;
   P.ComputedGoto = !Plain;
@@ -85,6 +85,7 @@ static PipelineOptions pipelineOptions() {
     exit(1);
   }
   P.Sites->LeafList = LeafList;
+  P.Sites->TailCalls &= TailCalls && Level != '0';
   P.Sites->Stress = Stress;
   if (Stress)
     P.Sites->Loops.StripLength = 2; // reach points soon
@@ -157,22 +158,23 @@ static bool attempt(MemoryBufferRef Bitcode, const transproc::Target &T, Attempt
   return Good;
 }
 
+enum class Outcome { Good, Bad, NoRegisters };
+
 // LLVM's greedy allocator can fail where lists keep many values alive. Then this file gets slightly slower code.
-static bool generate(MemoryBufferRef Bitcode, const transproc::Target &T) {
+static Outcome generate(MemoryBufferRef Bitcode, const transproc::Target &T) {
   if (T.Output.empty())
-    return true;
+    return Outcome::Good;
   for (Attempt How : {Attempt::Usual, Attempt::WithoutScheduler, Attempt::BasicAllocator}) {
     bool Failed = false;
     if (!attempt(Bitcode, T, How, Failed))
-      return false;
+      return Outcome::Bad;
     if (!Failed)
-      return true;
+      return Outcome::Good;
     if (Verbose)
       errs() << "transproc: " << T.Isa << ": the register allocator failed, trying again\n";
   }
-  WithColor::error() << Bitcode.getBufferIdentifier() << ": LLVM cannot allocate registers for " << T.Isa << "\n";
   sys::fs::remove(T.Output);
-  return false;
+  return Outcome::NoRegisters;
 }
 
 // Only these two: starting is a good part of what compiling a small file takes.
@@ -187,37 +189,45 @@ static void initializeTargets() {
   LLVMInitializeAArch64AsmPrinter();
 }
 
+static Outcome compile(Module &M, bool TailCalls) {
+  transproc::Target X86{"x86_64", CpuX86, joined("+cx16", AttrX86), OutX86};
+  transproc::Target Arm{"aarch64", CpuArm, joined("-outline-atomics", AttrArm), OutArm};
+  auto Machine = makeMachine(X86, codegenLevel());
+  retarget(M, *Machine);
+  optimize(M, *Machine, pipelineOptions(TailCalls));
+  dropFastMath(M);
+  if (!OutIr.empty() && !writeIr(M))
+    return Outcome::Bad;
+  SmallVector<char, 0> Bitcode;
+  raw_svector_ostream Stream(Bitcode);
+  WriteBitcodeToFile(M, Stream);
+  MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), M.getSourceFileName());
+  Outcome First = generate(Buffer, X86);
+  return First == Outcome::Good ? generate(Buffer, Arm) : First;
+}
+
 int main(int argc, char **argv) {
   InitLLVM Init(argc, argv);
   initializeTargets();
   parseCommandLine(argc, argv);
-
-  LLVMContext Context;
-  SMDiagnostic Problem;
-  std::unique_ptr<Module> M = parseIRFile(Input, Problem, Context);
-  if (!M) {
-    Problem.print(argv[0], errs());
-    return 1;
+  for (bool TailCalls : {true, false}) { // jumps want their targets in certain registers: the last thing to give up
+    LLVMContext Context;
+    SMDiagnostic Problem;
+    std::unique_ptr<Module> M = parseIRFile(Input, Problem, Context);
+    if (!M) {
+      Problem.print(argv[0], errs());
+      return 1;
+    }
+    if (printRefusals(*M))
+      return RefusedStatus;
+    if (!Debug)
+      StripDebugInfo(*M);
+    removeTargetAttributes(*M);
+    separateMultiplyAdd(*M);
+    prepareFunctions(*M);
+    if (Outcome Done = compile(*M, TailCalls); Done != Outcome::NoRegisters)
+      return Done == Outcome::Good ? 0 : 1;
   }
-  if (printRefusals(*M))
-    return RefusedStatus;
-  if (!Debug)
-    StripDebugInfo(*M);
-  removeTargetAttributes(*M);
-  separateMultiplyAdd(*M);
-  prepareFunctions(*M);
-
-  transproc::Target X86{"x86_64", CpuX86, joined("+cx16", AttrX86), OutX86};
-  transproc::Target Arm{"aarch64", CpuArm, joined("-outline-atomics", AttrArm), OutArm};
-  auto Machine = makeMachine(X86, codegenLevel());
-  retarget(*M, *Machine);
-  optimize(*M, *Machine, pipelineOptions());
-  dropFastMath(*M);
-  if (!OutIr.empty() && !writeIr(*M))
-    return 1;
-  SmallVector<char, 0> Bitcode;
-  raw_svector_ostream Stream(Bitcode);
-  WriteBitcodeToFile(*M, Stream);
-  MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), M->getSourceFileName());
-  return generate(Buffer, X86) && generate(Buffer, Arm) ? 0 : 1;
+  WithColor::error() << Input << ": LLVM cannot allocate registers\n";
+  return 1;
 }

@@ -1,4 +1,5 @@
 #include "Codegen.h"
+#include "transproc/Steps.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
@@ -112,9 +113,38 @@ private:
 };
 char SeparateReturnAddresses::ID = 0;
 
+// A call that should have become a jump and did not would be one without a site, under frames that have them.
+class CheckTailCalls : public MachineFunctionPass {
+public:
+  static char ID;
+  CheckTailCalls() : MachineFunctionPass(ID) {}
+  StringRef getPassName() const override { return "transproc: calls in tail position are jumps"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    const Function &F = MF.getFunction();
+    if (!F.hasFnAttribute(TailCallees))
+      return false;
+    SmallVector<StringRef, 8> Callees;
+    F.getFnAttribute(TailCallees).getValueAsString().split(Callees, ',', -1, /*KeepEmpty=*/false);
+    for (const MachineBasicBlock &MBB : MF)
+      for (const MachineInstr &MI : MBB)
+        if (MI.isCall() && !MI.isReturn() && MI.getOpcode() != TargetOpcode::STATEPOINT && isOneOf(MI, Callees))
+          report_fatal_error("transproc: a call at the end of " + MF.getName() + " is not a jump");
+    return false;
+  }
+
+private:
+  // Calls through a register or memory always have sites.
+  static bool isOneOf(const MachineInstr &MI, ArrayRef<StringRef> Callees) {
+    const MachineOperand &Callee = MI.getOperand(0);
+    return Callee.isGlobal() ? is_contained(Callees, Callee.getGlobal()->getName()) : !Callee.isSymbol() && !Callee.isMCSymbol();
+  }
+};
+char CheckTailCalls::ID = 0;
+
 } // namespace
 
-// As TargetMachine::addPassesToEmitFile, with two passes of our own.
+// As TargetMachine::addPassesToEmitFile, with passes of our own.
 static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_pwrite_stream &Out, CodeGenFileType Type) {
   PM.add(new TargetLibraryInfoWrapperPass(TargetLibraryInfoImpl(Machine.getTargetTriple())));
   auto *MachineInfo = new MachineModuleInfoWrapperPass(&Machine);
@@ -124,6 +154,7 @@ static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_p
   Config->insertPass(&StackProtector::ID, new NameObjects); // the last before instruction selection
   // behind all passes that move blocks, before those that measure distances
   Config->insertPass(&PatchableFunctionID, new SeparateReturnAddresses);
+  Config->insertPass(&PatchableFunctionID, new CheckTailCalls);
   if (Config->addISelPasses())
     return false;
   Config->addMachinePasses();

@@ -4,7 +4,8 @@
    same result, and stack objects of the same sizes.
 2. In each half, all records of a site agree, and belong to the function that their id names.
 3. A call without a site is of a function that cannot reach a site: one of the C library's leaves, or one of this object
-   that has no sites itself (for whose calls the same holds). So there is no frame without a site below one with a site.
+   that has no sites itself (for whose calls the same holds) and ends in no jump to a function that can reach one. So there is no
+   frame without a site below one with a site.
    Exempt are the functions that the compiler reports as not migratable, and the runtime's own, which end what they are called for
    before a stack is read.
 
@@ -14,6 +15,7 @@ every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +28,10 @@ from transproc.binary.relocatable import Place, Relocatable
 from transproc.errors import StackMapError, TransprocError
 from transproc.toolchain import archive, dual
 
-_CALL26, _PC32, _PLT32 = 283, 2, 4
-_CALL_OPCODE = 0xE8
+_JUMP26, _CALL26, _PC32, _PLT32 = 282, 283, 2, 4
+_CALL_OPCODE, _JUMP_OPCODE = 0xE8, 0xE9
+_CONDITIONAL = range(0x80, 0x90)
+"""Second byte of the conditional jumps of x86_64; the first is 0x0F."""
 _RUNTIME = "__transproc_"
 _BL, _BL_MASK = 0x94000000, 0xFC000000
 _MAP_HEADER, _MAP_ROW, _TABLE_ROW = 16, 24, 24
@@ -105,10 +109,12 @@ def _check(report: ObjectReport, data: bytes, what: str, leaves: set[str]) -> No
     report.not_migratable |= first.pinned
     _compare(report, what, first, second)
     for isa, half in halves.items():
+        reaching = _reaching(half, isa, leaves)
         for place, callee in _calls(half.object, isa):
             if place not in half.returns:
                 report.calls_without_site += 1
-                _check_call(report, half, place, callee, leaves)
+                if callee in reaching or _may_reach(half, callee, leaves):
+                    _report_call(report, half, place, callee)
 
 
 def _compare(report: ObjectReport, what: str, first: _Half, second: _Half) -> None:
@@ -205,11 +211,49 @@ def _calls(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
             yield (section, at + 4), targets.get(at, near)
 
 
-def _check_call(report: ObjectReport, half: _Half, place: Place, callee: Place, leaves: set[str]) -> None:
+def _jumps(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
+    """(place, target) of every direct jump that has a relocation, so of all to other sections."""
+    for section in elf.text_sections():
+        relocations = elf.relocations(section)
+        if isa == "aarch64":
+            rows = relocations[relocations["type"] == _JUMP26]
+            yield from (((section, int(row["offset"])), elf.target(row)) for row in rows)
+            continue
+        code = elf.contents(section)
+        for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
+            at = int(row["offset"])
+            conditional = at > 1 and code[at - 2] == 0x0F and code[at - 1] in _CONDITIONAL
+            if at and (code[at - 1] == _JUMP_OPCODE or conditional):
+                yield (section, at), elf.target(row, bias=4)
+
+
+def _reaching(half: _Half, isa: str, leaves: set[str]) -> set[Place]:
+    """Functions without sites that may reach one by a jump at their end."""
+    elf = half.object
+    starts = sorted(elf.functions)
+    origins: dict[Place, list[Place]] = {}
+    for place, target in _jumps(elf, isa):
+        before = bisect_right(starts, place)
+        if before and starts[before - 1] != target:
+            origins.setdefault(target, []).append(starts[before - 1])
+    found: set[Place] = set()
+    waiting = [target for target in origins if _may_reach(half, target, leaves)]
+    while waiting:
+        new = set(origins.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def _may_reach(half: _Half, callee: Place, leaves: set[str]) -> bool:
+    """Whether it has sites, or may have: it is in another object."""
+    elf = half.object
+    return elf.name_of(callee) not in leaves and (callee not in elf.functions or callee in half.rows)
+
+
+def _report_call(report: ObjectReport, half: _Half, place: Place, callee: Place) -> None:
     elf = half.object
     name = elf.name_of(callee)
-    if name in leaves or (callee in elf.functions and callee not in half.rows):
-        return
     caller = _owner(elf, place)  # searches all functions: only where it is wanted
     if caller not in half.pinned and not caller.startswith(_RUNTIME):
         report.problems.append(

@@ -48,6 +48,7 @@ struct SitesOptions {
   bool Points = true;           // (experiments) loop points
   bool Rematerialize = true;    // (experiments)
   unsigned Forget = ~0U;        // (tests) the site of each function that loses the last value of its list
+  bool TailCalls = true;
   PointOptions Loops;
   unsigned HomeSites = 4;       // a value listed at so many sites may get a home object; 0: never
   unsigned PromoteLimit = 3000; // listed values above which a resume entry keeps them in memory

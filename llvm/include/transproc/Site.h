@@ -17,6 +17,7 @@ struct Site {
   llvm::SmallVector<llvm::Value *, 8> Live; // listed values, in list order
   // Live values that are kept in a stack object instead of being listed.
   llvm::SmallVector<std::pair<llvm::Value *, llvm::AllocaInst *>, 4> Homes;
+  bool Tail = false; // a jump in the function itself, a call with this site in its resume entry
   bool Jump = false; // a call of setjmp: all live values have homes, and it stays a plain call
 
   bool hasResult() const { return !Call->getType()->isVoidTy() && !Call->use_empty(); }

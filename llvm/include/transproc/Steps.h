@@ -12,6 +12,21 @@ namespace transproc {
 // Makes switches that are an interpreter's dispatch ones that stand for `goto *p` (DispatchMark).
 void makeDispatches(llvm::Function &F);
 
+// Calls in tail position that are followed by a jump to the function's common return get one of their own.
+void giveTailCallsReturns(llvm::Function &F);
+
+// The calls of F that both back ends make jumps of.
+void findTailCalls(llvm::Function &F, SiteSet &Found);
+
+// Attribute of functions that must end in jumps: the callees' names, for tools/Emit.cpp to make sure.
+constexpr const char *TailCallees = "transproc-tail-callees";
+
+// Tells the back ends to make a jump of a call.
+void makeTailCall(llvm::CallInst &Call);
+
+// Takes the calls' lists away again.
+void makeTailCalls(llvm::ArrayRef<llvm::CallInst *> Calls);
+
 // Recomputes cheap values (address arithmetic, casts, compares, operations with a constant) at their uses beyond a site instead
 // of keeping them live across it: a list would keep alive what instruction selection folds into the use.
 void rematerialize(llvm::Function &F, const SiteSet &Sites);

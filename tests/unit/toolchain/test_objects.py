@@ -62,6 +62,24 @@ def test_a_call_that_could_reach_a_site(tmp_path: Path, leaves: set[str]) -> Non
     assert any(", aarch64: " in problem for problem in report.problems)
 
 
+def test_a_call_of_a_function_that_jumps_to_one_with_a_site(tmp_path: Path, leaves: set[str]) -> None:
+    """`pass_on` has no site of its own; it was called with a site, which is taken away from the tables here."""
+    text = """
+long outside(long);
+__attribute__((noinline)) long pass_on(long n) { return outside(n + 1); }
+long use(long n) { return pass_on(n) + 1; }
+"""
+    path = compiled(tmp_path, text)
+    report = objects.check(path, leaves)
+    assert report.problems == [] and (report.functions, report.sites) == (1, 1)
+    halves = dual.split(path.read_bytes(), "part")
+    dual.write(path, *(half.replace(b".llvm_stackmaps", b".llvm_stackmapt") for half in halves))
+    problems = objects.check(path, leaves).problems
+    assert [p for p in problems if "use calls pass_on" in p and ", aarch64: " not in p], problems
+    assert [p for p in problems if "use calls pass_on" in p and ", aarch64: " in p], problems
+    assert objects.check(path, leaves | {"outside"}).problems == []
+
+
 def test_halves_of_different_sources(tmp_path: Path, leaves: set[str]) -> None:
     """One value more is live at the call of one half."""
     texts = [
