@@ -15,7 +15,7 @@ every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,19 +212,19 @@ def _calls(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
 
 
 def _jumps(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
-    """(place, target) of every direct jump that has a relocation, so of all to other sections."""
+    """(end of the jump, target) of every direct jump that has a relocation, so of all to other sections."""
     for section in elf.text_sections():
         relocations = elf.relocations(section)
         if isa == "aarch64":
             rows = relocations[relocations["type"] == _JUMP26]
-            yield from (((section, int(row["offset"])), elf.target(row)) for row in rows)
+            yield from (((section, int(row["offset"]) + 4), elf.target(row)) for row in rows)
             continue
         code = elf.contents(section)
         for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
             at = int(row["offset"])
             conditional = at > 1 and code[at - 2] == 0x0F and code[at - 1] in _CONDITIONAL
             if at and (code[at - 1] == _JUMP_OPCODE or conditional):
-                yield (section, at), elf.target(row, bias=4)
+                yield (section, at + 4), elf.target(row, bias=4)
 
 
 def _reaching(half: _Half, isa: str, leaves: set[str]) -> set[Place]:
@@ -233,9 +233,9 @@ def _reaching(half: _Half, isa: str, leaves: set[str]) -> set[Place]:
     starts = sorted(elf.functions)
     origins: dict[Place, list[Place]] = {}
     for place, target in _jumps(elf, isa):
-        before = bisect_right(starts, place)
-        if before and starts[before - 1] != target:
-            origins.setdefault(target, []).append(starts[before - 1])
+        owner = _owner(elf, starts, place)
+        if owner is not None and owner != target:
+            origins.setdefault(target, []).append(owner)
     found: set[Place] = set()
     waiting = [target for target in origins if _may_reach(half, target, leaves)]
     while waiting:
@@ -254,16 +254,18 @@ def _may_reach(half: _Half, callee: Place, leaves: set[str]) -> bool:
 def _report_call(report: ObjectReport, half: _Half, place: Place, callee: Place) -> None:
     elf = half.object
     name = elf.name_of(callee)
-    caller = _owner(elf, place)  # searches all functions: only where it is wanted
+    owner = _owner(elf, sorted(elf.functions), place)  # sorts all functions: only where it is wanted
+    caller = elf.name_of(owner or place)
     if caller not in half.pinned and not caller.startswith(_RUNTIME):
         report.problems.append(
             f"{elf.what}: {caller} calls {name}, which may reach a site, but has no site there"
         )
 
 
-def _owner(elf: Relocatable, place: Place) -> str:
-    """The name of the function that ends with, or holds, a return address."""
-    for (section, start), (name, size) in elf.functions.items():
-        if section == place[0] and start < place[1] <= start + size:
-            return name
-    return elf.name_of(place)
+def _owner(elf: Relocatable, starts: list[Place], place: Place) -> Place | None:
+    """The function, of all by their starts, that holds the instruction that ends at a place."""
+    before = bisect_left(starts, place)
+    if not before:
+        return None
+    section, start = owner = starts[before - 1]
+    return owner if section == place[0] and place[1] <= start + elf.functions[owner][1] else None
