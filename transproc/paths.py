@@ -1,8 +1,9 @@
-"""Where things are: the cache outside the source tree, and the sources that are built on first use.
+"""Where things are: cache and state outside the source tree, and the sources that are built on first use.
 
-`TRANSPROC_HOME` (default `$XDG_CACHE_HOME/transproc`, `~/.cache/transproc`) holds everything that can be made again:
-downloads, the compiled toolchain, guest images, the lab's state, and the jobs' records. `TRANSPROC_MIRROR` names where Debian's
-packages are downloaded from.
+The cache, `TRANSPROC_HOME` (default `$XDG_CACHE_HOME/transproc`, `~/.cache/transproc`), holds everything that can be made
+again: downloads, toolchains, guest images, the lab. The state, `TRANSPROC_STATE` (default `$XDG_STATE_HOME/transproc`,
+`~/.local/state/transproc`; `state/` in `TRANSPROC_HOME` if that is set), holds what cannot: the jobs' records.
+`TRANSPROC_MIRROR` names where Debian's packages are downloaded from.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from transproc.errors import TransprocError
 
 SOURCE = Path(__file__).resolve().parent.parent
 """Root of the checkout: `llvm/` and `runtime/` are compiled from here at set-up."""
@@ -23,6 +26,33 @@ def home() -> Path:
     path = Path(base)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def state() -> Path:
+    """Where records are that cannot be made again; created when missing, for its owner alone.
+
+    Another owner is an error (`TransprocError`): what it holds decides where programs run.
+    """
+    path = _state_directory()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_uid != os.getuid():
+        raise TransprocError(
+            f"{path}: belongs to user {found.st_uid}, expected {os.getuid()}",
+            hint="TRANSPROC_STATE names a state directory of your own",
+        )
+    if found.st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def _state_directory() -> Path:
+    if own := os.environ.get("TRANSPROC_STATE"):
+        return Path(own)
+    if cache := os.environ.get("TRANSPROC_HOME"):
+        return Path(cache) / "state"
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "transproc"
 
 
 def mirror() -> str:
