@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import downtime, latency, runtime, size, software, transforming
+from tests.benchmarks import downtime, foreign, latency, runtime, size, software, transforming
 from tests.benchmarks.workloads import NPB_PREFIX, prepare, workloads
 from transproc.cli import common
 from transproc.cli.common import table
@@ -170,6 +170,37 @@ def measure_latency(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_foreign(options: argparse.Namespace, work: Path) -> list[Any]:
+    """LLVM's test-suite, against clang with glibc."""
+    if options.src is None:
+        print("left out: --src names no checkout of LLVM's test-suite")
+        return []
+    pairs = options.pairs or (3 if options.quick else 7)
+    found, silent = [], []
+    for program in foreign.programs(options.src):
+        if not options.only or any(word in program.name for word in options.only):
+            result = foreign.measure(program, work, pairs=pairs)
+            silent.append((program.name, result)) if isinstance(result, str) else found.append(result)
+    rows = [
+        (
+            r.name,
+            *(f"{user:.2f} + {system:.2f} s" for user, system in (r.clang, r.transproc)),
+            f"{r.ratio:.3f}",
+            f"{r.spread[0]:.3f}-{r.spread[1]:.3f}",
+        )
+        for r in found
+    ]
+    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", "RATIO", "QUARTILES"))
+    for name, why in silent:
+        print(f"{name}: {why}")
+    if found:
+        ratios = [r.ratio for r in found]
+        print(
+            f"{len(found)} programs: geometric mean {runtime.geometric_mean(ratios):.3f}, worst {max(ratios):.3f}"
+        )
+    return found
+
+
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "runtime": measure_runtime,
     "transform": measure_transform,
@@ -177,6 +208,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "size": measure_size,
     "software": measure_software,
     "latency": measure_latency,
+    "foreign": measure_foreign,
 }
 
 
@@ -207,6 +239,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this program or process")
     parser.add_argument("--pairs", type=int, metavar="N", help="run time: interleaved runs of each variant")
+    parser.add_argument("--src", type=Path, metavar="DIR", help="foreign: a checkout of LLVM's test-suite")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
     options = parser.parse_args()
     unknown = [word for word in options.what if word not in MEASUREMENTS]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import runtime
+from tests.benchmarks import foreign, runtime
 from tests.benchmarks.workloads import WITH_PASS
 
 ROUNDS = 200_000
@@ -32,3 +32,43 @@ def test_instructions_by_function(isa: str, tmp_path: Path) -> None:
     assert sum(functions.values()) == sum(counts.values())
     assert functions.most_common(1)[0][0] == "busy"
     assert 2 * ROUNDS <= functions["busy"] <= 8 * ROUNDS, "a store, a counter, a branch, and little else"
+
+
+RECIPE = """
+list(APPEND CPPFLAGS -DSPEED=3 -DVERSION="1.0")
+if(LARGE_PROBLEM_SIZE)
+  set(RUN_OPTIONS 900)
+else()
+  if(SMALL_PROBLEM_SIZE)
+    set(RUN_OPTIONS 1)
+  else()
+    set(RUN_OPTIONS 70 < numbers)
+  endif()
+endif()
+llvm_multisource(spin)
+"""
+SPIN = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+    int n; volatile long sum = 0;
+    if (argc != 2 || scanf("%d", &n) != 1) return 1;
+    for (long i = 0; i < SPEED * n * atol(argv[1]); i++) sum += i;
+    printf(VERSION " %ld\\n", sum);
+}
+"""
+
+
+@pytest.mark.toolchain
+def test_a_foreign_suite_is_read_built_and_compared(tmp_path: Path) -> None:
+    place = tmp_path / "MultiSource/Benchmarks/Olden/spin"
+    place.mkdir(parents=True)
+    for name, text in (("CMakeLists.txt", RECIPE), ("spin.c", SPIN), ("numbers", "1000000\n")):
+        (place / name).write_text(text)
+    [program] = foreign.programs(tmp_path)
+    assert program.arguments == ("70",) and program.stdin == "numbers"
+    found = foreign.measure(program, tmp_path, pairs=1)
+    assert isinstance(found, foreign.Foreign), found
+    assert 0.5 < found.ratio < 2 and sum(found.clang) > foreign.SHORTEST
+    (place / "spin.c").write_text(SPIN.replace("sum);", "sum + (sizeof(long double) == 8));"))
+    assert foreign.measure(program, tmp_path, pairs=1) == "prints something else"
