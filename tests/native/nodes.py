@@ -1,0 +1,171 @@
+"""Native nodes: real OpenSSH servers and a real criu on this machine, each in namespaces of its own (processes, mounts, IPC, host
+name), without emulation.
+
+A migration between two of them takes milliseconds, so what needs no other ISA is tested and measured here. A node shares this
+machine's files but for `/var/lib/transproc`, `/run`, `/dev/shm`, root's home and criu, and its network: the nodes are ports of
+127.0.0.1. Needs root and openssh-server.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transproc.errors import LabError
+from transproc.lab import keys
+from transproc.lab.rootfs import host_criu
+
+NAMES = ("na", "nb")
+START_SECONDS = 20.0
+_INIT = Path(__file__).with_name("init.sh")
+_CONFIG = """\
+ListenAddress 127.0.0.1:{port}
+HostKey {host_key}
+AuthorizedKeysFile {user_key}.pub
+PidFile none
+UsePAM no
+StrictModes no
+UseDNS no
+PermitRootLogin prohibit-password
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the nodes are like. `profile`: what root's shell reads before each command, such as `sleep 0.3`; `criu`: a
+    command line that runs it, empty for nodes that have none.
+    """
+
+    profile: str = ""
+    criu: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A node that runs: its server's port, and its first process as this machine sees it, `unshare` above that."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+class NativeNodes:
+    """Two nodes, started and ended as a context manager; `directory` holds `nodes.toml`, which lists them, and what they need.
+
+    They also end when this process does, however it dies, unless they are `detached`; then their processes are in `NAME/pid`.
+    """
+
+    def __init__(
+        self, directory: Path, setting: Setting | None = None, *, port: int = 0, detached: bool = False
+    ) -> None:
+        self.directory = directory.resolve()
+        self.configuration = self.directory / "nodes.toml"
+        self.setting = setting or Setting()
+        self.machines: dict[str, Machine] = {}
+        self._port = port
+        self._detached = detached
+
+    def __enter__(self) -> NativeNodes:
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def up(self) -> None:
+        """Starts both and waits until they answer. Raises LabError if one does not."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        host, user = keys.ensure(self.directory / "host"), keys.ensure(self.directory / "user")
+        (self.directory / "user.pub").write_text(user.public + "\n")
+        tables = []
+        for number, name in enumerate(NAMES):
+            port = self._port + number if self._port else _free_port()
+            self.machines[name] = self._start(name, port, host, user)
+            tables.append(
+                f'[{name}]\nhost = "127.0.0.1"\nport = {port}\nkey = "{user.path}"\nhost_key = "{host.public}"\n'
+            )
+        self.configuration.write_text("\n".join(tables))
+        for machine in self.machines.values():
+            _await(machine)
+
+    def down(self) -> None:
+        """Ends both; their processes and files are gone when it returns."""
+        for machine in self.machines.values():
+            machine.process.kill()  # takes the first process of the namespace along, and that all others
+            machine.process.wait()
+            if machine.process.stdin is not None:
+                machine.process.stdin.close()
+        self.machines = {}
+
+    def _start(self, name: str, port: int, host: keys.Key, user: keys.Key) -> Machine:
+        state = self.directory / name
+        home = state / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        (state / "passwd").write_text(f"root:x:0:0:root:{home}:/bin/bash\n{_other_users()}")
+        (home / ".bashrc").write_text(self.setting.profile + "\n")
+        (state / "sshd_config").write_text(_CONFIG.format(port=port, host_key=host.path, user_key=user.path))
+        criu = host_criu() if self.setting.criu is None else self.setting.criu
+        environment = {
+            "PATH": os.environ["PATH"],
+            "NAME": name,
+            "STATE": str(state),
+            "CRIU": shlex.join(criu),
+        }
+        environment |= {} if self._detached else {"LIFE": "stdin"}
+        namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--mount-proc"]
+        with (state / "log").open("wb") as log:
+            process = subprocess.Popen(
+                ["unshare", *namespaces, "sh", _INIT],
+                stdin=subprocess.DEVNULL if self._detached else subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        (state / "pid").write_text(f"{process.pid}\n")
+        return Machine(name, port, process)
+
+
+def end_detached(directory: Path) -> None:
+    """Ends nodes that another process has started in this directory."""
+    for name in NAMES:
+        path = directory.resolve() / name / "pid"
+        if not path.exists():
+            continue
+        process = Path("/proc") / path.read_text().strip()
+        # a number that has come to another process since is left alone
+        if process.exists() and str(_INIT).encode() in (process / "cmdline").read_bytes():
+            os.kill(int(process.name), 9)
+        path.unlink()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _other_users() -> str:
+    lines = Path("/etc/passwd").read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("root:"))
+
+
+def _await(machine: Machine) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and machine.process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", machine.port), 1.0) as connection:
+                if connection.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            time.sleep(0.02)
+    raise LabError(f"native node {machine.name}: its SSH server does not answer on port {machine.port}")
