@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-console = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass
@@ -26,16 +28,36 @@ _stack: list[Step] = []
 quiet = False
 
 
+@cache
+def _console() -> Console:
+    """A terminal; rich is imported only if there is one (20 ms)."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True, highlight=False)
+
+
+def _print(text: str, *, mark: str = "", colour: str = "", dim: str = "") -> None:
+    """A line at the current depth: a mark, the text as it is, and what matters less."""
+    indent = "  " * len(_stack)
+    if not sys.stderr.isatty():
+        print(f"{indent}{mark}{text}{dim}", file=sys.stderr)
+        return
+    from rich.text import Text  # noqa: PLC0415
+
+    line = Text.assemble(indent, (mark, colour), text, (dim, "dim"))
+    _console().print(line, soft_wrap=True)
+
+
 @contextmanager
 def step(name: str) -> Iterator[Step]:
     """Shows `name` while it runs and its time when it ends; nests."""
     current = Step(name)
     if _stack:
         _stack[-1].steps.append(current)
-    indent = "  " * len(_stack)
+    shown = not quiet and not _stack and sys.stderr.isatty()
+    status = _console().status(name.replace("[", "\\[") + " …") if shown else None
     _stack.append(current)
     start = time.perf_counter()
-    status = None if quiet or len(_stack) > 1 or not console.is_terminal else console.status(f"{name} …")
     if status:
         status.start()
     failed = True
@@ -48,12 +70,12 @@ def step(name: str) -> Iterator[Step]:
         if status:
             status.stop()
         if not quiet:
-            mark = "[red]✗[/]" if failed else "[green]✓[/]"
-            detail = f"  [dim]{current.detail}[/]" if current.detail else ""
-            console.print(f"{indent}{mark} {name}  [dim]{current.seconds:.2f} s[/]{detail}")
+            mark, colour = ("✗ ", "red") if failed else ("✓ ", "green")
+            detail = f"  {current.detail}" if current.detail else ""
+            _print(name, mark=mark, colour=colour, dim=f"  {current.seconds:.2f} s{detail}")
 
 
 def note(message: str) -> None:
     """One line at the current depth."""
     if not quiet:
-        console.print("  " * len(_stack) + message)
+        _print(message)

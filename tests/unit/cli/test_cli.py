@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from transproc import __version__, paths
-from transproc.cli import main
+from transproc.cli import commands, main
 from transproc.cluster.job import Hop, Job, JobStore, State
 
 USAGE = "hint: 'transproc COMMAND --help' shows the usage with examples\n"
@@ -185,7 +185,7 @@ def test_ps_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in main.COMMANDS:
+    for command in commands.COMMANDS:
         assert main.run([command, "--help"]) == 0
         out = capsys.readouterr().out
         assert out.startswith(f"Usage: transproc {command} ")
@@ -196,10 +196,12 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--help"]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == list(main.COMMANDS)
+    assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == list(
+        commands.COMMANDS
+    )
 
 
 def test_manual_describes_every_command() -> None:
     text = (paths.SOURCE / "docs" / "cli.md").read_text()
-    for command in main.COMMANDS:
+    for command in commands.COMMANDS:
         assert re.search(rf"(transproc |`){command}\b", text), command

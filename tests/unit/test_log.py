@@ -1,0 +1,57 @@
+"""Progress on standard error: what a terminal shows, and what a file gets."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from transproc import log
+
+SHOWN = """
+from transproc import log
+with log.step("outer [red]") as outer:
+    with log.step("inner"):
+        log.note("a note of [1] about " + 40 * "long ")
+    outer.detail = "2 of [x]"
+"""
+
+
+def test_a_file_gets_plain_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """What looks like markup is text, and nothing is wrapped: logs are searched by line."""
+    exec(SHOWN)
+    lines = re.sub(r"\d\.\d\d s", "0.00 s", capsys.readouterr().err).splitlines()
+    assert lines == [
+        f"    a note of [1] about {40 * 'long '}",
+        "  ✓ inner  0.00 s",
+        "✓ outer [red]  0.00 s  2 of [x]",
+    ]
+
+
+def test_a_step_that_fails_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="no"), log.step("work"):
+        raise ValueError("no")
+    assert capsys.readouterr().err.startswith("✗ work")
+
+
+def test_a_terminal_shows_the_same_words_in_colours() -> None:
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    subprocess.run([sys.executable, "-c", SHOWN], stderr=slave, env=environment, check=True)
+    os.close(slave)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert "\x1b[32m✓ \x1b[0m" in shown
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    assert "outer [red]" in plain
+    assert "2 of [x]" in plain
+    assert "a note of [1] about" in plain
+
+
+def test_nothing_of_rich_is_imported_for_a_file() -> None:
+    code = SHOWN + "\nimport sys; sys.exit(any(name.startswith('rich') for name in sys.modules))"
+    subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=True)

@@ -1,0 +1,99 @@
+"""The commands, and the group that imports one's module when it is used: starting is quick, and help quicker."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from transproc import __version__, log
+
+COMMANDS = {
+    "run": "start a program as a job on a node",
+    "migrate": "move a running job to another node",
+    "ps": "list the jobs",
+    "logs": "show what a job printed",
+    "attach": "connect this terminal with a job's",
+    "wait": "wait for a job's end",
+    "kill": "end a job",
+    "pause": "stop a job where its state is known on both ISAs",
+    "dump": "write a paused job's image",
+    "transform": "turn a dumped image into one for the other ISA",
+    "restore": "restore a transformed job on another node, stopped",
+    "resume": "let a job go on",
+    "show": "look into an image or a job",
+    "check": "what of a program can be migrated",
+    "stress": "migrate a program onto itself, thousands of times, and compare",
+    "rehearse": "run a program with and without migrations and compare",
+    "example": "fetch, compile and rehearse software that others wrote",
+    "bench": "measure migrations",
+    "demo": "watch a computation move between two ISAs",
+    "lab": "two virtual machines to migrate between",
+    "doctor": "what this machine and the nodes lack",
+    "setup": "build the toolchain and the lab's guests",
+}
+
+
+class Commands(TyperGroup):
+    """Imports a command's module when the command is used; what lists them all knows them by the table."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the table, which is the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command's own Typer application."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"transproc.cli.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        command.short_help = COMMANDS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table, as help shows it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The table, as a shell completes it; options come from the base."""
+        from typer._click.shell_completion import CompletionItem  # noqa: PLC0415
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)]
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Show no progress."),
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
+    """Live migration of native Linux processes between x86_64 and aarch64.
+
+    \b
+    Start here:
+      transproc doctor                            what is missing on this machine
+      transproc lab up                            two virtual machines, named x86 and arm
+      transproc-cc -O2 prog.c -o prog             compile for both
+      transproc run --node x86 --name p -- ./prog
+      transproc migrate p --to arm
+      transproc logs -f p
+    """
+    log.quiet = quiet
+    if version:
+        typer.echo(f"transproc {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
