@@ -1,86 +1,10 @@
 /* See base.h. */
 #include "base.h"
 
-enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22, CHUNK = 1 << 20 };
-
-void *memcpy(void *restrict to, const void *restrict from, size_t count)
-{
-	char *t = to;
-	for (const char *f = from; count--;)
-		*t++ = *f++;
-	return to;
-}
-
-void *memmove(void *to, const void *from, size_t count)
-{
-	char *t = to;
-	const char *f = from;
-	if (t <= f)
-		return memcpy(to, from, count);
-	while (count--)
-		t[count] = f[count];
-	return to;
-}
-
-void *memset(void *to, int byte, size_t count)
-{
-	for (char *t = to; count--;)
-		*t++ = (char)byte;
-	return to;
-}
-
-int memcmp(const void *a, const void *b, size_t count)
-{
-	const unsigned char *x = a, *y = b;
-	for (; count--; x++, y++)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
-}
-
-size_t strlen(const char *text)
-{
-	size_t size = 0;
-	while (text[size])
-		size++;
-	return size;
-}
-
-int strcmp(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return (unsigned char)*a - (unsigned char)*b;
-}
-
 _Noreturn void leave(int status)
 {
 	for (;;)
 		SYS(NR_exit_group, status);
-}
-
-void *allocate(size_t size)
-{
-	static char *chunk;
-	static size_t room;
-	size = (size + 15) & ~(size_t)15;
-	if (size > room) {
-		size_t wanted = size > CHUNK ? size : CHUNK;
-		long got = SYS(NR_mmap, 0, wanted, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-		if (got < 0 && got > -4096) {
-			static const char message[] = "{\"ok\": false, \"error\": \"system\", \"message\": \"no memory\"}\n";
-			write_all(1, message, sizeof message - 1);
-			leave(1); /* as if killed: see pause.c for what that means for a program with breakpoints */
-		}
-		if (wanted > CHUNK)
-			return (void *)got;
-		chunk = (char *)got;
-		room = wanted;
-	}
-	void *result = chunk;
-	chunk += size;
-	room -= size;
-	return result;
 }
 
 long now(void)
@@ -105,8 +29,8 @@ long write_file(const char *path, const struct text *text)
 	int fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
 	if (fd < 0)
 		return fd;
-	write_all(fd, text->data, text->size);
-	return SYS(NR_close, fd);
+	long result = write_all(fd, text->data, text->size), closed = SYS(NR_close, fd);
+	return result < 0 ? result : closed;
 }
 
 long replace_file(const char *path, const char *content)
@@ -115,22 +39,47 @@ long replace_file(const char *path, const char *content)
 	struct text text = { 0 };
 	append(&text, content, strlen(content));
 	long result = write_file(draft, &text);
-	return result < 0 ? result : SYS(NR_renameat2, AT_FDCWD, draft, AT_FDCWD, path, 0);
+	if (result == 0)
+		result = SYS(NR_renameat2, AT_FDCWD, draft, AT_FDCWD, path, 0);
+	if (result < 0)
+		SYS(NR_unlinkat, AT_FDCWD, draft, 0);
+	return result;
+}
+
+bool read_text(const char *path, struct text *text)
+{
+	static char buffer[4096];
+	int fd = open_file(path, O_RDONLY);
+	long count;
+	*text = (struct text){ 0 };
+	if (fd < 0)
+		return false;
+	while ((count = SYS(NR_read, fd, buffer, sizeof buffer)) > 0)
+		append(text, buffer, (size_t)count);
+	SYS(NR_close, fd);
+	return count == 0;
 }
 
 char *read_file(const char *path)
 {
-	int fd = open_file(path, O_RDONLY);
-	if (fd < 0)
+	struct text text;
+	if (!read_text(path, &text))
 		return NULL;
-	struct text text = { 0 };
-	static char buffer[4096];
-	long count;
-	while ((count = SYS(NR_read, fd, buffer, sizeof buffer)) > 0)
-		append(&text, buffer, (size_t)count);
-	SYS(NR_close, fd);
 	append(&text, "", 1);
-	return count < 0 ? NULL : text.data;
+	return text.data;
+}
+
+const char *take_field(struct text *text)
+{
+	for (size_t size = 0; size < text->size; size++) {
+		if (text->data[size])
+			continue;
+		const char *field = text->data;
+		text->data += size + 1;
+		text->size -= size + 1;
+		return field;
+	}
+	return NULL;
 }
 
 /* linux/dirent.h */
@@ -146,7 +95,7 @@ long each_entry(const char *path, void (*visit)(void *context, const char *name)
 {
 	static char buffer[16384] __attribute__((aligned(8)));
 	long count;
-	int fd = open_file(path, O_RDONLY);
+	int fd = open_file(path, O_RDONLY | O_NONBLOCK); /* a pipe that has taken the directory's place must not hold us up */
 	if (fd < 0)
 		return fd;
 	while ((count = SYS(NR_getdents64, fd, buffer, sizeof buffer)) > 0) {
@@ -164,6 +113,13 @@ long each_entry(const char *path, void (*visit)(void *context, const char *name)
 long spawn(void)
 {
 	return SYS(NR_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+void rest(long milliseconds)
+{
+	struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+	uint64_t none = 0;
+	SYS(NR_rt_sigtimedwait, &none, 0, &time, sizeof none);
 }
 
 void append(struct text *text, const char *data, size_t size)
@@ -259,17 +215,18 @@ char *format(const char *format, ...)
 	return text.data;
 }
 
-void write_all(int fd, const char *data, size_t size)
+long write_all(int fd, const char *data, size_t size)
 {
 	while (size) {
 		long count = SYS(NR_write, fd, data, size);
 		if (count == -EINTR)
 			continue;
 		if (count <= 0)
-			return;
+			return count ? count : -EIO;
 		data += count;
 		size -= (size_t)count;
 	}
+	return 0;
 }
 
 bool parse_number(const char *text, uint64_t *value)
@@ -282,7 +239,7 @@ bool parse_number(const char *text, uint64_t *value)
 	for (; *text; text++) {
 		char c = *text;
 		uint64_t digit = c >= '0' && c <= '9' ? (uint64_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint64_t)(c - 'a' + 10) : 99;
-		if (digit >= base)
+		if (digit >= base || result > (UINT64_MAX - digit) / base)
 			return false;
 		result = result * base + digit;
 	}

@@ -17,12 +17,12 @@
 #define SYS_(n, a, b, c, d, e, f, ...) raw_syscall((long)(n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* Kernel constants that are the same on every ISA we know (asm-generic). */
-enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EEXIST = 17, EINVAL = 22 };
+enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EEXIST = 17, EINVAL = 22, ENOSPC = 28, ENOSYS = 38, EDQUOT = 122 };
 enum {
 	SIGHUP = 1, SIGINT = 2, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11, SIGTERM = 15, SIGCHLD = 17,
 	SIGCONT = 18, SIGSTOP = 19, SIGTTOU = 22, SIGSYS = 31,
 };
-enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_CLOEXEC = 02000000 };
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
 enum { WNOHANG = 1, WALL = 0x40000000 };
 enum { AT_FDCWD = -100 };
 
@@ -57,6 +57,7 @@ long each_entry(const char *path, void (*visit)(void *context, const char *name)
 
 /* fork(2). */
 long spawn(void);
+void rest(long milliseconds);
 _Noreturn void leave(int status);
 
 /* Growing text. */
@@ -70,12 +71,17 @@ void append(struct text *text, const char *data, size_t size);
 void vprint(struct text *text, const char *format, va_list arguments);
 void print(struct text *text, const char *format, ...);
 char *format(const char *format, ...);
-void write_all(int fd, const char *data, size_t size);
+/* Reads a whole (small) file; false if it cannot be read. */
+bool read_text(const char *path, struct text *text);
+/* Takes the next string, ended by NUL, from the head of a text that was read; NULL if no NUL is left. */
+const char *take_field(struct text *text);
+/* Writes everything: 0 or -errno, when a part may have been written. */
+[[nodiscard]] long write_all(int fd, const char *data, size_t size);
 /* Both: 0 or -errno. The second so that readers see all of it or none. */
-long write_file(const char *path, const struct text *text);
-long replace_file(const char *path, const char *content);
+[[nodiscard]] long write_file(const char *path, const struct text *text);
+[[nodiscard]] long replace_file(const char *path, const char *content);
 
-/* Number at the start of `text`: decimal, or hexadecimal after 0x; false unless it is all of the text. */
+/* The number that is all of `text`: decimal, or hexadecimal after 0x; false if it is something else, or needs more than 64 bits. */
 bool parse_number(const char *text, uint64_t *value);
 /* The number that is all of a file but for a newline; false if it cannot be read or holds something else. */
 bool read_number(const char *path, uint64_t *value);

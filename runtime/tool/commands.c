@@ -3,27 +3,27 @@
 #include "files.h"
 #include "sockets.h"
 
-enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, KILL_ROUNDS = 20 };
+enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, ZOMBIE_PAUSE = 2, KILL_ROUNDS = 20 };
 
-static void finish(struct text *out)
+/* Prints an answer; the exit status: `status`, or 1 if the answer cannot be given. */
+static int finish(struct text *out, int status)
 {
 	append(out, "\n", 1);
-	write_all(1, out->data, out->size);
+	return write_all(1, out->data, out->size) < 0 ? 1 : status;
 }
 
 int report_failure(const char *error, const char *message)
 {
 	struct text out = { 0 };
 	print(&out, "{\"ok\": false, \"error\": %j, \"message\": %j}", error, message);
-	finish(&out);
-	return 1;
+	return finish(&out, 1);
 }
 
 static int succeed(void)
 {
-	static const char done[] = "{\"ok\": true}\n";
-	write_all(1, done, sizeof done - 1);
-	return 0;
+	struct text out = { 0 };
+	print(&out, "{\"ok\": true}");
+	return finish(&out, 0);
 }
 
 /* --- terminal ------------------------------------------------------------------------------------------------------ */
@@ -69,8 +69,7 @@ static int report_pause(struct session *session, long started)
 	print(&out, "\"threads\": ");
 	print_threads(&out, session, !good);
 	print(&out, "}");
-	finish(&out);
-	return good ? 0 : 1;
+	return finish(&out, good ? 0 : 1);
 }
 
 /* `terminal`: the program's, or NULL; what it has printed there is in the log when it is stopped, before anyone copies that. */
@@ -78,10 +77,11 @@ static int pause_and_report(struct session *session, long started, const struct 
 {
 	if (!session->error && !pause_tree(session) && !session->error)
 		refuse(session, "internal", 0, "failed without a reason");
+	long result = !session->error && terminal ? log_output(terminal) : 0;
+	if (result < 0)
+		refuse(session, "system", 0, "what was printed at the terminal cannot be logged: errno %d", -result);
 	if (session->error)
 		roll_back(session);
-	else if (terminal)
-		log_output(terminal);
 	return report_pause(session, started);
 }
 
@@ -167,13 +167,15 @@ int command_run(const struct options *options)
 		return report_pause(&session, started);
 	if (options->pause) {
 		struct terminal terminal;
-		bool borrowed = options->launch.terminal && borrow_terminal(&terminal, outcome.pid, options->launch.terminal) == 0;
-		return pause_and_report(&session, started, borrowed ? &terminal : NULL);
+		const char *log = options->launch.terminal;
+		long result = log ? borrow_terminal(&terminal, outcome.pid, log) : 0;
+		if (result < 0)
+			refuse(&session, "system", outcome.pid, "process %d: its terminal cannot be reached: errno %d", (long)outcome.pid, -result);
+		return pause_and_report(&session, started, log && result == 0 ? &terminal : NULL);
 	}
 	struct text out = { 0 };
 	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
-	finish(&out);
-	return 0;
+	return finish(&out, 0);
 }
 
 /* --- dump, restore ------------------------------------------------------------------------------------------------ */
@@ -216,7 +218,7 @@ static void count_on(int pid)
 		return;
 	int fd = open_file(last_file, O_WRONLY);
 	char *number = format("%d", (long)(highest + (limit - highest) / 2));
-	write_all(fd, number, strlen(number)); /* without the right to: as it is */
+	(void)write_all(fd, number, strlen(number)); /* without the right to: as it is */
 	SYS(NR_close, fd);
 }
 
@@ -231,11 +233,12 @@ int command_restore(const struct options *options)
 		return report_failure("criu", signal ? format("criu was killed by signal %d", signal) : format("criu failed with status %d", status));
 	}
 	long unnamed = options->list ? name_files(options->launch.directory, options->list) : 0;
-	note_moves(outcome.pid, options->moves);
+	if (unnamed < 0)
+		return report_failure("system", format("%s: its files cannot be given their numbers: errno %d", options->launch.directory, -unnamed));
+	unnamed += note_moves(outcome.pid, options->moves) < 0;
 	count_on(outcome.pid);
 	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d}", (long)outcome.pid, unnamed);
-	finish(&out);
-	return 0;
+	return finish(&out, 0);
 }
 
 /* --- resume, kill, status ------------------------------------------------------------------------------------------ */
@@ -257,8 +260,7 @@ int command_resume(const struct options *options)
 	for (size_t i = 0; i < tree.count; i++)
 		print(&out, "%s%d", i ? ", " : "", (long)tree.items[i]);
 	print(&out, "]}");
-	finish(&out);
-	return 0;
+	return finish(&out, 0);
 }
 
 /* Stops the whole tree first, so that nobody starts others, or notices that others die. */
@@ -280,8 +282,6 @@ static struct numbers stop_tree(int pid)
  */
 static bool await_end(const struct numbers *tree)
 {
-	struct timespec pause = { 0, 2000000 };
-	uint64_t none = 0;
 	for (long start = now(); now() < start + KILL_TIME;) {
 		bool zombies = false, others = false;
 		for (size_t i = 0; i < tree->count; i++) {
@@ -291,7 +291,7 @@ static bool await_end(const struct numbers *tree)
 		}
 		if (!others && (!zombies || now() > start + ZOMBIE_TIME))
 			return true;
-		SYS(NR_rt_sigtimedwait, &none, 0, &pause, sizeof none);
+		rest(ZOMBIE_PAUSE);
 	}
 	return false;
 }
@@ -345,8 +345,7 @@ int command_status(const struct options *options)
 		print(&out, "]}");
 	}
 	print(&out, "]}");
-	finish(&out);
-	return 0;
+	return finish(&out, 0);
 }
 
 int command_peers(const struct options *options)
@@ -355,6 +354,5 @@ int command_peers(const struct options *options)
 	long result = list_unix_peers(&out, options->pid);
 	if (result < 0)
 		return report_failure("system", format("unix sockets cannot be listed: errno %d", -result));
-	write_all(1, out.data, out.size);
-	return 0;
+	return write_all(1, out.data, out.size) < 0 ? 1 : 0;
 }

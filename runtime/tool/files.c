@@ -2,7 +2,8 @@
 #include "files.h"
 #include "transproc/identity.h"
 
-enum { AT_SYMLINK_NOFOLLOW = 0x100, STATX_TYPE_INO = 0x101, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
+enum { AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000, O_PATH = 010000000, STATX_TYPE_INO = 0x101, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
+enum { RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8 };
 
 /* Paths still to be looked at, relative to the directory. */
 struct paths {
@@ -28,11 +29,11 @@ static void add_child(void *context, const char *name)
 	add_path(paths, format("%s/%s", paths->parent, name));
 }
 
-/* False for what has no attributes of its own: symbolic links, pipes, sockets; and for what is not there. */
-static bool look(const char *path, struct transproc_file *real, bool *directory)
+/* False for what has no attributes of its own: symbolic links, pipes, sockets; and for what is not there. `path` may be empty. */
+static bool look(int at, const char *path, struct transproc_file *real, bool *directory)
 {
 	struct file_status about;
-	if (SYS(NR_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE_INO, &about) < 0)
+	if (SYS(NR_statx, at, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_TYPE_INO, &about) < 0)
 		return false;
 	*real = (struct transproc_file){ about.device_major, about.device_minor, about.inode };
 	*directory = (about.mode & S_IFMT) == S_IFDIR;
@@ -57,7 +58,7 @@ long list_files(const char *directory, const char *list, uint64_t moves)
 		char *name = paths.items[--paths.count], *path = format("%s/%s", directory, name);
 		struct transproc_file real;
 		bool is_directory;
-		if (!look(path, &real, &is_directory))
+		if (!look(AT_FDCWD, path, &real, &is_directory))
 			continue;
 		struct transproc_file seen = seen_by_programs(path, real, moves);
 		append(&text, name, strlen(name) + 1);
@@ -75,34 +76,56 @@ long list_files(const char *directory, const char *list, uint64_t moves)
 	return write_file(list, &text);
 }
 
-/* The next number of the list; moves `at` behind it. */
-static uint64_t take(const char **at)
+/* openat2(2): nothing above the directory, no links; linux/openat2.h. */
+static long open_below(int directory, const char *path)
 {
-	uint64_t value = 0;
-	parse_number(*at, &value);
-	*at += strlen(*at) + 1;
-	return value;
+	const struct {
+		uint64_t flags, mode, resolve;
+	} how = { O_PATH | O_CLOEXEC, 0, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
+	return SYS(NR_openat2, directory, path, &how, sizeof how);
+}
+
+/* Gives one file its identity; false if the file system, or an old kernel, refuses. What is not there needs none. */
+static bool name_file(int directory, const char *path, struct transproc_file seen)
+{
+	struct transproc_identity identity = { .seen = seen };
+	bool is_directory, done = true;
+	int fd = (int)open_below(directory, path);
+	if (fd < 0)
+		return fd == -ENOENT;
+	const char *open_one = format("/proc/self/fd/%d", (long)fd); /* attributes cannot be set through O_PATH, but by this name */
+	if (look(fd, "", &identity.real, &is_directory))
+		done = SYS(NR_setxattr, open_one, TRANSPROC_ATTRIBUTE, &identity, sizeof identity, 0) == 0;
+	SYS(NR_close, fd);
+	return done;
+}
+
+/* The next number of the list; false if there is none. */
+static bool take(struct text *list, uint64_t most, uint64_t *value)
+{
+	const char *field = take_field(list);
+	return field && parse_number(field, value) && *value <= most;
 }
 
 long name_files(const char *directory, const char *list)
 {
-	const char *at = read_file(list);
+	struct text text;
+	const char *path;
 	long refused = 0;
-	while (at && *at) {
-		const char *path = format("%s/%s", directory, at);
-		struct transproc_identity identity;
-		bool is_directory;
-		at += strlen(at) + 1;
-		identity.seen.major = (uint32_t)take(&at);
-		identity.seen.minor = (uint32_t)take(&at);
-		identity.seen.inode = take(&at);
-		if (look(path, &identity.real, &is_directory))
-			refused += SYS(NR_lsetxattr, path, TRANSPROC_ATTRIBUTE, &identity, sizeof identity, 0) < 0;
+	int top = open_file(directory, O_PATH);
+	if (top < 0 || !read_text(list, &text))
+		return top < 0 ? top : -EIO;
+	while ((path = take_field(&text)) && *path) {
+		uint64_t major, minor, inode;
+		if (!take(&text, UINT32_MAX, &major) || !take(&text, UINT32_MAX, &minor) || !take(&text, UINT64_MAX, &inode))
+			return -EINVAL;
+		refused += !name_file(top, path, (struct transproc_file){ (uint32_t)major, (uint32_t)minor, inode });
 	}
-	return refused;
+	SYS(NR_close, top);
+	return path ? refused : -EINVAL;
 }
 
-void note_moves(int pid, uint64_t moves)
+long note_moves(int pid, uint64_t moves)
 {
-	SYS(NR_setxattr, format("/proc/%d/exe", (long)pid), TRANSPROC_ATTRIBUTE, &moves, sizeof moves, 0);
+	return SYS(NR_setxattr, format("/proc/%d/exe", (long)pid), TRANSPROC_ATTRIBUTE, &moves, sizeof moves, 0);
 }

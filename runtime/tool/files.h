@@ -10,10 +10,13 @@
  */
 long list_files(const char *directory, const char *list, uint64_t moves);
 
-/* Gives the copies in `directory` the identities of the list; returns for how many the file system refused that. */
+/*
+ * Gives the copies in `directory` the identities of the list, which comes from another machine: nothing beyond the directory is touched.
+ * Returns for how many that was refused, or -errno; -EINVAL: the list is damaged.
+ */
 long name_files(const char *directory, const char *list);
 
-/* Tells programs that will execute the same file how often the job has moved. */
-void note_moves(int pid, uint64_t moves);
+/* Tells programs that will execute the same file how often the job has moved. 0 or -errno. */
+long note_moves(int pid, uint64_t moves);
 
 #endif

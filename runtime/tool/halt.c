@@ -68,12 +68,11 @@ static void detach_process(struct session *session, const struct process *proces
 /* Every thread must be stopped, and where it was. */
 static bool verify(struct session *session, const struct thread *thread, long until)
 {
-	struct timespec millisecond = { 0, 1000000 };
-	uint64_t none = 0, pc = 0;
+	uint64_t pc = 0;
 	long call;
 	int pid = thread->process->pid;
 	while (state_of(pid, thread->tid) != 'T' && now() < until)
-		SYS(NR_rt_sigtimedwait, &none, 0, &millisecond, sizeof none);
+		rest(1);
 	if (position_of(pid, thread->tid, &call, &pc) && pc == thread->pc)
 		return true;
 	return refuse(session, "internal", thread->tid, "thread %d: is at %x after it was stopped at %x", (long)thread->tid, pc, thread->pc);

@@ -2,7 +2,8 @@
 #include "elf.h"
 #include "index.h"
 
-enum { PROT_READ = 1, MAP_PRIVATE = 2, PAGE = 4096, SECTION_HEADER = 64 };
+enum { PAGE = 4096, SECTION_HEADER = 64, AT_EMPTY_PATH = 0x1000, STATX_INO_SIZE = 0x300 };
+static const uint64_t most_text = 1ul << 30; /* more than direct calls reach on aarch64, and than one pwrite(2) takes */
 
 static struct index *indexes;
 
@@ -58,6 +59,12 @@ static bool values_are_sound(const struct index *index)
 	return true;
 }
 
+bool text_holds(const struct index *index, uint64_t address, uint64_t size)
+{
+	uint64_t text = index->text_end - index->text_start;
+	return address >= index->text_start && size <= text && address - index->text_start <= text - size;
+}
+
 static bool sites_are_sound(const struct index *index)
 {
 	for (uint32_t i = 0; i < index->site_count; i++) {
@@ -66,7 +73,7 @@ static bool sites_are_sound(const struct index *index)
 			return false;
 		if ((uint64_t)site->location + site->narrow + site->wide > index->location_count)
 			return false;
-		if (site->pc < index->text_start || site->pc + sizeof breakpoint > index->text_end)
+		if (!text_holds(index, site->pc, sizeof breakpoint))
 			return false;
 		if (i && site->pc < site[-1].pc)
 			return false;
@@ -121,10 +128,14 @@ static bool find_switches(struct index *index)
 	index->points = find_special(index, SPECIAL_POINTS);
 	uint64_t end = index->text_end;
 	bool tables = index->labels >= index->text_start && index->labels <= index->points && index->points <= end && index->points - index->labels <= end - index->points;
-	return tables && index->poll >= index->text_start && index->poll + sizeof(uint32_t) <= end && index->poll % 4 == 0;
+	return tables && text_holds(index, index->poll, sizeof(uint32_t)) && index->poll % 4 == 0;
 }
 
-static const char *map_index(int fd, struct index *index)
+/*
+ * Read, not mapped: the file is not ours, and one that is cut short while we look at it would kill us, perhaps while breakpoints are
+ * planted. `size`: of the file.
+ */
+static const char *load_index(int fd, uint64_t size, struct index *index)
 {
 	struct elf_header elf;
 	struct section section;
@@ -132,11 +143,11 @@ static const char *map_index(int fd, struct index *index)
 		return "its executable is not an ELF file of this machine";
 	if (!find_section(fd, &elf, ".transproc.sites", &section))
 		return "its executable has no site index: it was not linked by transproc-cc";
-	if (section.offset % PAGE || section.size < sizeof(struct index_header))
+	if (section.offset % PAGE || section.size < sizeof(struct index_header) || section.offset > size || section.size > size - section.offset)
 		return "its executable's site index is damaged: alignment or size";
-	long base = SYS(NR_mmap, 0, section.size, PROT_READ, MAP_PRIVATE, fd, section.offset);
-	if (base < 0 && base > -PAGE)
-		return "its executable's site index cannot be mapped";
+	char *base = allocate(section.size);
+	if (!read_at(fd, base, section.size, section.offset))
+		return "its executable's site index cannot be read";
 	const struct index_header *header = (const struct index_header *)base;
 	if (memcmp(header->magic, "TPSITES4", 8) || header->machine != ELF_MACHINE)
 		return "its executable's site index is of another version or machine";
@@ -145,7 +156,8 @@ static const char *map_index(int fd, struct index *index)
 	index->loop = header->loop;
 	index->end = header->end;
 	index->args = header->args;
-	if (index->text_end < index->text_start || !read_tables(index, (const char *)base, section.size) || !find_switches(index))
+	if (index->text_end < index->text_start || index->text_end - index->text_start > most_text ||
+	    !read_tables(index, base, section.size) || !find_switches(index))
 		return "its executable's site index is damaged";
 	return NULL;
 }
@@ -153,13 +165,15 @@ static const char *map_index(int fd, struct index *index)
 struct index *index_of_file(int fd, const char **why)
 {
 	struct file_status file;
-	long result = SYS(NR_statx, fd, "", 0x1000 /* AT_EMPTY_PATH */, 0x100 /* STATX_INO */, &file);
+	*why = "its executable cannot be read";
+	if (SYS(NR_statx, fd, "", AT_EMPTY_PATH, STATX_INO_SIZE, &file) < 0)
+		return NULL;
 	uint64_t device = (uint64_t)file.device_major << 32 | file.device_minor;
-	for (struct index *index = indexes; index && result == 0; index = index->next)
+	for (struct index *index = indexes; index; index = index->next)
 		if (index->inode == file.inode && index->device == device)
 			return index;
 	struct index *index = allocate(sizeof *index);
-	*why = map_index(fd, index);
+	*why = load_index(fd, file.size, index);
 	if (*why)
 		return NULL;
 	index->inode = file.inode;

@@ -1,5 +1,5 @@
 /*
- * The site index of a running program's executable (docs/format.md, section 6), mapped and checked once so that everything else
+ * The site index of a running program's executable (docs/format.md, section 6), read and checked once so that everything else
  * may trust its numbers.
  */
 #ifndef TOOL_INDEX_H
@@ -78,6 +78,7 @@ _Static_assert(sizeof(struct row) == 16 && sizeof(struct saved) == 8 && sizeof(s
 struct index {
 	struct index *next;
 	uint64_t device, inode; /* of the executable */
+	const uint8_t *planted; /* spaces.c: the common text with breakpoints; NULL until first needed */
 	uint64_t text_start, text_end;
 	const struct function *functions;
 	const struct site *sites;
@@ -100,6 +101,9 @@ struct index *index_of(int pid, const char **why);
 
 /* The same for an open executable. */
 struct index *index_of_file(int fd, const char **why);
+
+/* Whether `size` bytes from an address on lie in the common text. */
+bool text_holds(const struct index *index, uint64_t address, uint64_t size);
 
 /* The site at a pc (a point rather than a call if both are there), or NULL. */
 const struct site *site_at(const struct index *index, uint64_t pc);

@@ -17,7 +17,7 @@
  */
 #include "commands.h"
 
-enum { DEFAULT_TIMEOUT = 5000, MAX_ENVIRONMENT = 1024 };
+enum { DEFAULT_TIMEOUT = 5000, MAX_ENVIRONMENT = 1024, PRIVATE_UMASK = 077 /* images are memory: nobody else reads them */, MOST_CELLS = 0xffff };
 
 __asm__(".text\n" START_CODE);
 
@@ -82,6 +82,8 @@ static const char *parse(char **arguments, struct options *options)
 			return format("option %s %s: unknown, or not a number", name, value);
 		options->pause |= !strcmp(name, "--pause-at");
 	}
+	if (pid > INT32_MAX || options->rows > MOST_CELLS || options->columns > MOST_CELLS)
+		return "a number is too large";
 	options->pid = (int)pid;
 	launch->window = (struct window){ .rows = (uint16_t)options->rows, .columns = (uint16_t)options->columns };
 	launch->argv = *arguments ? arguments + 1 : arguments;
@@ -152,5 +154,6 @@ __attribute__((used)) _Noreturn void start(long *stack)
 	while ((fd = open_file("/dev/null", O_RDWR)) >= 0 && fd < 3) /* the standard descriptors may be closed */
 		;
 	SYS(NR_close, fd);
+	SYS(NR_umask, PRIVATE_UMASK);
 	leave(run_command((char **)(stack + 1), (char **)(stack + 1 + stack[0] + 1)));
 }

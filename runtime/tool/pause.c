@@ -40,9 +40,15 @@ static bool is_wanted(struct session *session, const struct thread *thread)
 	return session->hits >= session->count;
 }
 
-/* Each live process's space is treated; doing it twice for a shared one is harmless. */
+/*
+ * Each live process's space is treated; doing it twice for a shared one is harmless. All memory is had before the first breakpoint is
+ * planted: who has none left would die among breakpoints, and the program with it.
+ */
 static bool plant(struct session *session)
 {
+	for (struct process *process = session->processes; process; process = process->next)
+		if (!process->gone && !prepare(session, process->space))
+			return false;
 	for (struct process *process = session->processes; process; process = process->next)
 		if (!process->gone && !(session->at ? plant_one(session, process->space, session->at) : plant_all(session, process->space)))
 			return false;

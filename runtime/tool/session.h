@@ -123,8 +123,6 @@ extern const uint64_t awaited;
 struct process *find_process(struct session *session, int pid);
 struct process *add_process(struct session *session, int pid, struct space *space);
 struct thread *add_thread(struct session *session, struct process *process, int tid);
-/* Stops every thread (of `space`, unless NULL). False if not all stopped before `until`. */
-bool stop_all(struct session *session, const struct space *space, long until);
 /* Lets a stopped thread run (or step), with the signal that it has reported. */
 void let_go(struct thread *thread, int request);
 /* Puts the signal that a thread has reported back into its queue, or the process's; the thread stops again, with signals blocked. */
@@ -148,11 +146,21 @@ struct space *open_space(struct session *session, int pid);
 /* The space of a new process: its parent's if they share it, else a copy with the breakpoints that were copied along. */
 struct space *space_of_child(struct session *session, struct process *parent, int pid);
 bool read_memory(const struct space *space, uint64_t address, void *to, size_t size);
+/* Reads the text, and makes the one with breakpoints: what planting would else need memory for. */
+bool prepare(struct session *session, struct space *space);
 bool plant_one(struct session *session, struct space *space, uint64_t address);
 bool plant_all(struct session *session, struct space *space);
 bool unplant(struct session *session, struct space *space);
+/* One breakpoint of many. */
+bool take_away_at(struct session *session, struct space *space, uint64_t address);
+bool put_back_at(struct session *session, struct space *space, uint64_t address);
 /* Whether we may have put a breakpoint at an address. */
 bool is_ours(const struct session *session, const struct space *space, uint64_t address);
+
+/* control.c */
+
+/* Stops every thread (of `space`, unless NULL). False if not all stopped before `until`. */
+bool stop_all(struct session *session, const struct space *space, long until);
 /* Executes the instruction under the breakpoint that a thread stands at. */
 bool step_over(struct session *session, struct thread *thread);
 /* Takes the breakpoints away for `time` ms while only this thread runs in its space. */

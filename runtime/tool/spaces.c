@@ -80,9 +80,19 @@ static const uint8_t *original(const struct space *space, uint64_t address)
 	return space->text + (address - space->index->text_start);
 }
 
+bool take_away_at(struct session *session, struct space *space, uint64_t address)
+{
+	return write_text(session, space, address, original(space, address), sizeof breakpoint);
+}
+
+bool put_back_at(struct session *session, struct space *space, uint64_t address)
+{
+	return write_text(session, space, address, breakpoint, sizeof breakpoint);
+}
+
 bool plant_one(struct session *session, struct space *space, uint64_t address)
 {
-	if (address < space->index->text_start || address + sizeof breakpoint > space->index->text_end)
+	if (!text_holds(space->index, address, sizeof breakpoint))
 		return refuse(session, "usage", 0, "address %x is not in the common text", address);
 	if (!load_text(session, space) || !write_text(session, space, address, breakpoint, sizeof breakpoint))
 		return false;
@@ -90,27 +100,36 @@ bool plant_one(struct session *session, struct space *space, uint64_t address)
 	return true;
 }
 
-/* All text in one write: sites are dense, and a write costs more than a page's bytes. The buffer serves all processes of a program. */
+/* The text of all processes of a program with breakpoints, made once. */
+static const uint8_t *planted_text(struct space *space)
+{
+	struct index *index = space->index;
+	if (index->planted)
+		return index->planted;
+	uint8_t *text = allocate(text_size(space));
+	memcpy(text, space->text, text_size(space));
+	for (uint32_t i = 0; i < index->site_count; i++)
+		if (may_stop_at(index, index->sites[i].pc))
+			memcpy(text + (index->sites[i].pc - index->text_start), breakpoint, sizeof breakpoint);
+	text[index->poll - index->text_start] = 1;
+	memcpy(text + (index->labels - index->text_start), text + (index->points - index->text_start), index->points - index->labels);
+	return index->planted = text;
+}
+
+bool prepare(struct session *session, struct space *space)
+{
+	return load_text(session, space) && planted_text(space);
+}
+
+/* All text in one write: sites are dense, and a write costs more than a page's bytes. */
 bool plant_all(struct session *session, struct space *space)
 {
-	static struct index *prepared;
-	static uint8_t *text;
 	if (space->planted == PLANTED_ALL)
 		return true;
-	if (!load_text(session, space))
+	if (!prepare(session, space))
 		return false;
-	if (prepared != space->index) {
-		prepared = space->index;
-		text = allocate(text_size(space));
-		memcpy(text, space->text, text_size(space));
-		for (uint32_t i = 0; i < space->index->site_count; i++)
-			if (may_stop_at(space->index, space->index->sites[i].pc))
-				memcpy(text + (space->index->sites[i].pc - space->index->text_start), breakpoint, sizeof breakpoint);
-		text[space->index->poll - space->index->text_start] = 1;
-		memcpy(text + (space->index->labels - space->index->text_start), text + (space->index->points - space->index->text_start), space->index->points - space->index->labels);
-	}
 	space->planted = PLANTED_ALL; /* also if the write ends half-way */
-	return write_text(session, space, space->index->text_start, text, text_size(space));
+	return write_text(session, space, space->index->text_start, planted_text(space), text_size(space));
 }
 
 bool unplant(struct session *session, struct space *space)
@@ -122,51 +141,4 @@ bool unplant(struct session *session, struct space *space)
 	if (planted == PLANTED_ALL)
 		return write_text(session, space, space->index->text_start, space->text, text_size(space));
 	return true;
-}
-
-/* Waits until a thread that makes a step is elsewhere, or gone. */
-static bool await_step(struct session *session, struct thread *thread, uint64_t from)
-{
-	struct registers registers;
-	for (;;) {
-		if (!wait_events(session, session->deadline))
-			return false;
-		if (thread->stop == RUNNING)
-			continue;
-		if (thread->stop == GONE || !read_registers(thread, &registers) || program_counter(&registers) != from)
-			return true;
-		let_go(thread, PTRACE_SINGLESTEP); /* a fault came first, or the answer to an earlier interruption */
-	}
-}
-
-bool step_over(struct session *session, struct thread *thread)
-{
-	struct space *space = thread->process->space;
-	uint64_t pc = thread->pc;
-	if (!stop_all(session, space, session->deadline))
-		return false;
-	if (!is_live(thread))
-		return true;
-	session->steps++;
-	if (!write_text(session, space, pc, original(space, pc), sizeof breakpoint))
-		return false;
-	mask_signals(thread); /* no handler in place of the instruction, which is no system call */
-	let_go(thread, PTRACE_SINGLESTEP);
-	bool done = await_step(session, thread, pc);
-	if (done && thread->stop != GONE)
-		unmask_signals(thread);
-	/* After a time-out as well: the thread may be running, and roll_back takes all breakpoints away together. */
-	return write_text(session, space, pc, breakpoint, sizeof breakpoint) && done;
-}
-
-bool run_freely(struct session *session, struct thread *thread, long time)
-{
-	struct space *space = thread->process->space;
-	if (!stop_all(session, space, session->deadline) || !unplant(session, space))
-		return false;
-	if (is_live(thread))
-		let_go(thread, PTRACE_CONT);
-	for (long until = now() + time; is_live(thread) && thread->stop == RUNNING && now() < until && !session->cancelled;)
-		wait_events(session, until);
-	return stop_all(session, space, session->deadline);
 }

@@ -1,4 +1,4 @@
-/* The four functions that a freestanding compiler needs, and their string kin (base.c). */
+/* The four functions that a freestanding compiler needs, and their string kin (string.c). */
 #ifndef TOOL_STRING_H
 #define TOOL_STRING_H
 

@@ -3,7 +3,8 @@
 
 enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
 enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, CLONE_NEWIPC = 0x08000000, SIG_SETMASK = 2 };
-enum { ALL_SIGNALS = 64, AT_SUPERVISOR = 100 };
+enum { ALL_SIGNALS = 64, AT_SUPERVISOR = 100, F_SETFD = 2, FD_CLOEXEC = 1, MOST_DESCRIPTORS = 1 << 16, FULL_DISK_PAUSE = 200 /* ms */ };
+enum { PROGRAM_UMASK = 022 }; /* what logins give; ours is private (main.c) */
 
 /* linux/signal.h and asm-generic/siginfo.h; the kernel's struct sigaction is shorter on aarch64, zeros behind it do no harm. */
 struct child_info {
@@ -21,13 +22,17 @@ struct report {
 static const char *const steps[] = { "the supervisor cannot be started", "the working directory cannot be entered",
 	"standard input cannot be opened", "standard output cannot be opened", "standard error cannot be opened",
 	"a System V IPC namespace of its own cannot be made for the program", "a terminal cannot be made for the program",
-	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read" };
-enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_TERMINAL, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE };
+	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read",
+	"the state directory cannot be used", "pipes cannot be made", "open descriptors cannot be kept from the program",
+	"the program's address space cannot be kept low", "criu cannot be started", "the terminal that was saved cannot be restored" };
+enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_TERMINAL, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE,
+	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY };
 
 static void send(int fd, int pid, long error, int status, enum step step)
 {
 	struct report report = { pid, error < 0 ? (int32_t)-error : 0, status, step };
-	write_all(fd, (const char *)&report, sizeof report);
+	if (write_all(fd, (const char *)&report, sizeof report) < 0)
+		leave(1); /* the command is gone: there is nobody to tell */
 }
 
 static void null_streams(void)
@@ -46,19 +51,66 @@ static void default_signals(void)
 	SYS(NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
 }
 
+/* close_range(2) with CLOSE_RANGE_CLOEXEC, which kernels before 5.11 do not have. 0 or -errno. */
+static long keep_from_program(unsigned first, unsigned last)
+{
+	long result = SYS(NR_close_range, first, last, CLOSE_RANGE_CLOEXEC);
+	if (result != -ENOSYS && result != -EINVAL)
+		return result;
+	for (unsigned fd = first; fd <= last && fd < MOST_DESCRIPTORS; fd++)
+		SYS(NR_fcntl, fd, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+static void close_all(unsigned first, unsigned last)
+{
+	if (SYS(NR_close_range, first, last, 0) == 0)
+		return;
+	for (unsigned fd = first; fd <= last && fd < MOST_DESCRIPTORS; fd++)
+		SYS(NR_close, fd);
+}
+
 /* --- supervisor --------------------------------------------------------------------------------------------------- */
 
+static const char draft[] = EXIT_FILE ".new";
+static const char reserved[] = "                "; /* room for what will be written */
+
+/* Makes the file that will say how the program has ended, so that the end can be told on a disk that is full by then. */
+static long reserve_record(int state)
+{
+	int fd = (int)SYS(NR_openat, state, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fd;
+	long result = write_all(fd, reserved, sizeof reserved - 1), closed = SYS(NR_close, fd);
+	return result < 0 ? result : closed;
+}
+
+static long write_record(int state, const char *text)
+{
+	size_t size = strlen(text);
+	int fd = (int)SYS(NR_openat, state, draft, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fd;
+	long result = write_all(fd, text, size);
+	if (result == 0)
+		result = SYS(NR_ftruncate, fd, size);
+	long closed = SYS(NR_close, fd);
+	return result < 0 ? result : closed < 0 ? closed : SYS(NR_renameat2, state, draft, state, EXIT_FILE, 0);
+}
+
+/* On a disk that is full after all (one that copies what is written) this waits for room: nobody else knows how the program ended. */
 static void record_end(int state, const struct child_info *info)
 {
-	static const char draft[] = EXIT_FILE ".new";
-	if (SYS(NR_faccessat, state, MOVED_FILE, 0) == 0)
-		return;
 	const char *what = info->code == CLD_EXITED ? "status" : "signal";
 	char *text = format("%s %d\n", what, (long)info->status);
-	int fd = (int)SYS(NR_openat, state, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	write_all(fd, text, strlen(text));
-	SYS(NR_close, fd);
-	SYS(NR_renameat2, state, draft, state, EXIT_FILE, 0);
+	long result;
+	do {
+		if (SYS(NR_faccessat, state, MOVED_FILE, 0) == 0)
+			return;
+		result = write_record(state, text);
+		if (result == -ENOSPC || result == -EDQUOT)
+			rest(FULL_DISK_PAUSE);
+	} while (result == -ENOSPC || result == -EDQUOT);
 }
 
 /* The end is recorded before the process is reaped: until then its pid cannot come to life again, by a move back to this machine. */
@@ -78,19 +130,22 @@ static _Noreturn void supervise(int state, int pid, const struct terminal *termi
 	leave(0);
 }
 
-/* A process of its own session that nobody waits for: true in it. */
-static bool detach(void)
+/* A process of its own session that nobody waits for: 1 in it, 0 in the caller, or -errno. */
+static long detach(void)
 {
 	long child = spawn();
-	if (child != 0) {
-		int status;
-		SYS(NR_wait4, child, &status, WALL, 0);
-		return false;
+	if (child < 0)
+		return child;
+	if (child > 0) {
+		int status = 0;
+		long result = SYS(NR_wait4, child, &status, WALL, 0);
+		return result < 0 ? result : -(long)(status & 0x7f ? ESRCH : status >> 8 & 0xff);
 	}
 	SYS(NR_setsid);
-	if (spawn() != 0)
-		leave(0);
-	return true;
+	long grandchild = spawn();
+	if (grandchild != 0)
+		leave(grandchild < 0 ? (int)-grandchild : 0); /* errno's values fit into a status */
+	return 1;
 }
 
 /* A terminal for the program of `how`, at its descriptors, if it wants one; 0 or -errno. */
@@ -153,15 +208,28 @@ static _Noreturn void become_program(const struct launch *how, int go, int repor
 		fail(report, result, STEP_DIRECTORY);
 	if ((result = open_streams(how, terminal, &step)) < 0)
 		fail(report, result, step);
-	SYS(NR_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
-	if (LAYOUT_PERSONALITY >= 0)
-		SYS(NR_personality, LAYOUT_PERSONALITY);
+	if ((result = keep_from_program(3, ~0u)) < 0)
+		fail(report, result, STEP_DESCRIPTORS);
+	if (LAYOUT_PERSONALITY >= 0 && (result = SYS(NR_personality, LAYOUT_PERSONALITY)) < 0)
+		fail(report, result, STEP_LAYOUT);
+	SYS(NR_umask, PROGRAM_UMASK);
 	fail(report, SYS(NR_execve, how->argv[0], how->argv, how->environment), STEP_EXEC);
+}
+
+/* Where the supervisor keeps its state directory: descriptors below are closed later. Exits if that fails: before there is a program. */
+static void keep_state(int state, int report)
+{
+	long result = SYS(NR_dup3, state, AT_SUPERVISOR, O_CLOEXEC);
+	if (result >= 0)
+		result = reserve_record(AT_SUPERVISOR);
+	if (result < 0)
+		fail(report, result, STEP_STATE);
 }
 
 static _Noreturn void supervise_program(const struct launch *how, const int go[2], int report, int state)
 {
 	struct terminal terminal;
+	keep_state(state, report);
 	long result = provide_terminal(how, &terminal), pid = result ? result : spawn();
 	if (pid == 0) {
 		SYS(NR_close, go[1]);
@@ -175,9 +243,8 @@ static _Noreturn void supervise_program(const struct launch *how, const int go[2
 	if (pid < 0)
 		leave(1);
 	null_streams();
-	SYS(NR_dup3, state, AT_SUPERVISOR, O_CLOEXEC);
-	SYS(NR_close_range, 3, AT_SUPERVISOR - 1, 0);
-	SYS(NR_close_range, how->terminal ? FIRST_FOR_CRIU : AT_SUPERVISOR + 1, ~0u, 0);
+	close_all(3, AT_SUPERVISOR - 1);
+	close_all(how->terminal ? FIRST_FOR_CRIU : AT_SUPERVISOR + 1, ~0u);
 	SYS(NR_chdir, "/");
 	supervise(AT_SUPERVISOR, (int)pid, how->terminal ? &terminal : NULL);
 }
@@ -196,38 +263,55 @@ static struct outcome failed(long error, enum step step)
 	return (struct outcome){ .error = (int32_t)-error, .step = steps[step] };
 }
 
-/* Opens the state directory and removes what an earlier life of the program has left there. */
+static long forget(int directory, const char *name)
+{
+	long result = SYS(NR_unlinkat, directory, name, 0);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* Opens the state directory and removes what an earlier life of the program has left there; or -errno. */
 static int open_state(const char *path)
 {
 	int state = open_file(path, O_DIRECTORY_PATH);
-	if (state >= 0) {
-		SYS(NR_unlinkat, state, EXIT_FILE, 0);
-		SYS(NR_unlinkat, state, MOVED_FILE, 0);
-	}
-	return state;
+	long result = state < 0 ? state : forget(state, EXIT_FILE);
+	if (result == 0)
+		result = forget(state, MOVED_FILE);
+	return result < 0 ? (int)result : state;
+}
+
+/* The supervisor's first words; 0 or -errno, which is also what silence means: it has died. */
+static long hear(int fd, struct report *report)
+{
+	if (!receive(fd, report))
+		*report = (struct report){ .error = ESRCH, .step = STEP_SUPERVISOR };
+	return -report->error;
 }
 
 struct outcome launch(const struct launch *how, bool (*seize)(void *context, int pid), void *context)
 {
 	int go[2], pipe[2], state = open_state(how->state);
-	struct report report = { 0 }, failure;
-	if (state < 0)
-		return failed(state, STEP_SUPERVISOR);
-	SYS(NR_pipe2, go, O_CLOEXEC);
-	SYS(NR_pipe2, pipe, O_CLOEXEC);
-	if (detach())
+	struct report report, failure;
+	long result = state;
+	if (result < 0)
+		return failed(result, STEP_STATE);
+	if ((result = SYS(NR_pipe2, go, O_CLOEXEC)) < 0 || (result = SYS(NR_pipe2, pipe, O_CLOEXEC)) < 0)
+		return failed(result, STEP_PIPES);
+	if ((result = detach()) == 1)
 		supervise_program(how, go, pipe[1], state);
+	if (result < 0)
+		return failed(result, STEP_SUPERVISOR);
 	SYS(NR_close, pipe[1]);
 	SYS(NR_close, go[0]);
-	if (!receive(pipe[0], &report) || report.error)
-		return failed(-report.error, report.step);
+	if ((result = hear(pipe[0], &report)) < 0)
+		return failed(result, report.step);
 	char *number = format("%d\n", (long)report.pid);
-	long result = how->pidfile ? replace_file(how->pidfile, number) : 0;
+	result = how->pidfile ? replace_file(how->pidfile, number) : 0;
 	if (result < 0)
 		return failed(result, STEP_PIDFILE);
 	if (seize && !seize(context, report.pid))
 		return (struct outcome){ 0 };
-	write_all(go[1], "", 1);
+	if ((result = write_all(go[1], "", 1)) < 0)
+		return failed(result, STEP_EXEC);
 	if (!seize && receive(pipe[0], &failure))
 		return failed(-failure.error, failure.step);
 	return (struct outcome){ .pid = report.pid };
@@ -247,38 +331,64 @@ long execute(const struct launch *how)
 	return -ENOENT;
 }
 
-static _Noreturn void supervise_restore(const struct launch *how, int report, int state)
+static _Noreturn void become_criu(const struct launch *how, int report)
+{
+	long result = 0;
+	default_signals();
+	SYS(NR_dup3, 2, 1, 0); /* standard output is for our answer */
+	result = keep_from_program(3, how->terminal ? FIRST_FOR_CRIU - 1 : ~0u);
+	if (result == 0 && how->terminal)
+		result = keep_from_program(LAST_FOR_CRIU + 1, ~0u);
+	if (result < 0)
+		fail(report, result, STEP_DESCRIPTORS);
+	/* The restored process keeps criu's choice of where mmap(2) looks first (mm->mmap_base). */
+	if (LAYOUT_PERSONALITY >= 0 && (result = SYS(NR_personality, LAYOUT_PERSONALITY)) < 0)
+		fail(report, result, STEP_LAYOUT);
+	fail(report, execute(how), STEP_EXEC);
+}
+
+/* Runs criu to its end; its wait status. Failures are reported, and are the end. */
+static int run_criu(const struct launch *how, int report)
 {
 	int status = 0;
+	/* criu ends; the restored process then becomes our child. */
+	long result = SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 1), criu = result < 0 ? result : spawn();
+	if (criu == 0)
+		become_criu(how, report);
+	if (criu < 0)
+		fail(report, criu, STEP_CRIU);
+	null_streams();
+	do
+		result = SYS(NR_wait4, criu, &status, WALL, 0);
+	while (result == -EINTR);
+	if (result < 0)
+		fail(report, result, STEP_CRIU);
+	return status;
+}
+
+static _Noreturn void supervise_restore(const struct launch *how, int report, int state)
+{
 	uint64_t pid = 0;
 	struct terminal terminal;
 	struct launch with_terminal = *how;
-	long result = provide_terminal(how, &terminal);
-	if (how->terminal && result == 0 && !(with_terminal.argv = inherit_terminal(how->argv, how->key)))
-		result = -ENOENT;
+	long result = reserve_record(state);
 	if (result < 0)
+		fail(report, result, STEP_STATE);
+	if ((result = provide_terminal(how, &terminal)) < 0)
 		fail(report, result, STEP_TERMINAL);
-	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 1); /* criu ends; the restored process then becomes our child */
-	long criu = spawn();
-	if (criu == 0) {
-		default_signals();
-		SYS(NR_dup3, 2, 1, 0); /* standard output is for our answer */
-		SYS(NR_close_range, 3, how->terminal ? FIRST_FOR_CRIU - 1 : ~0u, CLOSE_RANGE_CLOEXEC);
-		if (how->terminal)
-			SYS(NR_close_range, LAST_FOR_CRIU + 1, ~0u, CLOSE_RANGE_CLOEXEC);
-		/* The restored process keeps criu's choice of where mmap(2) looks first (mm->mmap_base). */
-		if (LAYOUT_PERSONALITY >= 0)
-			SYS(NR_personality, LAYOUT_PERSONALITY);
-		fail(report, execute(&with_terminal), STEP_EXEC);
-	}
-	null_streams();
-	SYS(NR_wait4, criu, &status, WALL, 0);
-	bool good = !status && read_number(how->pidfile, &pid);
-	if (good && how->terminal)
-		restore_terminal(&terminal, how->key);
-	send(report, (int)pid, status || good ? 0 : -ENOENT, status, STEP_READ_PIDFILE);
-	if (!good)
+	if (how->terminal && !(with_terminal.argv = inherit_terminal(how->argv, how->key)))
+		fail(report, -EINVAL, STEP_KEY);
+	int status = run_criu(&with_terminal, report);
+	if (status) {
+		send(report, 0, 0, status, STEP_CRIU);
 		leave(1);
+	}
+	if (!read_number(how->pidfile, &pid) || pid > INT32_MAX)
+		fail(report, -ENOENT, STEP_READ_PIDFILE);
+	if (how->terminal && (result = restore_terminal(&terminal, how->key)) < 0)
+		send(report, (int)pid, result, 0, STEP_KEY);
+	else
+		send(report, (int)pid, 0, 0, STEP_CRIU);
 	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 0);
 	SYS(NR_close, report);
 	SYS(NR_chdir, "/");
@@ -288,17 +398,20 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 struct outcome restore(const struct launch *how)
 {
 	int pipe[2], state = open_state(how->state);
-	struct report report = { 0 };
-	if (state < 0)
-		return failed(state, STEP_SUPERVISOR);
-	SYS(NR_unlinkat, AT_FDCWD, how->pidfile, 0);
-	SYS(NR_pipe2, pipe, O_CLOEXEC);
-	if (detach())
+	struct report report;
+	long result = state;
+	if (result < 0)
+		return failed(result, STEP_STATE);
+	if ((result = forget(AT_FDCWD, how->pidfile)) < 0)
+		return failed(result, STEP_PIDFILE);
+	if ((result = SYS(NR_pipe2, pipe, O_CLOEXEC)) < 0)
+		return failed(result, STEP_PIPES);
+	if ((result = detach()) == 1)
 		supervise_restore(how, pipe[1], state);
+	if (result < 0)
+		return failed(result, STEP_SUPERVISOR);
 	SYS(NR_close, pipe[1]);
-	if (!receive(pipe[0], &report))
-		return failed(-ESRCH, STEP_SUPERVISOR);
-	if (report.error)
-		return failed(-report.error, report.step);
+	if ((result = hear(pipe[0], &report)) < 0)
+		return failed(result, report.step);
 	return (struct outcome){ .pid = report.pid, .status = report.status };
 }

@@ -7,10 +7,11 @@ enum {
 	TCGETS = 0x5401, TCSETS = 0x5402, TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCGPTN = (int)0x80045430, TIOCSPTLCK = 0x40045431,
 	TIOCGPTPEER = 0x5441, TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410,
 };
-enum { POLLIN = 1, POLLOUT = 4, IN_MODIFY = 2, STATX_BASIC = 0x7ff, AT_EMPTY_PATH = 0x1000, O_NOCTTY = 0400, O_NONBLOCK = 04000 };
-enum { LOCK_EX = 2, LOCK_UN = 8, SEEK_SET = 0 };
+enum { POLLIN = 1, POLLOUT = 4, IN_MODIFY = 2, STATX_BASIC = 0x7ff, AT_EMPTY_PATH = 0x1000, O_NOCTTY = 0400 };
+enum { LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8, SEEK_SET = 0 };
 enum { AT_MASTER = 101, AT_SLAVE = 102, AT_LOG = 103 }; /* above the supervisor's state directory; below FIRST_FOR_CRIU */
-enum { TAKE_IN_TIME = 1000 };
+enum { TAKE_IN_TIME = 1000, LOG_TIME = 1000, FULL_DISK_PAUSE = 100, LOCK_PAUSE = 1 }; /* ms */
+enum { MOST_TYPED = 4096 /* N_TTY_BUF_SIZE: the kernel holds no more */ };
 
 /* struct ktermios without the speeds (asm-generic/termbits.h). */
 struct settings {
@@ -78,20 +79,25 @@ long borrow_terminal(struct terminal *terminal, int pid, const char *log)
 	return result < 0 ? result : open_log(terminal, log);
 }
 
-static void move(int *fd, int to)
+static long move(int *fd, int to)
 {
-	SYS(NR_dup3, *fd, to, O_CLOEXEC);
+	long result = SYS(NR_dup3, *fd, to, O_CLOEXEC);
 	SYS(NR_close, *fd);
 	*fd = to;
+	return result;
 }
 
 long take_terminal(struct terminal *terminal)
 {
-	move(&terminal->master, AT_MASTER);
-	move(&terminal->slave, AT_SLAVE);
-	move(&terminal->log, AT_LOG);
-	for (int fd = FIRST_FOR_CRIU; fd <= LAST_FOR_CRIU; fd++)
-		SYS(NR_dup3, AT_SLAVE, fd, 0);
+	long result = move(&terminal->master, AT_MASTER);
+	if (result >= 0)
+		result = move(&terminal->slave, AT_SLAVE);
+	if (result >= 0)
+		result = move(&terminal->log, AT_LOG);
+	for (int fd = FIRST_FOR_CRIU; fd <= LAST_FOR_CRIU && result >= 0; fd++)
+		result = SYS(NR_dup3, AT_SLAVE, fd, 0);
+	if (result < 0)
+		return result;
 	SYS(NR_setsid);
 	return SYS(NR_ioctl, terminal->slave, TIOCSCTTY, 0);
 }
@@ -123,23 +129,56 @@ void resize_terminal(const struct terminal *terminal, struct window window)
 /* --- output ------------------------------------------------------------------------------------------------------- */
 
 /*
- * False if there is nothing: the kernel looks behind all its queues before it says so (n_tty_read). Under a lock, so that nobody else
- * finds the terminal empty while a piece is on its way to the log.
+ * Writes all that there is of a piece to the log. While the disk is full: tries again for so many milliseconds, or for ever if negative;
+ * nothing more is read then, so that in the end the program waits, as at a pipe.
  */
-static bool log_piece(const struct terminal *terminal)
+static long log_whole(int log, const char *data, size_t size, long patience)
 {
-	SYS(NR_flock, terminal->log, LOCK_EX);
-	long count = SYS(NR_read, terminal->master, piece, sizeof piece);
-	if (count > 0)
-		write_all(terminal->log, piece, (size_t)count);
-	SYS(NR_flock, terminal->log, LOCK_UN);
-	return count > 0;
+	for (long end = now() + patience; size;) {
+		long count = SYS(NR_write, log, data, size);
+		if (count > 0) {
+			data += count;
+			size -= (size_t)count;
+		} else if ((count == -ENOSPC || count == -EDQUOT) && (patience < 0 || now() < end)) {
+			wait_for(NULL, 0, FULL_DISK_PAUSE);
+		} else if (count != -EINTR) {
+			return count ? count : -EIO;
+		}
+	}
+	return 0;
 }
 
-void log_output(const struct terminal *terminal)
+/*
+ * 1, 0 if there is nothing, or -errno: the kernel looks behind all its queues before it says so (n_tty_read). Under a lock, so that nobody
+ * else finds the terminal empty while a piece is on its way to the log.
+ */
+static long log_piece(const struct terminal *terminal, long patience)
 {
-	while (log_piece(terminal))
-		;
+	long result = 0;
+	for (long end = now() + patience; SYS(NR_flock, terminal->log, patience < 0 ? LOCK_EX : LOCK_EX | LOCK_NB) == -EAGAIN;) {
+		if (now() >= end)
+			return -EAGAIN;
+		wait_for(NULL, 0, LOCK_PAUSE);
+	}
+	long count = SYS(NR_read, terminal->master, piece, sizeof piece);
+	if (count > 0)
+		result = log_whole(terminal->log, piece, (size_t)count, patience);
+	SYS(NR_flock, terminal->log, LOCK_UN);
+	return result < 0 ? result : count > 0;
+}
+
+static long log_all(const struct terminal *terminal, long patience)
+{
+	long result;
+	do
+		result = log_piece(terminal, patience);
+	while (result > 0);
+	return result;
+}
+
+long log_output(const struct terminal *terminal)
+{
+	return log_all(terminal, LOG_TIME);
 }
 
 void log_until_end(const struct terminal *terminal, int pid)
@@ -147,9 +186,9 @@ void log_until_end(const struct terminal *terminal, int pid)
 	struct poll polls[] = { { (int)SYS(NR_pidfd_open, pid, 0), POLLIN, 0 }, { terminal->master, POLLIN, 0 } };
 	while (!polls[0].found) {
 		wait_for(polls, 2, -1);
-		log_piece(terminal);
+		log_piece(terminal, -1);
 	}
-	log_output(terminal);
+	log_all(terminal, -1);
 	SYS(NR_close, polls[0].fd);
 }
 
@@ -167,7 +206,8 @@ long converse(const struct terminal *terminal, int supervisor, const char *log, 
 		while ((count = SYS(NR_read, watch, piece, sizeof piece)) > 0)
 			;
 		while ((count = SYS(NR_read, file, piece, sizeof piece)) > 0)
-			write_all(1, piece, (size_t)count);
+			if ((count = write_all(1, piece, (size_t)count)) < 0)
+				return count;
 		if (polls[0].found)
 			return 0;
 		/* What the terminal does not take yet waits here; then nothing more is read. */
@@ -268,7 +308,7 @@ static size_t typed_at(const struct terminal *terminal, char *typed, size_t room
 /* The file `key`: the terminal's name, that of /dev/tty, the group in front, the number of bytes typed, each ended by NUL; these bytes. */
 char **declare_terminal(const struct terminal *terminal, char **argv, const char *key)
 {
-	static char typed[4096]; /* N_TTY_BUF_SIZE: the kernel holds no more */
+	static char typed[MOST_TYPED];
 	struct text text = { 0 };
 	char *names[] = { name_for_criu(terminal->slave, ""), name_for_criu(AT_FDCWD, "/dev/tty") };
 	size_t size = typed_at(terminal, typed, sizeof typed);
@@ -281,26 +321,49 @@ char **declare_terminal(const struct terminal *terminal, char **argv, const char
 	return write_file(key, &text) < 0 ? NULL : with_options(argv, "--external", names[0], names[1]);
 }
 
-char **inherit_terminal(char **argv, const char *key)
+/* What is in such a file, which comes from another machine. */
+struct key {
+	const char *names[2], *typed;
+	uint64_t group, size;
+};
+
+static bool is_name(const char *text)
 {
-	const char *first = read_file(key);
-	if (!first)
+	return text && !memcmp(text, "tty[", 4) && strlen(text) < 64;
+}
+
+static bool read_key(const char *path, struct key *key)
+{
+	struct text text;
+	const char *number;
+	if (!read_text(path, &text))
+		return false;
+	for (int i = 0; i < 2; i++)
+		if (!is_name(key->names[i] = take_field(&text)))
+			return false;
+	if (!(number = take_field(&text)) || !parse_number(number, &key->group) || key->group > INT32_MAX)
+		return false;
+	if (!(number = take_field(&text)) || !parse_number(number, &key->size) || key->size != text.size || text.size > MOST_TYPED)
+		return false;
+	key->typed = text.data;
+	return true;
+}
+
+char **inherit_terminal(char **argv, const char *path)
+{
+	struct key key;
+	if (!read_key(path, &key))
 		return NULL;
-	const char *second = first + strlen(first) + 1;
-	char *options[] = { format("fd[%d]:%s", (long)FIRST_FOR_CRIU, first), format("fd[%d]:%s", (long)LAST_FOR_CRIU, second) };
+	char *options[] = { format("fd[%d]:%s", (long)FIRST_FOR_CRIU, key.names[0]), format("fd[%d]:%s", (long)LAST_FOR_CRIU, key.names[1]) };
 	return with_options(argv, "--inherit-fd", options[0], options[1]);
 }
 
-void restore_terminal(const struct terminal *terminal, const char *key)
+long restore_terminal(const struct terminal *terminal, const char *path)
 {
-	uint64_t group = 0, size = 0;
-	const char *at = read_file(key);
-	for (int name = 0; at && name < 2; name++)
-		at += strlen(at) + 1;
-	if (!at || !parse_number(at, &group))
-		return;
-	at += strlen(at) + 1;
-	if (parse_number(at, &size))
-		type_unseen(terminal, at + strlen(at) + 1, size);
-	show_group(terminal, (int)group); /* the last: a session's leader in the background may change nothing */
+	struct key key;
+	if (!read_key(path, &key))
+		return -EINVAL;
+	type_unseen(terminal, key.typed, key.size);
+	show_group(terminal, (int)key.group); /* the last: a session's leader in the background may change nothing */
+	return 0;
 }

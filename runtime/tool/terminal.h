@@ -33,10 +33,13 @@ long stand_at_terminal(const struct terminal *terminal);
 
 void resize_terminal(const struct terminal *terminal, struct window window);
 
-/* Appends what has been printed to the log: all that there is, so the program must be stopped. */
-void log_output(const struct terminal *terminal);
+/*
+ * Appends what has been printed to the log: all that there is, so the program must be stopped. 0 or -errno: on a disk that stays full for a
+ * second, what has been read by then is lost.
+ */
+[[nodiscard]] long log_output(const struct terminal *terminal);
 
-/* Appends to the log what is printed until the process `pid`, a child, has ended. */
+/* Appends to the log, waiting while the disk is full, what is printed until the process `pid`, a child, has ended. */
 void log_until_end(const struct terminal *terminal, int pid);
 
 /*
@@ -47,16 +50,16 @@ char **declare_terminal(const struct terminal *terminal, char **argv, const char
 
 /*
  * criu's arguments `argv`, so that it puts the terminal at the descriptors from FIRST_FOR_CRIU on in the place of the one in `key`; NULL
- * if that cannot be read.
+ * if that cannot be read or is damaged.
  */
 char **inherit_terminal(char **argv, const char *key);
 enum { FIRST_FOR_CRIU = 104, LAST_FOR_CRIU };
 
 /*
  * After criu has restored the program, by the leader of the session: the group in front is the one of before, and what was typed at the old
- * terminal and not read yet is typed at this one.
+ * terminal and not read yet is typed at this one. 0 or -EINVAL.
  */
-void restore_terminal(const struct terminal *terminal, const char *key);
+[[nodiscard]] long restore_terminal(const struct terminal *terminal, const char *key);
 
 /* Copies standard input to the terminal and the log, from a byte offset on, to standard output, until either end ends. 0 or -errno. */
 long converse(const struct terminal *terminal, int supervisor, const char *log, uint64_t offset);

@@ -1,7 +1,7 @@
-/* What is done to single threads, and stopping many. */
+/* What is done to single threads. */
 #include "session.h"
 
-enum { NT_PRSTATUS = 1, SIG_BLOCK = 0, GRACE = 20 /* ms, before we look whether it can stop at all */ };
+enum { NT_PRSTATUS = 1, SIG_BLOCK = 0 };
 
 struct vector {
 	void *data;
@@ -129,41 +129,4 @@ struct thread *add_thread(struct session *session, struct process *process, int 
 	thread->next = session->threads;
 	session->threads = thread;
 	return thread;
-}
-
-/*
- * The parent in vfork sleeps in the kernel until its child, which shares its address space, is done with it; it stops only then, on the way
- * back to user mode. Such a thread counts as one that executes nothing.
- */
-static bool sleeps_in_vfork(const struct session *session, const struct thread *thread)
-{
-	for (struct process *other = session->processes; other; other = other->next)
-		if (other != thread->process && !other->gone && other->space == thread->process->space)
-			return state_of(thread->process->pid, thread->tid) == 'D';
-	return false;
-}
-
-static bool is_to_be_stopped(const struct thread *thread, const struct space *space)
-{
-	return thread->stop == RUNNING && is_live(thread) && (!space || thread->process->space == space);
-}
-
-bool stop_all(struct session *session, const struct space *space, long until)
-{
-	long soon = now() + GRACE;
-	for (struct thread *thread = session->threads; thread; thread = thread->next)
-		if (is_to_be_stopped(thread, space))
-			SYS(NR_ptrace, PTRACE_INTERRUPT, thread->tid, 0, 0);
-	for (;;) {
-		take_in_events(session);
-		bool waiting = false, late = now() >= soon;
-		for (struct thread *thread = session->threads; thread && !waiting; thread = thread->next)
-			waiting = is_to_be_stopped(thread, space) && !(late && sleeps_in_vfork(session, thread));
-		if (!waiting)
-			return true;
-		if (late)
-			soon = now() + GRACE;
-		if (!wait_events(session, soon < until ? soon : until) && (now() >= until || session->cancelled))
-			return false;
-	}
 }

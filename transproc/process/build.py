@@ -14,7 +14,7 @@ from transproc.isa import by_name
 from transproc.paths import SOURCE, digest, home
 from transproc.run import output, run
 
-_SOURCES = SOURCE / "runtime" / "tool"
+TOOL = SOURCE / "runtime" / "tool"
 _SHARED = SOURCE / "runtime" / "include"
 _SELF = SOURCE / "runtime" / "self"
 _SELF_FLAGS = """-Wno-option-ignored -mno-outline-atomics -Wl,--image-base=0x70000000"""
@@ -30,30 +30,44 @@ def build(isa: str) -> Path:
 
     Raises `UnsupportedError` for an unknown ISA, `CommandError` with the compiler's messages.
     """
-    return _build("transproc-stop", by_name(isa).name, sorted(_SOURCES.glob("*.c")), [_SOURCES, _SHARED], [])
+    return _build("transproc-stop", by_name(isa).name, tool_sources(), [TOOL, _SHARED], [])
 
 
 def build_self(isa: str) -> Path:
     """transproc-self for an ISA; see `build`."""
-    shared = [_SOURCES / "base.c", _SOURCES / "index.c"]
+    shared = [TOOL / name for name in ("base.c", "memory.c", "string.c", "index.c")]
     sources = [*sorted(_SELF.glob("*.c")), *shared]
-    return _build(
-        "transproc-self", by_name(isa).name, sources, [_SOURCES, _SHARED, _SELF], _SELF_FLAGS.split()
-    )
+    return _build("transproc-self", by_name(isa).name, sources, [TOOL, _SHARED, _SELF], _SELF_FLAGS.split())
+
+
+def tool_sources() -> list[Path]:
+    """The C files of transproc-stop."""
+    return sorted(TOOL.glob("*.c"))
+
+
+def compile_program(
+    isa: str,
+    sources: Sequence[Path],
+    path: Path,
+    *,
+    directories: Sequence[Path] = (),
+    more: Sequence[str] = (),
+) -> None:
+    """Compiles freestanding C to a static program at `path`, with the headers of `directories`, by default the tool's."""
+    headers = Path(output(["clang-19", "-print-resource-dir"]).strip()) / "include"
+    include = ["-isystem", str(headers)]
+    include += [f"-I{place}" for d in directories or (TOOL, _SHARED) for place in (d, d / isa)]
+    run(["clang-19", f"--target={isa}-linux-gnu", *_FLAGS.split(), *more, *include, *sources, "-o", path])
 
 
 def _build(
     name: str, isa: str, sources: Sequence[Path], directories: Sequence[Path], more: Sequence[str]
 ) -> Path:
-    flags = [*_FLAGS.split(), *more]
     directory = home() / "tool"
     directory.mkdir(exist_ok=True)
-    path = directory / f"{name}.{isa}.{digest(directories, isa, *flags)}"
+    path = directory / f"{name}.{isa}.{digest(directories, isa, *_FLAGS.split(), *more)}"
     if not path.exists():
-        headers = Path(output(["clang-19", "-print-resource-dir"]).strip()) / "include"
         draft = path.with_name(f"{path.name}.{os.getpid()}")
-        include = ["-isystem", str(headers)]
-        include += [f"-I{place}" for d in directories for place in (d, d / isa)]
-        run(["clang-19", f"--target={isa}-linux-gnu", *flags, *include, *sources, "-o", draft])
+        compile_program(isa, sources, draft, directories=directories, more=more)
         draft.replace(path)
     return path
