@@ -14,8 +14,10 @@ from pathlib import Path
 
 from transproc.errors import TransprocError
 
-SOURCE = Path(__file__).resolve().parent.parent
-"""Root of the checkout: `llvm/` and `runtime/` are compiled from here at set-up."""
+_INSTALLED = Path(__file__).resolve().parent / "source"
+SOURCE = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parent.parent
+"""Where `llvm/`, `runtime/` and `examples/` are, which are compiled on first use: in the package, as setup.py puts them
+into a wheel, or the checkout around it."""
 
 
 def home() -> Path:
