@@ -14,6 +14,8 @@ TransprocError                 message, hint
 ├── CompileError               transproc-cc: diagnostics already printed
 ├── NodeError                  node: a machine cannot be reached or refused a request
 ├── LabError                   the QEMU lab
+├── StoreError                 the records of jobs cannot be read or written
+│   └── ConflictError          another command has changed the record meanwhile
 └── MigrationError             outcome: what became of the process
 
 Messages: lower case, subject first, expected versus found, addresses in hexadecimal.
@@ -140,6 +142,14 @@ class NodeError(TransprocError):
 
 class LabError(TransprocError):
     """The QEMU lab."""
+
+
+class StoreError(TransprocError):
+    """The records of jobs cannot be read or written."""
+
+
+class ConflictError(StoreError):
+    """Another command has changed the record since it was read: what was to be written is out of date."""
 
 
 class MigrationError(TransprocError):

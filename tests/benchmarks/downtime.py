@@ -17,10 +17,11 @@ from pathlib import Path
 from tests.benchmarks.workloads import WITH_PASS
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, discard, start
+from transproc.cluster.store import JobStore
 from transproc.paths import SOURCE
 from transproc.transform import pipeline
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.toolchain.test_debugger import SOURCE, built, gdb
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.job import Job
 from transproc.cluster.local import LocalNode
 from transproc.cluster.migration import Migration
 from transproc.cluster.node import SshNode
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
+from transproc.cluster.store import JobStore
 from transproc.lab.rootfs import host_criu
 from transproc.run import run
 from transproc.transform.pipeline import carry

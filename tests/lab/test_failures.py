@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from transproc import log
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.cluster.start import Program, start
+from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError
 from transproc.lab.machine import Lab
 from transproc.lab.qemu import Size

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.job import Job
 from transproc.cluster.node import SshNode
 from transproc.cluster.place import Place
 from transproc.cluster.rehearsal import Plan, Rehearsal
 from transproc.cluster.start import Program as Start
+from transproc.cluster.store import JobStore
 from transproc.toolchain.driver import execute
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain

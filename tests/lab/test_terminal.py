@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from transproc.cluster import terminal
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, discard, start
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.process.pause import Window
 from transproc.run import run

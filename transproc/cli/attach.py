@@ -14,8 +14,9 @@ import typer
 
 from transproc.cli import common
 from transproc.cluster import terminal
-from transproc.cluster.job import JobStore, State
+from transproc.cluster.job import State
 from transproc.cluster.start import exit_code
+from transproc.cluster.store import JobStore
 
 
 def attach(

@@ -13,10 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from transproc.cli import common, npb, trials
-from transproc.cluster.job import Hop, Job, JobStore
+from transproc.cluster.job import Hop, Job
 from transproc.cluster.migration import Migration
 from transproc.cluster.rehearsal import Plan
 from transproc.cluster.start import Program, discard, start
+from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
 from transproc.transform import pipeline
 

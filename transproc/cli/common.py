@@ -10,11 +10,12 @@ from typing import Any
 
 import typer
 
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.move import Move
 from transproc.cluster.node import LOCAL, Node, find_node
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, address_of, refresh
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.lab.machine import Lab
 from transproc.lab.qemu import GUESTS

@@ -12,10 +12,11 @@ import typer
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
 from transproc.cluster.rehearsal import Outcome, outcome_of
 from transproc.cluster.start import POLL, Program, discard, start, wait
+from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError, TransprocError
 from transproc.lab.machine import Lab
 from transproc.paths import SOURCE

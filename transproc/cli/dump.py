@@ -8,8 +8,9 @@ import typer
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import JobStore, State
+from transproc.cluster.job import State
 from transproc.cluster.place import PauseRequest
+from transproc.cluster.store import JobStore
 
 
 def dump(name: Annotated[str, common.NAME]) -> None:

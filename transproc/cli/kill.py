@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
+from transproc.cluster.store import JobStore
 from transproc.errors import NodeError
 
 

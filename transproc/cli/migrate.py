@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.job import JobStore
 from transproc.cluster.migration import Migration
 from transproc.cluster.place import PauseRequest
+from transproc.cluster.store import JobStore
 from transproc.process.criu import Options
 from transproc.transform import pipeline
 

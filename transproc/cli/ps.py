@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.start import refresh
+from transproc.cluster.store import JobStore
 from transproc.errors import NodeError, TransprocError
 
 
@@ -25,9 +26,7 @@ def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
     if as_json:
         common.show_json([{**job.as_dict(), "state": state} for job, state in jobs])
         return
-    rows = [
-        (job.name, state, _where(job), job.pid, len(job.history), " ".join(job.argv)) for job, state in jobs
-    ]
+    rows = [(job.name, state, _where(job), job.pid, job.moves, " ".join(job.argv)) for job, state in jobs]
     common.table(rows, ("NAME", "STATE", "NODE", "PID", "HOPS", "COMMAND"))
 
 

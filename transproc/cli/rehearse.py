@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.job import JobStore
 from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
+from transproc.cluster.store import JobStore
 from transproc.transform import pipeline
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import JobStore, State
+from transproc.cluster.job import State
 from transproc.cluster.move import Move
+from transproc.cluster.store import JobStore
 
 
 def restore(

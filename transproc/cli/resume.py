@@ -8,9 +8,10 @@ import typer
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import JobStore, State
+from transproc.cluster.job import State
 from transproc.cluster.move import Move
 from transproc.cluster.place import Liveness
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 
 

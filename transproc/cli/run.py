@@ -12,9 +12,10 @@ import typer
 
 from transproc import log
 from transproc.cli import attach, common
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.job import Job
 from transproc.cluster.place import PauseRequest
 from transproc.cluster.start import address_of, exit_code, start, wait
+from transproc.cluster.store import JobStore
 from transproc.cluster.terminal import window_of
 
 

@@ -10,7 +10,7 @@ import typer
 
 from transproc.binary.pair import PairStore
 from transproc.cli import common
-from transproc.cluster.job import JobStore
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.images import show as views
 from transproc.images.directory import ImageDirectory

@@ -8,7 +8,8 @@ import typer
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import JobStore, State
+from transproc.cluster.job import State
+from transproc.cluster.store import JobStore
 from transproc.isa import ALL
 
 

@@ -11,9 +11,9 @@ import typer
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import JobStore
 from transproc.cluster.rehearsal import Outcome, Plan, Rehearsal, Verdict
 from transproc.cluster.start import Program
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.transform import pipeline
 

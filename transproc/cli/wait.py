@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.job import JobStore
 from transproc.cluster.start import exit_code, wait
+from transproc.cluster.store import JobStore
 
 
 def wait_for(

@@ -1,8 +1,8 @@
-"""A job: a named program that transproc started and may move, and its record on the host.
+"""A job: a named program that transproc started and may move.
 
-On the host `home()/jobs/NAME.json` is the record and `home()/jobs/NAME/` holds the pair of binaries (a copy: the
-program may be compiled again while the job runs) and, during a migration, the images. On the node that holds the
-process, and nowhere else, `/var/lib/transproc/jobs/NAME/` is the job's directory (see `place.py`).
+On the host the store holds its record (`store.py`), the pair of binaries (a copy: the program may be compiled again while the
+job runs) and, during a migration, the images. On the node that holds the process, and nowhere else,
+`/var/lib/transproc/jobs/NAME/` is the job's directory (see `place.py`).
 
 A record is written *before* each step that cannot be taken back, so that it tells the truth, or less than the truth,
 whenever the host dies: the state is then the last one that was certain.
@@ -11,22 +11,15 @@ whenever the host dies: the state is then the last one that was certain.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
-import json
-import os
 import re
 import secrets
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from transproc.errors import TransprocError
-from transproc.paths import home
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
@@ -34,7 +27,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 class State(StrEnum):
     """What is known of a job's process. `resume` leads from each of the middle four back to RUNNING on the source."""
 
-    STARTING = "starting"  # its directory is being sent; no process yet
+    STARTING = "starting"  # its directory is being sent; the process may exist
     RUNNING = "running"
     PAUSED = "paused"  # stopped at equivalence points on `node`
     DUMPED = "dumped"  # paused, and its image is on the host
@@ -57,7 +50,12 @@ class Hop:
 
 @dataclass
 class Job:
-    """The record of one job; `pid` is the same on every node (CRIU restores it)."""
+    """The record of one job; `pid` is the same on every node (CRIU restores it).
+
+    `target`: the node that a migration under way goes to: the job's directory may be there, and in RESTORED a copy of it.
+    `leftovers`: nodes that may hold a stopped copy, which must go. `moves`: how often the process was moved; the identity of its
+    files depends on that number. `version` is the store's, see `JobStore.save`.
+    """
 
     name: str
     node: str
@@ -73,6 +71,7 @@ class Job:
     """Its standard streams are a terminal, which `transproc attach` connects to."""
     leftovers: list[str] = field(default_factory=list)
     history: list[Hop] = field(default_factory=list)
+    version: int = 0
 
     @property
     def program(self) -> str:
@@ -84,109 +83,59 @@ class Job:
         """The process exists and is stopped by us."""
         return self.state in (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.RESTORED)
 
+    @property
+    def nodes(self) -> list[str]:
+        """Where something of it may be; the one that holds it is the last."""
+        others = [*self.leftovers, *([self.target] if self.target else [])]
+        return [*dict.fromkeys(other for other in others if other != self.node), self.node]
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return dataclasses.asdict(self)
+        found = dataclasses.asdict(self)
+        del found["version"]
+        return found
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Job:
-        """The reverse of `as_dict`."""
+        """The reverse of `as_dict`. Raises ValueError, TypeError or KeyError for what is no record."""
         hops = [Hop(**hop) for hop in data["history"]]
-        return cls(**{**data, "state": State(data["state"]), "history": hops})
+        job = cls(**{**data, "state": State(data["state"]), "history": hops})
+        for key, kind in _KINDS.items():
+            if not isinstance(getattr(job, key), kind):
+                raise TypeError(f"{key} is {getattr(job, key)!r}")
+        if not job.argv or not all(isinstance(word, str) for word in [*job.argv, *job.leftovers]):
+            raise TypeError(f"argv is {job.argv!r}, leftovers is {job.leftovers!r}")
+        return job
 
 
-class JobStore:
-    """The records of all jobs of this host."""
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("name", "node", "id"), str),
+    **dict.fromkeys(("target", "exit"), str | None),
+    **dict.fromkeys(("pid", "moves"), int),
+    **dict.fromkeys(("argv", "leftovers"), list),
+    "started": int | float,
+}
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self.directory = directory or home() / "jobs"
-        self.directory.mkdir(parents=True, exist_ok=True)
 
-    def names(self) -> list[str]:
-        """All jobs, by name."""
-        return sorted(path.stem for path in self.directory.glob("*.json"))
-
-    def load(self, name: str) -> Job:
-        """The record of a job; raises `TransprocError` if there is none."""
-        path = self._record(name)
-        try:
-            return Job.from_dict(json.loads(path.read_text()))
-        except FileNotFoundError:
-            known = self.names()
-            hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
-            raise TransprocError(f"job {name}: no such job", hint=hint) from None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise TransprocError(
-                f"job {name}: record {path} is damaged: {error}",
-                hint="look for its process on the nodes, end it there, and remove this file",
-            ) from error
-
-    def save(self, job: Job) -> None:
-        """Writes the record: the old one or the new one is there at any moment."""
-        path = self._record(job.name)
-        draft = path.with_suffix(".new")
-        with draft.open("w") as file:
-            json.dump(job.as_dict(), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-
-    def create(self, job: Job) -> None:
-        """A record for a new job; raises `TransprocError` if the name is taken by one that has not ended."""
-        if not _NAME.fullmatch(job.name):
-            raise TransprocError(
-                f"job name {job.name!r}: expected lower-case letters, digits, '.', '_', '-', at most 40"
-            )
-        if self._record(job.name).exists() and self.load(job.name).state is not State.EXITED:
-            raise TransprocError(
-                f"job {job.name}: exists already",
-                hint=f"'transproc kill {job.name}' ends it; --name gives the new one another name",
-            )
-        self.remove(job.name)
-        self.files(job.name).mkdir(parents=True)
-        self.save(job)
-
-    def remove(self, name: str) -> None:
-        """Forgets a job: its record, its pair and images on the host."""
-        self._record(name).unlink(missing_ok=True)
-        shutil.rmtree(self.files(name), ignore_errors=True)
-
-    def files(self, name: str) -> Path:
-        """The job's directory on the host."""
-        return self.directory / name
-
-    def pair(self, name: str) -> Path:
-        """Holds PROG.x86_64 and PROG.aarch64."""
-        return self.files(name) / "pair"
-
-    def move(self, name: str) -> Path:
-        """Holds `files/` (the job's directory while it is stopped), `dump/` and `image/`."""
-        return self.files(name) / "move"
-
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Only one transproc at a time works on a job; raises `TransprocError` if another one does."""
-        with (self.directory / f"{name}.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TransprocError(f"job {name}: another transproc command is working on it") from None
-            yield
-
-    def free_name(self, program: str) -> str:
-        """A name for a new job, after its program."""
-        base = re.sub(r"[^a-z0-9._-]", "-", program.lower()).lstrip("._-")[:32] or "job"
-        taken = {name for name in self.names() if not self._has_ended(name)}
-        return next(
-            name for n in range(len(taken) + 1) if (name := f"{base}-{n + 1}" if n else base) not in taken
+def check_name(name: str) -> None:
+    """The one rule for names of jobs: they are names of files, here and on nodes. Raises `TransprocError`."""
+    if not _NAME.fullmatch(name):
+        raise TransprocError(
+            f"job name {name!r}: expected lower-case letters, digits, '.', '_', '-', at most 40"
         )
 
-    def _has_ended(self, name: str) -> bool:
-        """A job whose record cannot be read may still run."""
-        try:
-            return self.load(name).state is State.EXITED
-        except TransprocError:
-            return False
 
-    def _record(self, name: str) -> Path:
-        return self.directory / f"{name}.json"
+def name_after(program: str) -> str:
+    """A valid name for a job, after its program."""
+    return re.sub(r"[^a-z0-9._-]", "-", program.lower()).lstrip("._-")[:32] or "job"
+
+
+def expect(job: Job, *states: State) -> None:
+    """Raises `TransprocError` unless the job is in one of these states."""
+    if job.state in states:
+        return
+    if job.state is State.EXITED:
+        raise TransprocError(f"job {job.name}: has ended ({job.exit})")
+    expected = " or ".join(states)
+    hint = f"'transproc resume {job.name}' lets it go on" if job.stopped else None
+    raise TransprocError(f"job {job.name}: is {job.state}, expected {expected}", hint=hint)

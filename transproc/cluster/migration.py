@@ -16,9 +16,10 @@ from enum import StrEnum
 
 from transproc import log
 from transproc.cluster.interrupt import deferred
-from transproc.cluster.job import Hop, Job, JobStore, State
+from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest, Place
+from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError, NodeError, PauseError, TransprocError
 from transproc.process.criu import Options
 

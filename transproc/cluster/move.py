@@ -14,8 +14,9 @@ from typing import Protocol
 
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.place import Liveness, PauseRequest, Place
+from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
 from transproc.errors import MismatchError, TransprocError
 from transproc.process.criu import Options

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc import log
-from transproc.cluster.job import Hop, Job, JobStore, State
+from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Transform
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.start import Program, address_of, discard, refresh, start, wait
+from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError, PauseError
 
 ATTEMPTS = 5

@@ -11,8 +11,9 @@ from pathlib import Path
 from transproc import log
 from transproc.binary.elf import Elf
 from transproc.binary.pair import Pair, pair_of
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.place import PauseRequest, Place
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.process.pause import Window
 

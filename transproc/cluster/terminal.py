@@ -14,9 +14,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Self
 
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.place import Place
 from transproc.cluster.start import POLL, refresh
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.process.pause import Window
 

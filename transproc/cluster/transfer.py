@@ -10,8 +10,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.job import Job
 from transproc.cluster.place import Place
+from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 
 

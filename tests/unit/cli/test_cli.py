@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from transproc import __version__, paths
 from transproc.cli import commands, main
-from transproc.cluster.job import Hop, Job, JobStore, State
+from transproc.cluster.job import Job, State
+from transproc.cluster.store import JobStore
 
 USAGE = "hint: 'transproc COMMAND --help' shows the usage with examples\n"
 
@@ -25,10 +29,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def job(name: str, state: State, **fields: object) -> Job:
     """A job in the store, on a node that does not exist."""
     made = Job(name, "mars", ["prog", "10"], pid=4711, state=state, **fields)  # type: ignore[arg-type]
-    store = JobStore()
-    store.files(name).mkdir(parents=True)
-    store.save(made)
+    JobStore().create(made)
     return made
+
+
+def damage(name: str) -> None:
+    """Half of its record is lost."""
+    with contextlib.closing(sqlite3.connect(JobStore().path)) as database, database:
+        database.execute("UPDATE jobs SET record = '{' WHERE name = ?", (name,))
 
 
 def failing(
@@ -71,12 +79,11 @@ def test_no_such_job_but_others(capsys: pytest.CaptureFixture[str]) -> None:
     failing(["dump", "nobody"], 1, "job nobody: no such job", "jobs: nbody, primes", capsys)
 
 
-def test_damaged_record(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_record(capsys: pytest.CaptureFixture[str]) -> None:
     job("p", State.RUNNING)
-    record = home / "jobs" / "p.json"
-    record.write_text("{")
+    damage("p")
     assert main.run(["wait", "p"]) == 1
-    assert f"job p: record {record} is damaged" in capsys.readouterr().err
+    assert "job p: its record is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -130,18 +137,16 @@ def test_not_a_pair(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{home}/prog.x86_64: is damaged: " in capsys.readouterr().err
 
 
-def test_damaged_record_hides_no_other_job(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It hides no other job, and its name is not given to a new one."""
+def test_damaged_record_hides_no_other_job(capsys: pytest.CaptureFixture[str]) -> None:
     job("good", State.PAUSED)
-    path = JobStore().directory / "bad.json"
-    path.write_text("{")
+    job("bad", State.EXITED)
+    damage("bad")
     assert main.run(["ps"]) == 0
     out, err = capsys.readouterr()
     assert "good" in out
-    assert err.startswith(f"job bad: record {path} is damaged: ")
+    assert err.startswith("job bad: its record is damaged: ")
     assert main.run(["migrate", "bad", "--to", "arm"]) == 1
-    assert "remove this file" in capsys.readouterr().err
-    assert JobStore().free_name("bad") == "bad-2"
+    assert "'transproc kill --remove bad' forgets it" in capsys.readouterr().err
 
 
 def test_missing_inputs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,8 +163,9 @@ def test_show_without_image(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_busy_job(capsys: pytest.CaptureFixture[str]) -> None:
     job("p", State.RUNNING)
-    with JobStore().lock("p"):
-        failing(["pause", "p"], 1, "job p: another transproc command is working on it", None, capsys)
+    with JobStore().lock("p", "migrate"):
+        who = f"(migrate, process {os.getpid()})"
+        failing(["pause", "p"], 1, f"job p: another transproc command is working on it {who}", None, capsys)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,7 +174,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
-    job("p", State.EXITED, exit="signal 9", history=[Hop("x86", "arm", 0.0, 0.5)])
+    job("p", State.EXITED, exit="signal 9", moves=1)
     job("q", State.RUNNING, leftovers=["venus"])
     assert main.run(["ps"]) == 0
     assert capsys.readouterr().out == (

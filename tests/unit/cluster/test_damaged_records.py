@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transproc.cluster.job import Hop, Job, JobStore, State
+from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.node import read
+from transproc.cluster.store import JobStore
 from transproc.errors import FormatError, TransprocError
 
 JOB = Job(
@@ -39,15 +43,18 @@ def mutated(data: st.DataObject, good: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> JobStore:
-    return JobStore(tmp_path_factory.mktemp("jobs"))
+    made = JobStore(tmp_path_factory.mktemp("jobs"))
+    made.create(dataclasses.replace(JOB, history=[]))
+    return made
 
 
 def load(store: JobStore, record: bytes) -> None:
-    (store.directory / "j.json").write_bytes(record)
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE jobs SET record = ?", (record.decode(errors="replace"),))
     try:
         assert isinstance(store.load("j"), Job)
     except TransprocError as error:
-        assert "is damaged" in error.message and error.hint
+        assert "its record is damaged" in error.message and error.hint
 
 
 @given(st.data())

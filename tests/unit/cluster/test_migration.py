@@ -15,10 +15,11 @@ from fakes import PID, FakeNode
 from transproc import log
 from transproc.binary.pair import PairStore
 from transproc.cluster import move, place
-from transproc.cluster.job import Job, JobStore, State
+from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
 from transproc.cluster.place import Place
+from transproc.cluster.store import JobStore
 from transproc.errors import (
     CommandError,
     MigrationError,

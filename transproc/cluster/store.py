@@ -1,0 +1,297 @@
+"""The records of this host's jobs: an SQLite database in the state directory, and beside it what the jobs have here.
+
+    STATE/jobs.sqlite     records, migrations and their steps (see `schema.py`); every change is on the disk when it returns
+    STATE/jobs/NAME/      pair/, and during a migration move/
+    STATE/locks/NAME      while a command works on the job; the lock ends with the process that has it
+
+All of it is for the owner alone. A record that was read may be written only if nobody has written it since (`ConflictError`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from transproc import paths
+from transproc.cluster import schema
+from transproc.cluster.job import Hop, Job, State, check_name, name_after
+from transproc.errors import ConflictError, StoreError, TransprocError
+
+BUSY_SECONDS = 10.0
+"""How long another process may hold the database, which takes milliseconds."""
+
+
+class Result(StrEnum):
+    """How a migration ended."""
+
+    DONE = "done"
+    UNDONE = "undone"  # the job stayed where it was
+    ENDED = "ended"  # the program ended meanwhile
+    UNDECIDED = "undecided"  # a node that does not answer knows it
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A migration that has begun and whose end is not known; `steps` that have begun, in order.
+
+    `paused`: the job was paused before it. `decided`: the command came to its end, but could not ask the node that knows.
+    """
+
+    number: int
+    source: str
+    target: str
+    paused: bool
+    decided: bool
+    steps: list[str]
+
+
+class JobStore:
+    """All jobs of this host; `directory`: the state directory. Methods may be called from several threads.
+
+    Each raises `StoreError` if the records cannot be read or written.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or paths.state()
+        for place in (self.directory, self.directory / "jobs", self.directory / "locks"):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = self.directory / "jobs.sqlite"
+        self._mutex = threading.Lock()
+        with self._errors():
+            os.close(
+                os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            )  # SQLite gives its other files the same mode
+            self._database = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            weakref.finalize(self, self._database.close)
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                self._database.execute(f"PRAGMA {setting}")
+            schema.prepare(self._database, self.path)
+            self.host = str(self._one("SELECT value FROM facts WHERE name = 'host'")[0])
+            if directory is None and (old := paths.home() / "jobs").is_dir():
+                schema.take_over(self._database, old, self.directory / "jobs")
+
+    # --- records -----------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """All jobs, by name."""
+        return [name for (name,) in self._all("SELECT name FROM jobs ORDER BY name")]
+
+    def load(self, name: str) -> Job:
+        """The record of a job; raises `TransprocError` if there is none, or it is damaged."""
+        check_name(name)
+        rows = self._all("SELECT record, version, id FROM jobs WHERE name = ?", name)
+        if not rows:
+            known = self.names()
+            hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
+            raise TransprocError(f"job {name}: no such job", hint=hint)
+        record, version, identity = rows[0]
+        try:
+            data = {**json.loads(record), "name": name, "id": identity, "history": [], "version": version}
+            job = Job.from_dict(data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise TransprocError(
+                f"job {name}: its record is damaged: {error}",
+                hint=f"look for its process on the nodes and end it there; 'transproc kill --remove {name}' forgets it",
+            ) from error
+        job.history = self._history(job.id)
+        return job
+
+    def save(self, job: Job) -> None:
+        """Writes the record; raises `ConflictError` if it has changed since it was read, or was removed."""
+        data = job.as_dict()
+        del data["history"]
+        words = {"name": job.name, "id": job.id, "version": job.version, "state": job.state}
+        words["record"] = json.dumps(data)
+        if job.version == 0:
+            done = self._change("INSERT OR IGNORE INTO jobs VALUES (:name, :id, 1, :state, :record)", words)
+        else:
+            done = self._change(
+                "UPDATE jobs SET version = version + 1, state = :state, record = :record"
+                " WHERE name = :name AND id = :id AND version = :version",
+                words,
+            )
+        if done != 1:
+            raise ConflictError(f"job {job.name}: another transproc command has changed it meanwhile")
+        job.version += 1
+
+    def create(self, job: Job) -> None:
+        """A record for a new job; raises `TransprocError` if the name is taken by one that has not ended."""
+        check_name(job.name)
+        if job.name in self.names() and self.load(job.name).state is not State.EXITED:
+            raise TransprocError(
+                f"job {job.name}: exists already",
+                hint=f"'transproc kill {job.name}' ends it; --name gives the new one another name",
+            )
+        self.remove(job.name)
+        if not job.id.startswith(self.host):  # on nodes it tells whose directory that is
+            job.id = f"{self.host}-{job.id}"
+        self.save(job)
+        self.files(job.name).mkdir(mode=0o700)
+
+    def remove(self, name: str) -> None:
+        """Forgets a job: its record and history, its pair and images on the host."""
+        check_name(name)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.files(name))
+        self._change("DELETE FROM jobs WHERE name = :name", {"name": name})
+
+    def free_name(self, program: str) -> str:
+        """A name for a new job, after its program."""
+        base = name_after(program)
+        taken = {name for (name,) in self._all("SELECT name FROM jobs WHERE state <> 'exited'")}
+        return next(
+            name for n in range(len(taken) + 1) if (name := f"{base}-{n + 1}" if n else base) not in taken
+        )
+
+    # --- migrations --------------------------------------------------------------------------------------------
+
+    def begin(self, job: Job, target: str, *, paused: bool) -> int:
+        """Records that a migration begins; returns its number."""
+        words = (job.id, job.node, target, time.time(), paused)
+        row = self._one(
+            "INSERT INTO migrations (job, source, target, started, paused) VALUES (?, ?, ?, ?, ?) RETURNING number",
+            *words,
+        )
+        return int(row[0])
+
+    def step(self, attempt: int, number: int, name: str) -> None:
+        """Records that a step of a migration begins: before it does."""
+        words = {"migration": attempt, "number": number, "name": name, "started": time.time()}
+        self._change(
+            "INSERT INTO steps (migration, number, name, started) VALUES (:migration, :number, :name, :started)",
+            words,
+        )
+
+    def step_done(self, attempt: int, number: int, seconds: float, detail: str) -> None:
+        """Records that a step has ended well."""
+        words = {"migration": attempt, "number": number, "seconds": seconds, "detail": detail}
+        self._change(
+            "UPDATE steps SET seconds = :seconds, detail = :detail WHERE migration = :migration AND number = :number",
+            words,
+        )
+
+    def settle(self, attempt: int, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
+        """Records how a migration ended; `outcome`: what became of the process."""
+        words = {"number": attempt, "ended": time.time(), "result": result, "outcome": outcome}
+        words |= {"downtime": hop and hop.downtime, "bytes": hop and hop.bytes_sent}
+        self._change(
+            "UPDATE migrations SET ended = :ended, result = :result, outcome = :outcome, downtime = :downtime,"
+            " bytes = :bytes WHERE number = :number",
+            words,
+        )
+
+    def unsettled(self, job: Job) -> Attempt | None:
+        """The migration of a job whose end is not known, if there is one."""
+        rows = self._all(
+            "SELECT number, source, target, paused, result FROM migrations"
+            " WHERE job = ? AND (result IS NULL OR result = ?) ORDER BY number DESC LIMIT 1",
+            job.id,
+            Result.UNDECIDED,
+        )
+        if not rows:
+            return None
+        number, source, target, paused, result = rows[0]
+        steps = self._all("SELECT name FROM steps WHERE migration = ? ORDER BY number", number)
+        return Attempt(number, source, target, bool(paused), result is not None, [name for (name,) in steps])
+
+    def _history(self, job: str) -> list[Hop]:
+        hops = []
+        for number, *words in self._all(
+            "SELECT number, source, target, started, downtime, bytes FROM migrations"
+            " WHERE job = ? AND result = ? ORDER BY number",
+            job,
+            Result.DONE,
+        ):
+            source, target, started, downtime, count = words
+            steps = self._all("SELECT name, seconds FROM steps WHERE migration = ? ORDER BY number", number)
+            hops.append(Hop(source, target, started, downtime or 0.0, dict(steps), count or 0))
+        return hops
+
+    # --- the host's part of a job --------------------------------------------------------------------------------
+
+    def files(self, name: str) -> Path:
+        """The job's directory on the host."""
+        return self.directory / "jobs" / name
+
+    def pair(self, name: str) -> Path:
+        """Holds PROG.x86_64 and PROG.aarch64."""
+        return self.files(name) / "pair"
+
+    def move(self, name: str) -> Path:
+        """Holds `data/` (the job's files while it is stopped) and `images/` with `dump/` and `image/`."""
+        return self.files(name) / "move"
+
+    @contextmanager
+    def lock(self, name: str, what: str = "") -> Iterator[None]:
+        """Only one transproc at a time works on a job; raises `TransprocError` if another one does. `what`: tells others."""
+        check_name(name)
+        path = self.directory / "locks" / name
+        file = self._locked(name, path)
+        try:
+            os.ftruncate(file, 0)
+            with contextlib.suppress(OSError):  # a full disk
+                os.write(file, f"{what or 'at work'}, process {os.getpid()}".encode())
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is ours; who has opened it meanwhile looks again
+            os.close(file)
+
+    def _locked(self, name: str, path: Path) -> int:
+        while True:
+            with self._errors():
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(file).st_nlink:
+                    return file
+            except BlockingIOError:
+                who = os.read(file, 200).decode(errors="replace")
+                os.close(file)
+                raise TransprocError(
+                    f"job {name}: another transproc command is working on it" + (f" ({who})" if who else "")
+                ) from None
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+
+    # --- SQLite --------------------------------------------------------------------------------------------------
+
+    def _all(self, query: str, *words: Any) -> list[tuple[Any, ...]]:
+        with self._mutex, self._errors():
+            return self._database.execute(query, words).fetchall()
+
+    def _one(self, query: str, *words: Any) -> tuple[Any, ...]:
+        (row,) = self._all(query, *words)
+        return row
+
+    def _change(self, statement: str, words: dict[str, Any]) -> int:
+        """How many lines it has changed."""
+        with self._mutex, self._errors():
+            return self._database.execute(statement, words).rowcount
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            full = "full" in str(error) or "No space left" in str(error)
+            raise StoreError(
+                f"the records of jobs, {self.path}: {error}",
+                hint="make room there, then 'transproc recover'" if full else None,
+            ) from error
