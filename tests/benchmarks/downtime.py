@@ -19,8 +19,9 @@ from transproc import log
 from transproc.cli import common
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
+from transproc.cluster.operations import discard
 from transproc.cluster.place import Place
-from transproc.cluster.start import Program, discard, start
+from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.paths import SOURCE
 from transproc.transform import pipeline
@@ -56,7 +57,8 @@ def measure(name: str, directory: Path, *, rounds: int) -> Downtime:
     source, arguments = PROGRAMS[name]
     WITH_PASS.build(source, directory)
     program = Program([str(directory / f"{source.stem}.pass"), *arguments])
-    store = JobStore()
+    context = common.context()
+    store = context.store
     job = Job(store.free_name("bench-downtime"), NODES[0], [program.name, *arguments])
     result = Downtime(name)
     hops = []
@@ -71,7 +73,7 @@ def measure(name: str, directory: Path, *, rounds: int) -> Downtime:
                 migration = Migration(store, job, common.place_of(job), target, transform=pipeline.carry)
                 hops.append(migration.run())
         finally:
-            discard(store, job.name, common.place_of)
+            discard(context, job.name)
         result.across = [hop.downtime for hop in hops]
         result.steps = {key: statistics.median(hop.steps[key] for hop in hops) for key in hops[0].steps}
         step.detail = f"{result.ratio:.2f}"

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
+from transproc import log
 from transproc.cluster.job import Job
 from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
 from transproc.cluster.rehearsal import Plan, Rehearsal
 from transproc.cluster.start import Program as Start
@@ -70,15 +72,13 @@ def test_a_migrated_run_equals_an_unmigrated_one(
     elif program.after:
         at[-1] += 100  # some rounds later
 
-    def place_of(job: Job, name: str) -> Place:
-        return Place(nodes[name], job)
+    def place_of(job: Job, name: str | None = None) -> Place:
+        return Place(nodes[name or job.node], job)
 
     rehearsal = Rehearsal(
-        JobStore(tmp_path / "jobs"),
+        Context(JobStore(tmp_path / "jobs"), place_of, pipeline.carry, log),
         start,
         ["x86", "arm"],
-        place_of,
-        transform=pipeline.carry,
         plan=Plan(at=at, after=program.after),
     )
     verdict = rehearsal.run()

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from transproc.cluster import terminal
+from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context, discard
 from transproc.cluster.place import Place
-from transproc.cluster.start import Program, discard, start
+from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.process.pause import Window
@@ -113,7 +115,7 @@ def user(dialogue: Path, nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[
     user = User(store, job, nodes)
     user.sees("parent [ready] 30x100 echo 1 front 1 leader 0 interrupts 0\r\n")
     yield user
-    discard(store, job.name, user.place)
+    discard(Context(store, user.place, transform, Silent()), job.name)
 
 
 def test_a_terminal_is_the_same_after_each_move(user: User) -> None:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from transproc.cluster.job import Job, JobStore
+from transproc.cluster.events import Silent
+from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
 from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context, discard
 from transproc.cluster.place import Place
-from transproc.cluster.start import Program, discard, start, wait
+from transproc.cluster.start import Program, start
+from transproc.cluster.store import JobStore
+from transproc.cluster.watch import wait
 from transproc.run import output
 from transproc.transform import pipeline
 
@@ -31,7 +35,8 @@ def test_a_program_goes_there_and_back(nodes: dict[str, SshNode], counter: Path,
             Migration(store, job, place_of(job), place_of(job, target), transform=pipeline.carry).run()
         ended = wait(store, job.name, place_of, 30)
         assert ended.exit == "status 0"
+        assert ended.moves == 2
         assert [(hop.source, hop.target) for hop in ended.history] == [("na", "nb"), ("nb", "na")]
         assert place_of(ended).read("stdout").decode() == output([f"{counter}.x86_64", *words])
     finally:
-        discard(store, job.name, place_of)
+        discard(Context(store, place_of, pipeline.carry, Silent()), job.name)

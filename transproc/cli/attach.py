@@ -15,8 +15,8 @@ import typer
 from transproc.cli import common
 from transproc.cluster import terminal
 from transproc.cluster.job import State
-from transproc.cluster.start import exit_code
 from transproc.cluster.store import JobStore
+from transproc.cluster.watch import exit_code
 
 
 def attach(

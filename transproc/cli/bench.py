@@ -13,13 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from transproc.cli import common, npb, trials
-from transproc.cluster.job import Hop, Job
-from transproc.cluster.migration import Migration
+from transproc.cluster import operations
+from transproc.cluster.job import Hop
 from transproc.cluster.rehearsal import Plan
-from transproc.cluster.start import Program, discard, start
-from transproc.cluster.store import JobStore
+from transproc.cluster.start import Program
 from transproc.cluster.transfer import human
-from transproc.transform import pipeline
 
 SITES = 1000
 """Between migrations of programs that are too short for random moments."""
@@ -115,18 +113,17 @@ def suite(
 
 
 def _migrate(program: Program, nodes: list[str], hops: int, pause: float) -> list[Hop]:
-    store = JobStore()
-    job = Job(store.free_name(f"bench-{program.name}"), nodes[0], [program.name, *program.argv[1:]])
+    context = common.context()
+    name = context.store.free_name(f"bench-{program.name}")
     try:
-        start(store, common.place_of(job), program)
+        operations.run(context, program, nodes[0], name=name)
         done = []
         for hop in range(hops):
             time.sleep(pause)
-            target = common.place_of(job, nodes[(hop + 1) % 2])
-            done.append(Migration(store, job, common.place_of(job), target, transform=pipeline.carry).run())
+            done.append(operations.migrate(context, name, nodes[(hop + 1) % 2]))
         return done
     finally:
-        discard(store, job.name, common.place_of)
+        operations.discard(context, name)
 
 
 def _row(name: str, seconds: list[float]) -> tuple[str, str, str, str]:

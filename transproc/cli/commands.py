@@ -23,6 +23,7 @@ COMMANDS = {
     "transform": "turn a dumped image into one for the other ISA",
     "restore": "restore a transformed job on another node, stopped",
     "resume": "let a job go on",
+    "recover": "settle what was cut off, and remove what is left of it",
     "show": "look into an image or a job",
     "check": "what of a program can be migrated",
     "stress": "migrate a program onto itself, thousands of times, and compare",

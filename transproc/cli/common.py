@@ -10,11 +10,13 @@ from typing import Any
 
 import typer
 
-from transproc.cluster.job import Job, State
-from transproc.cluster.move import Move
-from transproc.cluster.node import LOCAL, Node, find_node
+from transproc import log
+from transproc.cluster.events import Signals
+from transproc.cluster.job import Job
+from transproc.cluster.node import LOCAL, Node, find_node, nodes
+from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
-from transproc.cluster.start import Program, address_of, refresh
+from transproc.cluster.start import Program
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.lab.machine import Lab
@@ -55,10 +57,16 @@ def place_of(job: Job, name: str | None = None) -> Place:
     return Place(where, job, criu_command=host_criu) if where.name == LOCAL else Place(where, job)
 
 
-def move_of(store: JobStore, job: Job, target: str | None = None) -> Move:
-    """The steps for a job."""
-    other = place_of(job, target) if target else None
-    return Move(store, job, place_of(job), other, transform=pipeline.carry)
+def context() -> Context:
+    """What operations need, of this command line: it shows the steps, and Ctrl-C calls off."""
+    return Context(
+        JobStore(),
+        place_of,
+        pipeline.carry,
+        events=log,
+        cancel=Signals(log),
+        nodes=lambda: [node.name for node in nodes()],
+    )
 
 
 def two_nodes(text: str) -> list[str]:
@@ -69,28 +77,6 @@ def two_nodes(text: str) -> list[str]:
     if LAB & set(names):
         Lab().up()
     return names
-
-
-def expect(job: Job, *states: State) -> None:
-    """Raises `TransprocError` unless the job is in one of these states."""
-    if job.state in states:
-        return
-    if job.state is State.EXITED:
-        raise TransprocError(f"job {job.name}: has ended ({job.exit})")
-    expected = " or ".join(states)
-    hint = f"'transproc resume {job.name}' lets it go on" if job.stopped else None
-    raise TransprocError(f"job {job.name}: is {job.state}, expected {expected}", hint=hint)
-
-
-def current(store: JobStore, name: str) -> Job:
-    """A job's record, after a look at whether it has ended."""
-    job = store.load(name)
-    return job if job.state is State.EXITED else refresh(store, job, place_of(job))
-
-
-def address(store: JobStore, job: Job, where: str | None) -> int | None:
-    """The address that `--at` names."""
-    return None if where is None else address_of(store.pair(job.name) / f"{job.program}.x86_64", where)
 
 
 def show_json(value: Any) -> None:

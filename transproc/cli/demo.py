@@ -13,15 +13,15 @@ import typer
 from transproc import log
 from transproc.cli import common
 from transproc.cluster.job import Job
-from transproc.cluster.migration import Migration
+from transproc.cluster.operations import discard, migrate
+from transproc.cluster.operations import run as run_job
 from transproc.cluster.rehearsal import Outcome, outcome_of
-from transproc.cluster.start import POLL, Program, discard, start, wait
-from transproc.cluster.store import JobStore
+from transproc.cluster.start import Program
+from transproc.cluster.watch import POLL, refresh, wait
 from transproc.errors import MigrationError, TransprocError
 from transproc.lab.machine import Lab
 from transproc.paths import SOURCE
 from transproc.run import run
-from transproc.transform import pipeline
 
 EXAMPLE = SOURCE / "examples" / "nbody" / "nbody.c"
 TURNS = "50000"
@@ -75,7 +75,8 @@ class Tour:
     def __init__(self, program: Program, steps: int) -> None:
         self.program = program
         self.stops = [steps * (i + 1) // (len(ROUTE) + 1) for i in range(len(ROUTE))]
-        self.store = JobStore()
+        self.context = common.context()
+        self.store = self.context.store
         self.name = self.store.free_name("demo")
         self.lines = 0
         self._offset = 0
@@ -91,8 +92,7 @@ class Tour:
                     place = common.place_of(job, node)
                     place.check_criu()
                     _ = place.tool  # brings it there
-            with log.step("start it on x86"):
-                start(self.store, common.place_of(job), self.program)
+            run_job(self.context, self.program, "x86", name=self.name)
             for stop, node in zip(self.stops, ROUTE, strict=True):
                 self._print_until(stop)
                 self._migrate(node)
@@ -100,12 +100,16 @@ class Tour:
             job = wait(self.store, self.name, common.place_of)
             return outcome_of(common.place_of(job), job, time.perf_counter() - begin)
         finally:
-            discard(self.store, self.name, common.place_of)
+            discard(self.context, self.name)
+
+    def _look(self) -> Job:
+        job = self.store.load(self.name)
+        return refresh(self.store, job, common.place_of(job))
 
     def _print_until(self, count: int | None) -> None:
         """Prints lines as they come, until there were `count`, or to the program's end."""
         while count is None or self.lines < count:
-            job = common.current(self.store, self.name)
+            job = self._look()
             data = common.place_of(job).read("stdout", self._offset)
             self._print(job.node, data)
             if data:
@@ -126,18 +130,11 @@ class Tour:
 
     def _migrate(self, node: str) -> None:
         """What the program printed before it was stopped belongs to the node that it left."""
-        job = self.store.load(self.name)
-        left = job.node
+        left = self.store.load(self.name).node
         try:
-            Migration(
-                self.store,
-                job,
-                common.place_of(job),
-                common.place_of(job, node),
-                transform=pipeline.carry,
-            ).run()
+            migrate(self.context, self.name, node)
         except MigrationError as error:
-            if common.current(self.store, self.name).exit is not None:
+            if self._look().exit is not None:
                 raise EndedError("the program ended before it could move") from error
             raise
         printed = (self.store.move(self.name) / "data" / "stdout").read_bytes()
@@ -154,16 +151,15 @@ def _compile(directory: Path) -> Path:
 
 
 def _unmigrated(program: Program) -> Outcome:
-    store = JobStore()
+    context = common.context()
     begin = time.perf_counter()
-    job = Job(store.free_name("demo"), "x86", [program.name, *program.argv[1:]])
-    place = common.place_of(job)
+    name = context.store.free_name("demo")
     try:
-        start(store, place, program)
-        job = wait(store, job.name, common.place_of)
-        return outcome_of(place, job, time.perf_counter() - begin)
+        run_job(context, program, "x86", name=name)
+        job = wait(context.store, name, common.place_of)
+        return outcome_of(common.place_of(job), job, time.perf_counter() - begin)
     finally:
-        discard(store, job.name, common.place_of)
+        discard(context, name)
 
 
 app = common.application(demo)

@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
-from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import State
-from transproc.cluster.place import PauseRequest
-from transproc.cluster.store import JobStore
+from transproc.cluster import operations
 
 
 def dump(name: Annotated[str, common.NAME]) -> None:
@@ -22,20 +19,7 @@ def dump(name: Annotated[str, common.NAME]) -> None:
     Example:
       transproc dump nbody && transproc show nbody
     """
-    store = JobStore()
-    with store.lock(name):
-        job = common.current(store, name)
-        common.expect(job, State.RUNNING, State.PAUSED)
-        move = common.move_of(store, job)
-        if job.state is State.RUNNING:
-            with log.step(f"pause {name} on {job.node}") as step:
-                step.detail = move.pause(PauseRequest())
-        move.source.make_images()
-        with log.step("dump") as step:
-            step.detail = move.dump()
-        with log.step("fetch") as step:
-            step.detail = move.fetch()
-    typer.echo(move.images / "dump")
+    typer.echo(operations.dump(common.context(), name))
 
 
 app = common.application(dump)

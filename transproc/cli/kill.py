@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.job import Job, State
-from transproc.cluster.store import JobStore
-from transproc.errors import NodeError
+from transproc.cluster import operations
 
 
 def kill(
@@ -27,32 +25,7 @@ def kill(
       transproc kill nbody
       transproc kill --remove nbody
     """
-    store = JobStore()
-    with store.lock(name):
-        job = store.load(name)
-        for node in dict.fromkeys([*job.leftovers, *([job.target] if job.target else []), job.node]):
-            _kill(store, job, node, remove)
-        if remove:
-            store.remove(name)
-            return
-        if job.state is not State.EXITED:
-            job.state, job.target, job.exit = State.EXITED, None, "signal 9"
-        store.save(job)
-
-
-def _kill(store: JobStore, job: Job, node: str, remove: bool) -> None:
-    try:
-        place = common.place_of(job, node)
-        place.kill(job.pid, moved=node != job.node)
-        if remove or node != job.node:
-            place.remove()
-    except NodeError as error:
-        if not remove:
-            raise
-        typer.echo(f"{error.message}; its copy of {job.name} is left there", err=True)
-    if node in job.leftovers:
-        job.leftovers.remove(node)
-        store.save(job)
+    operations.kill(common.context(), name, remove=remove)
 
 
 app = common.application(kill)

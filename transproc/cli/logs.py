@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.start import follow
 from transproc.cluster.store import JobStore
+from transproc.cluster.watch import follow
 
 
 def logs(

@@ -8,11 +8,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.migration import Migration
-from transproc.cluster.place import PauseRequest
-from transproc.cluster.store import JobStore
+from transproc.cluster import operations
 from transproc.process.criu import Options
-from transproc.transform import pipeline
 
 
 def migrate(
@@ -40,15 +37,8 @@ def migrate(
       transproc migrate nbody --to x86 --at advance
       transproc migrate server --to arm --tcp-close
     """
-    store = JobStore()
-    with store.lock(name):
-        job = common.current(store, name)
-        request = PauseRequest(common.address(store, job, at), None, timeout)
-        source, target = common.place_of(job), common.place_of(job, to)
-        options = Options(tcp_close=tcp_close)
-        hop = Migration(
-            store, job, source, target, transform=pipeline.carry, request=request, options=options
-        ).run()
+    options = Options(tcp_close=tcp_close)
+    hop = operations.migrate(common.context(), name, to, at=at, timeout=timeout, options=options)
     if as_json:
         common.show_json(dataclasses.asdict(hop))
     else:

@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
-from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import State
-from transproc.cluster.place import PauseRequest
-from transproc.cluster.store import JobStore
+from transproc.cluster import operations
 
 
 def pause(
@@ -35,13 +32,7 @@ def pause(
       transproc pause nbody
       transproc pause nbody --at advance      when it calls advance() next
     """
-    store = JobStore()
-    with store.lock(name):
-        job = common.current(store, name)
-        common.expect(job, State.RUNNING)
-        request = PauseRequest(common.address(store, job, at), count, timeout)
-        with log.step(f"pause {name} on {job.node}") as step:
-            step.detail = common.move_of(store, job).pause(request)
+    operations.pause(common.context(), name, at=at, count=count, timeout=timeout)
 
 
 app = common.application(pause)

@@ -9,8 +9,8 @@ import typer
 
 from transproc.cli import common
 from transproc.cluster.job import Job, State
-from transproc.cluster.start import refresh
 from transproc.cluster.store import JobStore
+from transproc.cluster.watch import refresh
 from transproc.errors import NodeError, TransprocError
 
 

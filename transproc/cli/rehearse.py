@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
-from transproc.cluster.store import JobStore
-from transproc.transform import pipeline
+from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict, write_tree
+from transproc.errors import TransprocError
 
 
 def rehearse(
@@ -49,6 +48,12 @@ def rehearse(
     files: Annotated[Path | None, common.FILES] = None,
     env: Annotated[list[str] | None, common.ENV] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 600.0,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep", metavar="DIR", help="Keep what both runs wrote, in DIR/plain and DIR/migrated."
+        ),
+    ] = None,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Runs PROG without and with migrations and compares output, errors, exit status and files, byte for byte.
@@ -61,19 +66,25 @@ def rehearse(
       transproc rehearse --hops 10 --seed 7 -- ./prog
       transproc rehearse --hops 10 --within 50 -- ./short
       transproc rehearse --at 100,2000 -- ./prog       at exactly these sites
+      transproc rehearse --keep /tmp/r -- ./prog       then: diff -r /tmp/r/plain /tmp/r/migrated
       transproc rehearse --after solve --within 50 -- ./prog
     """
     plan = Plan(hops, every, _counts(at), within, secrets.randbelow(10**6) if seed is None else seed, after)
     what = common.program(program, arguments, stdin, files, common.environment(env))
-    verdict = Rehearsal(
-        JobStore(),
+    if keep is not None and keep.exists():
+        raise TransprocError(f"--keep {keep}: exists already")
+    rehearsal = Rehearsal(
+        common.context(),
         what,
         common.two_nodes(nodes),
-        common.place_of,
-        transform=pipeline.carry,
         plan=plan,
         timeout=timeout,
-    ).run()
+    )
+    verdict = rehearsal.run()
+    if keep is not None:
+        for name, outcome in (("plain", rehearsal.plain), ("migrated", rehearsal.moved)):
+            if outcome is not None:
+                write_tree(outcome.files, keep / name)
     if as_json:
         common.show_json({**dataclasses.asdict(verdict), "passed": verdict.passed})
     else:

@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import State
-from transproc.cluster.move import Move
-from transproc.cluster.place import Liveness
-from transproc.cluster.store import JobStore
-from transproc.errors import TransprocError
+from transproc.cluster import operations
 
 
 def resume(
@@ -37,40 +32,8 @@ def resume(
       transproc resume nbody
       transproc resume nbody --source
     """
-    store = JobStore()
-    with store.lock(name):
-        job = store.load(name)
-        if job.state in (State.STARTING, State.EXITED):
-            common.expect(job, State.PAUSED)
-        move = common.move_of(store, job, job.target)
-        if job.target is None or source:
-            with log.step(f"resume {name} on {job.node}"):
-                _source(move, force)
-        else:
-            with log.step(f"resume {name} on {job.target}"):
-                _target(move)
-        typer.echo(f"{name} runs on {job.node}")
-
-
-def _source(move: Move, force: bool) -> None:
-    if move.job.target:
-        move.abandon_target(never_ran=force)
-    move.resume_source()
-
-
-def _target(move: Move) -> None:
-    liveness = move.target.liveness(move.job.pid)
-    if liveness is Liveness.GONE:
-        raise TransprocError(
-            f"job {move.job.name}: there is no copy on node {move.target.node.name}",
-            hint=f"'transproc resume {move.job.name} --source' lets the one on {move.source.node.name} go on",
-        )
-    if liveness is Liveness.RUNNING:
-        move.adopt()
-    else:
-        move.commit()
-    if left := move.retire():
-        log.note(left)
+    job = operations.resume(common.context(), name, source=source, force=force)
+    typer.echo(f"{name} runs on {job.node}")
 
 
 app = common.application(resume)

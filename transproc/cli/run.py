@@ -10,13 +10,10 @@ from typing import Annotated
 
 import typer
 
-from transproc import log
 from transproc.cli import attach, common
-from transproc.cluster.job import Job
-from transproc.cluster.place import PauseRequest
-from transproc.cluster.start import address_of, exit_code, start, wait
-from transproc.cluster.store import JobStore
+from transproc.cluster import operations
 from transproc.cluster.terminal import window_of
+from transproc.cluster.watch import exit_code, wait
 
 
 def run(
@@ -63,19 +60,14 @@ def run(
     kind = {"TERM": os.environ.get("TERM", "dumb")} if tty else {}
     what = common.program(program, arguments, stdin, files, kind | common.environment(env))
     what = dataclasses.replace(what, window=window_of(sys.stdout.fileno()) or what.window)
-    binary = what.pair()["x86_64"].path
-    pause = None if pause_at is None else PauseRequest(at=address_of(binary, pause_at))
-    store = JobStore()
-    job = Job(name or store.free_name(what.name), node, [what.name, *what.argv[1:]], terminal=tty)
-    with log.step(f"start {job.name} on {node}") as step:
-        start(store, common.place_of(job), what, pause=pause)
-        step.detail = f"pid {job.pid}"
+    context = common.context()
+    job = operations.run(context, what, node, name=name, pause_at=pause_at, terminal=tty)
     if not wait_for_it:
         common.show_json(job.as_dict()) if as_json else typer.echo(job.name)
         return
     if tty:
-        raise typer.Exit(attach.connect(store, job.name, offset=0))
-    job = wait(store, job.name, common.place_of)
+        raise typer.Exit(attach.connect(context.store, job.name, offset=0))
+    job = wait(context.store, job.name, common.place_of)
     place = common.place_of(job)
     typer.echo(place.read("stdout"), nl=False)
     typer.echo(place.read("stderr"), nl=False, err=True)

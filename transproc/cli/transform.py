@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
-from transproc import log
 from transproc.cli import common
-from transproc.cluster.job import State
-from transproc.cluster.store import JobStore
-from transproc.isa import ALL
+from transproc.cluster import operations
 
 
 def transform(
@@ -27,15 +24,7 @@ def transform(
     Example:
       transproc dump nbody && transproc transform nbody && transproc restore nbody --node arm
     """
-    store = JobStore()
-    with store.lock(name):
-        job = store.load(name)
-        common.expect(job, State.DUMPED, State.TRANSFORMED)
-        move = common.move_of(store, job)
-        isa = to or next(isa.name for isa in ALL if isa.name != move.source.node.isa)
-        with log.step(f"transform {name} to {isa}") as step:
-            step.detail = move.transform(isa)
-    typer.echo(move.images / "image")
+    typer.echo(operations.transform(common.context(), name, to))
 
 
 app = common.application(transform)

@@ -13,9 +13,7 @@ from transproc import log
 from transproc.cli import common
 from transproc.cluster.rehearsal import Outcome, Plan, Rehearsal, Verdict
 from transproc.cluster.start import Program
-from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
-from transproc.transform import pipeline
 
 
 def trial(
@@ -36,11 +34,9 @@ def trial(
         try:
             for plan in plans:
                 rehearsal = Rehearsal(
-                    JobStore(),
+                    common.context(),
                     program,
                     nodes,
-                    common.place_of,
-                    transform=pipeline.carry,
                     plan=plan,
                     timeout=timeout,
                 )

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.start import exit_code, wait
 from transproc.cluster.store import JobStore
+from transproc.cluster.watch import exit_code, wait
 
 
 def wait_for(

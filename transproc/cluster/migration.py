@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from transproc import log
-from transproc.cluster.interrupt import deferred
+from transproc.cluster.events import Cancel, Events, Silent, Token
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest, Place
-from transproc.cluster.store import JobStore
-from transproc.errors import MigrationError, NodeError, PauseError, TransprocError
+from transproc.cluster.store import JobStore, Result
+from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError
 from transproc.process.criu import Options
+
+KIND = "migrate"
+"""Of a migration's attempt in the store."""
 
 
 class Phase(StrEnum):
@@ -54,13 +56,19 @@ class Migration:
         request: PauseRequest | None = None,
         stay_paused: bool = False,
         options: Options | None = None,
+        events: Events | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
+        """Raises `TransprocError` if source and target are the same node. `events`, `cancel`: nobody, by default."""
         self.job = job
         self.move = Move(store, job, source, target, transform=transform, options=options)
         self.request = request or PauseRequest()
         self.seconds: dict[str, float] = {}
         self.phase = Phase.PREFLIGHT
         self._store = store
+        self._events: Events = events or Silent()
+        self._cancel: Cancel = cancel or Token()
+        self._attempt, self._started = 0, 0.0
         self._was_paused = job.state is State.PAUSED
         self._stay_paused = stay_paused
         self._down_since = 0.0
@@ -70,23 +78,29 @@ class Migration:
         """Migrates; raises `MigrationError`, whose outcome says where the process is and whether it runs."""
         if self.job.state not in (State.RUNNING, State.PAUSED):
             raise self._wrong_state()
-        started = time.time()
         names = self.move.source.node.name, self.move.target.node.name
+        self._attempt, self._started = self._store.begin(self.job, KIND, names[1]), time.time()
         with (
-            log.step(f"migrate {self.job.name} from {names[0]} to {names[1]}") as whole,
-            deferred() as interrupt,
+            self._events.step(f"migrate {self.job.name} from {names[0]} to {names[1]}") as whole,
+            self._cancel.deferred(),
         ):
             try:
-                for phase, action in self._plan():
+                for number, (phase, action) in enumerate(self._plan()):
                     if phase is not Phase.RETIRE:
-                        interrupt.check()
-                    self._do(phase, action)
+                        self._cancel.check()
+                    self._do(number, phase, action)
             except BaseException as error:
                 raise self._failure(error) from error
             whole.detail = f"downtime {self._downtime:.2f} s"
-        hop = Hop(*names, started, round(self._downtime, 4), self.seconds, self.move.bytes_sent)
+        return self._done()
+
+    def _done(self, outcome: str = "") -> Hop:
+        """The job runs on the target."""
+        names = self.move.source.node.name, self.move.target.node.name
+        downtime = self._downtime or time.perf_counter() - self._down_since
+        hop = Hop(*names, self._started, round(downtime, 4), self.seconds, self.move.bytes_sent)
+        self._settle(Result.DONE, outcome, hop)
         self.job.history.append(hop)
-        self._store.save(self.job)
         return hop
 
     def _plan(self) -> list[tuple[Phase, Callable[[], str]]]:
@@ -107,51 +121,71 @@ class Migration:
         stopped = self._was_paused and self.request.at is None and self.request.count is None
         return [step for step in plan if not (stopped and step[0] is Phase.PAUSE)]
 
-    def _do(self, phase: Phase, action: Callable[[], str]) -> None:
+    def _do(self, number: int, phase: Phase, action: Callable[[], str]) -> None:
         self.phase = phase
+        self._store.step(self._attempt, number, phase)
         if phase in (Phase.PAUSE, Phase.DUMP) and not self._down_since:
             self._down_since = time.perf_counter()
-        with log.step(phase) as step:
+        with self._events.step(phase) as step:
             step.detail = action()
-        self.seconds[phase] = round(step.seconds, 4)
+        self.seconds[str(phase)] = round(step.seconds, 4)
         if phase is Phase.COMMIT:
             self._downtime = time.perf_counter() - self._down_since
+        self._store.step_done(self._attempt, number, round(step.seconds, 4), step.detail)
 
     def _failure(self, error: BaseException) -> MigrationError:
         """Undoes what was done and says what became of the process."""
         message = (
             "interrupted" if isinstance(error, KeyboardInterrupt) else getattr(error, "message", repr(error))
         )
-        with log.step("undo"):
-            outcome = self._undo(error)
+        with self._events.step("undo"):
+            self.move.undo()
+            outcome, result = self._undo(error)
+            if result is Result.DONE:
+                self._done(outcome)
+            else:
+                self._settle(result, outcome)
+        if self.move.unrecorded:
+            outcome += f" (this could not be recorded: 'transproc recover {self.job.name}' when it can)"
         head, *rest = message.splitlines() or [""]
         failure = MigrationError(f"{self.phase}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
         failure.message += "".join(f"\n  {line}" for line in rest)
         failure.exit_status = getattr(error, "exit_status", 1)
         return failure
 
-    def _undo(self, error: BaseException) -> str:
+    def _settle(self, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
+        """A store that cannot be written changes nothing any more of what has happened; `recover` finds it out again."""
+        try:
+            self._store.settle(self._attempt, result, outcome, hop)
+        except StoreError as error:
+            self._events.note(error.message)
+            self.move.unrecorded = error
+
+    def _undo(self, error: BaseException) -> tuple[str, Result]:
+        """Puts things in order; returns what became of the process, and how the migration ended."""
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
-        if self.phase is Phase.PREFLIGHT:
-            return self._as_before("was not touched")
         if self.phase is Phase.RETIRE:
-            return f"{name} runs on {target}; a stopped copy may be left on {source}"
-        if self.phase is Phase.COMMIT and (outcome := self._undecided()):
-            return outcome
+            return f"{name} runs on {target}; a stopped copy may be left on {source}", Result.DONE
+        if self.phase is Phase.COMMIT and (found := self._undecided()):
+            return found
         if self._has_ended(error):
-            return f"{name} has ended on {source} ({self.job.exit})"
+            return f"{name} has ended on {source} ({self.job.exit})", Result.ENDED
+        if self.phase is Phase.PREFLIGHT:
+            return self._as_before("was not touched"), Result.UNDONE
         try:
             left = self.move.abandon_target(never_ran=self.phase is not Phase.COMMIT)
         except TransprocError as other:
-            return f"{name} stays stopped on {source}: {other.message}; 'transproc resume {name}' tries again"
+            hint = f"{other.message}; 'transproc resume {name}' tries again"
+            return f"{name} stays stopped on {source}: {hint}", Result.UNDECIDED
         note = f" (node {target} could not be cleaned: {left})" if left else ""
         if self.phase is Phase.PREPARE:
-            return self._as_before("was not touched") + note
+            return self._as_before("was not touched") + note, Result.UNDONE
         if self._was_paused:
-            return self._keep_paused() + note
+            return self._keep_paused() + note, Result.UNDONE
         if self.phase is Phase.PAUSE and isinstance(error, PauseError):
-            return self._as_before("was let go") + note
-        return self._resume_source() + note
+            return self._as_before("was let go") + note, Result.UNDONE
+        outcome, result = self._resume_source()
+        return outcome + note, result
 
     def _as_before(self, what: str) -> str:
         state = "is paused" if self._was_paused else "runs"
@@ -159,28 +193,21 @@ class Migration:
 
     def _has_ended(self, error: BaseException) -> bool:
         """The program may simply have come to its end before it was stopped."""
-        if self.phase is not Phase.PAUSE:
-            return False
         ended = isinstance(error, PauseError) and error.ended
+        if self.phase is not Phase.PAUSE and not (self.phase is Phase.PREFLIGHT and ended):
+            return False
         try:
             status = self.move.source.exit_status(RECORD_SECONDS if ended else 0.0)
         except TransprocError:
             return False
         if status is None:
             return False
-        self.move.settle()
-        self.job.exit, self.job.state, self.job.target = status, State.EXITED, None
-        self._store.save(self.job)
-        self._forget_target()
+        if left := self.move.abandon_target(never_ran=True):
+            self._events.note(left)
+        self.move.has_ended(status)
         return True
 
-    def _forget_target(self) -> None:
-        try:
-            self.move.target.remove()
-        except TransprocError as error:
-            log.note(error.message)
-
-    def _undecided(self) -> str | None:
+    def _undecided(self) -> tuple[str, Result] | None:
         """After a failed commit: None if the target's copy certainly does not run, else the outcome."""
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
         try:
@@ -188,29 +215,34 @@ class Migration:
         except TransprocError:
             return (
                 f"{name} is on {target}, which does not answer: it may run there, so its copy on {source} stays stopped; "
-                f"'transproc resume {name}' asks {target} again, with --source --force its copy is given up for lost"
+                f"'transproc resume {name}' asks {target} again, with --source --force its copy is given up for lost",
+                Result.UNDECIDED,
             )
         if liveness is not Liveness.RUNNING:
             return None
         self.move.adopt()
-        return f"{name} runs on {target}; {self.move.retire() or 'its copy on ' + source + ' is gone'}"
+        return (
+            f"{name} runs on {target}; {self.move.retire() or 'its copy on ' + source + ' is gone'}",
+            Result.DONE,
+        )
 
     def _keep_paused(self) -> str:
-        self.move.keep_paused()
+        self.move.keep(State.PAUSED)
         return f"{self.job.name} is paused on {self.move.source.node.name}, as before"
 
-    def _resume_source(self) -> str:
+    def _resume_source(self) -> tuple[str, Result]:
         name, source = self.job.name, self.move.source.node.name
         try:
             self.move.resume_source()
         except NodeError as error:
             return (
                 f"{name} is on {source}, which does not answer ({error.message}): it is stopped there, or lost with the node; "
-                f"'transproc resume {name}' lets it go on"
+                f"'transproc resume {name}' lets it go on",
+                Result.UNDECIDED,
             )
         except TransprocError as error:
-            return f"{name} could not be resumed on {source}: {error.message}"
-        return f"{name} runs on {source} again"
+            return f"{name} could not be resumed on {source}: {error.message}", Result.UNDECIDED
+        return f"{name} runs on {source} again", Result.UNDONE
 
     def _wrong_state(self) -> TransprocError:
         name, state = self.job.name, self.job.state

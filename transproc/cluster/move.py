@@ -6,6 +6,7 @@ from the pause on, and is continued only after the target's copy is known to be 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.place import Liveness, PauseRequest, Place
 from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
-from transproc.errors import MismatchError, TransprocError
+from transproc.errors import MismatchError, PauseError, StoreError, TransprocError
 from transproc.process.criu import Options
 from transproc.process.pause import Pause, ThreadState
 
@@ -54,9 +55,15 @@ class Move:
         transform: Transform,
         options: Options | None = None,
     ) -> None:
+        """Raises `TransprocError` if source and target are the same node."""
+        if target is not None and target.node.name == source.node.name:
+            raise TransprocError(f"job {job.name}: is on node {source.node.name} already")
         self.store = store
         self.job = job
         self.source = source
+        self.unrecorded: StoreError | None = None
+        """Set to what is wrong with the store while things are put in order, which must not end halfway."""
+        self._undoing = False
         self.bytes_sent = 0
         self.options = options or Options()
         self._target = target
@@ -73,25 +80,26 @@ class Move:
 
     def preflight(self) -> str:
         """Refuses what can be known to fail, before the process is touched."""
-        if self.target.node.name == self.source.node.name:
-            raise TransprocError(f"job {self.job.name}: is on node {self.source.node.name} already")
         transfer.binary(self.store, self.job, self.target.node.isa)
         # What is asked of both nodes is asked at the same time.
         room = self._pool.submit(lambda: self.target.room)
         look = self.source.look(self.job.pid)
         room.result()
         if look.liveness is Liveness.GONE:
-            raise TransprocError(
-                f"job {self.job.name}: has ended", hint=f"'transproc wait {self.job.name}' shows its status"
-            )
+            raise PauseError(f"job {self.job.name}: has ended", pid=self.job.pid, ended=True)
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
         preflight.check(self.job, self.source, look, self.target, self.options)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def prepare(self) -> str:
-        """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile."""
+        """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile.
+
+        Recorded first: from here on the target may hold something of the job.
+        """
         path = transfer.binary(self.store, self.job, self.target.node.isa)
+        self.job.target = self.target.node.name
+        self._save()
         source = self._pool.submit(self._prepare_source)
         self.target.prepare(path)
         self.target.get_ready()
@@ -148,7 +156,6 @@ class Move:
 
     def restore(self) -> str:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
-        self.job.target = self.target.node.name
         self._record(State.RESTORED)
         found = self.target.criu_restore(self.options)
         if found.pid != self.job.pid:
@@ -191,9 +198,10 @@ class Move:
 
     def adopt(self, state: State = State.RUNNING) -> None:
         """Records that the target holds the job, and the source a stopped copy that must go."""
-        self.job.leftovers.append(self.job.node)
-        self.job.node, self.job.target = self.target.node.name, None
-        self.job.moves += 1
+        if self.job.node != self.target.node.name:
+            self.job.leftovers.append(self.job.node)
+            self.job.node, self.job.target = self.target.node.name, None
+            self.job.moves += 1
         self._record(state)
 
     def retire(self) -> str:
@@ -202,9 +210,12 @@ class Move:
             self.source.retire(self.job.pid)
         except TransprocError as error:
             return f"a stopped copy stays on {self.source.node.name}: {error.message}"
-        self.job.leftovers.remove(self.source.node.name)
-        self.store.save(self.job)
+        self._forget_leftover(self.source.node.name)
         return ""
+
+    def undo(self) -> None:
+        """From here on things are put in order: a store that cannot be written is noted in `unrecorded`, and stops nothing."""
+        self._undoing = True
 
     def abandon_target(self, *, never_ran: bool) -> str | None:
         """Removes everything from the target, so that the source can go on; returns why something stays there, or None.
@@ -213,25 +224,30 @@ class Move:
         and recorded; any other must be known to be gone: raises `TransprocError` if the node does not answer, or cannot end it.
         """
         self.settle()
-        left = None
+        left, restored = None, self.job.state is State.RESTORED
+        if self.job.target is None:
+            return None  # nothing is there yet
         try:
-            self._end_target()
+            if restored:
+                self._end_target()
             self.target.remove()
         except MismatchError:
             raise
         except TransprocError as error:
-            if self.job.target and not never_ran:
+            if restored and not never_ran:
                 raise
             left = error.message
-            if self.job.target and self.job.target not in self.job.leftovers:
+            if self.job.target not in self.job.leftovers:
                 self.job.leftovers.append(self.job.target)
         self.job.target = None
-        self.store.save(self.job)
+        if restored:
+            self.job.state = State.TRANSFORMED
+        self._save()
         return left
 
     def _end_target(self) -> None:
         """Raises `MismatchError` if the copy runs: then it is the job."""
-        liveness = Liveness.GONE if self.job.target is None else self.target.liveness(self.job.pid)
+        liveness = self.target.liveness(self.job.pid)
         if liveness is Liveness.RUNNING:
             raise MismatchError(f"job {self.job.name}: runs on {self.target.node.name} already")
         if liveness is Liveness.STOPPED:
@@ -240,12 +256,18 @@ class Move:
     def resume_source(self) -> None:
         """The source goes on, as if nothing had been."""
         self.source.resume(self.job.pid)
-        self.source.forget_images()
         self._record(State.RUNNING)
+        with contextlib.suppress(TransprocError):  # they are in nobody's way
+            self.source.forget_images()
 
-    def keep_paused(self, state: State = State.PAUSED) -> None:
-        """Records that the source stays stopped."""
+    def keep(self, state: State) -> None:
+        """Records that the source stays as it is."""
         self._record(state)
+
+    def has_ended(self, status: str) -> None:
+        """Records the program's end on the source."""
+        self.job.exit, self.job.target = status, None
+        self._record(State.EXITED)
 
     def settle(self) -> None:
         """Waits for the transfer in the background, whatever comes of it."""
@@ -261,12 +283,23 @@ class Move:
     def _clear_leftover(self) -> None:
         """An earlier migration could not end the copy that it left on the target."""
         self.target.kill(self.job.pid, moved=True)
-        self.job.leftovers.remove(self.target.node.name)
-        self.store.save(self.job)
+        self._forget_leftover(self.target.node.name)
+
+    def _forget_leftover(self, node: str) -> None:
+        self.job.leftovers.remove(node)
+        self._save()
 
     def _record(self, state: State) -> None:
         self.job.state = state
-        self.store.save(self.job)
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self.store.save(self.job)
+        except StoreError as error:
+            if not self._undoing:
+                raise
+            self.unrecorded = error
 
 
 def describe(stopped: Pause) -> str:

@@ -47,6 +47,13 @@ RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
 
 
+QUIET_SECONDS = 15.0
+"""What a node is given to come to an end with a step that nobody waits for any more."""
+
+_ALIVE = 3
+"""Status of `scripts.CLAIM` for a directory whose program runs."""
+
+
 class Liveness(StrEnum):
     """What a node says about a process."""
 
@@ -138,16 +145,34 @@ class Place:
     def prepare(self, binary: Path) -> None:
         """A fresh directory with a binary in it. Raises `TransprocError` if a living job has one of that name."""
         done = self._shell(scripts.CLAIM, self.directory, self.job.id, check=False)
+        if done.returncode == _ALIVE:
+            raise TransprocError(f"node {self.node.name}: job {self.job.name} runs there already")
         if done.returncode:
             raise TransprocError(
                 f"node {self.node.name}: {self.directory} belongs to another job that has not ended",
-                hint="give the job another name (--name)",
+                hint="'transproc recover' removes it if it is a remainder; else give the job another name (--name)",
             )
         self.node.put(binary, self.program)
 
     def remove(self) -> None:
         """Removes the directory, if it is ours."""
         self._shell(scripts.REMOVE, self.directory, self.job.id)
+
+    def found(self) -> list[int]:
+        """The processes that execute the job's binary, whatever the record says: of each tree the root."""
+        lines = self._shell(scripts.FOUND, self.directory).stdout.decode().splitlines()
+        parents = {pid: parent for pid, _, parent in (line.partition(" ") for line in lines)}
+        return [int(pid) for pid, parent in parents.items() if parent not in parents]
+
+    def become_quiet(self, seconds: float = QUIET_SECONDS) -> None:
+        """Waits until nothing works on the job any more that a killed command has begun, and ends it after so many seconds."""
+        self._shell(scripts.QUIET, self.directory, str(self.job.pid), str(round(seconds * 10)))
+
+    def end(self) -> None:
+        """Ends the job and all that is left of it here, and removes its directory: for what is the job's no longer."""
+        for pid in self.found():
+            self.tool.kill(pid, moved=self.directory)
+        self.remove()
 
     def make_images(self) -> None:
         """An empty directory for a dump."""

@@ -11,20 +11,22 @@ import random
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transproc import log
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.migration import Migration
-from transproc.cluster.move import Transform
+from transproc.cluster.operations import Context, discard
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
-from transproc.cluster.start import Program, address_of, discard, refresh, start, wait
-from transproc.cluster.store import JobStore
+from transproc.cluster.start import Program, address_of, start
+from transproc.cluster.watch import refresh, wait
 from transproc.errors import MigrationError, PauseError
 
 ATTEMPTS = 5
+EXCERPT_BYTES = 200
+EXCERPT_LINES = 3
+"""What is shown of two files that differ, from the first difference on."""
 
 
 @dataclass
@@ -102,46 +104,44 @@ class Plan:
 
 
 class Rehearsal:
-    """One program between two nodes, `places(job, node name)` being the way to them."""
+    """One program between two nodes."""
 
     def __init__(
         self,
-        store: JobStore,
+        context: Context,
         program: Program,
         nodes: Sequence[str],
-        place_of: Callable[[Job, str], Place],
         *,
-        transform: Transform,
         plan: Plan,
         timeout: float = 600.0,
     ) -> None:
-        self.store, self.program, self.nodes, self.plan = store, program, list(nodes), plan
+        self.context, self.program, self.nodes, self.plan = context, program, list(nodes), plan
+        self.store = context.store
         self.timeout = timeout
+        self.plain: Outcome | None = None
         self.moved: Outcome | None = None
-        """What the migrated run left behind."""
-        self._place_of = place_of
-        self._transform = transform
+        """What the run without and the one with migrations left behind."""
         # Two that start together see the same names as free, and may share a node without sharing a store.
-        self._name = store.free_name(f"rehearse-{program.name}"[:25] + f"-{secrets.token_hex(3)}")
+        self._name = self.store.free_name(f"rehearse-{program.name}"[:25] + f"-{secrets.token_hex(3)}")
 
     def run(self) -> Verdict:
         """Both runs. Raises what a migration raises; otherwise the verdict says what was found."""
         verdict = Verdict(list(self.program.argv), self.plan.seed)
         try:
-            with log.step("run unmigrated") as step:
+            with self.context.events.step("run unmigrated") as step:
                 plain = self._plain()
                 step.detail = plain.exit
             verdict.plain_seconds = plain.seconds
             for attempt in range(1 if self.plan.at else ATTEMPTS):
                 verdict.attempts = attempt + 1
-                with log.step(f"run with {self._hops} migrations") as step:
+                with self.context.events.step(f"run with {self._hops} migrations") as step:
                     moved = self._moved(verdict, plain.seconds, 2.0**-attempt)
                     step.detail = f"{verdict.missed} came too late" if verdict.missed else moved.exit
                 if not verdict.missed:
                     break
         finally:
-            discard(self.store, self._name, self._place_of)
-        self.moved = moved
+            discard(self.context, self._name)
+        self.plain, self.moved = plain, moved
         verdict.moved_seconds = moved.seconds
         verdict.differences = plain.difference(moved)
         return verdict
@@ -152,20 +152,21 @@ class Rehearsal:
 
     def _plain(self) -> Outcome:
         job = self._new_job()
-        place = self._place_of(job, job.node)
+        place = self.context.places(job, job.node)
         begin = time.perf_counter()
-        start(self.store, place, self.program)
+        start(self.store, place, self.program, cancel=self.context.cancel)
         return self._finish(begin)
 
     def _moved(self, verdict: Verdict, seconds: float, scale: float) -> Outcome:
         """The program is stopped at its beginning, so that no time of its run is lost before the first wait."""
         verdict.hops, verdict.missed = [], 0
         job = self._new_job()
-        place = self._place_of(job, job.node)
+        place = self.context.places(job, job.node)
         begin = time.perf_counter()
         counts = self.plan.counts(scale) if self.plan.counts_sites else []
         try:
-            start(self.store, place, self.program, pause=self._first_stop(counts))
+            pause = self._first_stop(counts)
+            start(self.store, place, self.program, pause=pause, cancel=self.context.cancel)
         except PauseError as error:
             return self._ended_before(verdict, place, begin, error)
         if counts:
@@ -209,18 +210,20 @@ class Rehearsal:
     def _hop(self, verdict: Verdict, request: PauseRequest) -> bool:
         """Migrates to the other node; False if the program ended before."""
         job = self.store.load(self._name)
-        source = self._place_of(job, job.node)
+        source = self.context.places(job, job.node)
         if refresh(self.store, job, source).state is State.EXITED:
             return False
-        target = self._place_of(job, next(name for name in self.nodes if name != job.node))
+        target = self.context.places(job, next(name for name in self.nodes if name != job.node))
         migration = Migration(
             self.store,
             job,
             source,
             target,
-            transform=self._transform,
+            transform=self.context.transform,
             request=request,
             stay_paused=True,
+            events=self.context.events,
+            cancel=self.context.cancel,
         )
         try:
             verdict.hops.append(migration.run())
@@ -235,7 +238,7 @@ class Rehearsal:
     def _run_for(self, seconds: float) -> bool:
         """Lets the paused program go on, and pauses it again; False if it ended before."""
         job = self.store.load(self._name)
-        place = self._place_of(job, job.node)
+        place = self.context.places(job, job.node)
         self._note(job, State.RUNNING)
         try:
             place.pause(job.pid, PauseRequest(timeout=self.timeout, run=seconds))
@@ -247,7 +250,7 @@ class Rehearsal:
 
     def _go_on(self) -> None:
         job = self.store.load(self._name)
-        self._place_of(job, job.node).resume(job.pid)
+        self.context.places(job, job.node).resume(job.pid)
         self._note(job, State.RUNNING)
 
     def _note(self, job: Job, state: State) -> None:
@@ -255,9 +258,9 @@ class Rehearsal:
         self.store.save(job)
 
     def _finish(self, begin: float) -> Outcome:
-        job = wait(self.store, self._name, lambda job: self._place_of(job, job.node), self.timeout)
+        job = wait(self.store, self._name, self.context.places, self.timeout)
         seconds = time.perf_counter() - begin
-        place = self._place_of(job, job.node)
+        place = self.context.places(job, job.node)
         outcome = outcome_of(place, job, seconds)
         place.remove()
         return outcome
@@ -294,7 +297,8 @@ def read_tree(directory: Path) -> dict[str, bytes | str | None]:
 
 
 def write_tree(files: Mapping[str, bytes | str | None], directory: Path) -> None:
-    """The reverse of `read_tree`."""
+    """The reverse of `read_tree`; makes the directory."""
+    directory.mkdir(parents=True, exist_ok=True)
     for name, contents in files.items():  # a directory comes before what is in it
         path = directory / name
         if contents is None:
@@ -314,4 +318,25 @@ def _describe(path: str, mine: object, theirs: object) -> str:
         (i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
     )
     line = mine[:at].count(b"\n") + 1
-    return f"{path}: differs from byte {at} (line {line}) on; {len(mine)} and {len(theirs)} bytes"
+    head = f"{path}: differs from byte {at} (line {line}) on; {len(mine)} and {len(theirs)} bytes"
+    return "\n".join([head, *_excerpt(mine, theirs, at)])
+
+
+def _excerpt(mine: bytes, theirs: bytes, at: int) -> list[str]:
+    """Around the first difference: lines of text, or bytes in hexadecimal."""
+    sides = []
+    for sign, data in (("-", mine), ("+", theirs)):
+        begin = data.rfind(b"\n", 0, at) + 1
+        lines = data[begin : at + EXCERPT_BYTES].splitlines()[:EXCERPT_LINES]
+        if at - begin > EXCERPT_BYTES or not all(_is_text(text) for text in lines):
+            near = max(0, at - 4) // 4 * 4
+            lines = [f"{near:#x}: {data[near : near + 16].hex(' ', 4)}".encode()]
+        sides += [f"  {sign}{text.decode()}" for text in lines]
+    return sides
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        return line.decode().isprintable() or b"\t" in line
+    except UnicodeDecodeError:
+        return False

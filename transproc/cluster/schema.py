@@ -1,8 +1,9 @@
 """The tables in which a host keeps its jobs, and how an older database, or the JSON files of before, become the present one.
 
     jobs         one line a job; `record` is `Job.as_dict()` without the history, `version` counts its changes
-    migrations   one line for each attempt; `result` stays null while it is under way
-    steps        of each migration, written before the step begins; `seconds` stays null until it has ended
+    attempts     one line for each change of a job's place or state that was begun, migrations above all: `kind` is the command,
+                 `before` the job's state then; `result` stays null while it is under way
+    steps        of each, written before the step begins; `seconds` stays null until it has ended
     facts        `host`: a random name of this store, with which the ids of its jobs begin
 
 `PRAGMA user_version` is the version of the schema; a step of `_STEPS` leads from each version to the next one.
@@ -27,16 +28,16 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (
   name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE migrations (
+CREATE TABLE attempts (
   number INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-  source TEXT NOT NULL, target TEXT NOT NULL, started REAL NOT NULL, paused INTEGER NOT NULL,
+  kind TEXT NOT NULL, before TEXT NOT NULL, source TEXT NOT NULL, target TEXT, started REAL NOT NULL,
   ended REAL, result TEXT, outcome TEXT, downtime REAL, bytes INTEGER
 );
-CREATE INDEX migrations_of_job ON migrations (job);
+CREATE INDEX attempts_of_job ON attempts (job);
 CREATE TABLE steps (
-  migration INTEGER NOT NULL REFERENCES migrations (number) ON DELETE CASCADE, number INTEGER NOT NULL,
+  attempt INTEGER NOT NULL REFERENCES attempts (number) ON DELETE CASCADE, number INTEGER NOT NULL,
   name TEXT NOT NULL, started REAL NOT NULL, seconds REAL, detail TEXT,
-  PRIMARY KEY (migration, number)
+  PRIMARY KEY (attempt, number)
 ) WITHOUT ROWID;
 """
 
@@ -115,8 +116,8 @@ def _record(name: str, text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]
 def add_hop(database: sqlite3.Connection, job: str, hop: dict[str, Any]) -> None:
     """A migration that has ended well, as `Hop` describes it."""
     found = database.execute(
-        "INSERT INTO migrations (job, source, target, started, paused, ended, result, downtime, bytes)"
-        " VALUES (:job, :source, :target, :started, 0, :started, 'done', :downtime, :bytes_sent)",
+        "INSERT INTO attempts (job, kind, before, source, target, started, ended, result, downtime, bytes)"
+        " VALUES (:job, 'migrate', 'running', :source, :target, :started, :started, 'done', :downtime, :bytes_sent)",
         {**hop, "job": job, "steps": None},
     )
     steps = [
@@ -124,7 +125,7 @@ def add_hop(database: sqlite3.Connection, job: str, hop: dict[str, Any]) -> None
         for number, (name, seconds) in enumerate(hop["steps"].items())
     ]
     database.executemany(
-        "INSERT INTO steps (migration, number, name, started, seconds) VALUES (?, ?, ?, ?, ?)", steps
+        "INSERT INTO steps (attempt, number, name, started, seconds) VALUES (?, ?, ?, ?, ?)", steps
     )
 
 

@@ -10,7 +10,10 @@ from transproc.process import inspect
 
 CLAIM = """
 set -e
-[ ! -e "$1" ] || [ -e "$1/exit" ] || [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]
+if [ -e "$1" ] && [ ! -e "$1/exit" ]; then
+  [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] || exit 1
+  ! ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF -- "-> $1/bin/" || exit 3
+fi
 rm -rf "$1"
 mkdir -p "$1/data/work" "$1/bin"
 echo "$2" >"$1/id"
@@ -81,3 +84,42 @@ set -- "$4" "$5"
 {REMOVE}
 """
 """Ends a process if it is still the job's, and removes the directory. Words: pid, program, pause tool, directory, job's id."""
+
+# ps(1) may be missing, or busybox's; one ls asks about all processes.
+FOUND = """
+ls -l /proc/[0-9]*/exe 2>/dev/null | grep -F -- "-> $1/bin/" | sed 's|.* /proc/\\([0-9]*\\)/exe -> .*|\\1|' |
+while read -r p; do
+  echo "$p $(sed -n 's/^PPid:[^0-9]*//p' "/proc/$p/status")"
+done
+"""
+"""Processes that execute a job's binary, each with its parent. Words: directory."""
+
+# A program whose standard output is /dev/null is a supervisor of the pause tool's, which stays as long as the job; a conversation
+# with the job's terminal may stay, too. The job's own processes are not meant. What does not end by itself in time is ended.
+QUIET = """
+busy() {
+  for f in $(grep -lF -e "$1/" -e transproc-stop /proc/[0-9]*/cmdline 2>/dev/null); do
+    p=${f#/proc/}; p=${p%/cmdline}
+    [ "$p" != $$ ] || continue
+    case $(readlink "/proc/$p/exe") in '' | "$1"/bin/*) continue ;; esac
+    case $(tr '\\0' ' ' <"$f" 2>/dev/null) in
+    *transproc-stop*" attach "*) ;;
+    *transproc-stop*" --pid $2 "* | *transproc-stop*"$1/"*) [ "$(readlink "/proc/$p/fd/1")" = /dev/null ] || echo "$p" ;;
+    *"$1/"*) echo "$p" ;;
+    esac
+  done
+}
+patience=$3
+while found=$(busy "$1" "$2"); [ -n "$found" ] && [ "$patience" -gt 0 ]; do sleep 0.1; patience=$((patience - 1)); done
+[ -z "$found" ] || { kill -9 $found; sleep 0.2; }
+"""
+"""Waits until nothing works on a job any more: criu, tar, the pause tool, sent by a command that was killed meanwhile.
+Words: directory, pid, tenths of seconds."""
+
+DIRECTORIES = """
+cd "$1" 2>/dev/null || exit 0
+for d in *; do
+  [ ! -e "$d/id" ] || echo "$d $(cat "$d/id")"
+done
+"""
+"""Jobs whose directories are there, with their ids. Words: the directory of all."""

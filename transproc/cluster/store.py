@@ -1,6 +1,6 @@
 """The records of this host's jobs: an SQLite database in the state directory, and beside it what the jobs have here.
 
-    STATE/jobs.sqlite     records, migrations and their steps (see `schema.py`); every change is on the disk when it returns
+    STATE/jobs.sqlite     records, attempts and their steps (see `schema.py`); every change is on the disk when it returns
     STATE/jobs/NAME/      pair/, and during a migration move/
     STATE/locks/NAME      while a command works on the job; the lock ends with the process that has it
 
@@ -35,7 +35,7 @@ BUSY_SECONDS = 10.0
 
 
 class Result(StrEnum):
-    """How a migration ended."""
+    """How an attempt ended."""
 
     DONE = "done"
     UNDONE = "undone"  # the job stayed where it was
@@ -45,16 +45,17 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A migration that has begun and whose end is not known; `steps` that have begun, in order.
+    """Something that was begun with a job, and whose end is not known: `kind` is the command, `before` the job's state then.
 
-    `paused`: the job was paused before it. `decided`: the command came to its end, but could not ask the node that knows.
+    `steps` that have begun, in order. `undecided`: the command came to its end, but could not ask the node that knows.
     """
 
     number: int
+    kind: str
+    before: State
     source: str
-    target: str
-    paused: bool
-    decided: bool
+    target: str | None
+    undecided: bool
     steps: list[str]
 
 
@@ -158,67 +159,70 @@ class JobStore:
             name for n in range(len(taken) + 1) if (name := f"{base}-{n + 1}" if n else base) not in taken
         )
 
-    # --- migrations --------------------------------------------------------------------------------------------
+    # --- attempts ----------------------------------------------------------------------------------------------
 
-    def begin(self, job: Job, target: str, *, paused: bool) -> int:
-        """Records that a migration begins; returns its number."""
-        words = (job.id, job.node, target, time.time(), paused)
+    def begin(self, job: Job, kind: str, target: str | None = None) -> int:
+        """Records that something begins which a crash must not leave half done; returns its number."""
+        words = (job.id, kind, job.state, job.node, target, time.time())
         row = self._one(
-            "INSERT INTO migrations (job, source, target, started, paused) VALUES (?, ?, ?, ?, ?) RETURNING number",
+            "INSERT INTO attempts (job, kind, before, source, target, started) VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
             *words,
         )
         return int(row[0])
 
     def step(self, attempt: int, number: int, name: str) -> None:
-        """Records that a step of a migration begins: before it does."""
-        words = {"migration": attempt, "number": number, "name": name, "started": time.time()}
+        """Records that a step begins: before it does."""
+        words = {"attempt": attempt, "number": number, "name": name, "started": time.time()}
         self._change(
-            "INSERT INTO steps (migration, number, name, started) VALUES (:migration, :number, :name, :started)",
+            "INSERT INTO steps (attempt, number, name, started) VALUES (:attempt, :number, :name, :started)",
             words,
         )
 
     def step_done(self, attempt: int, number: int, seconds: float, detail: str) -> None:
         """Records that a step has ended well."""
-        words = {"migration": attempt, "number": number, "seconds": seconds, "detail": detail}
+        words = {"attempt": attempt, "number": number, "seconds": seconds, "detail": detail}
         self._change(
-            "UPDATE steps SET seconds = :seconds, detail = :detail WHERE migration = :migration AND number = :number",
+            "UPDATE steps SET seconds = :seconds, detail = :detail WHERE attempt = :attempt AND number = :number",
             words,
         )
 
     def settle(self, attempt: int, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
-        """Records how a migration ended; `outcome`: what became of the process."""
+        """Records how it ended; `outcome`: what became of the process."""
         words = {"number": attempt, "ended": time.time(), "result": result, "outcome": outcome}
-        words |= {"downtime": hop and hop.downtime, "bytes": hop and hop.bytes_sent}
+        words |= {"started": hop and hop.started, "downtime": hop and hop.downtime}
+        words |= {"bytes": hop and hop.bytes_sent}
         self._change(
-            "UPDATE migrations SET ended = :ended, result = :result, outcome = :outcome, downtime = :downtime,"
-            " bytes = :bytes WHERE number = :number",
+            "UPDATE attempts SET ended = :ended, result = :result, outcome = :outcome, downtime = :downtime,"
+            " bytes = :bytes, started = coalesce(:started, started) WHERE number = :number",
             words,
         )
 
     def unsettled(self, job: Job) -> Attempt | None:
-        """The migration of a job whose end is not known, if there is one."""
+        """The attempt of a job whose end is not known, if there is one."""
         rows = self._all(
-            "SELECT number, source, target, paused, result FROM migrations"
+            "SELECT number, kind, before, source, target, result FROM attempts"
             " WHERE job = ? AND (result IS NULL OR result = ?) ORDER BY number DESC LIMIT 1",
             job.id,
             Result.UNDECIDED,
         )
         if not rows:
             return None
-        number, source, target, paused, result = rows[0]
-        steps = self._all("SELECT name FROM steps WHERE migration = ? ORDER BY number", number)
-        return Attempt(number, source, target, bool(paused), result is not None, [name for (name,) in steps])
+        number, kind, before, source, target, result = rows[0]
+        steps = self._all("SELECT name FROM steps WHERE attempt = ? ORDER BY number", number)
+        undecided = result is not None
+        return Attempt(number, kind, State(before), source, target, undecided, [name for (name,) in steps])
 
     def _history(self, job: str) -> list[Hop]:
         hops = []
         for number, *words in self._all(
-            "SELECT number, source, target, started, downtime, bytes FROM migrations"
-            " WHERE job = ? AND result = ? ORDER BY number",
+            "SELECT number, source, target, started, downtime, bytes FROM attempts"
+            " WHERE job = ? AND kind = 'migrate' AND result = ? ORDER BY number",
             job,
             Result.DONE,
         ):
             source, target, started, downtime, count = words
-            steps = self._all("SELECT name, seconds FROM steps WHERE migration = ? ORDER BY number", number)
+            query = "SELECT name, seconds FROM steps WHERE attempt = ? AND seconds NOT NULL ORDER BY number"
+            steps = self._all(query, number)
             hops.append(Hop(source, target, started, downtime or 0.0, dict(steps), count or 0))
         return hops
 

@@ -16,8 +16,8 @@ from typing import IO, Self
 
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Place
-from transproc.cluster.start import POLL, refresh
 from transproc.cluster.store import JobStore
+from transproc.cluster.watch import POLL, refresh
 from transproc.errors import TransprocError
 from transproc.process.pause import Window
 

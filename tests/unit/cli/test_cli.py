@@ -105,7 +105,7 @@ def test_wrong_state(
     made = job("p", state, exit="status 0" if state is State.EXITED else None)
     made.node = "local"
     JobStore().save(made)
-    wanted = "'transproc resume p' lets it go on" + (" first" if command[0] == "migrate" else "")
+    wanted = "'transproc resume p' lets it go on"
     failing(command, 1, f"job p: {message}", wanted if hint else None, capsys)
 
 

@@ -97,6 +97,16 @@ class FakeNode(Node):
         threads = [{"tid": PID, "state": state}]
         return _answer(processes=[{"pid": PID, "index": True, "threads": threads}])
 
+    def _found(self, words: list[str]) -> bytes:
+        return b"".join(b"%d 1\n" % pid for pid in self.processes)
+
+    def _quiet(self, words: list[str]) -> bytes:
+        return b""
+
+    def _run(self, words: list[str]) -> bytes:
+        self.processes[PID] = "stopped" if "--pause" in words else "running"
+        return _answer(pid=PID, milliseconds=1, steps=0, threads=[])
+
     def _taken(self, words: list[str]) -> bytes:
         return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
 
@@ -166,6 +176,8 @@ def operation_of(words: list[str]) -> str:
         scripts.SIZES: "sizes",
         scripts.LOOK: "look",
         scripts.RETIRE: "retire",
+        scripts.FOUND: "found",
+        scripts.QUIET: "quiet",
     }
     if words[0] == "sh":
         return known.get(words[2], "shell")

@@ -10,9 +10,10 @@ from fakes import PID, FakeNode
 from transproc.cluster import place as place_module
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Liveness, Place
-from transproc.cluster.start import address_of, discard, exit_code, follow, wait
+from transproc.cluster.start import address_of
 from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
+from transproc.cluster.watch import exit_code, follow, wait
 from transproc.errors import TransprocError
 
 
@@ -129,15 +130,9 @@ def test_follow(store: JobStore, node: FakeNode) -> None:
     assert list(lines) == [("x86", b"two\n")]
 
 
-def test_discard(store: JobStore, node: FakeNode) -> None:
-    place = running(store, node)
-    discard(store, "j", lambda job, name: place)
-    assert node.processes == {}
-    assert not (node.root / "jobs/j").exists()
-    assert store.names() == []
-
-
-@pytest.mark.parametrize(("status", "code"), [("status 0", 0), ("status 3", 3), ("signal 9", 137), (None, 1)])
+@pytest.mark.parametrize(
+    ("status", "code"), [("status 0", 0), ("status 3", 3), ("signal 9", 137), (None, 1), ("lost", 1)]
+)
 def test_exit_code(status: str | None, code: int) -> None:
     assert exit_code(status) == code
 

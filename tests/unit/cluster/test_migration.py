@@ -15,6 +15,7 @@ from fakes import PID, FakeNode
 from transproc import log
 from transproc.binary.pair import PairStore
 from transproc.cluster import move, place
+from transproc.cluster.events import Signals, Silent
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
@@ -76,7 +77,11 @@ class World:
 
     def migration(self, **options: object) -> Migration:
         return Migration(
-            self.store, self.job, self.source, self.target, **{"transform": transform, **options}
+            self.store,
+            self.job,
+            self.source,
+            self.target,
+            **{"transform": transform, "cancel": Signals(Silent()), **options},
         )  # type: ignore[arg-type]
 
     def fails(self, **options: object) -> MigrationError:

@@ -23,8 +23,11 @@ def test_equal() -> None:
 @pytest.mark.parametrize(
     ("other", "text"),
     [
-        (changed(stdout=b"one\ntwx\n"), "stdout: differs from byte 6 (line 2) on; 8 and 8 bytes"),
-        (changed(stdout=b"one\n"), "stdout: differs from byte 4 (line 2) on; 8 and 4 bytes"),
+        (
+            changed(stdout=b"one\ntwx\n"),
+            "stdout: differs from byte 6 (line 2) on; 8 and 8 bytes\n  -two\n  +twx",
+        ),
+        (changed(stdout=b"one\n"), "stdout: differs from byte 4 (line 2) on; 8 and 4 bytes\n  -two"),
         (changed(work_b=b""), "work/b: only in the run with migrations"),
         (changed(work_l=b"a"), "work/l: of another kind"),
         (changed(work_l="b"), "work/l: of another kind"),

@@ -1,0 +1,26 @@
+"""What can be done with jobs, each use case once: with its lock, its roll-back, and what it says of the process afterwards.
+
+The command line and whatever else manages jobs are thin callers. Nothing here prints, exits, or asks its process for anything:
+what an operation needs comes with a `Context`.
+"""
+
+from transproc.cluster.operations.context import Context
+from transproc.cluster.operations.end import discard, kill
+from transproc.cluster.operations.move import dump, migrate, pause, restore, resume, transform
+from transproc.cluster.operations.recover import recover, sweep
+from transproc.cluster.operations.start import run
+
+__all__ = [
+    "Context",
+    "discard",
+    "dump",
+    "kill",
+    "migrate",
+    "pause",
+    "recover",
+    "restore",
+    "resume",
+    "run",
+    "sweep",
+    "transform",
+]

@@ -1,0 +1,76 @@
+"""What every operation needs: the records, the ways to the nodes, who is told, and who may call it off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from transproc.cluster.events import Cancel, Events, Token
+from transproc.cluster.job import Job, State
+from transproc.cluster.move import Move, Transform
+from transproc.cluster.place import Place
+from transproc.cluster.store import JobStore, Result
+from transproc.cluster.watch import refresh
+from transproc.errors import StoreError, TransprocError
+
+
+class Places(Protocol):
+    """The way from a job to its place on a node, by default on the one that holds it. Raises `NodeError` for unknown ones."""
+
+    def __call__(self, job: Job, name: str | None = None) -> Place:
+        """Nothing is connected yet."""
+
+
+def _no_nodes() -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """`nodes`: the names of all nodes there are; `transform`: the transformation of images."""
+
+    store: JobStore
+    places: Places
+    transform: Transform
+    events: Events
+    cancel: Cancel = field(default_factory=Token)
+    nodes: Callable[[], Sequence[str]] = _no_nodes
+
+    def move(self, job: Job, target: str | None = None) -> Move:
+        """The steps for a job. Raises `TransprocError` if it is on the target already."""
+        other = self.places(job, target) if target else None
+        return Move(self.store, job, self.places(job), other, transform=self.transform)
+
+    def current(self, name: str) -> Job:
+        """A job's record, after a look at whether it has ended. The lock is held."""
+        job = self.store.load(name)
+        return refresh(self.store, job, self.places(job), locked=True)
+
+    @contextmanager
+    def attempt(self, job: Job, kind: str, target: str | None = None) -> Iterator[None]:
+        """Recorded as begun until it has ended; what is raised inside has left things in order."""
+        number = self.store.begin(job, kind, target)
+        try:
+            yield
+        except BaseException as error:
+            self._settle(number, Result.UNDONE, getattr(error, "message", repr(error)))
+            raise
+        self._settle(number, Result.DONE)
+
+    def _settle(self, number: int, result: Result, outcome: str = "") -> None:
+        try:
+            self.store.settle(number, result, outcome)
+        except StoreError as error:  # `recover` finds the same
+            self.events.note(error.message)
+
+    def expect_settled(self, job: Job) -> None:
+        """Raises `TransprocError` if a command was cut off in the middle of something with this job."""
+        attempt = self.store.unsettled(job)
+        if attempt or job.state is State.STARTING:
+            what = attempt.kind if attempt else "run"
+            raise TransprocError(
+                f"job {job.name}: a command was cut off ({what}), and what it began is not settled",
+                hint=f"'transproc recover {job.name}' finishes it or takes it back",
+            )

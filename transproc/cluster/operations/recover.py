@@ -1,0 +1,205 @@
+"""After commands, nodes or this host were cut off: whatever was begun is finished or taken back, by asking the nodes.
+
+One copy of each job is left, and what belongs to none is removed. It may be done at any time, and again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from transproc.cluster import scripts
+from transproc.cluster.job import Job, State
+from transproc.cluster.move import Move
+from transproc.cluster.node import DATA
+from transproc.cluster.operations.context import Context
+from transproc.cluster.operations.end import end
+from transproc.cluster.place import RECORD_SECONDS, Liveness, Place
+from transproc.cluster.start import take_back
+from transproc.cluster.store import Attempt, Result
+from transproc.errors import TransprocError
+
+LOST = "lost"
+"""The exit of a program that is gone, and nobody has recorded how it ended: its node was started again, for example."""
+
+
+def recover(context: Context, name: str) -> str:
+    """Settles what a cut-off command has begun with a job, and removes what it has left; returns what was found, in one line.
+
+    Raises `TransprocError` if another command works on the job, or a node that must be asked does not answer.
+    """
+    with context.store.lock(name, "recover"):
+        job = context.store.load(name)
+        if job.state is State.STARTING:
+            return _finish_start(context, job)
+        if context.store.unsettled(job) or (job.target and job.state is not State.RESTORED):
+            outcome = settle(context, job)
+        else:
+            outcome = _look(context, job)
+        _clear_leftovers(context, job)
+        if job.state in (State.RUNNING, State.PAUSED, State.EXITED):
+            _remove_images(context, job)
+        return outcome
+
+
+def settle(context: Context, job: Job) -> str:
+    """What became of a job with which something was begun and not ended. The lock is held."""
+    attempt = context.store.unsettled(job)
+    with context.events.step(f"recover {job.name}") as step:
+        if attempt and attempt.kind == "kill":
+            outcome = _finish_kill(context, job)
+        else:
+            _become_quiet(context, job)
+            move = context.move(job, job.target)
+            outcome = _finish(context, move) if _target_runs(move) else _take_back(context, move, attempt)
+        if attempt:
+            result = Result.DONE if job.node == attempt.target else Result.UNDONE
+            context.store.settle(attempt.number, result, outcome)
+        step.detail = outcome
+    return outcome
+
+
+def _become_quiet(context: Context, job: Job) -> None:
+    """What the command had sent to the nodes may still be at work there."""
+    for node in job.nodes:
+        context.places(job, node).become_quiet()
+
+
+def _target_runs(move: Move) -> bool:
+    if move.job.state is not State.RESTORED or move.job.target is None:
+        return False
+    try:
+        return move.target.liveness(move.job.pid) is Liveness.RUNNING
+    except TransprocError as error:
+        name, node = move.job.name, move.job.target
+        error.hint = (
+            f"if {node} is lost for good: 'transproc resume {name} --source --force' gives its copy up"
+        )
+        raise
+
+
+def _finish(context: Context, move: Move) -> str:
+    move.adopt()
+    if left := move.retire():
+        context.events.note(left)
+    return f"{move.job.name} runs on {move.job.node}"
+
+
+def _take_back(context: Context, move: Move, attempt: Attempt | None) -> str:
+    """The job stays on its node; what is on the target goes."""
+    job, before = move.job, attempt.before if attempt else State.RUNNING
+    if attempt and attempt.kind == "resume" and job.state is State.RESTORED:
+        before = State.RESTORED  # both copies stand, and its user says which one goes on
+    elif left := move.abandon_target(never_ran=False):
+        context.events.note(f"node {attempt and attempt.target} could not be cleaned: {left}")
+    found = move.source.liveness(job.pid)
+    if job.state is State.EXITED or found is Liveness.GONE:
+        return _gone(move)
+    if before in (State.STARTING, State.RUNNING) and found is Liveness.STOPPED:
+        move.resume_source()
+    elif found is Liveness.RUNNING:
+        move.keep(State.RUNNING)
+    else:
+        move.keep(before)
+    return f"{job.name} {_words(job)} on {job.node}"
+
+
+def _gone(move: Move) -> str:
+    job = move.job
+    if job.state is not State.EXITED:
+        move.has_ended(move.source.exit_status(RECORD_SECONDS) or LOST)
+    return f"{job.name} has ended on {job.node} ({job.exit})"
+
+
+def _finish_kill(context: Context, job: Job) -> str:
+    end(context, job, remove=False)
+    return f"{job.name} has ended ({job.exit})"
+
+
+def _finish_start(context: Context, job: Job) -> str:
+    """The program may have come to life: then it is the job; else nothing of it is left."""
+    place = context.places(job)
+    place.become_quiet()
+    status = place.exit_status()
+    if (pids := place.found()) or status:
+        job.pid = pids[0] if pids else 0
+        stopped = bool(pids) and place.liveness(job.pid) is Liveness.STOPPED
+        job.state, job.exit = (State.PAUSED if stopped else State.RUNNING), None
+        if not pids:
+            job.state, job.exit = State.EXITED, status
+        context.store.save(job)
+        return f"{job.name} {_words(job)} on {job.node}"
+    take_back(context.store, place)
+    return f"{job.name} had not begun: nothing of it is left"
+
+
+def _look(context: Context, job: Job) -> str:
+    """Nothing was begun: is the process what the record says?"""
+    move = context.move(job, job.target)
+    if job.state is not State.EXITED:
+        found = move.source.liveness(job.pid)
+        if found is Liveness.GONE and job.state is not State.RESTORED:
+            return _gone(move)
+    return f"{job.name} {_words(job)} on {job.node}"
+
+
+def _words(job: Job) -> str:
+    if job.state is State.EXITED:
+        return f"has ended ({job.exit})"
+    return "runs" if job.state is State.RUNNING else f"is {job.state}"
+
+
+def _clear_leftovers(context: Context, job: Job) -> None:
+    for node in list(job.leftovers):
+        place = context.places(job, node)
+        place.become_quiet()
+        place.end()
+        job.leftovers.remove(node)
+        context.store.save(job)
+
+
+def _remove_images(context: Context, job: Job) -> None:
+    shutil.rmtree(context.store.move(job.name), ignore_errors=True)
+    with contextlib.suppress(TransprocError):
+        context.places(job).forget_images()
+
+
+def sweep(context: Context) -> list[str]:
+    """Ends and removes, on every node that answers, what belongs to jobs of this host that have no record any more.
+
+    Returns what was found, a line each.
+    """
+    nodes = list(context.nodes())
+    with ThreadPoolExecutor(len(nodes) or 1) as pool:
+        return [line for lines in pool.map(lambda node: _sweep(context, node), nodes) for line in lines]
+
+
+def _sweep(context: Context, node: str) -> Sequence[str]:
+    try:
+        words = ["sh", "-c", scripts.DIRECTORIES, "sh", str(DATA / "jobs")]
+        listed = context.places(Job("sweep", node, ["sweep"])).node.output(words).splitlines()
+    except TransprocError as error:
+        context.events.note(error.message)
+        return []
+    found = []
+    for name, _, identity in (line.partition(" ") for line in listed):
+        if identity.startswith(f"{context.store.host}-") and not _expected(context, name, identity, node):
+            _end_place(context.places(Job(name, node, ["sweep"], id=identity)))
+            found.append(f"node {node}: removed what was left of {name}")
+    return found
+
+
+def _expected(context: Context, name: str, identity: str, node: str) -> bool:
+    """Whether a job that has a record may have its directory there."""
+    try:
+        job = context.store.load(name)
+    except TransprocError:
+        return name in context.store.names()  # damaged: nobody knows
+    return job.id == identity and node in job.nodes
+
+
+def _end_place(place: Place) -> None:
+    place.become_quiet()
+    place.end()

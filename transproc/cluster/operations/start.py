@@ -1,0 +1,33 @@
+"""A program becomes a job."""
+
+from __future__ import annotations
+
+from transproc.cluster.job import Job
+from transproc.cluster.operations.context import Context
+from transproc.cluster.place import PauseRequest
+from transproc.cluster.start import Program, address_of, start
+
+
+def run(
+    context: Context,
+    program: Program,
+    node: str,
+    *,
+    name: str | None = None,
+    pause_at: str | None = None,
+    terminal: bool = False,
+) -> Job:
+    """Starts a program on a node, as a whole or not at all; returns its record.
+
+    `name`: by default after the program. `pause_at`: it is stopped when it gets to that function or address. `terminal`: its
+    standard streams are a terminal.
+    """
+    pause = None
+    if pause_at is not None:  # addresses are equal in both binaries
+        pause = PauseRequest(at=address_of(program.pair()["x86_64"].path, pause_at))
+    words = [program.name, *program.argv[1:]]
+    job = Job(name or context.store.free_name(program.name), node, words, terminal=terminal)
+    with context.events.step(f"start {job.name} on {node}") as step:
+        start(context.store, context.places(job), program, pause=pause, cancel=context.cancel)
+        step.detail = f"pid {job.pid}"
+    return job
