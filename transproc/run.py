@@ -65,10 +65,11 @@ def spawn(
     stderr: IO[bytes] | int = subprocess.STDOUT,
     cwd: Path | None = None,
     grace: float = 2.0,
+    umask: int = -1,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child process that is ended with the context: asked to by SIGTERM, made to after `grace` seconds."""
     process = subprocess.Popen(
-        [str(word) for word in argv], stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd
+        [str(word) for word in argv], stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, umask=umask
     )
     try:
         yield process

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
 
 def test_a_program_goes_there_and_back(nodes: dict[str, SshNode], counter: Path, tmp_path: Path) -> None:
-    words = ["200", "5000", "4"]
+    words = ["600", "5000", "4"]
     store = JobStore(tmp_path / "jobs")
     job = Job("counter", "na", ["counter", *words])
 

@@ -1,7 +1,8 @@
 """Files as tar streams: the host's side as a process with a pipe, the node's side as a shell command.
 
 The host has GNU tar, which renames the archive's top entry on its way, so that a file or directory arrives under the name it
-shall have. A node's tar may be a small one: it then gets no sparse files and no times below a second.
+shall have. A node's tar may be a small one: it then gets no sparse files and no times below a second. What a node sends is
+checked on its way (`members.py`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from transproc.cluster.members import IMAGES, Rules, checked
 from transproc.errors import CommandError
 from transproc.run import spawn
 
 _RICH = ["--format=posix", "--sparse"]
 _PLAIN = ["--format=gnu"]
+PRIVATE = 0o077
+"""Umask for all that is made here and on nodes: it holds, or leads to, the memory and files of processes."""
 _CLOSED_PIPE = (-signal.SIGPIPE, 128 + signal.SIGPIPE)
 """Status of a writer whose reader has ended, and of a shell around it."""
 
@@ -38,7 +43,7 @@ def _tar(
     other: CommandError | None = None
     with (
         tempfile.TemporaryFile() as errors,
-        spawn(argv, stdin=stdin, stdout=stdout, stderr=errors) as process,
+        spawn(argv, stdin=stdin, stdout=stdout, stderr=errors, umask=PRIVATE) as process,
     ):
         try:
             yield process
@@ -64,11 +69,29 @@ def _close(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
+@dataclass(frozen=True)
+class Given:
+    """Whose what is sent shall be, and its mode as chmod(1) has it, in place of what it is here."""
+
+    uid: int = 0
+    gid: int = 0
+    mode: str = "u=rwX,go="
+
+    def words(self) -> list[str]:
+        """As options of GNU tar."""
+        return [f"--owner=+{self.uid}", f"--group=+{self.gid}", f"--mode={self.mode}"]
+
+
 @contextmanager
-def pack(local: Path, name: str, *, gnu: bool) -> Iterator[IO[bytes]]:
+def pack(local: Path, name: str, *, gnu: bool, given: Given | None = None) -> Iterator[IO[bytes]]:
     """A stream with an archive of `local`, a file or a directory, as top entry `name`; `gnu`: for a GNU tar."""
     path = local.absolute()
-    options = ["--numeric-owner", *(_RICH if gnu else _PLAIN), _rename(name)]
+    options = [
+        "--numeric-owner",
+        *(_RICH if gnu else _PLAIN),
+        _rename(name),
+        *(given.words() if given else []),
+    ]
     argv = ["tar", *options, "-C", str(path.parent), "-cf", "-", "--", path.name]
     with _tar(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -76,14 +99,19 @@ def pack(local: Path, name: str, *, gnu: bool) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def unpack(local: Path) -> Iterator[IO[bytes]]:
-    """A stream to which an archive with one top entry is written; the entry becomes `local`."""
+def unpack(local: Path, rules: Rules) -> Iterator[IO[bytes]]:
+    """A stream to which an archive with one top entry is written; the entry becomes `local`.
+
+    Raises FormatError if a member is not as `rules` say; then some of what came before it may be there.
+    """
     path = local.absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    argv = ["tar", "--numeric-owner", "-p", _rename(path.name), "-C", str(path.parent), "-xf", "-"]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep = ["--no-same-owner", "--no-same-permissions"] if rules is IMAGES else ["--numeric-owner", "-p"]
+    argv = ["tar", *keep, _rename(path.name), "-C", str(path.parent), "-xf", "-"]
     with _tar(argv, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        yield process.stdin
+        with checked(rules, process.stdin) as stream:
+            yield stream
 
 
 def pack_script(remote: PurePosixPath, *, gnu: bool) -> str:
@@ -95,4 +123,4 @@ def pack_script(remote: PurePosixPath, *, gnu: bool) -> str:
 def unpack_script(directory: PurePosixPath) -> str:
     """Shell command for a node that unpacks its standard input in a directory, which is made when missing."""
     place = shlex.quote(str(directory))
-    return f"mkdir -p {place} && tar -C {place} -xpf -"
+    return f"umask {PRIVATE:03o}; mkdir -p {place} && tar -C {place} --numeric-owner -xpf -"

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from transproc.cluster import archive
+from transproc.cluster.members import FILES, Rules
 from transproc.errors import CommandError
 
 DATA = PurePosixPath("/var/lib/transproc")
@@ -94,19 +95,23 @@ class Node(ABC):
         """Its tar knows sparse files and times below a second; asked once."""
         return b"GNU tar" in self.run(["tar", "--version"], check=False).stdout
 
-    def put(self, local: Path, remote: str | PurePosixPath) -> None:
+    def put(self, local: Path, remote: str | PurePosixPath, *, given: archive.Given | None = None) -> None:
         """Copies a file or a directory to path `remote` itself, with modes, times, symbolic links and holes.
 
         Missing parents are made. An existing file is replaced, never overwritten, so it may be one that is being executed;
-        an existing directory keeps what `local` does not have. Raises CommandError if either side's tar fails.
+        an existing directory keeps what `local` does not have. `given`: owner and mode, else those that it has here.
+        Raises CommandError if either side's tar fails.
         """
         path = PurePosixPath(remote)
-        with archive.pack(local, path.name, gnu=self.gnu_tar) as stream:
+        with archive.pack(local, path.name, gnu=self.gnu_tar, given=given) as stream:
             self.pipe(["sh", "-c", archive.unpack_script(path.parent)], stream, None)
 
-    def get(self, remote: str | PurePosixPath, local: Path) -> None:
-        """Copies a file or a directory from the node to path `local` itself; otherwise as `put`."""
-        with archive.unpack(local) as stream:
+    def get(self, remote: str | PurePosixPath, local: Path, rules: Rules = FILES) -> None:
+        """Copies a file or a directory from the node to path `local` itself; otherwise as `put`.
+
+        Raises FormatError if the node sends what the `rules` do not allow.
+        """
+        with archive.unpack(local, rules) as stream:
             self.pipe(
                 ["sh", "-c", archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar)], None, stream
             )
@@ -114,9 +119,7 @@ class Node(ABC):
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""
         path = shlex.quote(str(remote))
-        script = (
-            f"set -e; mkdir -p {shlex.quote(str(PurePosixPath(remote).parent))}; t=$(mktemp {path}.XXXXXX); "
-        )
+        script = f"set -e; umask 077; mkdir -p {shlex.quote(str(PurePosixPath(remote).parent))}; t=$(mktemp {path}.XXXXXX); "
         script += f'cat >"$t"; chmod {mode:o} "$t"; mv -f "$t" {path}'
         self.run(["sh", "-c", script], stdin=data)
 

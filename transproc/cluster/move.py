@@ -204,13 +204,19 @@ class Move:
             self.job.moves += 1
         self._record(state)
 
-    def retire(self) -> str:
-        """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded."""
+    def retire(self, *, keep: bool = False) -> str:
+        """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded.
+
+        The images, which are memory, are removed from the target and this host, unless they are to be kept.
+        """
+        forgetting = None if keep else self._pool.submit(self._forget_images, self.target)
         try:
             self.source.retire(self.job.pid)
         except TransprocError as error:
             return f"a stopped copy stays on {self.source.node.name}: {error.message}"
         self._forget_leftover(self.source.node.name)
+        if forgetting is not None:
+            forgetting.result()
         return ""
 
     def undo(self) -> None:
@@ -257,12 +263,13 @@ class Move:
         """The source goes on, as if nothing had been."""
         self.source.resume(self.job.pid)
         self._record(State.RUNNING)
-        with contextlib.suppress(TransprocError):  # they are in nobody's way
-            self.source.forget_images()
+        self._forget_images(self.source)
 
     def keep(self, state: State) -> None:
         """Records that the source stays as it is."""
         self._record(state)
+        if state is State.PAUSED:
+            self._forget_images(self.source)
 
     def has_ended(self, status: str) -> None:
         """Records the program's end on the source."""
@@ -279,6 +286,12 @@ class Move:
     def images(self) -> Path:
         """`dump/` and `image/` on the host."""
         return self.store.move(self.job.name) / "images"
+
+    def _forget_images(self, place: Place) -> None:
+        """What stays on a node that does not answer, `recover` removes."""
+        shutil.rmtree(self.store.move(self.job.name), ignore_errors=True)
+        with contextlib.suppress(TransprocError):
+            place.forget_images()
 
     def _clear_leftover(self) -> None:
         """An earlier migration could not end the copy that it left on the target."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from transproc.cluster import scripts
+from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import TransprocError, UnsupportedError
@@ -43,6 +44,7 @@ from transproc.process.pause import (
     status_of,
 )
 
+PROGRAM_MODE = "u=rwx,go=rx"
 RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
 
@@ -152,7 +154,7 @@ class Place:
                 f"node {self.node.name}: {self.directory} belongs to another job that has not ended",
                 hint="'transproc recover' removes it if it is a remainder; else give the job another name (--name)",
             )
-        self.node.put(binary, self.program)
+        self.node.put(binary, self.program, given=Given(mode=PROGRAM_MODE))
 
     def remove(self) -> None:
         """Removes the directory, if it is ours."""
@@ -176,10 +178,10 @@ class Place:
 
     def make_images(self) -> None:
         """An empty directory for a dump."""
-        self._shell('rm -rf "$1"; mkdir -p "$1"', self.dump)
+        self._shell(scripts.MAKE_IMAGES, self.dump)
 
     def forget_images(self) -> None:
-        """Removes the images, which can be large and are on the host."""
+        """Removes the images: they are memory of processes, and large."""
         self._shell('rm -rf "$1"', self.images)
 
     def read(self, stream: str, offset: int = 0) -> bytes:
@@ -357,7 +359,9 @@ def _tool_on(node: Node) -> Tool:
     path = build(node.isa)
     remote = str(DATA / "bin" / path.name)
     if not node.exists(remote):
-        node.put(path, remote)
+        draft = f"{remote}.{secrets.token_hex(4)}"  # there as a whole or not at all
+        node.put(path, draft, given=Given(mode=PROGRAM_MODE))
+        node.run(["mv", "-f", draft, remote])
     return Tool(node, remote)
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from transproc.process import inspect
 
+# For its owner alone. Programs may run as other users: these may pass through to their own job, but look at nothing.
 CLAIM = """
 set -e
 if [ -e "$1" ] && [ ! -e "$1/exit" ]; then
   [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] || exit 1
   ! ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF -- "-> $1/bin/" || exit 3
 fi
+umask 077
 rm -rf "$1"
 mkdir -p "$1/data/work" "$1/bin"
+chmod 711 "${1%/*}"
 echo "$2" >"$1/id"
 : >"$1/data/stdin"
 """
@@ -47,8 +50,11 @@ for f; do
 done
 """
 
+MAKE_IMAGES = 'umask 077; rm -rf "$1"; mkdir -p "$1"'
+
 ROOM = """
-mkdir -p "$1"
+umask 077
+mkdir -p "$1" && chmod 711 "$1"
 echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
 sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/memory=\\1/p' /proc/meminfo
 echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"

@@ -10,7 +10,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
+from transproc.cluster.members import IMAGES
 from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
@@ -39,14 +41,14 @@ def relay_data(store: JobStore, job: Job, source: Place, target: Place) -> int:
 def fetch_dump(store: JobStore, job: Job, source: Place) -> int:
     """Copies the dump to the host; returns its bytes."""
     here = store.move(job.name) / "images" / "dump"
-    source.node.get(source.dump, here)
+    source.node.get(source.dump, here, IMAGES)
     return size(here)
 
 
 def ship_images(store: JobStore, job: Job, target: Place) -> int:
     """Copies the dump and the transformed image, which refers to it, to the target; returns their bytes."""
     here = store.move(job.name) / "images"
-    target.node.put(here, target.images)
+    target.node.put(here, target.images, given=Given())
     return size(here)
 
 

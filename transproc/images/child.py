@@ -15,6 +15,7 @@ from transproc.errors import ImageError
 from transproc.images import kinds, runs
 from transproc.images.codec import Entry, Image, write_image
 from transproc.images.directory import PARENT_LINK, ImageDirectory
+from transproc.images.files import create, open_regular
 from transproc.images.flags import PageFlag
 from transproc.images.memory import PAGE_SIZE, Memory
 from transproc.images.proto.memory_pb2 import PagemapEntry, PagemapHead
@@ -34,7 +35,7 @@ class ChildWriter:
         self.path = path
         self._original = original
         self._next_id = 1
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._link(path / PARENT_LINK, original.path)
 
     def add(
@@ -63,7 +64,7 @@ class ChildWriter:
         ]
         rows = sorted((start, end, flag) for flag, ranges in parts for start, end in ranges)
         self._write_pagemap(memory, rows)
-        with (self.path / f"pages-{self._next_id}.img").open("wb") as file:
+        with create(self.path / f"pages-{self._next_id}.img") as file:
             file.writelines(pages[address] for address in addresses)
         self._next_id += 1
 
@@ -74,7 +75,7 @@ class ChildWriter:
     def finish(self) -> None:
         """Carries over all that was not written: shared memory by reference, other images as copies.
 
-        Statistics and logs of the dump stay behind.
+        Statistics and logs of the dump stay behind. `ImageError` for what is no regular file.
         """
         for name in self._original.names():
             kind = kinds.by_file_name(name)
@@ -83,7 +84,11 @@ class ChildWriter:
             if kind is kinds.PAGEMAP:
                 self.add(Memory(self._original, name.removeprefix("pagemap-").removesuffix(".img")), {})
             elif kind is None or not kind.service:
-                shutil.copyfile(self._original.path / name, self.path / name)
+                self._copy(name)
+
+    def _copy(self, name: str) -> None:
+        with open_regular(self._original.path / name) as source, create(self.path / name) as target:
+            shutil.copyfileobj(source, target)
 
     def _write_pagemap(self, memory: Memory, rows: list[tuple[int, int, PageFlag]]) -> None:
         image = Image(kinds.PAGEMAP, [Entry(PagemapHead(pages_id=self._next_id))])

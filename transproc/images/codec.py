@@ -14,6 +14,7 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, EncodeError, Message
 
 from transproc.errors import ImageError
+from transproc.images.files import create, open_regular
 from transproc.images.kinds import COMMON_MAGIC, SERVICE_MAGIC, Kind, by_magic
 
 M = TypeVar("M", bound=Message)
@@ -67,10 +68,8 @@ def new_image(kind: Kind, messages: list[Message]) -> Image:
 
 def read_image(path: Path, kind: Kind | None = None) -> Image:
     """Reads an image file; `ImageError` if it is malformed, or not of the expected `kind`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(error.strerror or str(error), path=path) from error
+    with open_regular(path) as file:
+        data = file.read()
     image = decode(data, path)
     if kind is not None and image.kind is not kind:
         found = image.kind.name if image.kind else "unknown"
@@ -80,7 +79,8 @@ def read_image(path: Path, kind: Kind | None = None) -> Image:
 
 def write_image(path: Path, image: Image) -> None:
     """Writes an image file."""
-    path.write_bytes(encode(image))
+    with create(path) as file:
+        file.write(encode(image))
 
 
 def decode(data: bytes, path: Path | None = None) -> Image:

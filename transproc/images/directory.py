@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from transproc.errors import ImageError
 from transproc.images import kinds
 from transproc.images.codec import Image, read_image
+from transproc.images.files import is_regular
 from transproc.images.flags import FileType
 from transproc.images.kinds import Kind
 from transproc.images.proto.core_pb2 import CoreEntry, KernelIds
@@ -44,7 +45,7 @@ class ImageDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not (path / "inventory.img").is_file():
+        if not is_regular(path / "inventory.img"):
             raise ImageError("no inventory.img: not an image directory", path=path)
 
     def names(self) -> list[str]:
@@ -52,7 +53,7 @@ class ImageDirectory:
         return sorted(entry.name for entry in self.path.iterdir() if entry.name != PARENT_LINK)
 
     def has(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        return is_regular(self.path / name)
 
     def image(self, name: str, kind: Kind | None = None) -> Image:
         """The image in a file."""

@@ -21,6 +21,7 @@ from transproc.errors import ImageError
 from transproc.images import kinds, runs
 from transproc.images.codec import Image
 from transproc.images.directory import ImageDirectory
+from transproc.images.files import open_regular
 from transproc.images.flags import PageFlag
 from transproc.images.proto.memory_pb2 import PagemapEntry, PagemapHead
 from transproc.images.runs import U64, Ranges
@@ -172,7 +173,7 @@ def _map_pages(path: Path, size: int) -> mmap.mmap | bytes:
     if size == 0:
         return b""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot be mapped: {error}", path=path) from error

@@ -49,11 +49,11 @@ class FakeNode(Node):
             raise CommandError(words, done.returncode, done.stderr.decode())
         return done
 
-    def put(self, local: Path, remote: str | PurePosixPath) -> None:
+    def put(self, local: Path, remote: str | PurePosixPath, **given: Any) -> None:
         self._enter(f"put_{PurePosixPath(remote).name}")
         copy(local, Path(self._here(str(remote))))
 
-    def get(self, remote: str | PurePosixPath, local: Path) -> None:
+    def get(self, remote: str | PurePosixPath, local: Path, *rules: Any) -> None:
         self._enter(f"get_{PurePosixPath(remote).name}")
         copy(Path(self._here(str(remote))), local)
 

@@ -1,0 +1,140 @@
+"""Images are memory: who can read what during a migration and after it, on both nodes and on the host."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from transproc.cluster.events import Silent
+from transproc.cluster.job import Job
+from transproc.cluster.migration import Migration, Phase
+from transproc.cluster.node import DATA, SshNode
+from transproc.cluster.operations import Context, discard
+from transproc.cluster.place import Place
+from transproc.cluster.start import Program, start
+from transproc.cluster.store import JobStore
+from transproc.errors import MigrationError, TransprocError
+from transproc.log import Step
+from transproc.transform import pipeline
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+Modes = dict[str, int]
+
+
+class World:
+    """A job on na, and a look at every file that is there because of it."""
+
+    def __init__(self, nodes: dict[str, SshNode], root: Path) -> None:
+        self.nodes = nodes
+        self.store = JobStore(root / "jobs")
+        self.job = Job("private", "na", ["counter", "100000", "5000", "1"])
+
+    def place_of(self, job: Job, name: str | None = None) -> Place:
+        return Place(self.nodes[name or job.node], job)
+
+    def on(self, name: str) -> Modes:
+        """Modes of all files on a node, by path; directories end in a slash."""
+        words = [
+            "find",
+            str(DATA),
+            "(",
+            "-type",
+            "d",
+            "-printf",
+            "%m %p/\\n",
+            ")",
+            "-o",
+            "-printf",
+            "%m %p\\n",
+        ]
+        lines = [line.split(" ", 1) for line in self.nodes[name].output(words).splitlines()]
+        return {path: int(mode, 8) for mode, path in lines}
+
+    def here(self) -> Modes:
+        move = self.store.move(self.job.name)
+        return {
+            str(path): stat.S_IMODE(path.lstat().st_mode)
+            for path in [move, *move.rglob("*")]
+            if path.exists()
+        }
+
+
+@pytest.fixture
+def world(nodes: dict[str, SshNode], counter: Path, tmp_path: Path) -> Iterator[World]:
+    world = World(nodes, tmp_path)
+    start(world.store, world.place_of(world.job), Program([str(counter), *world.job.argv[1:]]))
+    yield world
+    discard(Context(world.store, world.place_of, pipeline.carry, Silent()), "private")
+    for node in nodes.values():
+        node.run(["rm", "-rf", str(DATA / "jobs")])
+
+
+def is_private(modes: Modes) -> list[str]:
+    """What others could read or change; that they may execute the program and pass through to it is no harm."""
+    return [
+        f"{mode:o} {path}"
+        for path, mode in modes.items()
+        if mode & (0o066 if path.endswith("/") else 0o077)
+        and "/bin/" not in path
+        and not path.endswith("/parent")
+    ]
+
+
+def images(modes: Modes) -> list[str]:
+    return [path for path in modes if "/images" in path or path.endswith(".img")]
+
+
+class Watching(Silent):
+    """Looks at everything after each step; raises after one, if that is wanted."""
+
+    def __init__(self, world: World, fail_after: Phase | None = None) -> None:
+        self.seen: list[str] = []
+        self._world = world
+        self._fail_after = fail_after
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """As `Events` says."""
+        with super().step(name) as step:
+            yield step
+        for node in self._world.nodes:
+            modes = self._world.on(node)
+            self.seen += images(modes)
+            assert is_private(modes) == []
+        here = self._world.here()
+        self.seen += images(here)
+        assert [
+            f"{mode:o} {path}" for path, mode in here.items() if mode & 0o077 and "/parent" not in path
+        ] == []
+        if name == self._fail_after:
+            raise TransprocError("as if")
+
+
+def migration_of(world: World, events: Watching) -> Migration:
+    source, target = world.place_of(world.job, "na"), world.place_of(world.job, "nb")
+    return Migration(world.store, world.job, source, target, transform=pipeline.carry, events=events)
+
+
+def assert_no_images(world: World) -> None:
+    assert images(world.on("na")) == images(world.on("nb")) == images(world.here()) == []
+
+
+def test_nobody_else_can_read_an_image_and_none_is_left(world: World) -> None:
+    watching = Watching(world)
+    migration_of(world, watching).run()
+    assert any("pages-1.img" in path for path in watching.seen)
+    assert_no_images(world)
+    assert not [path for path in world.on("na") if "/jobs/private" in path]
+
+
+@pytest.mark.parametrize("phase", [Phase.FETCH, Phase.SHIP, Phase.RESTORE])
+def test_none_is_left_after_a_failure(world: World, phase: Phase) -> None:
+    with pytest.raises(MigrationError, match="runs on na again"):
+        migration_of(world, Watching(world, phase)).run()
+    assert_no_images(world)
+    assert not [path for path in world.on("nb") if "/jobs/private" in path]
