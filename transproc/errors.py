@@ -23,9 +23,10 @@ Messages: lower case, subject first, expected versus found, addresses in hexadec
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
-from pathlib import Path
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # transproc-cc imports this at each start
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 class TransprocError(Exception):
@@ -114,6 +115,8 @@ class CommandError(TransprocError):
     """A program failed; the message holds a command line that can be pasted."""
 
     def __init__(self, argv: Sequence[str], status: int, stderr: str, *, hint: str | None = None) -> None:
+        import shlex  # noqa: PLC0415 (as above)
+
         self.argv = list(argv)
         self.status = status
         self.stderr = stderr

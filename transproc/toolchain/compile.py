@@ -87,20 +87,28 @@ class Codegen:
         return [str(self.program), self.level, *BACK_END, *chosen, *known, *self.extra]
 
 
+def front_end_words(source: str, bitcode: str, options: Sequence[str]) -> list[str]:
+    """The command line of the front end that makes bitcode."""
+    lines = [] if any(o.startswith("-g") and o != "-g0" for o in options) else ["-gline-tables-only"]
+    return [CLANG, *FRONT_END, *lines, *options, *CODE, "-emit-llvm", "-c", "-o", bitcode, source]
+
+
 def front_end(source: Path | str, bitcode: Path, options: Sequence[str]) -> str:
     """Compiles a C file to unoptimised bitcode; returns the warnings. Raises `CompileError` with clang's diagnostics."""
-    lines = [] if any(o.startswith("-g") and o != "-g0" for o in options) else ["-gline-tables-only"]
-    words = [CLANG, *FRONT_END, *lines, *options, *CODE, "-emit-llvm", "-c", "-o", str(bitcode), str(source)]
+    words = front_end_words(str(source), str(bitcode), options)
     return _run(words, sys.stdin.buffer.read() if str(source) == "-" else None)
+
+
+def back_end_words(codegen: Codegen, bitcode: str, outputs: Sequence[str]) -> list[str]:
+    """The command line that makes an object for each ISA."""
+    named = [word for isa, path in zip(dual.MACHINES, outputs, strict=True) for word in (f"-o-{isa}", path)]
+    return [*codegen.words(), bitcode, *named]
 
 
 def back_end(bitcode: Path, codegen: Codegen, what: str) -> tuple[bytes, str]:
     """Makes a dual object of bitcode; returns it and the messages. Raises `CompileError`."""
     outputs = [bitcode.with_suffix(f".{isa}.o") for isa in dual.MACHINES]
-    named = [
-        word for isa, path in zip(dual.MACHINES, outputs, strict=True) for word in (f"-o-{isa}", str(path))
-    ]
-    messages = _run([*codegen.words(), str(bitcode), *named])
+    messages = _run(back_end_words(codegen, str(bitcode), [str(path) for path in outputs]))
     x86_64, aarch64 = (path.read_bytes() for path in outputs)
     return dual.combine(x86_64, aarch64, what), messages
 

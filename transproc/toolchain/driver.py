@@ -16,7 +16,7 @@ from pathlib import Path
 
 from transproc.errors import CompileError, TransprocError, UnsupportedError
 from transproc.toolchain import compile as compiling
-from transproc.toolchain import dual
+from transproc.toolchain import dual, quick
 from transproc.toolchain.options import ASSEMBLY, OBJECT, PREPROCESS, PROGRAM, SYNTAX, Invocation, parse
 from transproc.toolchain.sysroot import Toolchain, toolchain
 
@@ -37,6 +37,10 @@ def main() -> None:
             print(_version(), file=sys.stderr)
         else:
             execute(invocation, toolchain(plain=invocation.plain))
+            if invocation.mode in (OBJECT, PREPROCESS):
+                from transproc.toolchain import plan  # noqa: PLC0415 (once for each kind of command line)
+
+                plan.remember(sys.argv[1:], _planned)
     except CompileError as error:
         sys.stderr.write(error.message)
         sys.exit(1)
@@ -44,6 +48,11 @@ def main() -> None:
         sys.stderr.write(f"transproc-cc: error: {error.message}\n")
         if error.hint:
             sys.stderr.write(f"transproc-cc: note: {error.hint}\n")
+        sys.exit(1)
+    except OSError as error:  # a directory that is not there, a full disk
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"transproc-cc: error: {error.filename}: {error.strerror}\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -68,6 +77,22 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
                 _compile(invocation, tools, kind, word, output)
 
 
+def _planned(words: list[str]) -> tuple[list[str], list[str] | None] | None:
+    """What is run for a command line of one C file whose names are `quick`'s tokens; None if that is not all that is done."""
+    invocation = parse(words)
+    told = invocation.verbose or invocation.query or getattr(invocation, "notes", None)
+    if told or invocation.inputs != [("c", quick.SOURCE)]:
+        return None
+    tools = toolchain(plain=invocation.plain)
+    if invocation.mode == PREPROCESS:
+        return _front_end_words(invocation, tools, [quick.SOURCE]), None
+    if invocation.mode != OBJECT or invocation.output != quick.OUTPUT:
+        return None
+    options = [*_front_options(invocation, tools), *_dependencies(invocation, Path(quick.OUTPUT))]
+    codegen = compiling.back_end_words(_codegen(invocation, tools), quick.BITCODE, quick.HALVES)
+    return compiling.front_end_words(quick.SOURCE, quick.BITCODE, options), codegen
+
+
 def _front_options(invocation: Invocation, tools: Toolchain) -> list[str]:
     headers = [] if "-nostdinc" in invocation.front else ["-isystem", str(tools.include)]
     language = ["-x", "c"] if invocation.language else []
@@ -77,15 +102,19 @@ def _front_options(invocation: Invocation, tools: Toolchain) -> list[str]:
 def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]) -> None:
     from subprocess import call  # noqa: PLC0415 (clang writes to our own output)
 
+    status = call(_front_end_words(invocation, tools, sources))
+    if status:
+        raise CompileError("")
+
+
+def _front_end_words(invocation: Invocation, tools: Toolchain, sources: list[str]) -> list[str]:
     mode = ["-fsyntax-only"] if invocation.mode == SYNTAX else ["-E"]
     if "-M" in invocation.front or "-MM" in invocation.front:
         mode = []
     named = ["-o", invocation.output] if invocation.output else []
     named += ["-v"] if invocation.verbose else []
     options = [*_front_options(invocation, tools), *_dependencies(invocation, None)]
-    status = call([compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources])
-    if status:
-        raise CompileError("")
+    return [compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources]
 
 
 def _dependencies(invocation: Invocation, output: Path | None) -> list[str]:

@@ -9,11 +9,13 @@ Everything is done on bytes with `struct`: this runs once for every compiled fil
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 from transproc.errors import BinaryError, MismatchError, UnsupportedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # dataclasses and pathlib would take half of the time that a start of transproc-cc takes
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SECTION = ".transproc.aarch64"
 PER_ISA = (".rodata", ".isa.", ".got", ".eh_frame", ".note", ".llvm_stackmaps", ".transproc")
@@ -31,12 +33,12 @@ _FUNCTION_ALIGNMENT = 16
 _APPEND_ALIGNMENT = 16
 
 
-@dataclass
 class _Section:
     """A section header, field by field as in Elf64_Shdr, and its name."""
 
-    name: str
-    fields: list[int]
+    def __init__(self, name: str, fields: list[int]) -> None:
+        self.name = name
+        self.fields = fields
 
     @property
     def kind(self) -> int:

@@ -89,26 +89,30 @@ def toolchain(*, plain: bool = False) -> Toolchain:
     return found
 
 
+def sources() -> list[Path]:
+    """Files and directories that a toolchain is made of."""
+    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "dual", "kernel", "libc")]
+    return [*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe]
+
+
 def _directory() -> Path:
     """Named by the digest of its sources; they are read again only if one of them has another time or size."""
-    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "dual", "kernel", "libc")]
-    sources = [*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe]
     known = home() / "toolchain" / ".digest"
-    state = _state(sources)
+    state = _state(sources())
     try:
         name, _, seen = known.read_text().partition("\n")
     except OSError:
         seen = ""
     if seen != state:
-        name = digest(sources)
+        name = digest(sources())
         _note(known, f"{name}\n{state}")
     return home() / "toolchain" / name
 
 
-def _state(sources: Iterable[Path]) -> str:
+def _state(paths: Iterable[Path]) -> str:
     """Path, time and size of each file."""
     lines = []
-    todo = [str(path) for path in sources]
+    todo = [str(path) for path in paths]
     while todo:
         path = todo.pop()
         found = os.stat(path)  # noqa: PTH116 (a hundred files, at each start of transproc-cc)
