@@ -28,6 +28,13 @@ if TYPE_CHECKING:  # transproc-cc imports this at each start
     from collections.abc import Sequence
     from pathlib import Path
 
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """Text with its control characters spelled out: much of what errors tell comes from nodes, and is shown on terminals."""
+    return text.translate(_CONTROL)
+
 
 class TransprocError(Exception):
     """Base of all; `hint` says what the user can do about it."""
@@ -35,9 +42,9 @@ class TransprocError(Exception):
     exit_status = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = hint if hint is None else printable(hint)
+        super().__init__(self.message)
 
 
 class FormatError(TransprocError):

@@ -25,6 +25,9 @@ def migrate(
     tcp_close: Annotated[
         bool, typer.Option("--tcp-close", help="End its TCP connections; else it is refused if it has any.")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="The images stay on this host; else none are left anywhere.")
+    ] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Moves a job to another node, of either ISA, while it runs: as a whole or not at all.
@@ -38,7 +41,7 @@ def migrate(
       transproc migrate server --to arm --tcp-close
     """
     options = Options(tcp_close=tcp_close)
-    hop = operations.migrate(common.context(), name, to, at=at, timeout=timeout, options=options)
+    hop = operations.migrate(common.context(), name, to, at=at, timeout=timeout, options=options, keep=keep)
     if as_json:
         common.show_json(dataclasses.asdict(hop))
     else:

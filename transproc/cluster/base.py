@@ -7,6 +7,7 @@ whose standard streams we hold; the rest is shared here.
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from abc import ABC, abstractmethod
@@ -18,13 +19,15 @@ from typing import IO, Self
 
 from transproc.cluster import archive
 from transproc.cluster.members import FILES, Rules
-from transproc.errors import CommandError
+from transproc.errors import CommandError, NodeError
 
 DATA = PurePosixPath("/var/lib/transproc")
 """Where a node keeps what is ours: jobs, tools, images."""
 
 FULL = "No space left on device"
 """ENOSPC, as the C libraries word it."""
+
+_ISA = re.compile(r"[a-z0-9_]{1,32}")
 
 Result = subprocess.CompletedProcess[bytes]
 
@@ -83,12 +86,15 @@ class Node(ABC):
 
     def output(self, argv: Sequence[str | PurePosixPath], *, timeout: float | None = None) -> str:
         """Standard output of a program that must succeed."""
-        return self.run(argv, timeout=timeout).stdout.decode()
+        return self.run(argv, timeout=timeout).stdout.decode(errors="replace")
 
     @cached_property
     def isa(self) -> str:
         """As `uname -m` says it."""
-        return self.output(["uname", "-m"]).strip()
+        name = self.output(["uname", "-m"]).strip()
+        if not _ISA.fullmatch(name):  # it becomes a part of paths here
+            raise NodeError(self.name, f"its ISA is {name!r}")
+        return name
 
     @cached_property
     def gnu_tar(self) -> bool:

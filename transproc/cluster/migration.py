@@ -55,6 +55,7 @@ class Migration:
         transform: Transform,
         request: PauseRequest | None = None,
         stay_paused: bool = False,
+        keep: bool = False,
         options: Options | None = None,
         events: Events | None = None,
         cancel: Cancel | None = None,
@@ -71,6 +72,7 @@ class Migration:
         self._attempt, self._started = 0, 0.0
         self._was_paused = job.state is State.PAUSED
         self._stay_paused = stay_paused
+        self._keep = keep
         self._down_since = 0.0
         self._downtime = 0.0
 
@@ -116,7 +118,7 @@ class Migration:
             (Phase.RESTORE, move.restore),
             (Phase.VERIFY, move.verify),
             (Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)),
-            (Phase.RETIRE, move.retire),
+            (Phase.RETIRE, lambda: move.retire(keep=self._keep)),
         ]
         stopped = self._was_paused and self.request.at is None and self.request.count is None
         return [step for step in plan if not (stopped and step[0] is Phase.PAUSE)]

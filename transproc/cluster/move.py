@@ -207,16 +207,15 @@ class Move:
     def retire(self, *, keep: bool = False) -> str:
         """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded.
 
-        The images, which are memory, are removed from the target and this host, unless they are to be kept.
+        The images, which are memory, go as well; with `keep` those on this host stay.
         """
-        forgetting = None if keep else self._pool.submit(self._forget_images, self.target)
+        forgetting = self._pool.submit(self._forget_images, self.target, keep=keep)
         try:
             self.source.retire(self.job.pid)
         except TransprocError as error:
             return f"a stopped copy stays on {self.source.node.name}: {error.message}"
         self._forget_leftover(self.source.node.name)
-        if forgetting is not None:
-            forgetting.result()
+        forgetting.result()
         return ""
 
     def undo(self) -> None:
@@ -287,9 +286,10 @@ class Move:
         """`dump/` and `image/` on the host."""
         return self.store.move(self.job.name) / "images"
 
-    def _forget_images(self, place: Place) -> None:
-        """What stays on a node that does not answer, `recover` removes."""
-        shutil.rmtree(self.store.move(self.job.name), ignore_errors=True)
+    def _forget_images(self, place: Place, *, keep: bool = False) -> None:
+        """Here, unless they are to be kept, and on a node: what stays on one that does not answer, `recover` removes."""
+        if not keep:
+            shutil.rmtree(self.store.move(self.job.name), ignore_errors=True)
         with contextlib.suppress(TransprocError):
             place.forget_images()
 

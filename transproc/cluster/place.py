@@ -14,7 +14,7 @@ A node needs a POSIX shell, tar and criu; the pause tool is put there on first u
 
 from __future__ import annotations
 
-import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +28,10 @@ from transproc.cluster import scripts
 from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
-from transproc.errors import TransprocError, UnsupportedError
+from transproc.errors import FormatError, TransprocError, UnsupportedError
 from transproc.process import inspect
 from transproc.process.build import build
-from transproc.process.criu import MINIMUM, Criu, Options
+from transproc.process.criu import MINIMUM, Criu, Options, dotted
 from transproc.process.pause import (
     Files,
     Launch,
@@ -41,10 +41,13 @@ from transproc.process.pause import (
     Terminal,
     Tool,
     Window,
+    answer_of,
     status_of,
 )
+from transproc.process.runner import understood
 
 PROGRAM_MODE = "u=rwx,go=rx"
+_ENDED = re.compile(r"(status|signal) \d{1,3}")
 RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
 
@@ -136,7 +139,9 @@ class Place:
     @cached_property
     def room(self) -> Room:
         """Asked once; what a node does not tell counts as plenty, and as usual."""
-        return _room(_facts(self._shell(scripts.ROOM, str(DATA)).stdout.decode()))
+        done = self._shell(scripts.ROOM, str(DATA))
+        with understood(f"node {self.node.name}"):
+            return _room(_facts(done.stdout.decode()))
 
     def get_ready(self) -> None:
         """Learns and brings, while the process still runs, what would else be asked for in the downtime."""
@@ -162,9 +167,10 @@ class Place:
 
     def found(self) -> list[int]:
         """The processes that execute the job's binary, whatever the record says: of each tree the root."""
-        lines = self._shell(scripts.FOUND, self.directory).stdout.decode().splitlines()
-        parents = {pid: parent for pid, _, parent in (line.partition(" ") for line in lines)}
-        return [int(pid) for pid, parent in parents.items() if parent not in parents]
+        lines = self._shell(scripts.FOUND, self.directory).stdout.splitlines()
+        parents = {pid: parent for pid, _, parent in (line.partition(b" ") for line in lines)}
+        with understood(f"node {self.node.name}"):
+            return [int(pid) for pid, parent in parents.items() if parent not in parents]
 
     def become_quiet(self, seconds: float = QUIET_SECONDS) -> None:
         """Waits until nothing works on the job any more that a killed command has begun, and ends it after so many seconds."""
@@ -197,7 +203,7 @@ class Place:
 
     def liveness(self, pid: int) -> Liveness:
         """Whether the process is there, is this job's, and is stopped."""
-        return _liveness(self._shell(scripts.STATE, str(pid), self.program).stdout.decode())
+        return _liveness(self._shell(scripts.STATE, str(pid), self.program).stdout.decode(errors="replace"))
 
     def look(self, pid: int) -> Look:
         """The tree, what /proc tells about it, and the room on the node; a process of another program counts as gone."""
@@ -205,19 +211,25 @@ class Place:
         head, mark, rest = (
             self._shell(scripts.LOOK, *words).stdout.decode(errors="replace").partition("\n== ")
         )
-        facts = _facts(head)
-        processes = status_of(json.loads(facts["tree"]))
-        return Look(_room(facts), _liveness(facts["state"]), processes, inspect.parse(mark + rest))
+        with understood(f"node {self.node.name}"):
+            facts = _facts(head)
+            processes = status_of(answer_of(facts["tree"]))
+            return Look(_room(facts), _liveness(facts["state"]), processes, inspect.parse(mark + rest))
 
     def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of each of these files; None for one that is not there."""
-        words = self._shell(scripts.SIZES, *paths).stdout.decode().split()
-        return [None if word == "-" else int(word) for word in words]
+        words = self._shell(scripts.SIZES, *paths).stdout.split()
+        with understood(f"node {self.node.name}"):
+            sizes = [None if word == b"-" else int(word) for word in words]
+            if len(sizes) != len(paths):
+                raise ValueError(f"{len(sizes)} sizes of {len(paths)} files")
+        return sizes
 
     def taken(self, ids: Sequence[int]) -> list[int]:
         """Which of these ids are in use on the node."""
         done = self._shell(scripts.TAKEN, *map(str, ids))
-        return [int(word) for word in done.stdout.split()]
+        with understood(f"node {self.node.name}"):
+            return [int(word) for word in done.stdout.split()]
 
     def start(self, arguments: Sequence[str], env: Mapping[str, str], window: Window) -> int:
         """Starts the program in its directory; returns its pid. `window`: the size of its terminal, if it has one."""
@@ -276,7 +288,11 @@ class Place:
         until = time.monotonic() + within
         while True:
             done = self._shell('if [ -e "$1/exit" ]; then cat "$1/exit"; fi', self.directory)
-            status = done.stdout.decode().strip()
+            status = done.stdout.decode(errors="replace").strip()
+            if status and not _ENDED.fullmatch(status):
+                raise FormatError(
+                    f"node {self.node.name}: {self.directory}/exit: not an exit status: {status!r}"
+                )
             if status or time.monotonic() >= until:
                 return status or None
             time.sleep(0.05)
@@ -368,8 +384,3 @@ def _tool_on(node: Node) -> Tool:
 @cache
 def _criu_version(node: Node, command: tuple[str, ...]) -> tuple[int, ...]:
     return Criu(node, command).version()
-
-
-def dotted(version: Sequence[int]) -> str:
-    """A version as people write it."""
-    return ".".join(map(str, version))

@@ -70,8 +70,6 @@ AARCH64 = Isa(
         default_nan=1 << 25,
     ),
     system_calls=SystemCalls(
-        instruction=b"\x01\x00\x00\xd4",  # svc #0
-        number=8,
         result=0,
         original_field=None,
         restart_results=frozenset(),
@@ -80,10 +78,7 @@ AARCH64 = Isa(
     open_flags=MappingProxyType(
         {"O_DIRECT": 0o200000, "O_LARGEFILE": 0o400000, "O_DIRECTORY": 0o40000, "O_NOFOLLOW": 0o100000}
     ),
-    trap_instruction=b"\x00\x00\x20\xd4",  # brk #0
-    trap_pc_adjustment=0,
     zero_register=31,  # AArch64RegisterInfo.td: WZR is a DwarfRegAlias of WSP
-    rseq_signature=0xD428BC00,
     # AT_HWCAP: HWCAP_FP and HWCAP_ASIMD, which every Linux aarch64 has; AT_HWCAP2 to 4: nothing optional.
     auxv_replaced=MappingProxyType({16: 0x3, 26: 0, 29: 0, 30: 0}),
     # AT_SYSINFO_EHDR: the vDSO. AT_MINSIGSTKSZ: its absence makes libc use its own constant.

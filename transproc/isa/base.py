@@ -43,10 +43,6 @@ class SystemCalls:
     call.
     """
 
-    instruction: bytes
-    """The trap into the kernel."""
-    number: int
-    """DWARF number of the register that holds the call's number at the trap."""
     result: int
     """DWARF number of the register that holds the result behind the trap."""
     original_field: str | None
@@ -62,8 +58,9 @@ class Isa:
     """An instruction set architecture under the Linux kernel and its psABI.
 
     To add one: write `isa/<name>.py` that fills this structure (each field below says what breaks if it is
-    wrong), add it to the table in `isa/__init__.py`, then `runtime/arch/<name>.S`, a row in the lab and
-    golden tests. DWARF numbers are the ones of the ISA's own psABI, as in call-frame information and stack
+    wrong), add it to the table in `isa/__init__.py`, then `runtime/src/arch/<name>.S` and
+    `<name>_memory.S` (the leaf routines), `runtime/tool/<name>/isa.h` (the pause tool), a row in
+    `lab/qemu.py` and golden tests. DWARF numbers are the ones of the ISA's own psABI, as in call-frame information and stack
     maps.
     """
 
@@ -99,18 +96,12 @@ class Isa:
     """The open(2) flags whose values differ between ISAs. Wrong: directories fail to restore, files change
     flags silently.
     """
-    trap_instruction: bytes
-    """Breakpoint."""
-    trap_pc_adjustment: int
-    """Added to the pc of a thread that hit the breakpoint, gives the breakpoint's address."""
-    rseq_signature: int
-    """Word in front of an rseq abort handler; the kernel refuses to unregister an area with another one."""
     auxv_replaced: Mapping[int, int]
     """Auxiliary vector keys whose value belongs to a CPU, and the value of this ISA's baseline."""
     auxv_dropped: frozenset[int]
     """Auxiliary vector keys that must not survive a change of ISA."""
     auxv_words: int
-    """CRIU refuses a longer `mm_saved_auxv`."""
+    """Of `mm_saved_auxv`: CRIU refuses a longer one when it restores, so the transformer does before."""
     address_limit: int
     """First address that no mapping may reach."""
     zero_register: int | None = None
@@ -120,12 +111,6 @@ class Isa:
     """
     page_size: int = 4096
     personality: int = 0
-    capability_mask: int = (1 << 41) - 1
-    """Bits 0..CAP_LAST_CAP (40, CAP_CHECKPOINT_RESTORE, linux/capability.h): more make the restore fail."""
-    signal_restorer: str = "__restore_rt"
-    """Symbol of the code that a signal handler returns to (musl); with another ISA's, the first signal is the
-    last.
-    """
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -280,10 +265,7 @@ def _validate(isa: Isa) -> None:
             isa.return_address is not None and isa.return_address not in isa.general,
             "link register is not general",
         ),
-        (
-            not {isa.system_calls.number, isa.system_calls.result} <= isa.general,
-            "call registers are not general",
-        ),
+        (isa.system_calls.result not in isa.general, "a call's result is not in a general register"),
         (isa.page_size & isa.page_size - 1 != 0, "the page size is no power of two"),
         (bool(isa.auxv_dropped & set(isa.auxv_replaced)), "an auxv key is both dropped and replaced"),
         (any(flag & flag - 1 for flag in isa.open_flags.values()), "an open flag is not one bit"),

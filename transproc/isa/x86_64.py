@@ -123,8 +123,6 @@ X86_64 = Isa(
         default_nan=0,
     ),
     system_calls=SystemCalls(
-        instruction=b"\x0f\x05",  # syscall
-        number=_RAX,
         result=_RAX,
         original_field="gpregs.orig_ax",
         restart_results=frozenset(
@@ -135,9 +133,6 @@ X86_64 = Isa(
     open_flags=MappingProxyType(
         {"O_DIRECT": 0o40000, "O_LARGEFILE": 0o100000, "O_DIRECTORY": 0o200000, "O_NOFOLLOW": 0o400000}
     ),
-    trap_instruction=b"\xcc",  # int3
-    trap_pc_adjustment=-1,
-    rseq_signature=0x53053053,
     # AT_HWCAP is CPUID.1:EDX; the psABI's baseline: FPU CX8 CMOV MMX FXSR SSE SSE2. AT_HWCAP2: ring3mwait,
     # fsgsbase.
     auxv_replaced=MappingProxyType({16: 0x0780_8101, 26: 0, 29: 0, 30: 0}),

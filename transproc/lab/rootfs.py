@@ -36,8 +36,8 @@ MODULES = (
 )
 HERE = Path(__file__).resolve().parent
 FILES = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
-    "etc/group": "root:x:0:\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/inittab": "::sysinit:/etc/boot.sh\n"
     "::respawn:/usr/sbin/dropbear -F -s -j -k -W 1048576 -P /run/dropbear.pid 2>/run/dropbear.log\n"

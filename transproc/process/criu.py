@@ -67,14 +67,14 @@ class Criu:
 
     def version(self) -> tuple[int, ...]:
         """E.g. (4, 1, 1); raises `CommandError` if it does not start."""
-        return parse_version(self._node.run([*self._command, "--version"]).stdout.decode())
+        return parse_version(self._node.run([*self._command, "--version"]).stdout.decode(errors="replace"))
 
     def check(self) -> tuple[int, ...]:
         """The version; raises `UnsupportedError` if it is too old, `CriuError` if the node's kernel does not suffice."""
         version = self.version()
         if version < MINIMUM:
             raise UnsupportedError(
-                f"criu is {_dotted(version)}, expected {_dotted(MINIMUM)} or later",
+                f"criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
                 hint="Debian trixie and later have it",
             )
         argv = [*self._command, "check"]
@@ -151,5 +151,6 @@ def relevant(log: str, count: int = 20) -> str:
     return "\n".join(lines[number] for number in chosen[-count:])
 
 
-def _dotted(version: Sequence[int]) -> str:
+def dotted(version: Sequence[int]) -> str:
+    """A version as people write it."""
     return ".".join(map(str, version))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transproc.errors import CommandError, PauseError, TransprocError, UnsupportedError
-from transproc.process.runner import Runner
+from transproc.process.runner import Runner, understood
 
 TIMEOUT = 5.0
 """Seconds that a tree has to reach equivalence points."""
@@ -174,7 +174,9 @@ class Tool:
 
     def start(self, launch: Launch) -> int:
         """Starts a program under a supervisor; returns its pid."""
-        return int(self._call(["run", *launch.words()])["pid"])
+        answer = self._call(["run", *launch.words()])
+        with understood("run"):
+            return int(answer["pid"])
 
     def start_paused(
         self, launch: Launch, *, at: int | None = None, count: int | None = None, timeout: float = TIMEOUT
@@ -205,7 +207,9 @@ class Tool:
 
     def resume(self, pid: int) -> list[int]:
         """Lets a stopped tree go on; returns its processes."""
-        return [int(item) for item in self._call(["resume", "--pid", str(pid)])["pids"]]
+        answer = self._call(["resume", "--pid", str(pid)])
+        with understood("resume"):
+            return [int(item) for item in answer["pids"]]
 
     def kill(self, pid: int, *, moved: str | None = None) -> None:
         """Ends a tree by SIGKILL; nothing if there is none.
@@ -243,7 +247,8 @@ class Tool:
             raise CommandError(criu, 1, answer["message"])
         if not answer["ok"]:
             raise _error(answer)
-        return Restored(int(answer["pid"]), int(answer["unnamed"]))
+        with understood("restore"):
+            return Restored(int(answer["pid"]), int(answer["unnamed"]))
 
     def before_dump(self, pid: int, files: Files, moves: int, terminal: Terminal | None = None) -> list[str]:
         """What goes before `criu dump`: the list of `files` is written first, for a job that has moved so often; the `terminal`'s
@@ -272,12 +277,21 @@ class Tool:
         argv = [self.path, *words]
         done = self._node.run(argv, check=False, timeout=None if timeout is None else timeout + _MARGIN)
         try:
-            answer = json.loads(done.stdout)
-        except ValueError:
-            raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace")) from None
-        if not isinstance(answer, dict) or "ok" not in answer:
-            raise CommandError(argv, done.returncode, done.stdout.decode(errors="replace"))
-        return answer
+            return answer_of(done.stdout)
+        except (ValueError, RecursionError):
+            told = done.stderr if done.returncode and done.stderr else done.stdout
+            raise CommandError(argv, done.returncode, told.decode(errors="replace")) from None
+
+
+def answer_of(text: bytes | str) -> dict[str, Any]:
+    """An object that the tool has printed; raises ValueError if it is none, or lacks what all have."""
+    answer: dict[str, Any] = json.loads(text)
+    good = isinstance(answer, dict) and isinstance(answer.get("ok"), bool)
+    if good and not answer["ok"]:
+        good = all(isinstance(answer.get(key), str) for key in ("error", "message"))
+    if not good:
+        raise ValueError("not as the pause tool answers")
+    return answer
 
 
 def status_of(answer: dict[str, Any]) -> list[ProcessState]:
@@ -286,12 +300,35 @@ def status_of(answer: dict[str, Any]) -> list[ProcessState]:
         return []
     if not answer["ok"]:
         raise _error(answer)
-    return [
-        ProcessState(
-            process["pid"], process["index"], tuple(ThreadState(**thread) for thread in process["threads"])
-        )
-        for process in answer["processes"]
-    ]
+    with understood("status"):
+        return [
+            ProcessState(
+                int(process["pid"]), bool(process["index"]), tuple(map(_thread_state, process["threads"]))
+            )
+            for process in answer["processes"]
+        ]
+
+
+def _thread_state(row: dict[str, Any]) -> ThreadState:
+    state = str(row["state"])
+    if "pc" not in row:
+        return ThreadState(int(row["tid"]), state)
+    place = str(row["function"]), int(row["offset"]), bool(row["resume"])
+    return ThreadState(int(row["tid"]), state, int(row["pc"]), int(row["call"]), *place)
+
+
+def _thread_place(row: dict[str, Any]) -> ThreadPlace:
+    return ThreadPlace(
+        int(row["pid"]),
+        int(row["tid"]),
+        str(row["state"]),
+        int(row["pc"]),
+        str(row["function"]),
+        int(row["offset"]),
+        bool(row["resume"]),
+        int(row["depth"]),
+        *(int(row[key]) if key in row else None for key in ("site", "return_address")),
+    )
 
 
 def _words(terminal: Terminal | None) -> list[str]:
@@ -305,18 +342,21 @@ def _when(at: int | None, count: int | None, timeout: float) -> list[str]:
 
 
 def _pause(answer: dict[str, Any]) -> Pause:
-    threads = tuple(ThreadPlace(**thread) for thread in answer["threads"])
-    return Pause(answer["pid"], answer["milliseconds"], answer["steps"], threads)
+    with understood("pause"):
+        threads = tuple(map(_thread_place, answer["threads"]))
+        return Pause(int(answer["pid"]), int(answer["milliseconds"]), int(answer["steps"]), threads)
 
 
 def _error(answer: dict[str, Any]) -> TransprocError:
     """The exception for an answer that says no; names the threads that did not arrive."""
     message = answer["message"]
-    threads = [ThreadPlace(**thread) for thread in answer.get("threads", [])]
+    with understood("pause"):
+        threads = [_thread_place(thread) for thread in answer.get("threads", [])]
+        pid, culprit = (int(answer.get(key) or 0) or None for key in ("pid", "tid"))
     if answer["error"] == "timeout":
         message += "".join(f"; {thread}" for thread in threads[:8])
     if answer["error"] in _UNSUPPORTED:
         return UnsupportedError(message, hint="compile the program, and what it executes, with transproc-cc")
     hint = _LATE if answer["error"] == "timeout" else None
-    tid = answer.get("tid") or (threads[0].tid if threads else None)
-    return PauseError(message, pid=answer.get("pid"), tid=tid, ended=answer["error"] == "gone", hint=hint)
+    tid = culprit or (threads[0].tid if threads else None)
+    return PauseError(message, pid=pid, tid=tid, ended=answer["error"] == "gone", hint=hint)

@@ -1,10 +1,13 @@
-"""What this package needs of a node: that it runs a program to its end."""
+"""What this package needs of a node: that it runs a program to its end. What it answers may be anything."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
+
+from transproc.errors import FormatError
 
 Result = subprocess.CompletedProcess[bytes]
 
@@ -15,3 +18,15 @@ class Runner(Protocol):
     def run(self, argv: Sequence[str], *, check: bool = True, timeout: float | None = None) -> Result:
         """Runs a program; raises `CommandError` if it fails and `check` is set. `timeout` in seconds."""
         ...
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Reading an answer of a node: raises FormatError for one that is not as it should be, whatever it is."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise FormatError(
+            f"{what}: the node's answer is not understood: {error}",
+            hint="is everything as it should be on that node? 'transproc doctor NODE' looks",
+        ) from error

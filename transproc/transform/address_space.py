@@ -11,13 +11,14 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from transproc.binary.elf import PAGE, PF_W, Segment
 from transproc.binary.pair import Binary
-from transproc.errors import TransformError, UnsupportedError
+from transproc.errors import ImageError, TransformError, UnsupportedError
+from transproc.images import runs
 from transproc.images.flags import VmaStatus
 from transproc.images.memory import Memory
+from transproc.images.proto.memory_pb2 import MemoryMap, Vma
 
 KERNEL_OWNED = VmaStatus.VSYSCALL | VmaStatus.VDSO | VmaStatus.VVAR | VmaStatus.SHADOW_STACK | VmaStatus.STACK
 MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN = 0x02, 0x20, 0x100
@@ -46,9 +47,12 @@ class Range:
 
 
 class ProcessMemory:
-    """What a process would read at an address: its dumped pages, else its executable's file, else zeros."""
+    """What a process would read at an address: its dumped pages, else its executable's file, else zeros.
 
-    def __init__(self, memory: Memory, mm: Any, binary: Binary) -> None:
+    `ImageError` for a page that has contents which are not in the image.
+    """
+
+    def __init__(self, memory: Memory, mm: MemoryMap, binary: Binary) -> None:
         self._memory = memory
         self._binary = binary
         self._vmas = [(Range(vma.start, vma.end), vma) for vma in mm.vmas]
@@ -74,6 +78,7 @@ class ProcessMemory:
 
     def _anonymous(self, address: int, end: int) -> bytes:
         """Memory of a mapping without a file: dumped pages, and zeros."""
+        self._refuse_lazy(address, end)
         dumped = list(self._memory.present(address, end))
         if dumped == [(address, end)]:
             return self._memory.read(address, end - address)
@@ -82,6 +87,14 @@ class ProcessMemory:
             out[start - address : stop - address] = self._memory.read(start, stop - start)
         return bytes(out)
 
+    def _refuse_lazy(self, start: int, end: int) -> None:
+        """Pages that the dump left in the process: nobody here knows what is in them."""
+        for lazy, _ in runs.clip(self._memory.lazy, start, end):
+            raise ImageError(
+                f"the page at {lazy:#x} is not in the image: it was left in the process (criu dump --lazy-pages)",
+                path=self._memory.directory.path / self._memory.name,
+            )
+
     def page(self, page: int) -> bytes:
         """One page."""
         vma = self.vma(page)
@@ -89,11 +102,12 @@ class ProcessMemory:
             raise TransformError(f"address {page:#x} is not mapped")
         if self._memory.is_present(page):
             return self._memory.read(page, PAGE)
+        self._refuse_lazy(page, page + PAGE)
         if is_executable_mapping(vma, self._exe):
             return self._binary.elf.read_page(page) or bytes(PAGE)
         return bytes(PAGE)
 
-    def vma(self, address: int) -> Any | None:
+    def vma(self, address: int) -> Vma | None:
         """The mapping that holds an address."""
         for range_, vma in self._vmas:
             if address in range_:
@@ -106,7 +120,7 @@ class ProcessMemory:
         return [int.from_bytes(data[i : i + 8], "little") for i in range(0, 8 * count, 8)]
 
 
-def is_executable_mapping(vma: Any, exe_file_id: int) -> bool:
+def is_executable_mapping(vma: Vma, exe_file_id: int) -> bool:
     """A private mapping of the executable file itself."""
     return bool(vma.status & VmaStatus.FILE_PRIVATE) and vma.shmid == exe_file_id
 
@@ -118,7 +132,7 @@ class Rebuilt:
     dropped: list[Range]
 
 
-def check_limits(mm: Any, limit: int, target: str) -> None:
+def check_limits(mm: MemoryMap, limit: int, target: str) -> None:
     """Refuses mappings beyond the target's address limit; what the kernel owns is not kept, so it does not count."""
     for vma in mm.vmas:
         if vma.end > limit and not vma.status & KERNEL_OWNED and not vma.flags & MAP_GROWSDOWN:
@@ -128,11 +142,12 @@ def check_limits(mm: Any, limit: int, target: str) -> None:
             )
 
 
-def rebuild(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> Rebuilt:
+def rebuild(mm: MemoryMap, memory: ProcessMemory, source: Binary, target: Binary) -> Rebuilt:
     """Changes `mm` in place."""
     common = _common_data(source)
     records = Range(*memory.u64s(source.index.args, ARGS_WORDS)[RECORDS : RECORDS + 2])
-    kept, dropped, template = [], [records], None
+    kept: list[Vma] = []
+    dropped, template = [records], None
     for vma in _without(mm.vmas, records):
         executable = is_executable_mapping(vma, mm.exe_file_id)
         template = vma if executable and template is None else template
@@ -144,24 +159,17 @@ def rebuild(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> R
             kept.append(vma)
     if template is None:
         raise TransformError("the process maps nothing of its executable")
-    template_bytes = template.SerializeToString()
     for vma in kept:
         if is_executable_mapping(vma, mm.exe_file_id):
             vma.pgoff = _file_offset(target, vma.start)
-    added = [
-        _mapping(type(template), template_bytes, s)
-        for s in target.elf.segments
-        if not (s.flags & PF_W and s.start in common)
-    ]
+    added = [_mapping(template, s) for s in target.elf.segments if not (s.flags & PF_W and s.start in common)]
     added += [
-        _zeros(type(template), s)
+        _zeros(s)
         for s in target.elf.segments
         if s.flags & PF_W and s.start not in common and s.end > s.file_end
     ]
     added = [vma for vma in added if vma.end > vma.start]
-    messages = sorted(
-        (type(template).FromString(vma.SerializeToString()) for vma in [*kept, *added]), key=lambda v: v.start
-    )
+    messages = sorted((_copy(vma) for vma in [*kept, *added]), key=lambda v: v.start)
     _check_disjoint(messages)
     del mm.vmas[:]
     mm.vmas.extend(messages)
@@ -177,7 +185,7 @@ def _common_data(binary: Binary) -> Range:
     return Range(found[0].start, found[-1].end)
 
 
-def _in_isa_part(vma: Any, binary: Binary) -> bool:
+def _in_isa_part(vma: Vma, binary: Binary) -> bool:
     """Anonymous pages of the per-ISA part's .bss."""
     low = [s for s in binary.elf.segments if s.start < binary.index.text_start & -PAGE]
     return any(s.start <= vma.start and vma.end <= s.end for s in low)
@@ -190,8 +198,15 @@ def _file_offset(binary: Binary, address: int) -> int:
     raise TransformError(f"the target binary has no file page at {address:#x}")
 
 
-def _mapping(kind: Any, template: bytes, segment: Segment) -> Any:
-    vma = kind.FromString(template)
+def _copy(vma: Vma) -> Vma:
+    copy = Vma()
+    copy.CopyFrom(vma)
+    return copy
+
+
+def _mapping(template: Vma, segment: Segment) -> Vma:
+    """A mapping of the target's file like one of the source's."""
+    vma = _copy(template)
     vma.start, vma.end, vma.pgoff, vma.prot = (
         segment.start,
         segment.file_end,
@@ -201,23 +216,25 @@ def _mapping(kind: Any, template: bytes, segment: Segment) -> Any:
     return vma
 
 
-def _zeros(kind: Any, segment: Segment) -> Any:
+def _zeros(segment: Segment) -> Vma:
     """The anonymous tail of a writable per-ISA segment."""
-    return _anonymous(kind, segment.file_end, segment.end, segment.protection)
+    return _anonymous(segment.file_end, segment.end, segment.protection)
 
 
-def _anonymous(kind: Any, start: int, end: int, protection: int) -> Any:
-    vma = kind()
-    vma.start, vma.end, vma.pgoff, vma.shmid, vma.prot = start, end, 0, 0, protection
-    vma.flags, vma.status, vma.fd = (
-        MAP_PRIVATE | MAP_ANONYMOUS,
-        VmaStatus.REGULAR | VmaStatus.ANON_PRIVATE,
-        -1,
+def _anonymous(start: int, end: int, protection: int) -> Vma:
+    return Vma(
+        start=start,
+        end=end,
+        pgoff=0,
+        shmid=0,
+        prot=protection,
+        flags=MAP_PRIVATE | MAP_ANONYMOUS,
+        status=VmaStatus.REGULAR | VmaStatus.ANON_PRIVATE,
+        fd=-1,
     )
-    return vma
 
 
-def _check_disjoint(vmas: list[Any]) -> None:
+def _check_disjoint(vmas: list[Vma]) -> None:
     for low, high in pairwise(vmas):
         if low.end > high.start:
             raise TransformError(
@@ -225,7 +242,7 @@ def _check_disjoint(vmas: list[Any]) -> None:
             )
 
 
-def _without(vmas: Iterable[Any], hole: Range) -> Iterator[Any]:
+def _without(vmas: Iterable[Vma], hole: Range) -> Iterator[Vma]:
     """All mappings, less what lies in `hole`: the kernel may have merged the old records with their neighbours."""
     for vma in vmas:
         if vma.end <= hole.start or vma.start >= hole.end:
@@ -233,12 +250,12 @@ def _without(vmas: Iterable[Any], hole: Range) -> Iterator[Any]:
             continue
         for start, end in ((vma.start, hole.start), (hole.end, vma.end)):
             if start < end:
-                part = type(vma).FromString(vma.SerializeToString())
+                part = _copy(vma)
                 part.start, part.end = start, end
                 yield part
 
 
-def add_records(mm: Any, size: int, limit: int) -> int:
+def add_records(mm: MemoryMap, size: int, limit: int) -> int:
     """Adds a mapping of `size` bytes for resume records, in the highest gap with room around it; returns its address."""
     length = (size + PAGE - 1) & -PAGE
     high: int = min(mm.vmas[-1].start, limit & -PAGE)
@@ -247,7 +264,7 @@ def add_records(mm: Any, size: int, limit: int) -> int:
             break
         high = min(high, vma.start)
     start = high - RECORDS_DISTANCE - length
-    mm.vmas.append(_anonymous(type(mm.vmas[0]), start, start + length, PROT_READ | PROT_WRITE))
+    mm.vmas.append(_anonymous(start, start + length, PROT_READ | PROT_WRITE))
     mm.vmas.sort(key=lambda v: v.start)
     return start
 
@@ -275,7 +292,7 @@ def _changed(memory: ProcessMemory, address: int, words: list[int]) -> dict[int,
     return {first: bytes(content)}
 
 
-def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -> None:
+def _arguments(mm: MemoryMap, memory: ProcessMemory, source: Binary, target: Binary) -> None:
     """Points /proc/PID/cmdline and the like at the start code's copies, and corrects the auxiliary vector."""
     words = memory.u64s(source.index.args, ARGS_WORDS)
     if not (words[0] <= words[1] and words[2] <= words[3] and words[6] >= 16):
@@ -292,5 +309,9 @@ def _arguments(mm: Any, memory: ProcessMemory, source: Binary, target: Binary) -
         # A key that is absent reads as 0 (getauxval), and CRIU takes only so many words: zeros need not be there.
         if key not in target.isa.auxv_dropped and key not in RSEQ_KEYS and replaced.get(key, value):
             pairs += [key, replaced.get(key, value)]
+    if len(pairs) + 2 > target.isa.auxv_words:
+        raise UnsupportedError(
+            f"the auxiliary vector has {len(pairs) + 2} words, criu on {target.isa.name} takes {target.isa.auxv_words}"
+        )
     del mm.mm_saved_auxv[:]
     mm.mm_saved_auxv.extend([*pairs, AT_NULL, 0])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from transproc.binary.pair import Binary
 from transproc.errors import TransformError, UnsupportedError
+from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.isa import ALL, Isa
 from transproc.transform import timers
 from transproc.transform.address_space import ProcessMemory
@@ -24,12 +24,12 @@ class Thread:
     """A thread that was read: what its core needs, and its records."""
 
     tid: int
-    core: Any
+    core: CoreEntry
     chain: Chain
     blocked: bool
 
 
-def read_stack(core: Any, isa: Isa, walker: Walker) -> Stack:
+def read_stack(core: CoreEntry, isa: Isa, walker: Walker) -> Stack:
     """Walks a dumped thread. Raises `TransformError` if it does not stand at an equivalence point."""
     registers = {r.dwarf: int.from_bytes(isa.read_register(core, r.dwarf), "little") for r in isa.registers}
     stack = walker.walk(isa.pc(core), registers)
@@ -38,12 +38,12 @@ def read_stack(core: Any, isa: Isa, walker: Walker) -> Stack:
     return stack
 
 
-def is_blocked(core: Any, isa: Isa, walker: Walker) -> bool:
+def is_blocked(core: CoreEntry, isa: Isa, walker: Walker) -> bool:
     """A thread in the system-call leaf stands at the trap, or behind it with a result that means *issue again*."""
     return walker.at_trap(isa.pc(core)) or isa.must_restart(core)
 
 
-def read(core: Any, tid: int, source: Binary, target: Binary, memory: ProcessMemory) -> Thread:
+def read(core: CoreEntry, tid: int, source: Binary, target: Binary, memory: ProcessMemory) -> Thread:
     """Reads a thread of the source. Raises `UnsupportedError` for what the target cannot take over."""
     _refuse(core, tid, target)
     walker = Walker(source.index, source.isa, memory.read)
@@ -73,7 +73,7 @@ def resume(thread: Thread, innermost: int, source: Binary, target: Binary, memor
         core.tc.personality = target.isa.personality
 
 
-def _refuse(core: Any, tid: int, target: Binary) -> None:
+def _refuse(core: CoreEntry, tid: int, target: Binary) -> None:
     thread = core.thread_core
     if thread.seccomp_mode or (core.HasField("tc") and core.tc.old_seccomp_mode):
         raise UnsupportedError(

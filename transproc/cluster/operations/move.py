@@ -26,10 +26,12 @@ def migrate(
     at: str | None = None,
     timeout: float = 10.0,
     options: Options | None = None,
+    keep: bool = False,
 ) -> Hop:
     """Moves a running or paused job to another node, as a whole or not at all.
 
-    `at`: it is stopped not before this function or address; `timeout` of the pause, in seconds. Raises `MigrationError`, whose
+    `at`: it is stopped not before this function or address; `timeout` of the pause, in seconds; `keep`: the images stay on this
+    host (`JobStore.move`), until the job moves again or is removed. Raises `MigrationError`, whose
     outcome says what became of the process, or `TransprocError` if nothing was begun.
     """
     with context.store.lock(name, KIND):
@@ -44,6 +46,7 @@ def migrate(
             transform=context.transform,
             request=PauseRequest(_address(context, job, at), None, timeout),
             options=options,
+            keep=keep,
             events=context.events,
             cancel=context.cancel,
         )
