@@ -25,18 +25,17 @@ Refusal checkAsm(const InlineAsm &Asm) {
           "write it in C, or move it to a function that is built for each ISA and never blocks"};
 }
 
-Refusal checkIntrinsic(Intrinsic::ID Id) {
-  switch (Id) {
+Refusal checkIntrinsic(const CallBase &Call) {
+  switch (Call.getIntrinsicID()) {
   case Intrinsic::returnaddress:
     return {"__builtin_return_address cannot migrate", "code addresses inside functions differ between ISAs"};
   case Intrinsic::frameaddress:
-  case Intrinsic::sponentry:
-    return {"__builtin_frame_address cannot migrate", "frames are laid out anew when a process migrates"};
+    if (cast<ConstantInt>(Call.getArgOperand(0))->isZero()) // lowerBuiltins
+      return {};
+    return {"__builtin_frame_address of a caller cannot migrate",
+            "frames are laid out anew when a process migrates; __builtin_frame_address(0) works"};
   case Intrinsic::thread_pointer:
     return {"__builtin_thread_pointer cannot migrate", "use a thread-local variable"};
-  case Intrinsic::eh_sjlj_setjmp:
-  case Intrinsic::eh_sjlj_longjmp:
-    return {"__builtin_setjmp cannot migrate", "use setjmp and longjmp of the C library"};
   default:
     return {};
   }
@@ -50,7 +49,7 @@ Refusal checkInstruction(const Instruction &I) {
     return {};
   if (auto *Asm = dyn_cast<InlineAsm>(Call->getCalledOperand()))
     return checkAsm(*Asm);
-  return checkIntrinsic(Call->getIntrinsicID());
+  return checkIntrinsic(*Call);
 }
 
 void printPlace(const Function &F) {
@@ -69,9 +68,31 @@ void printPlace(const Instruction &I) {
 
 void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote: " << R.Remedy << "\n"; }
 
+// Names of features that the front end's own target has.
+bool isFrontEnds(StringRef Name) { return is_contained({"64bit", "d", "f", "lsx", "ual", "relax"}, Name); }
+
+// target("...") of a function: its code is compiled for every processor all the same, but what no ISA has is a mistake.
+unsigned printUnknownFeatures(const Function &F, function_ref<bool(StringRef)> IsFeature) {
+  unsigned Count = 0;
+  SmallVector<StringRef, 8> Features;
+  F.getFnAttribute("target-features").getValueAsString().split(Features, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef Feature : Features) {
+    StringRef Name = Feature.drop_front();       // + or -
+    if (Name.consume_front("+") && !IsFeature(Name)) // as aarch64's compilers spell them: "+sve", "+nosimd"
+      Name.consume_front("no");
+    if (isFrontEnds(Name) || IsFeature(Name))
+      continue;
+    ++Count;
+    printPlace(F);
+    errs() << "error: target attribute: no ISA has the feature '" << Name << "'\n"
+           << "note: code is compiled for every processor that the baseline covers, whatever the attribute says\n";
+  }
+  return Count;
+}
+
 } // namespace
 
-unsigned printRefusals(Module &M) {
+unsigned printRefusals(Module &M, function_ref<bool(StringRef)> IsFeature) {
   unsigned Count = 0;
   if (!StringRef(M.getModuleInlineAsm()).trim().empty()) { // its place is not in the IR: transproc-cc looks for it
     ++Count;
@@ -83,13 +104,16 @@ unsigned printRefusals(Module &M) {
     printPlace(*I.getResolverFunction());
     printRefusal({"ifunc cannot migrate", "choose the variant at compile time, or by a variable"});
   }
-  for (Function &F : M)
+  for (Function &F : M) {
+    if (IsFeature && !F.isDeclaration())
+      Count += printUnknownFeatures(F, IsFeature);
     for (Instruction &I : instructions(F))
       if (Refusal R = checkInstruction(I); R.Error) {
         ++Count;
         printPlace(I);
         printRefusal(R);
       }
+  }
   return Count;
 }
 

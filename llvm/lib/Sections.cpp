@@ -38,7 +38,7 @@ void placeVariable(GlobalVariable &G, unsigned &Locals) {
   if (!UserSection && DL.getTypeAllocSize(G.getValueType()) >= CommonAlignment.value())
     A = std::max(A, CommonAlignment);
   G.setAlignment(A);
-  if (UserSection)
+  if (UserSection || G.hasCommonLinkage()) // -fcommon: transproc-cc defines it when it links
     return;
   G.setUnnamedAddr(GlobalValue::UnnamedAddr::None); // else the linker would merge equal constants
   if (G.hasPrivateLinkage())

@@ -20,10 +20,15 @@ void *ra(void) {
   return __builtin_return_address(0);
 }
 void *fa(void) {
-  // CHECK: refuse.c:[[#@LINE+1]]:{{[0-9]+}}: error: __builtin_frame_address cannot migrate
-  return __builtin_frame_address(0);
+  // CHECK: refuse.c:[[#@LINE+1]]:{{[0-9]+}}: error: __builtin_frame_address of a caller cannot migrate
+  return __builtin_frame_address(1);
 }
+// CHECK: refuse.c:[[#@LINE+1]]: error: target attribute: no ISA has the feature 'nonsense'
+__attribute__((target("avx2,nonsense"))) int attribute(void) { return 1; }
 // CHECK-NOT: error:
+void *own_frame(void) { return __builtin_frame_address(0); }
+__attribute__((target("avx2,no-sse4.2"))) int x86(void) { return 1; }
+__attribute__((target("+sve,+nosimd"))) int arm(void) { return 1; }
 int barrier(int x) {
   __asm__ volatile("" : "+r"(x) : : "memory");
   return x;

@@ -113,10 +113,17 @@ static bool writeIr(const Module &M) {
   return !Error;
 }
 
-// Prints what LLVM reports, except that the register allocator failed, which is worth another attempt.
-struct AllocationFailure : DiagnosticHandler {
+// Prints what LLVM reports, except what the optimiser did not do: loops with a pragma that it leaves as they are.
+struct NoRemarks : DiagnosticHandler {
+  bool handleDiagnostics(const DiagnosticInfo &Info) override { return isa<DiagnosticInfoOptimizationBase>(Info); }
+};
+
+// Likewise, except that the register allocator failed, which is worth another attempt.
+struct AllocationFailure : NoRemarks {
   explicit AllocationFailure(bool &Failed) : Failed(Failed) {}
   bool handleDiagnostics(const DiagnosticInfo &Info) override {
+    if (NoRemarks::handleDiagnostics(Info))
+      return true;
     std::string Text;
     raw_string_ostream Stream(Text);
     DiagnosticPrinterRawOStream Printer(Stream);
@@ -192,6 +199,8 @@ static void initializeTargets() {
 static Outcome compile(Module &M, bool TailCalls) {
   transproc::Target X86{"x86_64", CpuX86, joined("+cx16", AttrX86), OutX86};
   transproc::Target Arm{"aarch64", CpuArm, joined("-outline-atomics", AttrArm), OutArm};
+  checkProcessor(X86);
+  checkProcessor(Arm);
   auto Machine = makeMachine(X86, codegenLevel());
   retarget(M, *Machine);
   optimize(M, *Machine, pipelineOptions(TailCalls));
@@ -212,18 +221,20 @@ int main(int argc, char **argv) {
   parseCommandLine(argc, argv);
   for (bool TailCalls : {true, false}) { // jumps want their targets in certain registers: the last thing to give up
     LLVMContext Context;
+    Context.setDiagnosticHandler(std::make_unique<NoRemarks>());
     SMDiagnostic Problem;
     std::unique_ptr<Module> M = parseIRFile(Input, Problem, Context);
     if (!M) {
       Problem.print(argv[0], errs());
       return 1;
     }
-    if (printRefusals(*M))
+    if (printRefusals(*M, isFeature))
       return RefusedStatus;
     if (!Debug)
       StripDebugInfo(*M);
     removeTargetAttributes(*M);
     separateMultiplyAdd(*M);
+    lowerBuiltins(*M);
     prepareFunctions(*M);
     if (Outcome Done = compile(*M, TailCalls); Done != Outcome::NoRegisters)
       return Done == Outcome::Good ? 0 : 1;

@@ -21,6 +21,12 @@ struct Target {
 // A machine of the ISA with the code generation options that stack maps demand. Ends the process if LLVM lacks the ISA.
 std::unique_ptr<llvm::TargetMachine> makeMachine(const Target &T, llvm::CodeGenOptLevel Level);
 
+// Whether one of the ISAs has a feature of this name, or compilers know it.
+bool isFeature(llvm::StringRef Name);
+
+// Ends the process with an error if LLVM does not know T's processor or one of its features: it would only warn, many times.
+void checkProcessor(const Target &T);
+
 // Makes M a module for the machine.
 void retarget(llvm::Module &M, llvm::TargetMachine &Machine);
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from transproc.errors import BinaryError, TransprocError
 from transproc.toolchain import dual
-from transproc.toolchain.symbols import FUNCTION, GLOBAL
+from transproc.toolchain.symbols import COMMON, FUNCTION, GLOBAL
 from transproc.toolchain.symbols import read as read_symbols
 
 MAGIC = b"!<arch>\n"
@@ -31,6 +31,8 @@ class Symbols:
     defined: frozenset[str]
     wanted: frozenset[str]
     """Undefined symbols; weak references are not among them, because they pull nothing."""
+    common: bool = False
+    """Some of those defined are tentative definitions."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,15 @@ def symbols(data: bytes, what: str) -> Symbols:
     """Symbols of both halves of a dual object."""
     defined: set[str] = set()
     wanted: set[str] = set()
+    common = False
     for half in dual.split(data, what):
         for symbol in read_symbols(half, what):
             if symbol.section:
                 defined.add(symbol.name)
+                common |= symbol.section == COMMON
             elif symbol.binding == GLOBAL:
                 wanted.add(symbol.name)
-    return Symbols(frozenset(defined), frozenset(wanted - defined))
+    return Symbols(frozenset(defined), frozenset(wanted - defined), common)
 
 
 def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:

@@ -33,10 +33,25 @@ _MACROS = [
     "__loongarch_sx",
 ]
 
+_BUILTINS = {
+    "__builtin_cpu_supports(name)": "0",
+    "__builtin_cpu_is(name)": "0",
+    "__builtin_cpu_init()": "((void)0)",
+    "__builtin_setjmp(buffer)": "__extension__({ int __transproc_builtin_setjmp(void *) __attribute__((__returns_twice__));"
+    " __transproc_builtin_setjmp(buffer); })",
+    "__builtin_longjmp(buffer,one)": "__extension__({ void __transproc_builtin_longjmp(void *) __attribute__((__noreturn__));"
+    " (void)(one); __transproc_builtin_longjmp(buffer); })",
+    "target_clones(...)": "",
+    "__target_clones__(...)": "",
+}
+"""Macros for what clang has for certain targets only. The processor can do nothing special; a function's only clone is the
+default one; `transproc-codegen` knows the functions."""
+
 FRONT_END = [
     f"--target={TRIPLE}",
     *(f"-U{name}" for name in _MACROS),
     "-D__transproc__=1",
+    *(f"-D{name}={value}" for name, value in _BUILTINS.items()),
     "-nostdlibinc",
     *("-fno-pic", "-fno-pie"),
     *("-Xclang", "-mlong-double-64"),
@@ -46,13 +61,13 @@ FRONT_END = [
 CODE = [
     "-fno-pic",
     "-fno-pie",
-    "-fno-common",
     "-fno-jump-tables",
     "-ffunction-sections",
     "-fdata-sections",
     "-ffp-contract=off",
     "-fno-strict-float-cast-overflow",
     "-fno-stack-protector",
+    "-Wno-error=ignored-attributes",
     "-fno-asynchronous-unwind-tables",
     "-fno-addrsig",
     "-fomit-frame-pointer",

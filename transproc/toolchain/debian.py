@@ -24,6 +24,7 @@ SUITE = "trixie"
 MUSL = "musl"
 BUILTINS = "libclang-rt-19-dev"
 KERNEL = "linux-libc-dev"
+SIMDE = "libsimde-dev"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """Debian's names of the ISAs."""
@@ -56,7 +57,15 @@ def kernel() -> Path:
     """The kernel's headers, as for `/usr/include`."""
     target = downloads() / f"linux-{SUITE}"
     if not target.is_dir():
-        _fetch_into(target, _unpack_kernel, "deb")
+        _fetch_into(target, partial(_unpack_headers, KERNEL), "deb")
+    return target
+
+
+def simde() -> Path:
+    """SIMDe's headers, as for `/usr/include`: intrinsics of x86 and Arm in portable C."""
+    target = downloads() / f"simde-{SUITE}"
+    if not target.is_dir():
+        _fetch_into(target, partial(_unpack_headers, SIMDE), "deb")
     return target
 
 
@@ -151,8 +160,8 @@ def _unpack_builtins(apt: _Apt, result: Path) -> None:
         shutil.copyfile(library, result / library.name)
 
 
-def _unpack_kernel(apt: _Apt, result: Path) -> None:
-    files = apt.call("download", KERNEL)
-    run(["dpkg-deb", "-x", next(files.glob("*.deb")), apt.work / "kernel"])
+def _unpack_headers(package: str, apt: _Apt, result: Path) -> None:
+    files = apt.call("download", package)
+    run(["dpkg-deb", "-x", next(files.glob("*.deb")), apt.work / package])
     result.rmdir()
-    (apt.work / "kernel" / "usr" / "include").rename(result)
+    (apt.work / package / "usr" / "include").rename(result)

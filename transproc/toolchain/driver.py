@@ -62,6 +62,8 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
     """Does what the command line says."""
     if not invocation.inputs:
         raise TransprocError("no input files")
+    for note in invocation.notes:
+        sys.stderr.write(f"transproc-cc: note: {note}\n")
     sources = [word for kind, word in invocation.inputs if kind in ("c", "asm")]
     if invocation.output and len(sources) > 1 and invocation.mode in (OBJECT, ASSEMBLY):
         raise TransprocError("-o cannot be used with -c or -S and several files")

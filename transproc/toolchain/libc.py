@@ -129,6 +129,21 @@ C_FLAGS = [
     "-w",
 ]
 
+QUIET = {
+    "sys/socket.h": (
+        ">= __MHDR_END(mhdr) - (unsigned char *)(cmsg)",
+        ">= (size_t)(__MHDR_END(mhdr) - (unsigned char *)(cmsg))",
+    ),
+    "sched.h": (
+        "#define CPU_ISSET_S(i, size, set) __CPU_op_S(i, size, set, &)",
+        "#define CPU_ISSET_S(i, size, set) (__CPU_op_S(i, size, set, &) != 0)",
+    ),
+}
+"""Macros of musl that warn where a program uses them, and the same without: glibc's are silent, and -Werror is common."""
+
+CLANGS = ("tgmath.h",)
+"""Headers of musl that are left out for clang's, for the same reason."""
+
 
 def sources(musl: Path) -> dict[str, Path]:
     """Path within `src/` of every file of the library, and where it is."""
@@ -230,7 +245,12 @@ def _include_flags(musl: Path, root: Path) -> list[str]:
 
 def install_headers(musl: Path, include: Path) -> None:
     """Public headers: musl's, generic and aarch64's bits, the overlay's bits, and the generated ones."""
-    shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in"))
+    shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in", *CLANGS))
+    for name, (warns, quiet) in QUIET.items():
+        text = (include / name).read_text()
+        if warns not in text:
+            raise BinaryError(f"has no {warns}", path=include / name)
+        (include / name).write_text(text.replace(warns, quiet))
     bits = include / "bits"
     bits.mkdir(exist_ok=True)
     for place in (musl / "arch/generic/bits", OVERLAY / "include/bits"):

@@ -65,9 +65,12 @@ def link(
     archives = [path for path in inputs if path.suffix == ".a"] + [tools.lib / "libc.a"]
     files = [_read(path) for path in objects]
     members = [member for path in dict.fromkeys(archives) for member in archive.read(path)]
-    chosen = archive.select(*_demand(objects, files), members)
+    parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
+    chosen = archive.select(*_demand(parts), members)
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+        if any(part.common for part in [*parts, *(member.symbols for member in chosen)]):
+            files += _tentative(files, Path(work))
         with ThreadPoolExecutor(1) as side:
             side.submit(import_module, INDEXER)  # it takes as long as the linkers do
             binaries = _link_both(files, Path(work), tools, options)
@@ -85,11 +88,17 @@ def _read(path: Path) -> _Input:
     return _Input(str(path), dual.split(data, str(path)), path)
 
 
-def _demand(objects: Sequence[Path], files: Sequence[_Input]) -> tuple[set[str], set[str]]:
-    """Symbols that the objects want, and that they define."""
-    parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
+def _demand(parts: Sequence[archive.Symbols]) -> tuple[set[str], set[str]]:
+    """Symbols that objects want, and that they define."""
     wanted = {name for part in parts for name in part.wanted}
     return wanted | FOR_BACK_ENDS, {name for part in parts for name in part.defined}
+
+
+def _tentative(files: Sequence[_Input], work: Path) -> list[_Input]:
+    from transproc.toolchain import tentative  # noqa: PLC0415 (seldom needed)
+
+    wanted = tentative.undefined((file.halves[0], file.name) for file in files)
+    return [_read(tentative.define(wanted, work))] if wanted else []
 
 
 def _link_both(files: Sequence[_Input], work: Path, tools: Toolchain, options: Sequence[str]) -> list[Path]:

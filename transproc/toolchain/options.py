@@ -1,8 +1,8 @@
 """The command line of `transproc-cc`: what each option of cc means here.
 
 Options go to the front end as they are unless a table below says otherwise. What only changes how native code is made
-(-fPIC, -flto) is ignored, because the pipeline decides it; what would make the two ISAs differ (-mavx2) or cannot be had
-(-shared) is refused.
+(-fPIC, -flto) is ignored, because the pipeline decides it; what cannot be had (-shared) is refused. `machine` has the
+options -m….
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc.errors import TransprocError, UnsupportedError
-from transproc.toolchain.dual import MACHINES
+from transproc.toolchain import machine
 
 PREPROCESS, SYNTAX, ASSEMBLY, OBJECT, PROGRAM = "preprocess", "syntax", "assembly", "object", "program"
 
@@ -44,6 +44,8 @@ class Invocation:
     query: str | None = None
     """An option that asks for information (-dumpmachine …)."""
     language: str | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the user should know."""
 
     def option(self, *words: str) -> None:
         """Adds an option of the front end."""
@@ -68,10 +70,10 @@ SEPARATE = {
 """Options of the front end that take the next word."""
 
 IGNORED = re.compile(
-    r"-f(no-)?(pic|PIC|pie|PIE|plt|lto(=.*)?|common|stack-protector(-.*)?|stack-clash-protection|cf-protection(=.*)?|asynchronous-"
+    r"-f(no-)?(pic|PIC|pie|PIE|plt|lto(=.*)?|stack-protector(-.*)?|stack-clash-protection|cf-protection(=.*)?|asynchronous-"
     r"unwind-tables|unwind-tables|omit-frame-pointer|function-sections|data-sections|semantic-interposition|use-linker-plugin|"
-    r"fat-lto-objects|use-ld=.*|ident|jump-tables)|-(no-)?pie|-static|-static-pie|-static-libgcc|-rdynamic|-pipe|-save-temps(=.*)?|-m64|"
-    r"-mtune=.*|-no-canonical-prefixes|-export-dynamic|-no-integrated-cpp|-ffp-contract=.*"
+    r"fat-lto-objects|use-ld=.*|ident|jump-tables)|-(no-)?pie|-static|-static-pie|-static-libgcc|-rdynamic|-pipe|-save-temps(=.*)?|"
+    r"-no-canonical-prefixes|-export-dynamic|-no-integrated-cpp|-ffp-contract=.*"
 )
 IGNORED_LINK = re.compile(
     r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
@@ -116,7 +118,6 @@ REFUSED = [
         r"-shared|-r|-dynamiclib",
         "programs are static: link the objects into the program, or make an archive with ar",
     ),
-    (r"-m.*", "it is for one ISA only: use -Xarch_x86_64 -march=… or -Xarch_aarch64 -march=…"),
     (
         r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack|-fopenmp.*",
         "it needs a runtime library of one ISA",
@@ -163,6 +164,9 @@ def _word(result: Invocation, word: str, following: Callable[[], str]) -> None:
         result.query = word
     elif word in SEPARATE:
         result.option(word, following())
+    elif found := machine.meaning(word):
+        result.option(*found.front)
+        result.notes += [found.note] if found.note else []
     elif not (_own(result, word, following) or _joined(result, word, following) or IGNORED.fullmatch(word)):
         _refuse(word)
         result.option(word)
@@ -211,9 +215,9 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
     elif word == "-Xlinker":
         _linker(result, following())
     elif word == "-Xarch":
-        result.codegen.append(_for_isa(following(), following()))
+        result.codegen += machine.for_isa(following(), following())
     elif word.startswith("-Xarch_"):
-        result.codegen.append(_for_isa(word.removeprefix("-Xarch_"), following()))
+        result.codegen += machine.for_isa(word.removeprefix("-Xarch_"), following())
     elif word == "-Xtransproc":
         _to_codegen(result, following())
     elif word == "-pthread":
@@ -263,16 +267,6 @@ def _linker(result: Invocation, item: str) -> None:
         and not item.startswith(("-rpath", "-soname", "-Map", "-h"))
     ):
         raise UnsupportedError(f"-Wl,{item}: unknown linker option", hint="the layout of a pair is fixed")
-
-
-def _for_isa(isa: str, option: str) -> str:
-    """-Xarch_x86_64 -march=haswell, as clang spells it, or -Xarch x86_64 …: code for a newer CPU, for one ISA."""
-    if isa not in MACHINES:
-        raise UnsupportedError(f"-Xarch_{isa}: unknown ISA, expected {' or '.join(MACHINES)}")
-    found = re.fullmatch(r"-march=(\S+)", option)
-    if not found:
-        raise UnsupportedError(f"-Xarch {isa} {option}: only -march=… can be given for one ISA")
-    return f"-march-{isa}={found[1]}"
 
 
 def _to_codegen(result: Invocation, option: str) -> None:

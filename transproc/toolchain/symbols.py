@@ -15,6 +15,8 @@ OBJECT, FUNCTION, THREAD_LOCAL = 1, 2, 6
 """Types."""
 GLOBAL = 1
 """A binding; weak symbols have another one."""
+COMMON = 0xFFF2
+"""In place of a section: a variable without initial value that the linker makes; `value` is its alignment."""
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SYMTAB = 2
@@ -28,6 +30,7 @@ class Symbol(NamedTuple):
     binding: int
     section: int
     value: int
+    size: int
 
 
 def read(data: bytes, what: str, *, local: bool = False) -> list[Symbol]:
@@ -48,7 +51,6 @@ def _symbols(data: bytes, local: bool) -> Iterator[Symbol]:
             continue
         strings = data[headers[link][4] :][: headers[link][5]]
         begin = offset if local else offset + first * _SYMBOL.size  # sh_info: the first that is not local
-        for name, info, _, section, value, _ in _SYMBOL.iter_unpack(data[begin : offset + size]):
-            yield Symbol(
-                strings[name : strings.index(b"\0", name)].decode(), info & 15, info >> 4, section, value
-            )
+        for name, info, _, section, value, length in _SYMBOL.iter_unpack(data[begin : offset + size]):
+            text = strings[name : strings.index(b"\0", name)].decode()
+            yield Symbol(text, info & 15, info >> 4, section, value, length)

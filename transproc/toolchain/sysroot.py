@@ -29,7 +29,7 @@ from transproc.run import run
 RUNTIME = SOURCE / "runtime"
 LLVM = SOURCE / "llvm"
 PLUGIN_SOURCES = (LLVM / "CMakeLists.txt", LLVM / "include", LLVM / "lib", LLVM / "tools")
-LIBRARY_SOURCES = (RUNTIME / "include", RUNTIME / "libc", RUNTIME / "src")
+LIBRARY_SOURCES = (RUNTIME / "include", RUNTIME / "intrinsics", RUNTIME / "libc", RUNTIME / "src")
 HOST_COMPILERS = ("-DCMAKE_C_COMPILER=clang-19", "-DCMAKE_CXX_COMPILER=clang++-19")
 BUILD_VARIABLES = {"CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS"}
 """What a build that calls us may have set for its own compilations."""
@@ -91,7 +91,8 @@ def toolchain(*, plain: bool = False) -> Toolchain:
 
 def sources() -> list[Path]:
     """Files and directories that a toolchain is made of."""
-    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("compile", "dual", "kernel", "libc")]
+    names = ("compile", "dual", "intrinsics", "kernel", "libc")
+    recipe = [Path(__file__).with_name(f"{name}.py") for name in names]
     return [*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe]
 
 
@@ -159,10 +160,10 @@ def publish(target: Path, build: Callable[[Path], None]) -> None:
 
 def _build(root: Path) -> None:
     from transproc import log  # noqa: PLC0415
-    from transproc.toolchain import debian, kernel, libc  # noqa: PLC0415
+    from transproc.toolchain import debian, intrinsics, kernel, libc  # noqa: PLC0415
 
     with log.step("build the toolchain"):
-        musl, headers = debian.musl(), debian.kernel()
+        musl, headers, simde = debian.musl(), debian.kernel(), debian.simde()
         builtins = {isa: debian.builtins(isa) for isa in debian.ARCHITECTURES}
         with log.step("compile the pass"):
             _build_plugin(root)
@@ -172,6 +173,7 @@ def _build(root: Path) -> None:
         with log.step("runtime"):
             libc.build_runtime(musl, root, builtins)
         kernel.install_headers(headers, libc.OVERLAY / "include" / "asm", root / "include")
+        intrinsics.install(simde, RUNTIME / "intrinsics", root / "include")
     (root / "complete").touch()
 
 

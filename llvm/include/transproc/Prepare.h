@@ -11,6 +11,10 @@ namespace transproc {
 // Removes what ties a module to the front end's target: CPU and ABI attributes and flags.
 void removeTargetAttributes(llvm::Module &M);
 
+// __builtin_frame_address(0) becomes the address of an object of the frame, which keeps it when the process migrates;
+// __builtin_setjmp and __builtin_longjmp (transproc-cc names them __transproc_builtin_...) become the C library's.
+void lowerBuiltins(llvm::Module &M);
+
 // x * y + z that a back end may round once or twice (#pragma STDC FP_CONTRACT) is rounded twice: aarch64 would, x86_64 would
 // not fuse it.
 void separateMultiplyAdd(llvm::Module &M);

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.unit.toolchain import intrinsics
+from transproc.toolchain import sysroot
+
 COMMAND = [sys.executable, "-c", "from transproc.toolchain.driver import main; main()"]
 toolchain = pytest.mark.toolchain
+SILENT = Path(__file__).parent / "silent" / "macros.c"
+INTRINSICS = Path(__file__).parent / "programs" / "x86_intrinsics.c"
 
 
 def cc(*words: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -109,7 +115,11 @@ def test_standard_input(place: Path) -> None:
         ("int missing(void); int main(void) { return missing(); }", "undefined symbol: missing"),
         ('int main(void) { __asm__("nop"); return 0; }', "a.c:1:18: error: inline assembly cannot migrate"),
         ('int a;\n\n__asm__(".globl a");\n', "a.c:3: error: assembly at file level cannot migrate"),
-        ("#include <emmintrin.h>\nint main(void) { return 0; }", "error:"),
+        ("void *f(void) { return __builtin_return_address(0); }", "__builtin_return_address cannot migrate"),
+        (
+            'int g(void) __attribute__((target("nonsense")));\nint g(void) { return 1; }\n',
+            "a.c:2: error: target attribute",
+        ),
     ],
 )
 def test_errors(source: str, message: str, tmp_path: Path) -> None:
@@ -118,6 +128,90 @@ def test_errors(source: str, message: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert message in done.stderr
     assert not (tmp_path / "a").exists()
+
+
+@toolchain
+def test_unknown_processor_of_one_isa(place: Path) -> None:
+    for isa, name, message in (
+        ("aarch64", "nonsense", "unknown processor 'nonsense'"),
+        ("aarch64", "armv8.2-a+other", "unknown feature 'other'"),
+        ("x86_64", "native", "unknown processor 'native'"),
+    ):
+        done = cc(f"-Xarch_{isa}", f"-march={name}", "-c", "part.c", cwd=place)
+        assert (done.returncode, done.stderr) == (1, f"error: {isa}: {message}\n")
+    done = cc("-Xarch_aarch64", "-march=armv8.3-a", "-c", "part.c", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@toolchain
+def test_tentative_definitions(tmp_path: Path) -> None:
+    """-fcommon: one variable of the largest size; what is initialised somewhere is that one; in archives too."""
+    (tmp_path / "main.c").write_text(
+        "int shared, set; char many[4]; double other; int get(void); int main(void) {"
+        " shared = 3; return get() != 3 || set != 7 || (char *)&other - many == 4 || (unsigned long)many % 16; }"
+    )
+    (tmp_path / "get.c").write_text(
+        "#include <string.h>\nint shared; int set = 7; char many[4000] __attribute__((aligned(64))); double other;"
+        " int get(void) { memset(many, 1, sizeof many); return other == 0 ? shared : 0; }"
+    )
+    assert cc("-fcommon", "-O1", "-c", "main.c", "get.c", cwd=tmp_path).returncode == 0
+    subprocess.run(["ar", "rcs", "libget.a", "get.o"], cwd=tmp_path, check=True)
+    for inputs in (["main.o", "get.o"], ["main.o", "libget.a"]):
+        done = cc(*inputs, "-o", "prog", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert subprocess.run([tmp_path / "prog"], check=False).returncode == 0
+        assert subprocess.run(["qemu-aarch64", tmp_path / "prog.aarch64"], check=False).returncode == 0
+    done = cc("-c", "main.c", "get.c", cwd=tmp_path)
+    assert "duplicate symbol: shared" in cc("main.o", "get.o", "-o", "prog", cwd=tmp_path).stderr
+
+
+@toolchain
+def test_headers_are_silent(tmp_path: Path) -> None:
+    """What their macros become in a program must not warn: many builds have -Werror."""
+    warnings = (
+        "all extra pointer-arith sign-compare sign-conversion conversion cast-qual shadow undef strict-prototypes pedantic"
+        " old-style-definition redundant-decls bad-function-cast switch-enum type-limits double-promotion comma"
+    )
+    options = [f"-W{name}" for name in warnings.split()]
+    done = cc("-Werror", *options, "-fsyntax-only", str(SILENT), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@toolchain
+def test_intrinsics_compute_what_the_processor_does(tmp_path: Path) -> None:
+    flags = "avx2 fma f16c pclmulqdq aes bmi1 bmi2 abm adx"
+    if not set(flags.split()) <= set(Path("/proc/cpuinfo").read_text().split()):
+        pytest.skip("this processor lacks one of them")
+    options = "-mavx2 -mfma -mf16c -mpclmul -maes -mbmi -mbmi2 -mlzcnt -mpopcnt -madx -O1 -w"
+    subprocess.run(["clang-19", *options.split(), INTRINSICS, "-o", "native"], cwd=tmp_path, check=True)
+    assert cc("-O1", str(INTRINSICS), "-o", "ours", cwd=tmp_path).returncode == 0
+    native, ours, arm = (
+        subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+        for words in (["./native"], ["./ours"], ["qemu-aarch64", "ours.aarch64"])
+    )
+    assert ours == arm
+    assert "processor 0 0 0 0" in ours
+    assert [line for line in ours if "processor" not in line] == [
+        line for line in native if "processor" not in line
+    ]
+
+
+@toolchain
+def test_each_intrinsic_computes_what_the_processor_does(tmp_path: Path) -> None:
+    if not set(intrinsics.FLAGS) <= set(Path("/proc/cpuinfo").read_text().split()):
+        pytest.skip("this processor lacks one of the extensions")
+    text = intrinsics.program(sysroot.toolchain().include / "simde" / "x86")
+    assert len(re.findall("static void t", text)) > 1000
+    (tmp_path / "a.c").write_text(text)
+    subprocess.run(["clang-19", *intrinsics.OPTIONS, "a.c", "-o", "native"], cwd=tmp_path, check=True)
+    done = cc("-O1", "-w", "a.c", "-o", "ours", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    native, ours, arm = (
+        subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+        for words in (["./native"], ["./ours"], ["qemu-aarch64", "ours.aarch64"])
+    )
+    assert ours == native
+    assert arm == native
 
 
 @toolchain

@@ -37,7 +37,19 @@ def test_modes(word: str, mode: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["-fPIC", "-fpie", "-pie", "-static", "-flto=auto", "-m64", "-pipe", "-Wl,--as-needed", "-Wl,-z,now"],
+    [
+        "-fPIC",
+        "-fpie",
+        "-pie",
+        "-static",
+        "-flto=auto",
+        "-m64",
+        "-pipe",
+        "-Wl,--as-needed",
+        "-Wl,-z,now",
+        "-mtune=native",
+        "-mno-avx512f",
+    ],
 )
 def test_ignored(word: str) -> None:
     assert parse([word, "a.c"]).front == []
@@ -47,8 +59,12 @@ def test_ignored(word: str) -> None:
     "words",
     [
         "-shared",
-        "-march=native",
-        "-mavx2",
+        "-march=armv8-a+crc",
+        "-march=loongarch64",
+        "-mfpu=neon",
+        "-m32",
+        "-msha",
+        "-mno-sse2",
         "-fsanitize=address",
         "-nostdlib",
         "-Wl,-Tx.ld",
@@ -76,6 +92,35 @@ def test_one_isa_as_clang_spells_it() -> None:
     assert parse(["-Xarch_aarch64", "-march=armv8.2-a", "a.c"]).codegen == ["-march-aarch64=armv8.2-a"]
     with pytest.raises(UnsupportedError, match="-Xarch_riscv64: unknown ISA"):
         parse(["-Xarch_riscv64", "-march=x", "a.c"])
+
+
+@pytest.mark.parametrize(
+    ("option", "features"),
+    [
+        ("armv8.3-a", "+v8.3a"),
+        ("armv8-a+crc+nofp16", "+v8a,+crc,-fullfp16"),
+        ("armv9-a+sve2", "+v9a,+sve2"),
+    ],
+)
+def test_architecture_of_aarch64(option: str, features: str) -> None:
+    assert parse(["-Xarch_aarch64", f"-march={option}", "a.c"]).codegen == [f"-mattr-aarch64={features}"]
+
+
+def test_extensions_of_x86_show_as_their_macros() -> None:
+    assert parse(["-msse3", "a.c"]).front == [f"-D__{name}__=1" for name in ("SSE3", "SSE2", "SSE", "MMX")]
+    assert "-D__AVX2__=1" in parse(["-mavx2", "a.c"]).front
+    assert "-D__POPCNT__=1" in parse(["-msse4.2", "a.c"]).front
+
+
+@pytest.mark.parametrize("word", ["-march=native", "-march=haswell", "-mcpu=native"])
+def test_a_processor_means_the_baseline(word: str) -> None:
+    found = parse([word, "a.c"])
+    assert (found.front, found.codegen) == ([], [])
+    assert found.notes == [f"{word}: the code is for every processor of the baseline, x86-64-v2 and armv8-a"]
+
+
+def test_baseline_is_silent() -> None:
+    assert parse(["-march=x86-64-v2", "a.c"]).notes == []
 
 
 def test_last_level_wins() -> None:
