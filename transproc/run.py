@@ -83,6 +83,17 @@ def spawn(
                 process.wait()
 
 
+def begin(argv: Sequence[str | Path], *, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Starts a program between two pipes, which whoever calls ends; in a session of its own: Ctrl-C does not reach it."""
+    words = [str(word) for word in argv]
+    try:
+        return subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        )
+    except FileNotFoundError as error:
+        raise CommandError(words, 127, str(error), hint="'transproc doctor' lists what is missing") from error
+
+
 def daemon(argv: Sequence[str | Path], *, log: Path) -> int:
     """Starts a program that outlives us (a virtual machine), in a session of its own; returns its pid."""
     with log.open("wb") as sink:

@@ -13,9 +13,11 @@
  *   resume --pid P
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
+ *   serve, channel    run programs for the host: serve.h
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
 #include "commands.h"
+#include "serve.h"
 
 enum { DEFAULT_TIMEOUT = 5000, MAX_ENVIRONMENT = 1024, PRIVATE_UMASK = 077 /* images are memory: nobody else reads them */, MOST_CELLS = 0xffff };
 
@@ -96,19 +98,22 @@ struct command {
 	const char *name;
 	int (*action)(const struct options *options);
 	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list, needs_terminal;
+	bool starts_others; /* with our environment, as criu is started */
 };
 
 static const struct command commands[] = {
 	{ "run", command_run, .needs_program = true, .needs_state = true },
 	{ "pause", command_pause, .needs_pid = true },
-	{ "dump", command_dump, .needs_program = true, .needs_list = true },
-	{ "restore", command_restore, .needs_program = true, .needs_state = true, .needs_pidfile = true },
+	{ "dump", command_dump, .starts_others = true, .needs_program = true, .needs_list = true },
+	{ "restore", command_restore, .starts_others = true, .needs_program = true, .needs_state = true, .needs_pidfile = true },
 	{ "resume", command_resume, .needs_pid = true },
 	{ "kill", command_kill, .needs_pid = true },
 	{ "status", command_status, .needs_pid = true },
 	{ "peers", command_peers, .needs_pid = true },
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },
+	{ "serve", command_serve, .starts_others = true },
+	{ "channel", command_channel, .starts_others = true },
 };
 
 static int perform(const struct command *command, const struct options *options)
@@ -139,7 +144,7 @@ static int run_command(char **arguments, char **environment)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (strcmp(commands[i].name, arguments[1]))
 			continue;
-		if (commands[i].action == command_dump || commands[i].action == command_restore)
+		if (commands[i].starts_others)
 			options.launch.environment = environment;
 		const char *wrong = parse(arguments + 2, &options);
 		return wrong ? usage(wrong) : perform(&commands[i], &options);

@@ -1,15 +1,15 @@
 """Nodes: the machines between which processes move, and all that is ever asked of one.
 
-A node runs a program to its end, takes and gives files, and can be closed. It needs a POSIX shell, tar and criu, nothing
-of ours. This machine (`LocalNode`) and machines behind SSH (`ssh.SshNode`) differ only in how they start a program
-whose standard streams we hold; the rest is shared here.
+A node runs a program to its end, takes and gives files, and can be closed. It needs a POSIX shell, tar and criu; a tool of
+ours is brought there. This machine (`LocalNode`) and machines behind SSH (`ssh.SshNode`) differ only in how a shell is
+started whose standard streams we hold; the rest is shared here, in `session.py` and in `channel.py`.
 """
 
 from __future__ import annotations
 
-import re
+import contextlib
 import shlex
-import subprocess
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,8 +18,11 @@ from types import TracebackType
 from typing import IO, Self
 
 from transproc.cluster import archive
+from transproc.cluster.channel import STALL_SECONDS, Channel
+from transproc.cluster.connection import Connection
 from transproc.cluster.members import FILES, Rules
-from transproc.errors import CommandError, NodeError
+from transproc.cluster.session import Result, Session
+from transproc.errors import CommandError, NodeError, TransprocError
 
 DATA = PurePosixPath("/var/lib/transproc")
 """Where a node keeps what is ours: jobs, tools, images."""
@@ -27,9 +30,8 @@ DATA = PurePosixPath("/var/lib/transproc")
 FULL = "No space left on device"
 """ENOSPC, as the C libraries word it."""
 
-_ISA = re.compile(r"[a-z0-9_]{1,32}")
-
-Result = subprocess.CompletedProcess[bytes]
+USUAL_SECONDS = 60.0
+"""For whatever has no deadline of its own."""
 
 
 class Node(ABC):
@@ -40,22 +42,70 @@ class Node(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._opening = threading.RLock()
+        self._session: Session | None = None
+        self._spare: list[Channel] = []
 
     # What an implementation provides
 
     @abstractmethod
-    def _execute(
-        self,
-        argv: Sequence[str],
-        stdin: bytes | IO[bytes] | None,
-        stdout: IO[bytes] | None,
-        timeout: float | None,
-    ) -> Result:
-        """Runs a program; `stdin` and `stdout` may be files (pipes) to be read to their end and written to."""
+    def command(self, script: str) -> list[str]:
+        """The command line that runs a shell script on the node, with our standard streams."""
 
     @abstractmethod
+    def explain(self, booted: bool, errors: str) -> NodeError:
+        """Why a connection has ended: before our tool answered there, or later (`booted`); `errors`: what was said."""
+
+    # Connections
+
+    @property
+    def session(self) -> Session:
+        """The session; opened if there is none, or the last one was lost. Raises NodeError."""
+        with self._opening:
+            if self._session is None or not self._session.alive:
+                if self._session is not None:
+                    self._session.close()
+                self._session = Session(self._connect("serve"))
+            return self._session
+
+    def spare(self, count: int) -> None:
+        """Opens channels, for as many programs with streams (`pipe`) to start without delay later."""
+        _ = self.session  # first: the others share its connection
+        missing = count - len(self._spare)
+        threads = [threading.Thread(target=self._open_spare) for _ in range(missing)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def channel(self) -> Channel:
+        """A channel for one program; the caller closes it."""
+        _ = self.session
+        with self._opening:
+            if self._spare:
+                return self._spare.pop()
+        return Channel(self._connect("channel"))
+
     def close(self) -> None:
-        """Ends the connection; the node may be used again and then connects anew."""
+        """Ends all connections; the node may be used again and then connects anew."""
+        with self._opening:
+            spare, self._spare = self._spare, []
+            session, self._session = self._session, None
+        for channel in spare:
+            channel.close()
+        if session is not None:
+            session.close()
+
+    def _connect(self, mode: str) -> Connection:
+        return Connection(self.name, self.command, self.explain, str(DATA / "bin"), mode)
+
+    def _open_spare(self) -> None:
+        with contextlib.suppress(
+            TransprocError
+        ):  # whoever needs it opens another one, and hears why it fails
+            channel = Channel(self._connect("channel"))
+            with self._opening:
+                self._spare.append(channel)
 
     # What users call
 
@@ -70,17 +120,32 @@ class Node(ABC):
         """Runs a program to its end, without a terminal, and returns its status, output and errors.
 
         Death by signal n is status -n, a program that is not there 127. Raises CommandError if the program fails and
-        `check` is set; NodeError after `timeout` seconds, when the program has been asked to end.
+        `check` is set; NodeError after `timeout` seconds (by default a minute), when the program has been ended.
         """
         words = [str(word) for word in argv]
-        done = self._execute(words, stdin, None, timeout)
+        done = self.session.run(words, stdin, USUAL_SECONDS if timeout is None else timeout)
         if check and done.returncode:
             raise self._failed(words, done)
         return done
 
-    def pipe(self, argv: Sequence[str], stdin: IO[bytes] | None, stdout: IO[bytes] | None) -> None:
-        """Runs a program between pipes until it ends. Raises CommandError if it fails."""
-        done = self._execute(argv, stdin, stdout, None)
+    def pipe(
+        self,
+        argv: Sequence[str],
+        stdin: IO[bytes] | None,
+        stdout: IO[bytes] | None,
+        *,
+        stall: float | None = STALL_SECONDS,
+    ) -> None:
+        """Runs a program between files or pipes until it ends. Raises CommandError if it fails, NodeError if nothing moves
+        for `stall` seconds.
+        """
+        channel = self.channel()
+        try:
+            channel.start(argv)
+            channel.carry(stdin, stdout, stall=stall)
+            done = channel.finish(argv, USUAL_SECONDS)
+        finally:
+            channel.close()
         if done.returncode:
             raise self._failed(argv, done)
 
@@ -91,10 +156,12 @@ class Node(ABC):
     @cached_property
     def isa(self) -> str:
         """As `uname -m` says it."""
-        name = self.output(["uname", "-m"]).strip()
-        if not _ISA.fullmatch(name):  # it becomes a part of paths here
-            raise NodeError(self.name, f"its ISA is {name!r}")
-        return name
+        return self.session.connection.isa
+
+    @property
+    def tool(self) -> str:
+        """Where the pause tool is there."""
+        return self.session.connection.tool
 
     @cached_property
     def gnu_tar(self) -> bool:

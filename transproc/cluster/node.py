@@ -1,12 +1,13 @@
 """Which nodes there are: this machine, the running lab's, and those of the user's configuration.
 
 The configuration is `nodes.toml` in the cache directory, or the file that $TRANSPROC_NODES names. The lab writes a
-file of the same format. One table for each node; `port` and `user` may be left out, `key` may be relative to the file:
+file of the same format. One table for each node; `port`, `user` and `sudo` may be left out, `key` may be relative to the file:
 
     [pi]
     host = "192.168.1.20"
     port = 22
-    user = "root"
+    user = "root"                        # else one that may use sudo without a password:
+    sudo = false
     key = "~/.ssh/id_ed25519"
     host_key = "ssh-ed25519 AAAA..."     # as `ssh-keyscan -t ed25519 HOST` prints it, checked by you
 """
@@ -20,14 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from transproc import paths
-from transproc.cluster.base import DATA, Node, Result
+from transproc.cluster.base import DATA, Node
 from transproc.cluster.local import LocalNode
+from transproc.cluster.session import Result
 from transproc.cluster.ssh import Address, SshNode
 from transproc.errors import FormatError, NodeError
 
 __all__ = ["DATA", "Address", "LocalNode", "Node", "Result", "SshNode", "find_node", "nodes", "read"]
 
 LOCAL = "local"
+_TYPES = {"port": int, "sudo": bool}
 _FIELDS = {field.name: field for field in dataclasses.fields(Address)}
 
 
@@ -72,6 +75,6 @@ def _address(path: Path, name: str, table: Any) -> Address:
         if keys:
             raise FormatError(f"node {name}: {what} {', '.join(sorted(keys))}", path=path)
     for key, value in table.items():
-        if not isinstance(value, int if key == "port" else str):
+        if not isinstance(value, _TYPES.get(key, str)):
             raise FormatError(f"node {name}: {key} cannot be {value!r}", path=path)
     return Address(**{**table, "key": path.parent / Path(table["key"]).expanduser()})

@@ -30,7 +30,6 @@ from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import FormatError, TransprocError, UnsupportedError
 from transproc.process import inspect
-from transproc.process.build import build
 from transproc.process.criu import MINIMUM, Criu, Options, dotted
 from transproc.process.pause import (
     Files,
@@ -119,8 +118,8 @@ class Place:
 
     @cached_property
     def tool(self) -> Tool:
-        """The pause tool, put there if the node lacks this version of it."""
-        return _tool_on(self.node)
+        """The pause tool, which came with the connection."""
+        return Tool(self.node, self.node.tool)
 
     @cached_property
     def criu(self) -> Criu:
@@ -146,6 +145,7 @@ class Place:
     def get_ready(self) -> None:
         """Learns and brings, while the process still runs, what would else be asked for in the downtime."""
         _ = self.tool, self.node.gnu_tar
+        self.node.spare(2)  # for the images, and for the files
 
     # --- the directory -----------------------------------------------------------------------------------------
 
@@ -262,7 +262,7 @@ class Place:
         """
         if self._terminal is None:
             raise TransprocError(f"job {self.job.name}: has no terminal", hint="start it with --tty")
-        self.node.pipe(self.tool.attach(pid, self._terminal, offset), stdin, stdout)
+        self.node.pipe(self.tool.attach(pid, self._terminal, offset), stdin, stdout, stall=None)
 
     def resize(self, pid: int, window: Window) -> None:
         """Gives the job's terminal, if it has one, a size."""
@@ -368,17 +368,6 @@ def _liveness(state: str) -> Liveness:
     if not letter:
         return Liveness.GONE
     return Liveness.STOPPED if letter == "T" else Liveness.RUNNING
-
-
-@cache
-def _tool_on(node: Node) -> Tool:
-    path = build(node.isa)
-    remote = str(DATA / "bin" / path.name)
-    if not node.exists(remote):
-        draft = f"{remote}.{secrets.token_hex(4)}"  # there as a whole or not at all
-        node.put(path, draft, given=Given(mode=PROGRAM_MODE))
-        node.run(["mv", "-f", draft, remote])
-    return Tool(node, remote)
 
 
 @cache

@@ -1,79 +1,43 @@
-"""Machines behind SSH as nodes.
+"""Machines behind SSH as nodes, through OpenSSH's client.
 
-One connection for each node, made on first use and again if it was lost. Authentication by key only, and only with a server that
-holds the host key of the configuration. A peer that does not answer keepalives is given up within seconds.
+One connection for each node, made on first use and again if it was lost; channels share it. Authentication by key only, and
+only with a server that holds the host key of the configuration: the user's own configuration, agent and known hosts are left
+aside. A peer that does not answer keepalives is given up within seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import contextlib
 import shlex
-import threading
-from collections.abc import Callable, Coroutine, Sequence
+import shutil
+import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import IO, Any, TypeVar
 
-import asyncssh
-
-from transproc.cluster.base import Node, Result
+from transproc.cluster.base import Node
 from transproc.errors import NodeError
 
 CONNECT_SECONDS = 10
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 4
 """A dead peer is noticed after KEEPALIVE_SECONDS × KEEPALIVE_COUNT; an emulated one can be slow to answer."""
-CHUNK = 1 << 18
-
-T = TypeVar("T")
+_FAST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""Both ISAs have instructions for AES; chacha20, the default, is computed."""
+_RSA = "rsa-sha2-512,rsa-sha2-256"
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a node is and how it is known; `host_key` as in known_hosts: algorithm and base64."""
+    """Where a node is and how it is known; `host_key` as in known_hosts: algorithm and base64.
+
+    `sudo`: the user becomes root by `sudo`, without a password.
+    """
 
     host: str
     key: Path
     host_key: str
     port: int = 22
     user: str = "root"
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """The event loop of all connections, in a thread of its own until the program ends."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="transproc-ssh", daemon=True)
-    thread.start()
-
-    async def cancel_all() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    def end() -> None:
-        with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(2)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-    atexit.register(end)
-    return loop
-
-
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine in the loop; an interrupt of ours (a key press) ends it there as well."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
+    sudo: bool = False
 
 
 class SshNode(Node):
@@ -82,124 +46,83 @@ class SshNode(Node):
     def __init__(self, name: str, address: Address) -> None:
         super().__init__(name)
         self.address = address
-        self._connection: asyncssh.SSHClientConnection | None = None
-        self._connecting: asyncio.Lock | None = None
+        self._directory: Path | None = None
 
-    def _execute(
-        self,
-        argv: Sequence[str],
-        stdin: bytes | IO[bytes] | None,
-        stdout: IO[bytes] | None,
-        timeout: float | None,
-    ) -> Result:
-        try:
-            return _wait(self._session(argv, stdin, stdout, timeout))
-        except TimeoutError as error:
-            raise NodeError(self.name, f"no end within {timeout} s: {shlex.join(argv)}") from error
-        except (OSError, asyncssh.Error) as error:
-            raise NodeError(self.name, f"connection lost: {_reason(error)}") from error
+    def command(self, script: str) -> list[str]:
+        """OpenSSH's client; the first one is the master, whose connection the others share."""
+        where = self.address
+        shell = f"{'sudo -n ' if where.sudo else ''}sh -c {shlex.quote(script)}"
+        return [
+            *("ssh", "-F", "none", "-T"),
+            *(word for option in self._options() for word in ("-o", option)),
+            *("-p", str(where.port), "-l", where.user, "--", where.host, f"exec {shell}"),
+        ]
+
+    def _options(self) -> list[str]:
+        where = self.address
+        algorithm = where.host_key.split()[0] if where.host_key.split() else ""
+        place = self._place()
+        return [
+            "BatchMode=yes",
+            "PreferredAuthentications=publickey",
+            "IdentitiesOnly=yes",
+            "IdentityAgent=none",
+            f"IdentityFile={_quoted(where.key)}",
+            "StrictHostKeyChecking=yes",
+            f"UserKnownHostsFile={_quoted(place / 'known')}",
+            "GlobalKnownHostsFile=/dev/null",
+            "HostKeyAlias=node",
+            f"HostKeyAlgorithms={_RSA if algorithm == 'ssh-rsa' else algorithm}",
+            "CheckHostIP=no",
+            "UpdateHostKeys=no",
+            f"ConnectTimeout={CONNECT_SECONDS}",
+            f"ServerAliveInterval={KEEPALIVE_SECONDS}",
+            f"ServerAliveCountMax={KEEPALIVE_COUNT}",
+            f"Ciphers={_FAST}",
+            "LogLevel=ERROR",
+            "ControlMaster=auto",
+            f"ControlPath={_quoted(place / 'control')}",
+            "ControlPersist=no",
+        ]
+
+    def _place(self) -> Path:
+        """A private directory with the node's host key, and the socket by which connections are shared."""
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="transproc-"))
+            (self._directory / "known").write_text(f"node {self.address.host_key}\n")
+        return self._directory
 
     def close(self) -> None:
-        if self._connection is not None:
-            _wait(self._disconnect())
+        """Ends the connection; the node may be used again and then connects anew."""
+        super().close()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
 
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-            await connection.wait_closed()
-
-    async def _connect(self) -> asyncssh.SSHClientConnection:
-        # Made here, not in __init__: locks belong to the loop; this code runs in its one thread.
-        self._connecting = self._connecting or asyncio.Lock()
-        async with self._connecting:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._open()
-            return self._connection
-
-    async def _open(self) -> asyncssh.SSHClientConnection:
+    def explain(self, booted: bool, errors: str) -> NodeError:
+        """From what OpenSSH's client says, in its words of the last decade."""
+        lines = [line.strip() for line in errors.splitlines() if line.strip()]
+        reason = lines[-1] if lines else "no message"
+        if booted:
+            return NodeError(self.name, f"connection lost: {reason}")
         where = self.address
-        try:
-            return await asyncssh.connect(
-                where.host,
-                where.port,
-                username=where.user,
-                client_keys=[str(where.key)],
-                known_hosts=([asyncssh.import_public_key(where.host_key)], [], []),
-                preferred_auth="publickey",
-                agent_path=None,
-                config=None,
-                connect_timeout=CONNECT_SECONDS,
-                login_timeout=CONNECT_SECONDS,
-                keepalive_interval=KEEPALIVE_SECONDS,
-                keepalive_count_max=KEEPALIVE_COUNT,
-            )
-        except (OSError, TimeoutError, asyncssh.Error, asyncssh.KeyImportError) as error:
-            message = f"cannot connect to {where.user}@{where.host}:{where.port}: {_reason(error)}"
-            raise NodeError(self.name, message, hint=_hint(error)) from error
+        message = f"cannot connect to {where.user}@{where.host}:{where.port}: {reason}"
+        return NodeError(self.name, message, hint=self._hint(errors))
 
-    async def _session(
-        self,
-        argv: Sequence[str],
-        stdin: bytes | IO[bytes] | None,
-        stdout: IO[bytes] | None,
-        timeout: float | None,
-    ) -> Result:
-        connection = await self._connect()
-        async with asyncio.timeout(timeout):
-            # exec: a shell in between would hide that the program was killed by a signal
-            process = await connection.create_process(f"exec {shlex.join(argv)}", encoding=None)
-            feeding = asyncio.create_task(_feed(process.stdin, stdin))
-            try:
-                output, errors = await asyncio.gather(_drain(process.stdout, stdout), process.stderr.read())
-                await process.wait()
-            except asyncio.CancelledError:
-                process.terminate()
-                raise
-            finally:
-                feeding.cancel()
-                process.close()
-        if process.returncode is None:
-            raise asyncssh.ConnectionLost("no exit status was received")
-        return Result(list(argv), process.returncode, output, errors)
+    def _hint(self, errors: str) -> str | None:
+        if "Host key verification failed" in errors or "no matching host key type" in errors:
+            return "the host key is not the configured one: if that is as it should be, correct host_key in nodes.toml"
+        if "UNPROTECTED PRIVATE KEY" in errors:
+            return f"others can read the key: chmod 600 {self.address.key}"
+        if "Permission denied" in errors and "publickey" in errors:
+            return "is the public key in the node's authorized_keys, and may this user log in?"
+        if "sudo:" in errors:
+            return f"let {self.address.user} use sudo without a password there: NOPASSWD in /etc/sudoers"
+        if "not found" in errors or "No such file" in errors or "applet" in errors:
+            return f"'transproc doctor {self.name}' says what the node lacks"
+        return None
 
 
-async def _feed(sink: Any, data: bytes | IO[bytes] | None) -> None:
-    """Sends bytes or a file's contents; a program that does not read to the end is no error of ours."""
-    loop = asyncio.get_running_loop()
-    try:
-        if isinstance(data, bytes):
-            sink.write(data)
-        elif data is not None:
-            while chunk := await loop.run_in_executor(None, data.read, CHUNK):
-                sink.write(chunk)
-                await sink.drain()
-        sink.write_eof()
-    except BrokenPipeError:
-        pass
-
-
-async def _drain(source: Any, target: IO[bytes] | None) -> bytes:
-    """Collects a stream, or passes it on to a file; one that is not read to its end is somebody else's error."""
-    if target is None:
-        return bytes(await source.read())
-    loop = asyncio.get_running_loop()
-    write: Callable[[bytes], Any] = target.write
-    while chunk := await source.read(CHUNK):
-        try:
-            await loop.run_in_executor(None, write, chunk)
-        except BrokenPipeError:
-            write = len  # nothing: the program shall still come to its end
-    return b""
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _hint(error: Exception) -> str | None:
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return "the host key is not the configured one: if that is as it should be, correct host_key in nodes.toml"
-    if isinstance(error, asyncssh.PermissionDenied):
-        return "is the public key in the node's authorized_keys, and may this user log in?"
-    return None
+def _quoted(path: Path) -> str:
+    """As a value of an option: a % is an escape there, and a space ends it."""
+    return '"' + str(path).replace("%", "%%") + '"'

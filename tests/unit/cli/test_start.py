@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"asyncio", "asyncssh", "cryptography", "elftools", "google", "numpy", "pydantic", "rich"}
+HEAVY = {"asyncio", "cryptography", "elftools", "google", "numpy", "pydantic", "rich"}
 
 
 def imported(*words: str) -> set[str]:

@@ -7,10 +7,11 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from transproc.cluster import scripts
-from transproc.cluster.base import DATA, Node, Result
+from transproc.cluster.base import DATA, Node
+from transproc.cluster.session import Result
 from transproc.errors import CommandError, NodeError
 
 PID = 4711
@@ -38,6 +39,10 @@ class FakeNode(Node):
         self.proc: list[str] = []
         """What `inspect.SCRIPT` prints of the process besides its executable."""
 
+    @property
+    def tool(self) -> str:
+        return str(DATA / "bin" / "transproc-stop")
+
     def run(self, argv: Sequence[str | PurePosixPath], **options: Any) -> Result:
         words = [str(word) for word in argv]
         operation = operation_of(words)
@@ -57,14 +62,15 @@ class FakeNode(Node):
         self._enter(f"get_{PurePosixPath(remote).name}")
         copy(Path(self._here(str(remote))), local)
 
-    def _execute(
-        self,
-        argv: Sequence[str],
-        stdin: bytes | IO[bytes] | None,
-        stdout: IO[bytes] | None,
-        timeout: float | None,
-    ) -> Result:
+    def command(self, script: str) -> list[str]:
         raise AssertionError("run, put and get are overridden")
+
+    def explain(self, booted: bool, errors: str) -> NodeError:
+        raise AssertionError("there is no connection")
+
+    def spare(self, count: int) -> None:
+        """There are no channels."""
+        self._enter("spare")
 
     def close(self) -> None:
         """There is no connection."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
-from transproc.cluster.base import Node, Result
+from transproc.cluster.base import Node
 from transproc.cluster.job import Job
 from transproc.cluster.place import PauseRequest, Place
+from transproc.cluster.session import Result
 from transproc.errors import CommandError, NodeError, PauseError, TransprocError
 from transproc.process.pause import Tool, Window
 
@@ -52,14 +54,12 @@ class HostileNode(Node):
     def run(self, argv: Sequence[str | PurePosixPath], **options: Any) -> Result:
         return Result([str(word) for word in argv], 0, self.answer, b"")
 
-    def _execute(
-        self,
-        argv: Sequence[str],
-        stdin: bytes | IO[bytes] | None,
-        stdout: IO[bytes] | None,
-        timeout: float | None,
-    ) -> Result:
-        raise AssertionError("run is overridden")
+    def command(self, script: str) -> list[str]:
+        """Of a node that says that it has an ISA, whatever it is asked."""
+        return ["printf", "== transproc %s\\n", os.fsdecode(self.answer)]
+
+    def explain(self, booted: bool, errors: str) -> NodeError:
+        return NodeError(self.name, errors)
 
     def close(self) -> None:
         """There is no connection."""

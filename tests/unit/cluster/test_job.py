@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from fakes import PID, FakeNode
 
-from transproc.cluster import place as place_module
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Liveness, Place
 from transproc.cluster.start import address_of
@@ -24,9 +23,6 @@ def store(tmp_path: Path) -> JobStore:
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
-    tool = tmp_path / "transproc-stop"
-    tool.touch()
-    monkeypatch.setattr(place_module, "build", lambda isa: tool)
     return FakeNode("x86", "x86_64", tmp_path / "x86")
 
 

@@ -9,7 +9,7 @@ import pytest
 from fakes import PID, FakeNode
 from test_migration import BOOM, transform
 
-from transproc.cluster import operations, place, start
+from transproc.cluster import operations, start
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
@@ -66,9 +66,6 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    tool = tmp_path / "transproc-stop"
-    tool.touch()
-    monkeypatch.setattr(place, "build", lambda isa: tool)
     monkeypatch.setattr(Program, "pair", lambda self: None)
 
     def keep_pair(store: JobStore, job: Job, pair: object) -> None:

@@ -1,0 +1,324 @@
+/* See serve.h. Memory is given back here: a session can last as long as a user watches a job. */
+#include "serve.h"
+
+enum { PROTOCOL = 1, MOST_PROGRAMS = 64, LARGEST_REQUEST = 64 << 20, PIECE = 1 << 16, GRACE = 5000 /* ms from SIGTERM to SIGKILL */ };
+enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22, MFD_CLOEXEC = 1, PR_SET_PDEATHSIG = 1, SIG_SETMASK = 2, ALL_SIGNALS = 64 };
+enum { POLLIN = 1, SIGPIPE = 13, SIG_IGNORED = 1, F_SETFL = 4, NOT_BLOCKING = 04000, PRIVATE = 077, SEEK_START = 0, NOT_FOUND = 127 };
+
+enum kind { HELLO, OUTPUT, ERRORS, END };
+
+struct request_head {
+	uint32_t id, size; /* of what follows; 0: the program is to end */
+};
+
+struct request {
+	uint32_t milliseconds, words; /* its deadline, 0 for none; then `words` strings, then its standard input */
+};
+
+struct answer_head {
+	uint32_t id, kind, size;
+};
+
+struct end {
+	uint32_t status, late; /* as wait4 tells it; ended by its deadline */
+};
+
+struct program {
+	uint32_t id;
+	int pid, process /* pidfd */, streams[2];
+	long until; /* of now(); 0 for ever */
+	bool late, told;
+};
+
+struct poll {
+	int fd;
+	int16_t events, found;
+};
+
+static struct program programs[MOST_PROGRAMS];
+static size_t count;
+static char piece[PIECE];
+
+static bool read_fully(int fd, void *data, size_t size)
+{
+	for (char *at = data; size;) {
+		long got = SYS(NR_read, fd, at, size);
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		at += got;
+		size -= (size_t)got;
+	}
+	return true;
+}
+
+static bool answer(uint32_t id, enum kind kind, const void *data, size_t size)
+{
+	struct answer_head head = { id, kind, (uint32_t)size };
+	return write_all(1, (const char *)&head, sizeof head) == 0 && write_all(1, data, size) == 0;
+}
+
+/* --- requests ------------------------------------------------------------------------------------------------------ */
+
+/* What follows a head, in memory of its own with a NUL behind it; NULL if there is less, or too much. */
+static char *read_request(const struct request_head *head)
+{
+	if (head->size < sizeof(struct request) || head->size > LARGEST_REQUEST)
+		return NULL;
+	long data = SYS(NR_mmap, 0, head->size + 1, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+	if (data < 0 && data > -4096)
+		return NULL;
+	return read_fully(0, (char *)data, head->size) ? (char *)data : NULL;
+}
+
+/* The words of a request, ended by NULL, and where its standard input begins; NULL if it does not have so many. */
+static char **words_of(char *data, size_t size, char **input)
+{
+	const struct request *request = (const struct request *)data;
+	char *at = data + sizeof *request, *end = data + size;
+	if (request->words == 0 || request->words > size)
+		return NULL;
+	char **words = allocate((request->words + 1) * sizeof *words);
+	for (size_t i = 0; i < request->words; i++) {
+		words[i] = at;
+		while (at < end && *at)
+			at++;
+		if (at++ >= end)
+			return NULL;
+	}
+	*input = at;
+	return words;
+}
+
+/* --- programs ------------------------------------------------------------------------------------------------------ */
+
+static void clean_signals(void)
+{
+	uint64_t none = 0, action[4] = { 0 };
+	for (int signal = 1; signal <= ALL_SIGNALS; signal++)
+		SYS(NR_rt_sigaction, signal, action, 0, sizeof none);
+	SYS(NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
+}
+
+/* A file with a program's standard input, at its beginning; or -errno. */
+static int input_file(const char *input, size_t size)
+{
+	if (!size)
+		return open_file("/dev/null", O_RDONLY);
+	int fd = (int)SYS(NR_memfd_create, "stdin", MFD_CLOEXEC);
+	if (fd >= 0 && (write_all(fd, input, size) < 0 || SYS(NR_lseek, fd, 0, SEEK_START) < 0))
+		return -ENOMEM;
+	return fd;
+}
+
+/* In the child: does not return. It does not outlive us, but may be asked to end in good order. */
+static _Noreturn void become(char **words, char *const *environment)
+{
+	const struct launch how = { .argv = words, .environment = (char **)environment };
+	SYS(NR_prctl, PR_SET_PDEATHSIG, SIGTERM);
+	clean_signals();
+	long result = execute(&how);
+	char *message = format("%s: %s\n", words[0], result == -ENOENT ? "not found" : format("cannot be executed: errno %d", -result));
+	if (write_all(2, message, strlen(message)) < 0)
+		leave(NOT_FOUND + 1);
+	leave(NOT_FOUND);
+}
+
+static bool start_program(const struct options *options, uint32_t id, char *data, size_t size)
+{
+	const struct request *request = (const struct request *)data;
+	int output[2], errors[2];
+	if (count == MOST_PROGRAMS || SYS(NR_pipe2, output, O_CLOEXEC) < 0 || SYS(NR_pipe2, errors, O_CLOEXEC) < 0)
+		return false;
+	long pid = spawn();
+	if (pid == 0) {
+		char *input = NULL, **words = words_of(data, size, &input);
+		int file = words ? input_file(input, (size_t)(data + size - input)) : -EINVAL;
+		SYS(NR_setpgid, 0, 0);
+		if (file < 0)
+			leave(NOT_FOUND);
+		SYS(NR_dup3, file, 0, 0);
+		SYS(NR_dup3, output[1], 1, 0);
+		SYS(NR_dup3, errors[1], 2, 0);
+		become(words, options->launch.environment);
+	}
+	SYS(NR_close, output[1]);
+	SYS(NR_close, errors[1]);
+	if (pid < 0)
+		return false;
+	SYS(NR_setpgid, pid, pid); /* here too: it may be ended before it has run */
+	for (int i = 0; i < 2; i++)
+		SYS(NR_fcntl, (i ? errors : output)[0], F_SETFL, NOT_BLOCKING);
+	programs[count++] = (struct program){ .id = id, .pid = (int)pid, .process = (int)SYS(NR_pidfd_open, pid, 0),
+		.streams = { output[0], errors[0] }, .until = request->milliseconds ? now() + request->milliseconds : 0 };
+	return programs[count - 1].process >= 0;
+}
+
+/* Passes on what is there; false if nobody listens any more. A stream that has ended is closed. */
+static bool pass_on(struct program *program, int stream)
+{
+	while (program->streams[stream] >= 0) {
+		long got = SYS(NR_read, program->streams[stream], piece, sizeof piece);
+		if (got == -EINTR)
+			continue;
+		if (got == -EAGAIN)
+			return true;
+		if (got > 0)
+			return answer(program->id, stream ? ERRORS : OUTPUT, piece, (size_t)got);
+		SYS(NR_close, program->streams[stream]);
+		program->streams[stream] = -1;
+	}
+	return true;
+}
+
+/* All that it has left behind in its pipes, as far as it is there now: who it started may hold them open. */
+static bool pass_on_rest(struct program *program)
+{
+	struct poll poll = { .events = POLLIN };
+	struct timespec none = { 0 };
+	for (int stream = 0; stream < 2; stream++)
+		while ((poll.fd = program->streams[stream]) >= 0 && SYS(NR_ppoll, &poll, 1, &none, 0, 0) > 0)
+			if (!pass_on(program, stream))
+				return false;
+	return true;
+}
+
+static void tell(struct program *program, int signal)
+{
+	if (SYS(NR_kill, -program->pid, signal) < 0)
+		SYS(NR_kill, program->pid, signal);
+}
+
+/* Takes the program that has ended from the table. */
+static bool finish_program(size_t number)
+{
+	struct program *program = &programs[number];
+	int status = 0;
+	bool heard = pass_on_rest(program);
+	SYS(NR_wait4, program->pid, &status, WALL, 0);
+	struct end end = { (uint32_t)status, program->late };
+	heard = heard && answer(program->id, END, &end, sizeof end);
+	for (int stream = 0; stream < 2; stream++)
+		if (program->streams[stream] >= 0)
+			SYS(NR_close, program->streams[stream]);
+	SYS(NR_close, program->process);
+	*program = programs[--count];
+	return heard;
+}
+
+/* Asks a program to end, and makes it after GRACE. */
+static void end_program(struct program *program)
+{
+	tell(program, program->told ? SIGKILL : SIGTERM);
+	program->told = true;
+	program->until = now() + GRACE;
+}
+
+/* Sees to the deadlines; returns the milliseconds until the next, -1 if there is none. */
+static long keep_deadlines(void)
+{
+	long next = -1, time = now();
+	for (size_t i = 0; i < count; i++) {
+		if (programs[i].until && programs[i].until <= time) {
+			programs[i].late |= !programs[i].told;
+			end_program(&programs[i]);
+		}
+		long left = programs[i].until - time;
+		if (programs[i].until && (next < 0 || left < next))
+			next = left > 0 ? left : 0;
+	}
+	return next;
+}
+
+static void end_all(void)
+{
+	for (size_t i = 0; i < count; i++)
+		end_program(&programs[i]);
+	while (count) {
+		long left = keep_deadlines();
+		struct poll poll = { programs[0].process, POLLIN, 0 };
+		struct timespec time = { left / 1000, left % 1000 * 1000000 };
+		if (SYS(NR_ppoll, &poll, 1, &time, 0, 0) > 0)
+			finish_program(0);
+	}
+}
+
+/* --- commands ------------------------------------------------------------------------------------------------------ */
+
+/* False at the end of requests, or if they make no sense. */
+static bool take_request(const struct options *options)
+{
+	struct request_head head;
+	if (!read_fully(0, &head, sizeof head))
+		return false;
+	if (!head.size) {
+		for (size_t i = 0; i < count; i++)
+			if (programs[i].id == head.id && !programs[i].told)
+				end_program(&programs[i]);
+		return true;
+	}
+	char *data = read_request(&head);
+	bool good = data && start_program(options, head.id, data, head.size);
+	if (data)
+		SYS(NR_munmap, data, head.size + 1);
+	return good;
+}
+
+/* One round: whatever is ready. The table changes only behind what was looked at. */
+static bool attend(const struct options *options, const struct poll *polls)
+{
+	for (size_t i = count; i-- > 0;) {
+		const struct poll *mine = polls + 1 + 3 * i;
+		for (int stream = 0; stream < 2; stream++)
+			if (mine[stream].found && !pass_on(&programs[i], stream))
+				return false;
+		if (mine[2].found && !finish_program(i))
+			return false;
+	}
+	return !polls[0].found || take_request(options);
+}
+
+int command_serve(const struct options *options)
+{
+	static struct poll polls[1 + 3 * MOST_PROGRAMS];
+	static const uint32_t version = PROTOCOL;
+	uint64_t ignore[4] = { SIG_IGNORED };
+	SYS(NR_rt_sigaction, SIGPIPE, ignore, 0, sizeof(uint64_t));
+	SYS(NR_umask, PRIVATE);
+	bool goes_on = answer(0, HELLO, &version, sizeof version);
+	while (goes_on) {
+		long left = keep_deadlines();
+		struct timespec time = { left / 1000, left % 1000 * 1000000 };
+		polls[0] = (struct poll){ 0, POLLIN, 0 };
+		for (size_t i = 0; i < count; i++) {
+			struct program *program = &programs[i];
+			const int ends[] = { program->streams[0], program->streams[1], program->process };
+			for (size_t k = 0; k < 3; k++)
+				polls[1 + 3 * i + k] = (struct poll){ ends[k], POLLIN, 0 };
+		}
+		long ready = SYS(NR_ppoll, polls, 1 + 3 * count, left < 0 ? NULL : &time, 0, 0);
+		if (ready > 0)
+			goes_on = attend(options, polls);
+	}
+	end_all();
+	return 0;
+}
+
+int command_channel(const struct options *options)
+{
+	struct request_head head;
+	int status = 0;
+	char *input, *data, **words;
+	if (!read_fully(0, &head, sizeof head) || !(data = read_request(&head)) || !(words = words_of(data, head.size, &input)))
+		return NOT_FOUND; /* was not needed, and closed */
+	SYS(NR_umask, PRIVATE);
+	long pid = spawn();
+	if (pid == 0)
+		become(words, options->launch.environment);
+	SYS(NR_close, 0); /* the streams are the program's: it alone decides when they end */
+	SYS(NR_close, 1);
+	if (pid < 0 || SYS(NR_wait4, pid, &status, WALL, 0) < 0)
+		return NOT_FOUND;
+	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
