@@ -225,19 +225,19 @@ class Move:
     def abandon_target(self, *, never_ran: bool) -> str | None:
         """Removes everything from the target, so that the source can go on; returns why something stays there, or None.
 
-        Raises `MismatchError` if the copy runs: then it is the job. A copy that was certainly never let go may stay, stopped
-        and recorded; any other must be known to be gone: raises `TransprocError` if the node does not answer, or cannot end it.
+        A copy that was certainly never let go is no program yet, whatever its state (criu may have been killed in the middle of
+        its restore); if it cannot be removed it stays, recorded. Any other must be known to be gone: raises `MismatchError` if
+        it runs, for then it is the job, and `TransprocError` if the node does not answer, or cannot end it.
         """
         self.settle()
         left, restored = None, self.job.state is State.RESTORED
         if self.job.target is None:
             return None  # nothing is there yet
+        if restored and not never_ran and self.target.liveness(self.job.pid) is Liveness.RUNNING:
+            raise MismatchError(f"job {self.job.name}: runs on {self.target.node.name} already")
         try:
-            if restored:
-                self._end_target()
-            self.target.remove()
-        except MismatchError:
-            raise
+            self.target.become_quiet(0)
+            self.target.end()
         except TransprocError as error:
             if restored and not never_ran:
                 raise
@@ -249,14 +249,6 @@ class Move:
             self.job.state = State.TRANSFORMED
         self._save()
         return left
-
-    def _end_target(self) -> None:
-        """Raises `MismatchError` if the copy runs: then it is the job."""
-        liveness = self.target.liveness(self.job.pid)
-        if liveness is Liveness.RUNNING:
-            raise MismatchError(f"job {self.job.name}: runs on {self.target.node.name} already")
-        if liveness is Liveness.STOPPED:
-            self.target.kill(self.job.pid, moved=True)
 
     def resume_source(self) -> None:
         """The source goes on, as if nothing had been."""
@@ -295,7 +287,8 @@ class Move:
 
     def _clear_leftover(self) -> None:
         """An earlier migration could not end the copy that it left on the target."""
-        self.target.kill(self.job.pid, moved=True)
+        self.target.become_quiet(0)
+        self.target.end()
         self._forget_leftover(self.target.node.name)
 
     def _forget_leftover(self, node: str) -> None:

@@ -197,6 +197,15 @@ class JobStore:
             words,
         )
 
+    def settle_all(self, job: Job, result: Result, outcome: str) -> None:
+        """Records the end of whatever was begun with a job, and is not known to have ended."""
+        words = {"job": job.id, "ended": time.time(), "result": result, "outcome": outcome}
+        self._change(
+            "UPDATE attempts SET ended = :ended, result = :result, outcome = :outcome"
+            f" WHERE job = :job AND (result IS NULL OR result = '{Result.UNDECIDED}')",
+            words,
+        )
+
     def unsettled(self, job: Job) -> Attempt | None:
         """The attempt of a job whose end is not known, if there is one."""
         rows = self._all(

@@ -348,6 +348,70 @@ def test_recover_waits_for_a_lost_target(world: World) -> None:
     world.one_copy_runs(world.arm)
 
 
+@pytest.mark.usefixtures("killable")
+def test_a_lost_target_is_given_up(world: World) -> None:
+    world.run()
+    cut_off(world.arm, "resume", after=False)
+    with pytest.raises(Killed):
+        operations.migrate(world.context, "j", "arm")
+    del world.arm._enter
+    world.arm.lost_at = ""
+    with pytest.raises(NodeError):
+        operations.resume(world.context, "j")
+    with pytest.raises(NodeError):
+        operations.resume(world.context, "j", source=True)
+    operations.resume(world.context, "j", source=True, force=True)
+    given_up(world)
+
+
+@pytest.mark.usefixtures("killable")
+def test_a_copy_that_was_not_let_go_on_a_lost_target(world: World) -> None:
+    """The source need not wait for that."""
+    world.run()
+    cut_off(world.arm, "restore", after=True)
+    with pytest.raises(Killed):
+        operations.migrate(world.context, "j", "arm")
+    del world.arm._restore
+    world.arm.lost_at = ""
+    operations.resume(world.context, "j")
+    given_up(world)
+
+
+def given_up(world: World) -> None:
+    assert world.x86.processes == {PID: "running"}
+    assert world.job.leftovers == ["arm"]
+    world.arm.lost_at = None
+    assert operations.recover(world.context, "j") == "j runs on x86"
+    world.one_copy_runs(world.x86)
+    operations.migrate(world.context, "j", "arm")
+
+
+@pytest.mark.usefixtures("killable")
+def test_a_restore_that_was_cut_off_seems_to_run(world: World) -> None:
+    """criu was killed: its restorer waits for it in the program's address space. Once that was taken for the job, and the
+    source's copy was ended."""
+    world.run()
+    world.arm.restores_as = "running"
+    cut_off(world.arm, "restore", after=True)
+    with pytest.raises(Killed):
+        operations.migrate(world.context, "j", "arm")
+    del world.arm._restore
+    assert operations.recover(world.context, "j") == "j runs on x86"
+    world.one_copy_runs(world.x86)
+
+
+@pytest.mark.usefixtures("killable")
+def test_resume_settles_what_was_cut_off(world: World) -> None:
+    """Also the last step: once a stopped copy stayed where the job came from."""
+    world.run()
+    cut_off(world.x86, "retire", after=False)
+    with pytest.raises(Killed):
+        operations.migrate(world.context, "j", "arm")
+    del world.x86._enter
+    assert operations.resume(world.context, "j").node == "arm"
+    world.one_copy_runs(world.arm)
+
+
 def test_a_process_that_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its node was started again: nobody wrote down how it ended."""
     monkeypatch.setattr(recover, "RECORD_SECONDS", 0.0)

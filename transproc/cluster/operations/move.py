@@ -13,6 +13,7 @@ from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.recover import settle
 from transproc.cluster.place import Liveness, PauseRequest
 from transproc.cluster.start import address_of
+from transproc.cluster.store import Result
 from transproc.errors import TransprocError
 from transproc.isa import ALL
 from transproc.process.criu import Options
@@ -161,6 +162,8 @@ def resume(context: Context, name: str, *, source: bool = False, force: bool = F
                 with context.events.step(f"resume {name} on {job.node}"):
                     move.abandon_target(never_ran=force)
                     move.resume_source()
+                if cut_off:
+                    context.store.settle(cut_off.number, Result.UNDONE, f"{name} runs on {job.node}")
             else:
                 with context.events.step(f"resume {name} on {job.target}"):
                     _take_over(context, move)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from transproc.cluster import scripts
 from transproc.cluster.job import Job, State
+from transproc.cluster.migration import Phase
 from transproc.cluster.move import Move
 from transproc.cluster.node import DATA
 from transproc.cluster.operations.context import Context
@@ -38,7 +39,7 @@ def recover(context: Context, name: str) -> str:
             outcome = settle(context, job)
         else:
             outcome = _look(context, job)
-        _clear_leftovers(context, job)
+            _clear_leftovers(context, job)
         if job.state in (State.RUNNING, State.PAUSED, State.EXITED):
             _remove_images(context, job)
         return outcome
@@ -51,26 +52,28 @@ def settle(context: Context, job: Job) -> str:
         if attempt and attempt.kind == "kill":
             outcome = _finish_kill(context, job)
         else:
-            _become_quiet(context, job)
             move = context.move(job, job.target)
-            outcome = _finish(context, move) if _target_runs(move) else _take_back(context, move, attempt)
+            move.source.become_quiet()
+            runs = _let_go(job, attempt) and _target_runs(move)
+            outcome = _finish(context, move) if runs else _take_back(context, move, attempt)
         if attempt:
             result = Result.DONE if job.node == attempt.target else Result.UNDONE
-            context.store.settle(attempt.number, result, outcome)
+            context.store.settle_all(job, result, outcome)
         step.detail = outcome
+    _clear_leftovers(context, job)
     return outcome
 
 
-def _become_quiet(context: Context, job: Job) -> None:
-    """What the command had sent to the nodes may still be at work there."""
-    for node in job.nodes:
-        context.places(job, node).become_quiet()
+def _let_go(job: Job, attempt: Attempt | None) -> bool:
+    """Whether the copy on the target may have been let go; if not it is none, even if it seems to run: a restore was cut off."""
+    if job.state is not State.RESTORED or job.target is None:
+        return False
+    return attempt is None or attempt.kind == "resume" or Phase.COMMIT in attempt.steps
 
 
 def _target_runs(move: Move) -> bool:
-    if move.job.state is not State.RESTORED or move.job.target is None:
-        return False
     try:
+        move.target.become_quiet()
         return move.target.liveness(move.job.pid) is Liveness.RUNNING
     except TransprocError as error:
         name, node = move.job.name, move.job.target
@@ -92,8 +95,8 @@ def _take_back(context: Context, move: Move, attempt: Attempt | None) -> str:
     job, before = move.job, attempt.before if attempt else State.RUNNING
     if attempt and attempt.kind == "resume" and job.state is State.RESTORED:
         before = State.RESTORED  # both copies stand, and its user says which one goes on
-    elif left := move.abandon_target(never_ran=False):
-        context.events.note(f"node {attempt and attempt.target} could not be cleaned: {left}")
+    elif left := move.abandon_target(never_ran=not _let_go(job, attempt)):
+        context.events.note(f"{left}; what {job.name} has left there is removed later")
     found = move.source.liveness(job.pid)
     if job.state is State.EXITED or found is Liveness.GONE:
         return _gone(move)
@@ -152,10 +155,15 @@ def _words(job: Job) -> str:
 
 
 def _clear_leftovers(context: Context, job: Job) -> None:
+    """A node that does not answer is asked again by the next `recover`, or migration to it."""
     for node in list(job.leftovers):
-        place = context.places(job, node)
-        place.become_quiet()
-        place.end()
+        try:
+            place = context.places(job, node)
+            place.become_quiet()
+            place.end()
+        except TransprocError as error:
+            context.events.note(f"{error.message}; what {job.name} has left there is removed later")
+            continue
         job.leftovers.remove(node)
         context.store.save(job)
 
