@@ -58,7 +58,8 @@ _EXTENSIONS = {
 }
 """Extensions of x86 whose intrinsics we have: name of the macro, and what they include (GCC's manual, "x86 Options")."""
 
-_OF_BASELINE = {"mmx", "sse", "sse2", "sse3", "ssse3", "sse4", "sse4.1", "sse4.2", "popcnt", "cx16", "sahf"}
+_OF_ABI = {"mmx", "sse", "sse2", "cx16", "sahf"}
+_OF_BASELINE = {"sse3", "ssse3", "sse4", "sse4.1", "sse4.2", "popcnt", "crc32"}
 
 _AS_IT_IS = re.compile(
     r"64|tune=.*|fpmath=sse|cmodel=small|long-double-64|cx16|sahf|fxsr|stackrealign|red-zone|no-red-zone|"
@@ -100,11 +101,21 @@ def _macros(name: str) -> list[str]:
     return found
 
 
+def _with(macro: str) -> list[str]:
+    """A macro, and those of the extensions that include its one."""
+    return [macro, *sorted({other for name, (other, _) in _EXTENSIONS.items() if macro in _macros(name)[1:]})]
+
+
 def _without(word: str, name: str) -> Meaning:
-    if name in _OF_BASELINE:
+    if name in _OF_ABI:
         raise UnsupportedError(f"{word}: not supported", hint=f"the code is for the baseline, {BASELINE}")
     if name in _EXTENSIONS:
-        return Meaning((f"-U__{_EXTENSIONS[name][0]}__",))
+        note = (
+            f"{word}: the code is for every processor of the baseline, {BASELINE}"
+            if name in _OF_BASELINE
+            else ""
+        )
+        return Meaning(tuple(f"-U__{macro}__" for macro in _with(_EXTENSIONS[name][0])), note)
     if re.fullmatch(
         r"avx\w*|fma4|xop|sse4a|rdrnd|rdseed|sha|movbe|3dnow|tbm|lwp|fsgsbase|prfchw|xsave\w*|pku|hle|rtm|sgx|amx-\w+",
         name,
