@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from transproc.cluster.members import IMAGES, Rules, checked
+from transproc.cluster.members import FILES, IMAGES, Rules, checked
 from transproc.errors import CommandError
 from transproc.run import spawn
 
@@ -99,28 +99,49 @@ def pack(local: Path, name: str, *, gnu: bool, given: Given | None = None) -> It
 
 
 @contextmanager
+def extract(local: Path, rules: Rules) -> Iterator[IO[bytes]]:
+    """A stream to which an archive with one top entry is written that has been checked; the entry becomes `local`."""
+    path = local.absolute()
+    for parent in reversed(path.parents):  # each of them private, not only the last
+        parent.mkdir(mode=0o700, exist_ok=True)
+    argv = ["tar", *_keeping(rules), _rename(path.name), "-C", str(path.parent), "-xf", "-"]
+    with _tar(argv, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        yield process.stdin
+
+
+@contextmanager
 def unpack(local: Path, rules: Rules) -> Iterator[IO[bytes]]:
     """A stream to which an archive with one top entry is written; the entry becomes `local`.
 
     Raises FormatError if a member is not as `rules` say; then some of what came before it may be there.
     """
-    path = local.absolute()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keep = ["--no-same-owner", "--no-same-permissions"] if rules is IMAGES else ["--numeric-owner", "-p"]
-    argv = ["tar", *keep, _rename(path.name), "-C", str(path.parent), "-xf", "-"]
-    with _tar(argv, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        with checked(rules, process.stdin) as stream:
-            yield stream
+    with extract(local, rules) as sink, checked(rules, sink) as stream:
+        yield stream
 
 
-def pack_script(remote: PurePosixPath, *, gnu: bool) -> str:
-    """Shell command for a node that writes the archive of one path to its standard output."""
+def size(local: Path) -> int:
+    """Bytes in a file, or in the files of a directory."""
+    paths = local.rglob("*") if local.is_dir() else [local]
+    return sum(path.lstat().st_size for path in paths if path.is_symlink() or not path.is_dir())
+
+
+def pack_script(remote: PurePosixPath, *, gnu: bool, rules: Rules = FILES) -> str:
+    """Shell command for a node that writes the archive of one path to its standard output.
+
+    Images are looked through for pages that are all zero, which are not sent: huge pages are, for the most part.
+    """
     options = ["--numeric-owner", *_RICH] if gnu else []
+    options += ["--hole-detection=raw"] if gnu and rules is IMAGES else []
     return shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", remote.name])
 
 
-def unpack_script(directory: PurePosixPath) -> str:
+def unpack_script(directory: PurePosixPath, *, rules: Rules = FILES) -> str:
     """Shell command for a node that unpacks its standard input in a directory, which is made when missing."""
-    place = shlex.quote(str(directory))
-    return f"umask {PRIVATE:03o}; mkdir -p {place} && tar -C {place} --numeric-owner -xpf -"
+    place, keeping = shlex.quote(str(directory)), shlex.join(_keeping(rules))
+    return f"umask {PRIVATE:03o}; mkdir -p {place} && tar -C {place} {keeping} -xf -"
+
+
+def _keeping(rules: Rules) -> list[str]:
+    """What of owners and modes is kept: of images nothing, they are their owner's alone."""
+    return ["--no-same-owner", "--no-same-permissions"] if rules is IMAGES else ["--numeric-owner", "-p"]

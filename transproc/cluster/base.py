@@ -20,8 +20,9 @@ from typing import IO, Self
 from transproc.cluster import archive
 from transproc.cluster.channel import STALL_SECONDS, Channel
 from transproc.cluster.connection import Connection
+from transproc.cluster.join import join
 from transproc.cluster.members import FILES, Rules
-from transproc.cluster.session import Result, Session
+from transproc.cluster.session import USUAL_SECONDS, Result, Session
 from transproc.errors import CommandError, NodeError, TransprocError
 
 DATA = PurePosixPath("/var/lib/transproc")
@@ -30,8 +31,8 @@ DATA = PurePosixPath("/var/lib/transproc")
 FULL = "No space left on device"
 """ENOSPC, as the C libraries word it."""
 
-USUAL_SECONDS = 60.0
-"""For whatever has no deadline of its own."""
+SMALL = 4 << 20
+"""Bytes that go through the session at once."""
 
 
 class Node(ABC):
@@ -125,7 +126,7 @@ class Node(ABC):
         words = [str(word) for word in argv]
         done = self.session.run(words, stdin, USUAL_SECONDS if timeout is None else timeout)
         if check and done.returncode:
-            raise self._failed(words, done)
+            raise self.failed(words, done)
         return done
 
     def pipe(
@@ -147,7 +148,7 @@ class Node(ABC):
         finally:
             channel.close()
         if done.returncode:
-            raise self._failed(argv, done)
+            raise self.failed(argv, done)
 
     def output(self, argv: Sequence[str | PurePosixPath], *, timeout: float | None = None) -> str:
         """Standard output of a program that must succeed."""
@@ -176,8 +177,12 @@ class Node(ABC):
         Raises CommandError if either side's tar fails.
         """
         path = PurePosixPath(remote)
+        script = ["sh", "-c", archive.unpack_script(path.parent)]
         with archive.pack(local, path.name, gnu=self.gnu_tar, given=given) as stream:
-            self.pipe(["sh", "-c", archive.unpack_script(path.parent)], stream, None)
+            if archive.size(local) <= SMALL:  # no channel has to be opened for that
+                self.run(script, stdin=stream.read())
+            else:
+                self.pipe(script, stream, None)
 
     def get(self, remote: str | PurePosixPath, local: Path, rules: Rules = FILES) -> None:
         """Copies a file or a directory from the node to path `local` itself; otherwise as `put`.
@@ -188,6 +193,18 @@ class Node(ABC):
             self.pipe(
                 ["sh", "-c", archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar)], None, stream
             )
+
+    def relay(
+        self,
+        path: str,
+        target: Node,
+        rules: Rules = FILES,
+        *,
+        directory: str,
+        keep: Path | None = None,
+    ) -> int:
+        """Copies a file or directory to another node: see `join.join`."""
+        return join(self, path, target, rules, directory=directory, keep=keep)
 
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""
@@ -204,7 +221,8 @@ class Node(ABC):
         """Whether there is something at that path."""
         return self.run(["test", "-e", str(remote)], check=False).returncode == 0
 
-    def _failed(self, argv: Sequence[str], done: Result) -> CommandError:
+    def failed(self, argv: Sequence[str], done: Result) -> CommandError:
+        """The error for a program that has failed here."""
         text = done.stderr.decode(errors="replace")
         hint = f"node {self.name} is full: make room there" if FULL in text else None
         return CommandError(argv, done.returncode, text, hint=hint)

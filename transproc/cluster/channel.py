@@ -58,7 +58,7 @@ class Channel:
             source = self.connection.stdout.fileno()
             last = time.monotonic()
             while True:
-                if not _readable(source, 0.5):
+                if not readable(source, 0.5):
                     moved = max(last, feeder.moved)
                     if stall is not None and time.monotonic() - moved > stall:
                         raise NodeError(self.connection.name, f"a stream stood still for {stall:g} s")
@@ -67,7 +67,7 @@ class Channel:
                 data = os.read(source, CHUNK)
                 if not data:
                     return
-                sink = _write(sink, data)
+                sink = write(sink, data)
         finally:
             feeder.end()
 
@@ -89,9 +89,9 @@ class _Feeder:
     def _copy(self) -> None:
         source = -1 if self._source is None else self._source.fileno()
         try:
-            while source >= 0 and _readable(source, None, self._stopped):
+            while source >= 0 and readable(source, None, self._stopped):
                 data = os.read(source, CHUNK)
-                if not data or _write(self._sink.fileno(), data) < 0:
+                if not data or write(self._sink.fileno(), data) < 0:
                     break
                 self.moved = time.monotonic()
             self._sink.close()
@@ -106,7 +106,7 @@ class _Feeder:
             os.close(self._stopped)
 
 
-def _readable(fd: int, seconds: float | None, stop: int | None = None) -> bool:
+def readable(fd: int, seconds: float | None, stop: int | None = None) -> bool:
     """Whether `fd` can be read; False after so many seconds, or when `stop` has ended."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
@@ -116,7 +116,7 @@ def _readable(fd: int, seconds: float | None, stop: int | None = None) -> bool:
     return fd in ready and stop not in ready
 
 
-def _write(sink: int, data: bytes) -> int:
+def write(sink: int, data: bytes) -> int:
     """Writes all of it; returns `sink`, or -1 (which takes everything) if nobody reads there any more."""
     view = memoryview(data)
     try:

@@ -70,6 +70,7 @@ class Move:
         self._transform = transform
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._data: Future[int] | None = None
+        self._dump_sent = False
 
     @property
     def target(self) -> Place:
@@ -119,16 +120,16 @@ class Move:
     def dump(self) -> str:
         """Writes the image on the source, where the process stays stopped; its files set off to the target."""
         if self._target is not None:
-            self._data = self._pool.submit(
-                transfer.relay_data, self.store, self.job, self.source, self._target
-            )
+            self._data = self._pool.submit(transfer.relay_data, self.source, self._target)
         self.source.criu_dump(self.job.pid, self.options)
         return ""
 
     def fetch(self) -> str:
-        """Brings the image to the host."""
+        """Brings the image to the host, and to the target in the same stream."""
         shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
-        count = transfer.fetch_dump(self.store, self.job, self.source)
+        count = transfer.fetch_dump(self.store, self.job, self.source, self._target)
+        self._dump_sent = self._target is not None
+        self.bytes_sent += count if self._dump_sent else 0
         self._record(State.DUMPED)
         return human(count)
 
@@ -146,13 +147,12 @@ class Move:
 
     def ship(self) -> str:
         """Sends the image, and sees that the job's files have arrived."""
-        count = transfer.ship_images(self.store, self.job, self.target)
+        count = transfer.ship_images(self.store, self.job, self.target, with_dump=not self._dump_sent)
         if self._data is None:
-            self._data = self._pool.submit(
-                transfer.relay_data, self.store, self.job, self.source, self.target
-            )
-        self.bytes_sent = count + self._data.result()
-        return human(self.bytes_sent)
+            self._data = self._pool.submit(transfer.relay_data, self.source, self.target)
+        count += self._data.result()
+        self.bytes_sent += count
+        return human(count)
 
     def restore(self) -> str:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
@@ -276,7 +276,7 @@ class Move:
     @property
     def images(self) -> Path:
         """`dump/` and `image/` on the host."""
-        return self.store.move(self.job.name) / "images"
+        return transfer.images(self.store, self.job)
 
     def _forget_images(self, place: Place, *, keep: bool = False) -> None:
         """Here, unless they are to be kept, and on a node: what stays on one that does not answer, `recover` removes."""

@@ -21,6 +21,8 @@ from transproc.errors import NodeError, TransprocError
 
 Result = subprocess.CompletedProcess[bytes]
 
+USUAL_SECONDS = 60.0
+"""For whatever has no deadline of its own."""
 MARGIN_SECONDS = 15.0
 """A node ends a program at its deadline by itself, 5 s after having asked it to; so long after that it counts as dead."""
 LARGEST_OUTPUT = 256 << 20

@@ -1,15 +1,15 @@
-"""What travels between nodes: always through the host, which has a connection to each.
+"""What travels between nodes: through the host, which has a connection to each, in one stream from node to node.
 
 A job's `data/` (working directory and standard streams) and its images lie in the same relative places in the job's
-directory on a node and under `JobStore.move()` on the host, so that one copy of a directory is one transfer. The binary of the
-target's ISA travels ahead, while the process still runs.
+directory on a node, and the images under `JobStore.move()` on the host as well, which keeps what the transformation reads. The
+binary of the target's ISA travels ahead, while the process still runs.
 """
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from transproc.cluster import archive
 from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
 from transproc.cluster.members import IMAGES
@@ -29,32 +29,32 @@ def binary(store: JobStore, job: Job, isa: str) -> Path:
     return path
 
 
-def relay_data(store: JobStore, job: Job, source: Place, target: Place) -> int:
-    """Copies the stopped job's files, as they are, to the target; returns their bytes on the host."""
-    here = store.move(job.name) / "data"
-    shutil.rmtree(here, ignore_errors=True)
-    source.node.get(source.data, here)
-    target.node.put(here, target.data)
-    return size(here)
+def relay_data(source: Place, target: Place) -> int:
+    """Copies the stopped job's files, as they are, to the target; returns the bytes that passed."""
+    return source.node.relay(source.data, target.node, directory=target.directory)
 
 
-def fetch_dump(store: JobStore, job: Job, source: Place) -> int:
-    """Copies the dump to the host; returns its bytes."""
-    here = store.move(job.name) / "images" / "dump"
-    source.node.get(source.dump, here, IMAGES)
-    return size(here)
+def fetch_dump(store: JobStore, job: Job, source: Place, target: Place | None) -> int:
+    """Copies the dump to the host and, in the same stream, to the target, if there is one; returns the bytes."""
+    here = images(store, job) / "dump"
+    if target is None:
+        source.node.get(source.dump, here, IMAGES)
+        return archive.size(here)
+    return source.node.relay(source.dump, target.node, IMAGES, directory=target.images, keep=here)
 
 
-def ship_images(store: JobStore, job: Job, target: Place) -> int:
-    """Copies the dump and the transformed image, which refers to it, to the target; returns their bytes."""
-    here = store.move(job.name) / "images"
-    target.node.put(here, target.images, given=Given())
-    return size(here)
+def ship_images(store: JobStore, job: Job, target: Place, *, with_dump: bool) -> int:
+    """Copies the transformed image to the target, and the dump that it refers to if it is not there; returns the bytes."""
+    here, there = images(store, job), PurePosixPath(target.images)
+    if not with_dump:
+        here, there = here / "image", there / "image"
+    target.node.put(here, there, given=Given())
+    return archive.size(here)
 
 
-def size(directory: Path) -> int:
-    """Bytes in a directory's files."""
-    return sum(path.lstat().st_size for path in directory.rglob("*") if not path.is_dir())
+def images(store: JobStore, job: Job) -> Path:
+    """`dump/` and `image/` on the host."""
+    return store.move(job.name) / "images"
 
 
 def human(count: float) -> str:

@@ -242,7 +242,8 @@ STEPS = [
     ("x86", "get_dump", "fetch"),
     ("x86", "get_data", "ship"),
     ("arm", "put_data", "ship"),
-    ("arm", "put_images", "ship"),
+    ("arm", "put_dump", "fetch"),
+    ("arm", "put_image", "ship"),
     ("arm", "restore", "restore"),
 ]
 

@@ -1,0 +1,84 @@
+"""Files from one node to another in one stream: checked on its way through the host, which may keep a copy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from transproc.cluster import archive
+from transproc.cluster.channel import CHUNK, STALL_SECONDS, Channel, readable, write
+from transproc.cluster.members import Checker, Rules
+from transproc.cluster.session import USUAL_SECONDS, Result
+from transproc.errors import NodeError
+
+if TYPE_CHECKING:
+    from transproc.cluster.base import Node
+
+
+def join(
+    source: Node,
+    path: str,
+    target: Node,
+    rules: Rules,
+    *,
+    directory: str,
+    keep: Path | None = None,
+) -> int:
+    """Copies a file or directory to the same name in a directory of the target, which is made when missing.
+
+    `keep`: it becomes this path of the host as well. Returns the bytes that passed. Raises FormatError if the source sends
+    what the `rules` do not allow (then some of what came before it may have arrived), CommandError if a tar fails, NodeError if
+    a node does not answer or nothing moves.
+    """
+    gnu = source.gnu_tar and target.gnu_tar
+    packing = ["sh", "-c", archive.pack_script(PurePosixPath(path), gnu=gnu, rules=rules)]
+    unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules)]
+    with ExitStack() as stack:
+        outlet = stack.enter_context(_channel(source))
+        inlet = stack.enter_context(_channel(target))
+        outlet.start(packing)
+        inlet.start(unpacking)
+        sinks = [inlet.connection.stdin.fileno()]
+        if keep is not None:
+            sinks.append(stack.enter_context(archive.extract(keep, rules)).fileno())
+        checker = Checker(rules)
+        count, listens = _pump(outlet, sinks, checker)
+        if listens:
+            _expect(source, packing, outlet.finish(packing, USUAL_SECONDS))
+            checker.finish()
+        inlet.connection.stdin.close()
+        _expect(target, unpacking, inlet.finish(unpacking, USUAL_SECONDS))
+    return count
+
+
+@contextmanager
+def _channel(node: Node) -> Iterator[Channel]:
+    channel = node.channel()
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+def _pump(outlet: Channel, sinks: list[int], checker: Checker) -> tuple[int, bool]:
+    """Copies what comes out to all sinks; returns how much, and False if one of them has ended before."""
+    source, count = outlet.connection.stdout.fileno(), 0
+    while True:
+        if not readable(source, STALL_SECONDS):
+            name = outlet.connection.name
+            raise NodeError(name, f"a stream of files stood still for {STALL_SECONDS:g} s")
+        data = os.read(source, CHUNK)
+        if not data:
+            return count, True
+        checker.feed(data)
+        count += len(data)
+        if any(write(sink, data) < 0 for sink in sinks):
+            return count, False
+
+
+def _expect(node: Node, argv: list[str], done: Result) -> None:
+    if done.returncode:
+        raise node.failed(argv, done)
