@@ -3,10 +3,10 @@
  * object; exit status 0 done, 1 failed (the object says why, and the program runs on), 2 wrong usage.
  *
  *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]... [--terminal LOG --rows R --columns C]
- *       [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
+ *       [--uid U --gid G [--groups G,...]] [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]    --run: a paused tree first goes on for so long
  *   dump --dir DIR --list F --moves N [--pid P --terminal LOG --key F] -- CRIU dump OPTION...
- *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] [--terminal LOG --key F]
+ *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] [--terminal LOG --key F] [--uid U --gid G]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
  *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
  *   resize --pid P --terminal LOG --rows R --columns C
@@ -20,6 +20,7 @@
 #include "serve.h"
 
 enum { DEFAULT_TIMEOUT = 5000, MAX_ENVIRONMENT = 1024, PRIVATE_UMASK = 077 /* images are memory: nobody else reads them */, MOST_CELLS = 0xffff };
+static const uint64_t NO_USER = UINT64_MAX;
 
 __asm__(".text\n" START_CODE);
 
@@ -55,20 +56,45 @@ static bool take_number(const struct named_number *known, const char *name, cons
 	return false;
 }
 
+/* `groups`: numbers with commas between them. */
+static bool parse_user(struct launch *launch, uint64_t uid, uint64_t gid, const char *groups)
+{
+	static struct user user;
+	user = (struct user){ .uid = (uint32_t)uid, .gid = (uint32_t)gid };
+	if (uid >= UINT32_MAX || gid >= UINT32_MAX)
+		return false;
+	while (*groups) {
+		char *number = format("%s", groups);
+		size_t size = 0;
+		uint64_t group;
+		while (number[size] && number[size] != ',')
+			size++;
+		groups += number[size] ? size + 1 : size;
+		number[size] = 0;
+		if (!parse_number(number, &group) || group >= UINT32_MAX || user.group_count == sizeof user.groups / sizeof *user.groups)
+			return false;
+		user.groups[user.group_count++] = (uint32_t)group;
+	}
+	launch->user = &user;
+	return true;
+}
+
 /* NULL, or what is wrong. A program gets the variables that are given; criu gets ours. */
 static const char *parse(char **arguments, struct options *options)
 {
 	static char *environment[MAX_ENVIRONMENT + 1];
 	size_t variables = 0;
-	uint64_t pid = 0;
+	uint64_t pid = 0, uid = NO_USER, gid = NO_USER;
+	const char *groups = "";
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { 0 } };
+		{ "--list", &options->list }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
-		{ "--rows", &options->rows }, { "--columns", &options->columns }, { 0 } };
+		{ "--rows", &options->rows }, { "--columns", &options->columns },
+		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
 		if (!strcmp(name, "--pause") || !strcmp(name, "--moved")) {
@@ -86,6 +112,8 @@ static const char *parse(char **arguments, struct options *options)
 	}
 	if (pid > INT32_MAX || options->rows > MOST_CELLS || options->columns > MOST_CELLS)
 		return "a number is too large";
+	if ((uid != NO_USER || gid != NO_USER) && !parse_user(launch, uid, gid, groups))
+		return "--uid, --gid and --groups are not those of a user";
 	options->pid = (int)pid;
 	launch->window = (struct window){ .rows = (uint16_t)options->rows, .columns = (uint16_t)options->columns };
 	launch->argv = *arguments ? arguments + 1 : arguments;

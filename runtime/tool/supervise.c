@@ -4,6 +4,7 @@
 enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
 enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, CLONE_NEWIPC = 0x08000000, SIG_SETMASK = 2 };
 enum { ALL_SIGNALS = 64, AT_SUPERVISOR = 100, F_SETFD = 2, FD_CLOEXEC = 1, MOST_DESCRIPTORS = 1 << 16, FULL_DISK_PAUSE = 200 /* ms */ };
+enum { PASS_THROUGH = 0710, NOBODY = -1 };
 enum { PROGRAM_UMASK = 022 }; /* what logins give; ours is private (main.c) */
 
 /* linux/signal.h and asm-generic/siginfo.h; the kernel's struct sigaction is shorter on aarch64, zeros behind it do no harm. */
@@ -24,9 +25,10 @@ static const char *const steps[] = { "the supervisor cannot be started", "the wo
 	"a System V IPC namespace of its own cannot be made for the program", "a terminal cannot be made for the program",
 	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read",
 	"the state directory cannot be used", "pipes cannot be made", "open descriptors cannot be kept from the program",
-	"the program's address space cannot be kept low", "criu cannot be started", "the terminal that was saved cannot be restored" };
+	"the program's address space cannot be kept low", "criu cannot be started", "the terminal that was saved cannot be restored",
+	"the program cannot be another user's" };
 enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_TERMINAL, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE,
-	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY };
+	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY, STEP_USER };
 
 static void send(int fd, int pid, long error, int status, enum step step)
 {
@@ -154,17 +156,35 @@ static long provide_terminal(const struct launch *how, struct terminal *terminal
 	long result = how->terminal ? make_terminal(terminal, how->terminal) : 0;
 	if (result == 0 && how->terminal)
 		result = take_terminal(terminal);
+	if (result == 0 && how->terminal && how->user)
+		result = SYS(NR_fchown, terminal->slave, how->user->uid, NOBODY);
 	return result;
+}
+
+/* Opens the state directory for the user's group, to pass through. Until now nobody could meddle with what was put there. */
+static long let_through(const struct launch *how)
+{
+	long result = how->user ? SYS(NR_fchownat, AT_FDCWD, how->state, NOBODY, how->user->gid, 0) : 0;
+	return result == 0 && how->user ? SYS(NR_fchmodat, AT_FDCWD, how->state, PASS_THROUGH) : result;
+}
+
+static long become_user(const struct user *user)
+{
+	long result = SYS(NR_setgroups, user->group_count, user->groups);
+	if (result == 0)
+		result = SYS(NR_setgid, user->gid);
+	return result == 0 ? SYS(NR_setuid, user->uid) : result;
 }
 
 /* --- program ------------------------------------------------------------------------------------------------------- */
 
-static long redirect(const char *path, int flags, int stream)
+static long redirect(const char *path, int flags, int stream, const struct user *user)
 {
 	int fd = open_file(path ? path : "/dev/null", path ? flags : O_RDWR);
 	if (fd < 0)
 		return fd;
-	return SYS(NR_dup3, fd, stream, 0);
+	long result = path && user ? SYS(NR_fchown, fd, user->uid, user->gid) : 0;
+	return result < 0 ? result : SYS(NR_dup3, fd, stream, 0);
 }
 
 static _Noreturn void fail(int report, long error, enum step step)
@@ -181,13 +201,13 @@ static long open_streams(const struct launch *how, const struct terminal *termin
 		return stand_at_terminal(terminal);
 	}
 	*step = STEP_INPUT;
-	if ((result = redirect(how->input, O_RDONLY, 0)) < 0)
+	if ((result = redirect(how->input, O_RDONLY, 0, NULL)) < 0)
 		return result;
 	*step = STEP_OUTPUT;
-	if ((result = redirect(how->output, O_WRONLY | O_CREAT | O_APPEND, 1)) < 0)
+	if ((result = redirect(how->output, O_WRONLY | O_CREAT | O_APPEND, 1, how->user)) < 0)
 		return result;
 	*step = STEP_ERRORS;
-	return redirect(how->errors, O_WRONLY | O_CREAT | O_APPEND, 2);
+	return redirect(how->errors, O_WRONLY | O_CREAT | O_APPEND, 2, how->user);
 }
 
 static _Noreturn void become_program(const struct launch *how, int go, int report, const struct terminal *terminal)
@@ -212,6 +232,8 @@ static _Noreturn void become_program(const struct launch *how, int go, int repor
 		fail(report, result, STEP_DESCRIPTORS);
 	if (LAYOUT_PERSONALITY >= 0 && (result = SYS(NR_personality, LAYOUT_PERSONALITY)) < 0)
 		fail(report, result, STEP_LAYOUT);
+	if ((result = let_through(how)) < 0 || (how->user && (result = become_user(how->user)) < 0))
+		fail(report, result, STEP_USER);
 	SYS(NR_umask, PROGRAM_UMASK);
 	fail(report, SYS(NR_execve, how->argv[0], how->argv, how->environment), STEP_EXEC);
 }
@@ -378,6 +400,8 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 		fail(report, result, STEP_TERMINAL);
 	if (how->terminal && !(with_terminal.argv = inherit_terminal(how->argv, how->key)))
 		fail(report, -EINVAL, STEP_KEY);
+	if ((result = let_through(how)) < 0)
+		fail(report, result, STEP_USER);
 	int status = run_criu(&with_terminal, report);
 	if (status) {
 		send(report, 0, 0, status, STEP_CRIU);

@@ -11,6 +11,12 @@
 #define EXIT_FILE "exit"
 #define MOVED_FILE "moved"
 
+/* Whom a program runs as. */
+struct user {
+	uint32_t uid, gid, groups[1024];
+	size_t group_count;
+};
+
 struct launch {
 	char **argv, **environment;
 	const char *directory;             /* working directory */
@@ -20,6 +26,7 @@ struct launch {
 	const char *terminal;              /* NULL, or the log of the program's terminal, which takes the place of the three streams */
 	const char *key;                   /* of a terminal, see declare_terminal */
 	struct window window;              /* launch: of the terminal */
+	const struct user *user;           /* NULL: ours */
 };
 
 struct outcome {
@@ -31,7 +38,8 @@ struct outcome {
 
 /*
  * Starts a program in a new session with only its three standard descriptors, under a supervisor. If `seize` is not NULL it is
- * called with the program's pid before exec, to attach to it.
+ * called with the program's pid before exec, to attach to it. A program of another user's finds its streams and its terminal to be that
+ * user's, whose group may from then on pass through the state directory.
  */
 struct outcome launch(const struct launch *how, bool (*seize)(void *context, int pid), void *context);
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pwd
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,10 @@ def run(
     stdin: Annotated[Path | None, common.STDIN] = None,
     files: Annotated[Path | None, common.FILES] = None,
     env: Annotated[list[str] | None, common.ENV] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="USER", help="Whom it runs as [default: you, if the node knows you]."),
+    ] = None,
     tty: Annotated[
         bool,
         typer.Option("--tty", "-t", help="Its input and output are a terminal ('transproc attach NAME')."),
@@ -51,6 +56,7 @@ def run(
       transproc run --node x86 --name nbody -- ./nbody 200
       transproc run --node arm --stdin words.txt --env LANG=C -- ./sort -r
       transproc run --pause-at main -- ./prog        stopped at its first site in main
+      transproc run --user nobody -- ./server
       transproc run --tty --wait -- ./editor         on this terminal, until it ends or Ctrl-] is pressed
     """
     if tty and stdin is not None:
@@ -61,7 +67,9 @@ def run(
     what = common.program(program, arguments, stdin, files, kind | common.environment(env))
     what = dataclasses.replace(what, window=window_of(sys.stdout.fileno()) or what.window)
     context = common.context()
-    job = operations.run(context, what, node, name=name, pause_at=pause_at, terminal=tty)
+    job = operations.run(
+        context, what, node, name=name, pause_at=pause_at, terminal=tty, user=user, starter=starter()
+    )
     if not wait_for_it:
         common.show_json(job.as_dict()) if as_json else typer.echo(job.name)
         return
@@ -72,6 +80,16 @@ def run(
     typer.echo(place.read("stdout"), nl=False)
     typer.echo(place.read("stderr"), nl=False, err=True)
     raise typer.Exit(exit_code(job.exit))
+
+
+def starter() -> str | None:
+    """Who has called us, by name; root is nobody in particular."""
+    if os.getuid() == 0:
+        return None
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return None
 
 
 app = common.application(run, context_settings=common.PASS_ON)

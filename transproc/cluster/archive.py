@@ -71,15 +71,19 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True)
 class Given:
-    """Whose what is sent shall be, and its mode as chmod(1) has it, in place of what it is here."""
+    """Whose what is sent shall be, and its mode as chmod(1) has it (None: as here), in place of what it is here."""
 
     uid: int = 0
     gid: int = 0
-    mode: str = "u=rwX,go="
+    mode: str | None = "u=rwX,go="
 
     def words(self) -> list[str]:
         """As options of GNU tar."""
-        return [f"--owner=+{self.uid}", f"--group=+{self.gid}", f"--mode={self.mode}"]
+        return [
+            f"--owner=+{self.uid}",
+            f"--group=+{self.gid}",
+            *([f"--mode={self.mode}"] if self.mode else []),
+        ]
 
 
 @contextmanager

@@ -69,6 +69,12 @@ class Job:
     moves: int = 0
     terminal: bool = False
     """Its standard streams are a terminal, which `transproc attach` connects to."""
+    user: str = ""
+    """Whom it runs as, on every node; empty: as whom the nodes' commands run, root as a rule."""
+    uid: int = 0
+    gid: int = 0
+    groups: list[int] = field(default_factory=list)
+    """The numbers of `user`, which are equal on all nodes; without one they mean nothing."""
     leftovers: list[str] = field(default_factory=list)
     history: list[Hop] = field(default_factory=list)
     version: int = 0
@@ -109,10 +115,10 @@ class Job:
 
 
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("name", "node", "id"), str),
+    **dict.fromkeys(("name", "node", "id", "user"), str),
     **dict.fromkeys(("target", "exit"), str | None),
-    **dict.fromkeys(("pid", "moves"), int),
-    **dict.fromkeys(("argv", "leftovers"), list),
+    **dict.fromkeys(("pid", "moves", "uid", "gid"), int),
+    **dict.fromkeys(("argv", "leftovers", "groups"), list),
     "started": int | float,
 }
 

@@ -39,6 +39,7 @@ from transproc.process.pause import (
     Restored,
     Terminal,
     Tool,
+    User,
     Window,
     answer_of,
     status_of,
@@ -82,13 +83,15 @@ class PauseRequest:
 @dataclass(frozen=True)
 class Room:
     """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, the
-    capabilities (a mask) that CRIU has there, and the first process id that it does not give."""
+    capabilities (a mask) that CRIU has there, the first process id that it does not give,
+    and the number of the job's user there."""
 
     free: int
     memory: int
     page: int
     capabilities: int
     ids: int
+    uid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class Place:
     @cached_property
     def room(self) -> Room:
         """Asked once; what a node does not tell counts as plenty, and as usual."""
-        done = self._shell(scripts.ROOM, str(DATA))
+        done = self._shell(scripts.ROOM, str(DATA), self.job.user)
         with understood(f"node {self.node.name}"):
             return _room(_facts(done.stdout.decode()))
 
@@ -151,7 +154,7 @@ class Place:
 
     def prepare(self, binary: Path) -> None:
         """A fresh directory with a binary in it. Raises `TransprocError` if a living job has one of that name."""
-        done = self._shell(scripts.CLAIM, self.directory, self.job.id, check=False)
+        done = self._shell(scripts.CLAIM, self.directory, self.job.id, *self._owner, check=False)
         if done.returncode == _ALIVE:
             raise TransprocError(f"node {self.node.name}: job {self.job.name} runs there already")
         if done.returncode:
@@ -160,6 +163,11 @@ class Place:
                 hint="'transproc recover' removes it if it is a remainder; else give the job another name (--name)",
             )
         self.node.put(binary, self.program, given=Given(mode=PROGRAM_MODE))
+
+    def give(self, path: Path, remote: str) -> None:
+        """Puts a file or directory of the program's below `data`, as its user's."""
+        given = Given(self.job.uid, self.job.gid, mode=None) if self.job.user else None
+        self.node.put(path, f"{self.data}/{remote}", given=given)
 
     def remove(self) -> None:
         """Removes the directory, if it is ours."""
@@ -316,7 +324,16 @@ class Place:
             moves=moves,
             terminal=self._terminal,
             options=options,
+            user=self._user,
         )
+
+    @property
+    def _user(self) -> User | None:
+        return User(self.job.uid, self.job.gid, tuple(self.job.groups)) if self.job.user else None
+
+    @property
+    def _owner(self) -> tuple[str, str]:
+        return (str(self.job.uid), str(self.job.gid)) if self.job.user else ("", "")
 
     @property
     def _files(self) -> Files:
@@ -341,6 +358,7 @@ class Place:
             env=env,
             terminal=self._terminal,
             window=window,
+            user=self._user,
         )
 
     def _shell(self, script: str, *words: str, check: bool = True) -> Result:
@@ -357,8 +375,14 @@ def _room(facts: Mapping[str, str]) -> Room:
 
     capabilities = int(facts.get("capabilities") or "f" * 16, 16)
     ids = int(facts.get("ids") or 1 << 22)
+    uid = facts.get("uid")
     return Room(
-        kilobytes("free", 1 << 40), kilobytes("memory", 1 << 40), kilobytes("page", 4), capabilities, ids
+        kilobytes("free", 1 << 40),
+        kilobytes("memory", 1 << 40),
+        kilobytes("page", 4),
+        capabilities,
+        ids,
+        int(uid) if uid else None,
     )
 
 

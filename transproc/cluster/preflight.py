@@ -16,6 +16,9 @@ from transproc.process.criu import Options
 from transproc.process.inspect import View
 from transproc.process.pause import ProcessState
 
+LIMITS_OF_OTHERS = 1 << 24
+"""CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
+
 
 def check(job: Job, source: Place, look: Look, target: Place, options: Options) -> None:
     """Raises `UnsupportedError` for what cannot be moved at all, `TransprocError` for what stands in the way now.
@@ -36,6 +39,7 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     if found:
         raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)
     _check_capabilities(views, target)
+    _check_user(job, rooms, target)
     _check_ids(target, processes)
     _check_files(views, target)
     _check_room(views, rooms)
@@ -71,6 +75,22 @@ def _check_capabilities(views: Sequence[View], target: Place) -> None:
             f"node {target.node.name}: cannot give the program what it has: {', '.join(missing)}",
             hint="give transproc these capabilities there, or start the program without (setpriv --bounding-set, --inh-caps)",
         )
+
+
+def _check_user(job: Job, rooms: Mapping[Place, Room], target: Place) -> None:
+    """Processes and files keep their numbers, so these must mean the same. One who is unknown there can do no harm."""
+    found = target.room.uid
+    if job.user and found is not None and found != job.uid:
+        raise TransprocError(
+            f"node {target.node.name}: user {job.user} has the number {found}, expected {job.uid}",
+            hint="a job keeps its user's number: give users the same numbers on all nodes",
+        )
+    for place, room in rooms.items():
+        if job.user and not room.capabilities & LIMITS_OF_OTHERS:
+            raise TransprocError(
+                f"node {place.node.name}: criu lacks cap_sys_resource, without which it cannot move programs of user {job.user}",
+                hint="give transproc this capability there, or start the program with --user root",
+            )
 
 
 def _check_ids(target: Place, processes: Sequence[ProcessState]) -> None:

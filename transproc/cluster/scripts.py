@@ -18,10 +18,13 @@ fi
 umask 077
 rm -rf "$1"
 mkdir -p "$1/data/work" "$1/bin"
-chmod 711 "${1%/*}"
+chmod 711 "${1%/*}" "$1/bin" "$1/data"
 echo "$2" >"$1/id"
 : >"$1/data/stdin"
+[ -z "$3" ] || chown "$3:$4" "$1/data/work" "$1/data/stdin"
 """
+"""Words: directory, job's id, and the user and group ids of the job if it has a user. The directory is opened to these
+when there is a program: until then they cannot meddle with what is put there."""
 
 # The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services. A shell reads byte
 # by byte, and such a file ends after the first read.
@@ -52,7 +55,7 @@ done
 
 MAKE_IMAGES = 'umask 077; rm -rf "$1"; mkdir -p "$1"'
 
-ROOM = """
+_ROOM = """
 umask 077
 mkdir -p "$1" && chmod 711 "$1"
 echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
@@ -61,6 +64,14 @@ echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc
 echo "ids=$(cat /proc/sys/kernel/pid_max)"
 sed -n 's/^CapPrm:[^0-9a-f]*/capabilities=/p' /proc/self/status
 """
+
+ROOM = f"""{_ROOM}
+[ -z "$2" ] || echo "uid=$(id -u "$2" 2>/dev/null)"
+"""
+"""Words: data directory, user or nothing."""
+
+USER = 'id -u "$1" && id -g "$1" && id -G "$1" && id -u'
+"""Numbers of a user, of its group, of its groups, and our own. Words: user."""
 
 # Most processes of a node last a moment, such as those that make this look.
 TAKEN = """
@@ -72,7 +83,7 @@ done
 """
 
 LOOK = f"""
-{ROOM}{_STATE_OF}
+{_ROOM}{_STATE_OF}
 echo "state=$(state_of "$2" "$3")"
 tool=$4
 tree=$("$tool" status --pid "$2")

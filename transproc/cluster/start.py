@@ -77,7 +77,7 @@ def _send(store: JobStore, place: Place, program: Program) -> None:
     place.prepare(store.pair(job.name) / f"{job.program}.{place.node.isa}")
     for path, remote in ((program.files, "work"), (program.stdin, "stdin")):
         if path is not None:
-            place.node.put(path, f"{place.data}/{remote}")
+            place.give(path, remote)
 
 
 def take_back(store: JobStore, place: Place, error: BaseException | None = None) -> None:

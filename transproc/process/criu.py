@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transproc.errors import CommandError, CriuError, UnsupportedError
-from transproc.process.pause import Files, Restored, Terminal, Tool
+from transproc.process.pause import Files, Restored, Terminal, Tool, User
 from transproc.process.runner import Runner
 
 MINIMUM = (4, 1, 1)
@@ -113,8 +113,9 @@ class Criu:
         moves: int = 0,
         terminal: Terminal | None = None,
         options: Options | None = None,
+        user: User | None = None,
     ) -> Restored:
-        """Restores a tree, stopped, under a supervisor that works in `state`; `files`, `moves`, `terminal`: see `Tool.restore`.
+        """Restores a tree, stopped, under a supervisor that works in `state`; the rest: see `Tool.restore`.
 
         A status of 0 from criu does not mean that the tree lives: look (`Tool.status`) before letting it go on.
         """
@@ -122,7 +123,7 @@ class Criu:
         argv = restore_argv(self._command, directory, pidfile, options=options)
         try:
             return tool.restore(
-                argv, state=state, pidfile=pidfile, files=files, moves=moves, terminal=terminal
+                argv, state=state, pidfile=pidfile, files=files, moves=moves, terminal=terminal, user=user
             )
         except CommandError as error:
             raise self._error(

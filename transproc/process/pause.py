@@ -107,6 +107,20 @@ class Window:
 
 
 @dataclass(frozen=True)
+class User:
+    """Whom a program runs as, in numbers."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+    def words(self) -> list[str]:
+        """As command line options of the tool."""
+        groups = ["--groups", ",".join(map(str, self.groups))] if self.groups else []
+        return ["--uid", str(self.uid), "--gid", str(self.gid), *groups]
+
+
+@dataclass(frozen=True)
 class Restored:
     """The root's pid, and how many files could not keep their inode numbers, because the file system has no attributes."""
 
@@ -153,6 +167,8 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     terminal: Terminal | None = None
     window: Window = Window()
+    user: User | None = None
+    """None: as the tool itself."""
 
     def words(self) -> list[str]:
         """As command line options of the tool."""
@@ -160,6 +176,7 @@ class Launch:
         words += [] if self.terminal is None else [*self.terminal.words(), *self.window.words()]
         words += [] if self.directory is None else ["--dir", self.directory]
         words += [word for name, path in self.streams.items() for word in (f"--{name}", path)]
+        words += [] if self.user is None else self.user.words()
         words += [] if self.pidfile is None else ["--pidfile", self.pidfile]
         words += [word for name, value in self.env.items() for word in ("--env", f"{name}={value}")]
         return [*words, "--", *self.argv]
@@ -234,14 +251,17 @@ class Tool:
         files: Files | None = None,
         moves: int = 0,
         terminal: Terminal | None = None,
+        user: User | None = None,
     ) -> Restored:
         """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores.
 
         `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included; `terminal`: a new one
-        takes the place of the one in the image. Raises `CommandError` if criu fails.
+        takes the place of the one in the image; `user`: whose program it is, if not the tool's.
+        Raises `CommandError` if criu fails.
         """
         words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
         words += [*([] if files is None else files.words()), *_words(terminal)]
+        words += [] if user is None else user.words()
         answer = self._answer([*words, "--", *criu], timeout=None)
         if not answer["ok"] and answer["error"] == "criu":
             raise CommandError(criu, 1, answer["message"])

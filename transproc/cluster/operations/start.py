@@ -6,6 +6,7 @@ from transproc.cluster.job import Job
 from transproc.cluster.operations.context import Context
 from transproc.cluster.place import PauseRequest
 from transproc.cluster.start import Program, address_of, start
+from transproc.cluster.users import choose
 
 
 def run(
@@ -16,11 +17,14 @@ def run(
     name: str | None = None,
     pause_at: str | None = None,
     terminal: bool = False,
+    user: str | None = None,
+    starter: str | None = None,
 ) -> Job:
     """Starts a program on a node, as a whole or not at all; returns its record.
 
     `name`: by default after the program. `pause_at`: it is stopped when it gets to that function or address. `terminal`: its
-    standard streams are a terminal.
+    standard streams are a terminal. `user`: whom it runs as;
+    `starter`: the same where the node knows that name, if no `user` is given.
     """
     pause = None
     if pause_at is not None:  # addresses are equal in both binaries
@@ -28,6 +32,7 @@ def run(
     words = [program.name, *program.argv[1:]]
     job = Job(name or context.store.free_name(program.name), node, words, terminal=terminal)
     with context.events.step(f"start {job.name} on {node}") as step:
+        choose(job, context.places(job).node, context.events, user=user, starter=starter)
         start(context.store, context.places(job), program, pause=pause, cancel=context.cancel)
         step.detail = f"pid {job.pid}"
     return job
