@@ -50,6 +50,10 @@ SETTLED = ("07", "0A")
 KERNEL_MAPPINGS = ("[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]")
 """Made anew on the target, wherever they were."""
 SHARED_MEMORY = "/dev/shm/"
+_ELSEWHERE = (
+    "share memory without a name (MAP_ANONYMOUS), System V's, or a mapped file in the job's directory; "
+    "programs have options for it, PostgreSQL dynamic_shared_memory_type = mmap"
+)
 PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
 
 _LINK = re.compile(r"\S+ +\d+ .* (\d+) -> (.*)")
@@ -295,17 +299,16 @@ def _beyond(view: View, target: Isa) -> Iterator[Problem]:
 
 def _mappings(view: View) -> Iterator[Problem]:
     for start, _, name in view.mappings:
-        what = None
+        what, remedy = None, "unmap it before the migration"
         if name.startswith("/[aio]"):
             what = "a queue of io_setup, which belongs to one kernel"
         elif name.startswith(SHARED_MEMORY) and not name.endswith(_DELETED):
             what = f"the shared memory {name}, which is not in the job's directory"
+            remedy = _ELSEWHERE
         elif name.startswith("/dev/") and not name.endswith(_DELETED) and not _is_portable(name):
             what = f"the device {name}"
         if what:
-            yield Problem(
-                f"process {view.pid} has mapped {what} (at {start:#x})", "unmap it before the migration"
-            )
+            yield Problem(f"process {view.pid} has mapped {what} (at {start:#x})", remedy)
 
 
 def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator[Problem]:
@@ -319,7 +322,9 @@ def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator
                 "use sem_t, or a pipe",
             )
         else:
-            what, hint = _unmovable(descriptor, masters), "close it before the migration"
+            shared = descriptor.link.startswith(SHARED_MEMORY)
+            what = _unmovable(descriptor, masters)
+            hint = _ELSEWHERE if shared else "close it before the migration"
         if what:
             yield Problem(f"process {view.pid} has opened {what} (descriptor {descriptor.number})", hint)
 

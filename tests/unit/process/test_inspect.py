@@ -165,6 +165,17 @@ def test_mappings(name: str, refused: str | None) -> None:
     assert (refused in found[0].message) if refused else found == []
 
 
+def test_shared_memory_with_a_name_has_a_remedy() -> None:
+    """Closing it is none: a server needs it."""
+    link = "/dev/shm/PostgreSQL.1"
+    for view in (
+        View(1, PROGRAM, mappings=[(4096, 8192, link)]),
+        View(1, PROGRAM, descriptors=[inspect.Descriptor(3, link, "-")]),
+    ):
+        (found,) = problems([view], program=PROGRAM, target=None)
+        assert "dynamic_shared_memory_type = mmap" in found.hint
+
+
 def test_files_outside() -> None:
     descriptors = [
         inspect.Descriptor(1, f"{JOB}/data/stdout", "-", 5),
