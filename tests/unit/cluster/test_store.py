@@ -218,7 +218,7 @@ def test_json_records_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (old / "j.lock").touch()
     store = JobStore()
     job = store.load("j")
-    assert job.as_dict() == OLD
+    assert {key: value for key, value in job.as_dict().items() if key in OLD} == OLD
     assert (store.pair("j") / "prog.x86_64").read_text() == "code"
     with pytest.raises(TransprocError, match="job bad: its record is damaged"):
         store.load("bad")
