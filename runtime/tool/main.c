@@ -6,7 +6,7 @@
  *       [--uid U --gid G [--groups G,...]] [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]    --run: a paused tree first goes on for so long
  *   dump --dir DIR --list F --moves N [--pid P --terminal LOG --key F] -- CRIU dump OPTION...
- *   restore --state DIR --pidfile F --moves N [--dir DIR --list F] [--terminal LOG --key F] [--uid U --gid G]
+ *   restore --state DIR --pidfile F --moves N [--deadline MS] [--dir DIR --list F] [--terminal LOG --key F] [--uid U --gid G]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
  *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
  *   resize --pid P --terminal LOG --rows R --columns C
@@ -93,7 +93,7 @@ static const char *parse(char **arguments, struct options *options)
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
-		{ "--rows", &options->rows }, { "--columns", &options->columns },
+		{ "--rows", &options->rows }, { "--columns", &options->columns }, { "--deadline", &launch->deadline },
 		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];

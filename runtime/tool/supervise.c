@@ -1,5 +1,6 @@
 /* See supervise.h. */
 #include "supervise.h"
+#include "proc.h"
 
 enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
 enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, CLONE_NEWIPC = 0x08000000, SIG_SETMASK = 2 };
@@ -369,6 +370,32 @@ static _Noreturn void become_criu(const struct launch *how, int report)
 	fail(report, execute(how), STEP_EXEC);
 }
 
+/* Kills all that we have started, and what that has: criu, and what it has made of a tree so far. */
+static void kill_descendants(void)
+{
+	struct numbers tree = tree_of((int)SYS(NR_getpid));
+	for (size_t i = 1; i < tree.count; i++) /* the first is this process */
+		SYS(NR_kill, tree.items[i], SIGKILL);
+}
+
+/* As wait4(2), but what has not ended after so many milliseconds (0: any) is killed, and so is what it has started. */
+static long wait_until(long child, int *status, uint64_t milliseconds)
+{
+	long until = now() + (long)milliseconds, result;
+	bool late = false;
+	while ((result = SYS(NR_wait4, child, status, WALL | (milliseconds ? WNOHANG : 0), 0)) == 0 || result == -EINTR) {
+		if (milliseconds && (late || now() >= until)) {
+			kill_descendants();
+			late = true;
+		}
+		if (milliseconds)
+			rest(2);
+	}
+	if (late) /* what was orphaned meanwhile has come to us */
+		kill_descendants();
+	return result;
+}
+
 /* Runs criu to its end; its wait status. Failures are reported, and are the end. */
 static int run_criu(const struct launch *how, int report)
 {
@@ -380,9 +407,7 @@ static int run_criu(const struct launch *how, int report)
 	if (criu < 0)
 		fail(report, criu, STEP_CRIU);
 	null_streams();
-	do
-		result = SYS(NR_wait4, criu, &status, WALL, 0);
-	while (result == -EINTR);
+	result = wait_until(criu, &status, how->deadline);
 	if (result < 0)
 		fail(report, result, STEP_CRIU);
 	return status;

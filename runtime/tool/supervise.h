@@ -27,6 +27,7 @@ struct launch {
 	const char *key;                   /* of a terminal, see declare_terminal */
 	struct window window;              /* launch: of the terminal */
 	const struct user *user;           /* NULL: ours */
+	uint64_t deadline;                 /* restore: milliseconds that criu has, 0: any */
 };
 
 struct outcome {

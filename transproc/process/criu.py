@@ -7,6 +7,7 @@ anything fails before. Both dump and restore leave the tree group-stopped; SIGCO
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ DUMP_LOG, RESTORE_LOG = "dump.log", "restore.log"
 _RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
 
 
+DEADLINE = 300.0
+"""Minutes are a large process on a slow disk; longer is a disk or a mount that does not answer."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a tree needs beyond the usual; dump and restore must be given the same."""
@@ -28,6 +33,8 @@ class Options:
     tcp_close: bool = False
     """TCP connections end: their sockets are there, closed, and the peer's time out or are reset."""
     file_locks: bool = True
+    deadline: float = DEADLINE
+    """Seconds that criu has, each time; then it is ended, and the migration fails."""
 
     def words(self) -> list[str]:
         """As command line options."""
@@ -99,7 +106,7 @@ class Criu:
         `prefix`: what stands before criu and executes it (see `Tool.before_dump`).
         """
         argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
-        done = self._node.run([*prefix, *argv], check=False)
+        done = self._node.run([*prefix, *argv], check=False, timeout=(options or Options()).deadline)
         if done.returncode:
             raise self._error(argv, done.returncode, f"{directory}/{DUMP_LOG}", done.stdout + done.stderr)
 
@@ -117,15 +124,26 @@ class Criu:
     ) -> Restored:
         """Restores a tree, stopped, under a supervisor that works in `state`; the rest: see `Tool.restore`.
 
+        Raises `CriuError`; what a criu that met its deadline had restored so far is gone then.
         A status of 0 from criu does not mean that the tree lives: look (`Tool.status`) before letting it go on.
         """
         pidfile = f"{state}/{PIDFILE}"
         argv = restore_argv(self._command, directory, pidfile, options=options)
+        deadline, begin = (options or Options()).deadline, time.monotonic()
         try:
             return tool.restore(
-                argv, state=state, pidfile=pidfile, files=files, moves=moves, terminal=terminal, user=user
+                argv,
+                state=state,
+                pidfile=pidfile,
+                files=files,
+                moves=moves,
+                terminal=terminal,
+                deadline=deadline,
+                user=user,
             )
         except CommandError as error:
+            if time.monotonic() - begin >= deadline:
+                raise CriuError(argv, error.status, f"no end within {deadline:g} s") from error
             raise self._error(
                 argv, error.status, f"{directory}/{RESTORE_LOG}", error.stderr.encode()
             ) from error

@@ -252,17 +252,19 @@ class Tool:
         moves: int = 0,
         terminal: Terminal | None = None,
         user: User | None = None,
+        deadline: float,
     ) -> Restored:
         """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores.
 
         `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included; `terminal`: a new one
         takes the place of the one in the image; `user`: whose program it is, if not the tool's.
-        Raises `CommandError` if criu fails.
+        Raises `CommandError` if criu fails, or has not ended after `deadline` seconds.
         """
         words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
+        words += ["--deadline", str(round(deadline * 1000))]
         words += [*([] if files is None else files.words()), *_words(terminal)]
         words += [] if user is None else user.words()
-        answer = self._answer([*words, "--", *criu], timeout=None)
+        answer = self._answer([*words, "--", *criu], timeout=deadline)
         if not answer["ok"] and answer["error"] == "criu":
             raise CommandError(criu, 1, answer["message"])
         if not answer["ok"]:
