@@ -1,9 +1,11 @@
 // Results of floating-point arithmetic that are the same on every ISA: see Prepare.h.
+#include "transproc/Passes.h"
 #include "transproc/Prepare.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Operator.h"
+#include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm;
 
@@ -17,17 +19,65 @@ static Value *multiplyAndAdd(IRBuilder<> &B, IntrinsicInst &I) {
   return B.CreateFAdd(B.CreateFMul(X, Y), Z);
 }
 
+static bool isMultiplyAdd(const Instruction &I) {
+  auto *Call = dyn_cast<IntrinsicInst>(&I);
+  return Call && (Call->getIntrinsicID() == Intrinsic::fmuladd ||
+                  Call->getIntrinsicID() == Intrinsic::experimental_constrained_fmuladd);
+}
+
 void separateMultiplyAdd(Module &M) {
   for (Function &F : M)
-    for (Instruction &I : make_early_inc_range(instructions(F))) {
-      auto *Call = dyn_cast<IntrinsicInst>(&I);
-      if (!Call || (Call->getIntrinsicID() != Intrinsic::fmuladd &&
-                    Call->getIntrinsicID() != Intrinsic::experimental_constrained_fmuladd))
+    for (Instruction &I : make_early_inc_range(instructions(F)))
+      if (isMultiplyAdd(I)) {
+        IRBuilder<> B(&I);
+        I.replaceAllUsesWith(multiplyAndAdd(B, cast<IntrinsicInst>(I)));
+        I.eraseFromParent();
+      }
+}
+
+// A product that is used for nothing but sums, so that fusing removes it.
+static BinaryOperator *fusableProduct(Value *V) {
+  auto *Product = dyn_cast<BinaryOperator>(V);
+  bool Good = Product && Product->getOpcode() == Instruction::FMul && Product->hasAllowContract() && Product->hasOneUse();
+  return Good ? Product : nullptr;
+}
+
+static Value *fused(IRBuilder<> &B, Instruction &I) {
+  auto Fma = [&](Value *X, Value *Y, Value *Z) { return B.CreateIntrinsic(Intrinsic::fma, {I.getType()}, {X, Y, Z}, &I); };
+  if (auto *Call = dyn_cast<IntrinsicInst>(&I))
+    return Fma(Call->getArgOperand(0), Call->getArgOperand(1), Call->getArgOperand(2));
+  bool Minus = I.getOpcode() == Instruction::FSub;
+  if (BinaryOperator *P = fusableProduct(I.getOperand(0)))
+    return Fma(P->getOperand(0), P->getOperand(1), Minus ? B.CreateFNeg(I.getOperand(1)) : I.getOperand(1));
+  if (BinaryOperator *P = fusableProduct(I.getOperand(1)))
+    return Fma(Minus ? B.CreateFNeg(P->getOperand(0)) : P->getOperand(0), P->getOperand(1), I.getOperand(0));
+  return nullptr;
+}
+
+static bool isFusable(const Instruction &I) {
+  if (auto *Call = dyn_cast<IntrinsicInst>(&I))
+    return Call->getIntrinsicID() == Intrinsic::fmuladd;
+  return (I.getOpcode() == Instruction::FAdd || I.getOpcode() == Instruction::FSub) && I.hasAllowContract();
+}
+
+void fuseMultiplyAdd(Module &M) {
+  for (Function &F : M) {
+    SmallVector<Instruction *, 16> Sums;
+    for (Instruction &I : instructions(F))
+      if (isFusable(I))
+        Sums.push_back(&I);
+    for (Instruction *I : Sums) {
+      IRBuilder<> B(I);
+      Value *Fused = fused(B, *I);
+      if (!Fused)
         continue;
-      IRBuilder<> B(Call);
-      Call->replaceAllUsesWith(multiplyAndAdd(B, *Call));
-      Call->eraseFromParent();
+      SmallVector<Value *, 2> Operands(I->operands());
+      I->replaceAllUsesWith(Fused);
+      I->eraseFromParent();
+      for (Value *Operand : Operands)
+        RecursivelyDeleteTriviallyDeadInstructions(Operand);
     }
+  }
 }
 
 void dropFastMath(Module &M) {
@@ -39,6 +89,13 @@ void dropFastMath(Module &M) {
       if (isa<FPMathOperator>(I))
         I.copyFastMathFlags(FastMathFlags());
   }
+}
+
+PreservedAnalyses FloatingPointPass::run(Module &M, ModuleAnalysisManager &) {
+  if (Fuse)
+    fuseMultiplyAdd(M);
+  dropFastMath(M);
+  return PreservedAnalyses::none();
 }
 
 } // namespace transproc

@@ -19,7 +19,7 @@ build = Path(lit_config.params.get("build", "build")).resolve()
 config.test_exec_root = str(build / "test")
 front_end = (
     "clang-19 --target=loongarch64-linux-musl -Xclang -disable-llvm-passes -Xclang -mlong-double-64 "
-    "-ffp-contract=off -fno-pic -fno-common -gline-tables-only -w -emit-llvm -c"
+    "-fno-pic -fno-common -gline-tables-only -w -emit-llvm -c"
 )
 config.substitutions += [
     ("%front_end", front_end),

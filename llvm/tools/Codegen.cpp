@@ -41,8 +41,10 @@ static cl::opt<bool> Assembly("S", cl::desc("Write assembly"), cl::cat(Options))
 static cl::opt<bool> UnwindTables("unwind-tables", cl::desc("Also emit .eh_frame, for programs that unwind themselves"), cl::cat(Options));
 static cl::opt<bool> Verbose("v", cl::desc("Print counts"), cl::cat(Options));
 static cl::opt<std::string> SiteOptions("sites", cl::desc("Options of transproc-sites, for experiments"), cl::cat(Options));
-static cl::opt<std::string> CpuX86("march-x86_64", cl::desc("x86_64 CPU"), cl::init("x86-64"), cl::cat(Options));
-static cl::opt<std::string> CpuArm("march-aarch64", cl::desc("aarch64 CPU"), cl::init("generic"), cl::cat(Options));
+static cl::opt<std::string> MarchX86("march-x86_64", cl::desc("x86_64 processor or level"), cl::init("x86-64-v2"), cl::cat(Options));
+static cl::opt<std::string> MarchArm("march-aarch64", cl::desc("aarch64 processor or architecture"), cl::init("armv8-a"), cl::cat(Options));
+static cl::opt<std::string> Tune("mtune", cl::desc("Processor of either ISA whose speed matters most"), cl::cat(Options));
+static cl::opt<bool> Fuse("fuse-multiply-add", cl::desc("x * y + z may be rounded once, where the source allows it: both processors have it"), cl::cat(Options));
 static cl::opt<std::string> AttrX86("mattr-x86_64", cl::desc("x86_64 features to add"), cl::cat(Options));
 static cl::opt<std::string> AttrArm("mattr-aarch64", cl::desc("aarch64 features to add"), cl::cat(Options));
 
@@ -60,10 +62,6 @@ static void parseCommandLine(int argc, char **argv) {
   cl::ParseCommandLineOptions(Args.size(), Args.data(), "everything after the front end, for x86_64 and aarch64\n");
 }
 
-static std::string joined(const char *Base, const std::string &Added) {
-  return Added.empty() ? Base : std::string(Base) + "," + Added;
-}
-
 static CodeGenOptLevel codegenLevel() {
   switch (Level) {
   case '0':
@@ -76,6 +74,7 @@ static CodeGenOptLevel codegenLevel() {
 static PipelineOptions pipelineOptions(bool TailCalls) {
   PipelineOptions P;
   P.Level = Level;
+  P.Fuse = Fuse;
   P.ComputedGoto = !Plain;
   if (Plain || Leaf)
     return P;
@@ -91,6 +90,13 @@ static PipelineOptions pipelineOptions(bool TailCalls) {
     P.Sites->Loops.StripLength = 2; // reach points soon
   P.Sites->Verbose |= Verbose;
   return P;
+}
+
+// As clang: for no processor in particular, whatever instructions there are.
+static void tune(Module &M, const transproc::Target &T) {
+  StringRef Name = canTuneFor(T, Tune) ? StringRef(Tune) : "generic";
+  for (Function &F : M)
+    F.addFnAttr("tune-cpu", Name);
 }
 
 // What the pipeline assumes of every function.
@@ -151,6 +157,8 @@ static bool attempt(MemoryBufferRef Bitcode, const transproc::Target &T, Attempt
   auto M = cantFail(parseBitcodeFile(Bitcode, Context));
   auto Machine = makeMachine(T, codegenLevel());
   retarget(*M, *Machine);
+  tune(*M, T);
+  recordAbilities(*M, *Machine);
   if (UnwindTables)
     for (Function &F : *M)
       F.setUWTableKind(UWTableKind::Sync);
@@ -196,15 +204,22 @@ static void initializeTargets() {
   LLVMInitializeAArch64AsmPrinter();
 }
 
+static bool isTunable(const transproc::Target &X86, const transproc::Target &Arm) {
+  bool Known = Tune.empty() || canTuneFor(X86, Tune) || canTuneFor(Arm, Tune);
+  if (!Known)
+    WithColor::error() << "-mtune=" << Tune << ": no such processor\n";
+  return Known;
+}
+
 static Outcome compile(Module &M, bool TailCalls) {
-  transproc::Target X86{"x86_64", CpuX86, joined("+cx16", AttrX86), OutX86};
-  transproc::Target Arm{"aarch64", CpuArm, joined("-outline-atomics", AttrArm), OutArm};
-  checkProcessor(X86);
-  checkProcessor(Arm);
+  transproc::Target X86{"x86_64", MarchX86, AttrX86, OutX86, {}};
+  transproc::Target Arm{"aarch64", MarchArm, AttrArm, OutArm, {}};
+  if (!chooseProcessor(X86) || !chooseProcessor(Arm) || !isTunable(X86, Arm))
+    return Outcome::Bad;
   auto Machine = makeMachine(X86, codegenLevel());
   retarget(M, *Machine);
+  tune(M, X86);
   optimize(M, *Machine, pipelineOptions(TailCalls));
-  dropFastMath(M);
   if (!OutIr.empty() && !writeIr(M))
     return Outcome::Bad;
   SmallVector<char, 0> Bitcode;
@@ -233,7 +248,8 @@ int main(int argc, char **argv) {
     if (!Debug)
       StripDebugInfo(*M);
     removeTargetAttributes(*M);
-    separateMultiplyAdd(*M);
+    if (!Fuse)
+      separateMultiplyAdd(*M);
     lowerBuiltins(*M);
     prepareFunctions(*M);
     if (Outcome Done = compile(*M, TailCalls); Done != Outcome::NoRegisters)

@@ -13,10 +13,20 @@ namespace transproc {
 // One of the two ISAs, with the options given for it.
 struct Target {
   std::string Isa;      // x86_64 or aarch64
-  std::string Cpu;      // LLVM's name
-  std::string Features; // +a,-b
+  std::string March;    // as clang spells it: x86-64-v2, haswell; armv8.2-a+fp16, neoverse-n1
+  std::string Added;    // features to add: +a,-b
   std::string Output;   // empty: not wanted
+  std::string Features; // of all these
 };
+
+// Sets T.Features. Returns false after printing an error.
+bool chooseProcessor(Target &T);
+
+// Whether -mtune=NAME means a processor of the ISA.
+bool canTuneFor(const Target &T, llvm::StringRef Name);
+
+// Section .transproc.cpu (docs/format.md, section 3): what the processor must have for M, a line each, as /proc/cpuinfo names it.
+void recordAbilities(llvm::Module &M, const llvm::TargetMachine &Machine);
 
 // A machine of the ISA with the code generation options that stack maps demand. Ends the process if LLVM lacks the ISA.
 std::unique_ptr<llvm::TargetMachine> makeMachine(const Target &T, llvm::CodeGenOptLevel Level);
@@ -24,14 +34,12 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const Target &T, llvm::CodeGenO
 // Whether one of the ISAs has a feature of this name, or compilers know it.
 bool isFeature(llvm::StringRef Name);
 
-// Ends the process with an error if LLVM does not know T's processor or one of its features: it would only warn, many times.
-void checkProcessor(const Target &T);
-
 // Makes M a module for the machine.
 void retarget(llvm::Module &M, llvm::TargetMachine &Machine);
 
 struct PipelineOptions {
   char Level = '2';                  // 0, 1, 2, 3, s, z
+  bool Fuse = false;                 // round x * y + z once where the source allows it
   bool ComputedGoto = true;          // lower labels as values
   std::optional<SitesOptions> Sites; // none: plain code
 };

@@ -13,6 +13,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Statepoint.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
@@ -41,7 +42,7 @@ std::unique_ptr<TargetMachine> makeMachine(const Target &T, CodeGenOptLevel Leve
     WithColor::error() << Error << "\n";
     exit(1);
   }
-  return std::unique_ptr<TargetMachine>(Found->createTargetMachine(Triple, T.Cpu, T.Features, targetOptions(),
+  return std::unique_ptr<TargetMachine>(Found->createTargetMachine(Triple, "generic", T.Features, targetOptions(),
                                                                    Reloc::Static, CodeModel::Small, Level));
 }
 
@@ -113,6 +114,28 @@ private:
 };
 char SeparateReturnAddresses::ID = 0;
 
+// How far the register allocator looks for the best place of a spill. Its time grows with sites × values × blocks there: in a large resume
+// entry, which runs once after a migration, little is enough.
+class LimitSplitting : public MachineFunctionPass {
+public:
+  static char ID;
+  LimitSplitting() : MachineFunctionPass(ID) {}
+  StringRef getPassName() const override { return "transproc: effort of the register allocator"; }
+  void getAnalysisUsage(AnalysisUsage &Usage) const override {
+    Usage.setPreservesAll();
+    MachineFunctionPass::getAnalysisUsage(Usage);
+  }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    static cl::Option *const Budget = cl::getRegisteredOptions().lookup("grow-region-complexity-budget");
+    Budget->reset();
+    if (MF.getName().ends_with(".resume"))
+      Budget->addOccurrence(0, Budget->ArgStr, "100");
+    return false;
+  }
+};
+char LimitSplitting::ID = 0;
+
 // A call that should have become a jump and did not would be one without a site, under frames that have them.
 class CheckTailCalls : public MachineFunctionPass {
 public:
@@ -152,6 +175,7 @@ static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_p
   PM.add(Config);
   PM.add(MachineInfo);
   Config->insertPass(&StackProtector::ID, new NameObjects); // the last before instruction selection
+  Config->insertPass(&MachineSchedulerID, new LimitSplitting); // the last before register allocation
   // behind all passes that move blocks, before those that measure distances
   Config->insertPass(&PatchableFunctionID, new SeparateReturnAddresses);
   Config->insertPass(&PatchableFunctionID, new CheckTailCalls);

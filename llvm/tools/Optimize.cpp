@@ -46,6 +46,7 @@ void optimize(Module &M, TargetMachine &Machine, const PipelineOptions &Options)
   ModulePassManager MPM;
   MPM.addPass(VarargsPass());
   MPM.addPass(Level == OptimizationLevel::O0 ? PB.buildO0DefaultPipeline(Level) : PB.buildPerModuleDefaultPipeline(Level));
+  MPM.addPass(FloatingPointPass(Options.Fuse));
   if (Options.ComputedGoto)
     MPM.addPass(ComputedGotoPass());
   if (Options.Sites)

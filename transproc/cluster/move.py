@@ -13,6 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+from transproc.binary import processor
+from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
 from transproc.cluster.job import Job, State
@@ -81,7 +83,7 @@ class Move:
 
     def preflight(self) -> str:
         """Refuses what can be known to fail, before the process is touched."""
-        transfer.binary(self.store, self.job, self.target.node.isa)
+        binary = transfer.binary(self.store, self.job, self.target.node.isa)
         # What is asked of both nodes is asked at the same time.
         room = self._pool.submit(lambda: self.target.room)
         look = self.source.look(self.job.pid)
@@ -90,6 +92,7 @@ class Move:
             raise PauseError(f"job {self.job.name}: has ended", pid=self.job.pid, ended=True)
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
+        processor.check(Elf(binary), self.target.node.name, self.target.room.cpu)
         preflight.check(self.job, self.source, look, self.target, self.options)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 

@@ -83,8 +83,8 @@ class PauseRequest:
 @dataclass(frozen=True)
 class Room:
     """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, the
-    capabilities (a mask) that CRIU has there, the first process id that it does not give,
-    and the number of the job's user there."""
+    capabilities (a mask) that CRIU has there, the first process id that it does not give, the number of the job's user there,
+    and what its processor can, as /proc/cpuinfo names it."""
 
     free: int
     memory: int
@@ -92,6 +92,7 @@ class Room:
     capabilities: int
     ids: int
     uid: int | None = None
+    cpu: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -383,6 +384,7 @@ def _room(facts: Mapping[str, str]) -> Room:
         capabilities,
         ids,
         int(uid) if uid else None,
+        frozenset(facts.get("cpu", "").split()),
     )
 
 

@@ -62,6 +62,7 @@ echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\
 sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/memory=\\1/p' /proc/meminfo
 echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
 echo "ids=$(cat /proc/sys/kernel/pid_max)"
+sed -n 's/^\\(flags\\|Features\\)[^:]*: */cpu=/p;/^cpu=/q' /proc/cpuinfo | sed 1q
 sed -n 's/^CapPrm:[^0-9a-f]*/capabilities=/p' /proc/self/status
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.binary.pair import Pair, pair_of
 from transproc.cluster.events import Cancel, Token
@@ -74,7 +75,9 @@ def start(
 def _send(store: JobStore, place: Place, program: Program) -> None:
     job = place.job
     keep_pair(store, job, program.pair())
-    place.prepare(store.pair(job.name) / f"{job.program}.{place.node.isa}")
+    binary = store.pair(job.name) / f"{job.program}.{place.node.isa}"
+    processor.check(Elf(binary), place.node.name, place.room.cpu)
+    place.prepare(binary)
     for path, remote in ((program.files, "work"), (program.stdin, "stdin")):
         if path is not None:
             place.give(path, remote)

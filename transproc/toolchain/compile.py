@@ -64,8 +64,6 @@ CODE = [
     "-fno-jump-tables",
     "-ffunction-sections",
     "-fdata-sections",
-    "-ffp-contract=off",
-    "-fno-strict-float-cast-overflow",
     "-fno-stack-protector",
     "-Wno-error=ignored-attributes",
     "-fno-asynchronous-unwind-tables",

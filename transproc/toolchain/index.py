@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from transproc.binary import processor
 from transproc.binary.build import build
 from transproc.binary.compare import differing_objects
 from transproc.binary.elf import Elf
@@ -36,10 +37,14 @@ def install(binaries: Sequence[Path]) -> None:
 
 
 def _replace(path: Path, index: bytes) -> None:
-    side = path.with_name(path.name + ".index")
+    side, needs = (path.with_name(path.name + suffix) for suffix in (".index", ".cpu"))
     side.write_bytes(index)
+    needs.write_text("".join(f"{name}\n" for name in sorted(processor.needed(Elf(path)))))
+    # Each object has said what it needs: once is enough.
+    update = [f"--update-section={processor.SECTION}={needs}"] if needs.stat().st_size else []
     remove = [f"--remove-section={name}" for name in CONSUMED]
-    run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", path])
+    run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", *update, path])
     # In a run of its own: objcopy sets alignments before it adds sections.
     run(["llvm-objcopy-19", f"--set-section-alignment={SECTION}=4096", path])
     side.unlink()
+    needs.unlink()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from transproc.binary import processor
 from transproc.errors import BinaryError, CompileError, MismatchError, TransprocError
 from transproc.run import run
 from transproc.toolchain import archive, dual, symbols
@@ -178,7 +179,14 @@ def _install(binaries: Sequence[Path], output: Path, strip: bool) -> None:
     host = os.uname().machine
     for isa, binary in zip(dual.MACHINES, binaries, strict=True):
         if strip:
-            run(["llvm-strip-19", "--keep-section=.transproc.sites", binary])
+            run(
+                [
+                    "llvm-strip-19",
+                    "--keep-section=.transproc.sites",
+                    f"--keep-section={processor.SECTION}",
+                    binary,
+                ]
+            )
         target = output.with_name(f"{output.name}.{isa}")
         _move(binary, target)
         if isa == host:

@@ -1,8 +1,9 @@
 """Options of the machine, -m…: what makefiles ask of a processor, and what it means where the code is for two ISAs.
 
 The code is for every processor of the baseline. An extension that is asked for (-msse4.2, -mavx2) shows as its macro, and its
-intrinsics are there, in portable C (`intrinsics`); the name of a processor (-march=native) means the baseline, and is noted.
-What is for another ISA or changes the ABI is refused, as configure scripts expect it.
+intrinsics are there, in portable C (`intrinsics`). A level of x86_64 (-march=x86-64-v3) means one of aarch64 as well; the name
+of a processor (-march=native) means the baseline, and is noted. What is for another ISA or changes the ABI is refused, as
+configure scripts expect it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Meaning:
 
     front: tuple[str, ...] = ()
     """Options of the front end."""
+    codegen: tuple[str, ...] = ()
+    """Options of `transproc-codegen`."""
     note: str = ""
     """For the user: what the option does not do."""
 
@@ -62,14 +65,25 @@ _OF_ABI = {"mmx", "sse", "sse2", "cx16", "sahf"}
 _OF_BASELINE = {"sse3", "ssse3", "sse4", "sse4.1", "sse4.2", "popcnt", "crc32"}
 
 _AS_IT_IS = re.compile(
-    r"64|tune=.*|fpmath=sse|cmodel=small|long-double-64|cx16|sahf|fxsr|stackrealign|red-zone|no-red-zone|"
+    r"64|tune=(native|generic)|fpmath=sse|cmodel=small|long-double-64|cx16|sahf|fxsr|stackrealign|red-zone|no-red-zone|"
     r"(no-)?omit-leaf-frame-pointer|preferred-stack-boundary=4|branch-protection=none|no-outline-atomics|musl|"
     r"(no-)?accumulate-outgoing-args|(no-)?push-args|(no-)?vzeroupper|prefer-vector-width=.*"
 )
 """So it is, or it is a matter of speed alone."""
 
+_FUSED = ("-fuse-multiply-add",)
+
+LEVELS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "x86-64": ({"x86_64": "x86-64", "aarch64": "armv8-a"}, ()),
+    "x86-64-v2": ({"x86_64": "x86-64-v2", "aarch64": "armv8-a"}, ()),
+    "x86-64-v3": ({"x86_64": "x86-64-v3", "aarch64": "armv8.2-a"}, _FUSED),
+}
+"""-march=… for all ISAs: what a level of x86_64 (its psABI, table 3.1) means for each, and whether all multiply and add in one
+instruction."""
+_SAME = {"generic": "x86-64-v2", "armv8-a": "x86-64-v2", "armv8.2-a": "x86-64-v3"}
+
 _PROCESSORS = re.compile(
-    r"native|x86-64-v[34]|nocona|core2|corei7(-avx)?|core-avx[2i]|core-avx-i|nehalem|westmere|sandybridge|ivybridge|haswell|broadwell|"
+    r"native|x86-64-v4|nocona|core2|corei7(-avx)?|core-avx[2i]|core-avx-i|nehalem|westmere|sandybridge|ivybridge|haswell|broadwell|"
     r"skylake(-avx512)?|cannonlake|icelake-\w+|cascadelake|cooperlake|tigerlake|rocketlake|alderlake|raptorlake|sapphirerapids|"
     r"emeraldrapids|graniterapids|bonnell|atom|silvermont|slm|goldmont(-plus)?|tremont|knl|knm|k8(-sse3)?|opteron(-sse3)?|"
     r"athlon64(-sse3)?|athlon-fx|amdfam10|barcelona|btver[12]|bdver[1-4]|znver[1-5]"
@@ -84,6 +98,8 @@ def meaning(word: str) -> Meaning | None:
     name = word.removeprefix("-m")
     if _AS_IT_IS.fullmatch(name):
         return Meaning()
+    if name.startswith("tune="):
+        return Meaning(codegen=(word,))
     if name in _EXTENSIONS:
         return Meaning(tuple(f"-D__{macro}__=1" for macro in _macros(name)))
     if name.startswith("no-"):
@@ -91,6 +107,13 @@ def meaning(word: str) -> Meaning | None:
     if name.startswith(("arch=", "cpu=")):
         return _processor(word, name.partition("=")[2])
     raise UnsupportedError(f"{word}: not supported", hint="programs are for x86_64 and aarch64, with one ABI")
+
+
+def without(earlier: list[str], later: tuple[str, ...]) -> list[str]:
+    """Options of `transproc-codegen` but those of a level that a later level, if `later` is one, takes back."""
+    if not any(word.startswith("-march-") for word in later):
+        return earlier
+    return [word for word in earlier if not word.startswith(("-march-", *_FUSED))]
 
 
 def _macros(name: str) -> list[str]:
@@ -115,7 +138,7 @@ def _without(word: str, name: str) -> Meaning:
             if name in _OF_BASELINE
             else ""
         )
-        return Meaning(tuple(f"-U__{macro}__" for macro in _with(_EXTENSIONS[name][0])), note)
+        return Meaning(tuple(f"-U__{macro}__" for macro in _with(_EXTENSIONS[name][0])), note=note)
     if re.fullmatch(
         r"avx\w*|fma4|xop|sse4a|rdrnd|rdseed|sha|movbe|3dnow|tbm|lwp|fsgsbase|prfchw|xsave\w*|pku|hle|rtm|sgx|amx-\w+",
         name,
@@ -125,17 +148,14 @@ def _without(word: str, name: str) -> Meaning:
 
 
 def _processor(word: str, name: str) -> Meaning:
-    if name in ("x86-64", "x86-64-v2", "generic"):
-        return Meaning()
+    if level := LEVELS.get(_SAME.get(name, name)):
+        march, others = level
+        return Meaning(codegen=(*(f"-march-{isa}={value}" for isa, value in march.items()), *others))
     if _PROCESSORS.fullmatch(name):
         return Meaning(note=f"{word}: the code is for every processor of the baseline, {BASELINE}")
     raise UnsupportedError(
         f"{word}: not supported", hint="for one ISA alone: -Xarch_x86_64 -march=… or -Xarch_aarch64 -march=…"
     )
-
-
-_ARM_EXTENSIONS = {"fp": "fp-armv8", "simd": "neon", "fp16": "fullfp16", "rng": "rand", "memtag": "mte"}
-"""-march's names of extensions where LLVM has others."""
 
 
 def for_isa(isa: str, option: str) -> list[str]:
@@ -145,14 +165,4 @@ def for_isa(isa: str, option: str) -> list[str]:
     found = re.fullmatch(r"-march=(\S+)", option)
     if not found:
         raise UnsupportedError(f"-Xarch {isa} {option}: only -march=… can be given for one ISA")
-    name, *extensions = found[1].split("+")
-    architecture = re.fullmatch(r"armv([89](?:\.\d)?)-a", name)
-    if not architecture:
-        return [f"-march-{isa}={found[1]}"]
-    features = [f"+v{architecture[1]}a", *map(_feature, extensions)]
-    return [f"-mattr-{isa}={','.join(features)}"]
-
-
-def _feature(name: str) -> str:
-    sign, name = ("-", name.removeprefix("no")) if name.startswith("no") else ("+", name)
-    return sign + _ARM_EXTENSIONS.get(name, name)
+    return [f"-march-{isa}={found[1]}"]

@@ -73,7 +73,7 @@ IGNORED = re.compile(
     r"-f(no-)?(pic|PIC|pie|PIE|plt|lto(=.*)?|stack-protector(-.*)?|stack-clash-protection|cf-protection(=.*)?|asynchronous-"
     r"unwind-tables|unwind-tables|omit-frame-pointer|function-sections|data-sections|semantic-interposition|use-linker-plugin|"
     r"fat-lto-objects|use-ld=.*|ident|jump-tables)|-(no-)?pie|-static|-static-pie|-static-libgcc|-rdynamic|-pipe|-save-temps(=.*)?|"
-    r"-no-canonical-prefixes|-export-dynamic|-no-integrated-cpp|-ffp-contract=.*"
+    r"-no-canonical-prefixes|-export-dynamic|-no-integrated-cpp"
 )
 IGNORED_LINK = re.compile(
     r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
@@ -166,6 +166,7 @@ def _word(result: Invocation, word: str, following: Callable[[], str]) -> None:
         result.option(word, following())
     elif found := machine.meaning(word):
         result.option(*found.front)
+        result.codegen = machine.without(result.codegen, found.codegen) + list(found.codegen)
         result.notes += [found.note] if found.note else []
     elif not (_own(result, word, following) or _joined(result, word, following) or IGNORED.fullmatch(word)):
         _refuse(word)

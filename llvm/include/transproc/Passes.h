@@ -42,6 +42,17 @@ struct DispatchPass : llvm::PassInfoMixin<DispatchPass> {
   static bool isRequired() { return true; }
 };
 
+// Floating-point arithmetic becomes what both back ends round alike: see Prepare.h.
+class FloatingPointPass : public llvm::PassInfoMixin<FloatingPointPass> {
+public:
+  explicit FloatingPointPass(bool Fuse) : Fuse(Fuse) {}
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+
+private:
+  bool Fuse;
+};
+
 struct SitesOptions {
   std::string LeafList;         // file with names of external functions that reach no equivalence point
   bool Stress = false;          // call transproc_hook() at each point and function entry

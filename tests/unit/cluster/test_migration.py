@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fakes import PID, FakeNode
 
+from tests.writers.program import program
 from transproc import log
 from transproc.binary.pair import PairStore
 from transproc.cluster import move
@@ -59,7 +60,7 @@ class World:
         for isa in ("x86_64", "aarch64"):
             path = self.store.pair("j") / f"prog.{isa}"
             path.parent.mkdir(exist_ok=True)
-            path.write_text(f"code for {isa}")
+            path.write_bytes(program(isa))
         self.source.prepare(self.store.pair("j") / "prog.x86_64")
         (self.x86.root / "jobs/j/data/stdout").write_text("line 1\n")
         self.x86.processes[PID] = "running"
@@ -107,7 +108,7 @@ def test_success(world: World) -> None:
     assert world.x86.processes == {}
     assert not (world.x86.root / "jobs/j").exists()
     there = world.arm.root / "jobs/j"
-    assert (there / "bin/prog").read_text() == "code for aarch64"
+    assert (there / "bin/prog").read_bytes() == program("aarch64")
     assert (there / "data/stdout").read_text() == "line 1\n"
     assert (hop.source, hop.target) == ("x86", "arm")
     assert list(hop.steps) == [

@@ -9,6 +9,7 @@ import pytest
 from fakes import PID, FakeNode
 from test_migration import BOOM, transform
 
+from tests.writers.program import program
 from transproc.cluster import operations, start
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
@@ -71,7 +72,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def keep_pair(store: JobStore, job: Job, pair: object) -> None:
         store.pair(job.name).mkdir()
         for isa in ("x86_64", "aarch64"):
-            (store.pair(job.name) / f"prog.{isa}").write_text(f"code for {isa}")
+            (store.pair(job.name) / f"prog.{isa}").write_bytes(program(isa))
 
     monkeypatch.setattr(start, "keep_pair", keep_pair)
     return World(tmp_path)

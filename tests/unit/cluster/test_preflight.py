@@ -6,6 +6,7 @@ import pytest
 from fakes import FakeNode
 from test_migration import World, world  # noqa: F401
 
+from tests.writers.program import program
 from transproc.errors import MigrationError
 
 UNTOUCHED = "j was not touched: it runs on x86"
@@ -48,6 +49,13 @@ def test_several_problems(world: World) -> None:  # noqa: F811
 def test_pages_of_another_size(world: World, name: str) -> None:  # noqa: F811
     node(world, name).page = 64
     assert f"node {name}: has pages of 65536 bytes, expected 4096" in refused(world, 3).message
+
+
+def test_a_processor_that_lacks_something(world: World) -> None:  # noqa: F811
+    path = world.store.pair("j") / "prog.aarch64"
+    path.write_bytes(program("aarch64", "asimd\natomics\n"))
+    error = refused(world, 3)
+    assert "node arm: its processor lacks atomics, which the program was compiled for" in error.message
 
 
 def test_no_memory(world: World) -> None:  # noqa: F811

@@ -133,12 +133,12 @@ def test_errors(source: str, message: str, tmp_path: Path) -> None:
 @toolchain
 def test_unknown_processor_of_one_isa(place: Path) -> None:
     for isa, name, message in (
-        ("aarch64", "nonsense", "unknown processor 'nonsense'"),
-        ("aarch64", "armv8.2-a+other", "unknown feature 'other'"),
-        ("x86_64", "native", "unknown processor 'native'"),
+        ("aarch64", "nonsense", "-march=nonsense: aarch64 has no such processor"),
+        ("aarch64", "armv8.2-a+other", "-march=armv8.2-a+other: aarch64 has no such processor"),
+        ("x86_64", "native", "-march=native: x86_64 has no such processor"),
     ):
         done = cc(f"-Xarch_{isa}", f"-march={name}", "-c", "part.c", cwd=place)
-        assert (done.returncode, done.stderr) == (1, f"error: {isa}: {message}\n")
+        assert (done.returncode, done.stderr) == (1, f"error: {message}\n")
     done = cc("-Xarch_aarch64", "-march=armv8.3-a", "-c", "part.c", cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
 

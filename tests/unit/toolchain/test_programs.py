@@ -68,7 +68,19 @@ def test_libc(source: Path, level: str, tmp_path: Path) -> None:
     assert first[1].decode().rstrip().endswith("done")
 
 
-@pytest.mark.parametrize("options", ["-ffast-math", "-Xarch x86_64 -march=x86-64-v3", "-ffp-contract=fast"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-ffast-math",
+        "-Xarch x86_64 -march=x86-64-v3",
+        "-ffp-contract=fast",
+        "-march=x86-64-v3",
+        "-march=x86-64-v3 -ffp-contract=off",
+        "-march=x86-64-v3 -ffast-math",
+        "-fno-strict-float-cast-overflow",
+        "-march=x86-64",
+    ],
+)
 def test_floating_point_options(options: str, tmp_path: Path) -> None:
     """They may change results, but on both ISAs alike. (qemu emulates no AVX2: the host has it, or runs the other code.)"""
     binary = build(["-O3", *options.split(), str(SOURCES / "fast_math.c"), "-lm"], tmp_path / "fast")
