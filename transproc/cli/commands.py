@@ -61,7 +61,7 @@ class Commands(TyperGroup):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """The table, as a shell completes it; options come from the base."""
-        from typer._click.shell_completion import CompletionItem  # noqa: PLC0415
+        from typer._click.shell_completion import CompletionItem
 
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from transproc import log
-from transproc.cluster.events import Signals
-from transproc.cluster.job import Job
-from transproc.cluster.node import LOCAL, Node, find_node, nodes
-from transproc.cluster.operations import Context
-from transproc.cluster.place import Place
-from transproc.cluster.start import Program
-from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
-from transproc.lab.machine import Lab
-from transproc.lab.qemu import GUESTS
-from transproc.lab.rootfs import host_criu
-from transproc.transform import pipeline
 
-LAB = {guest.node for guest in GUESTS}
+if TYPE_CHECKING:
+    from transproc.cluster.job import Job
+    from transproc.cluster.node import Node
+    from transproc.cluster.operations import Context
+    from transproc.cluster.place import Place
+    from transproc.cluster.start import Program
+
 NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)
 JSON = typer.Option("--json", help="Print the result as JSON.")
 NODE = typer.Option("--node", help="A node: x86, arm, local, or one of nodes.toml.")
@@ -48,17 +44,47 @@ def application(command: Any, **settings: Any) -> typer.Typer:
 @cache
 def node(name: str) -> Node:
     """A node, with one connection for the whole command."""
+    from transproc.cluster.node import find_node
+
     return find_node(name)
+
+
+def connect(name: str, target: str) -> None:
+    """Begins to open the sessions of a job's node and of another one, while we import what is done with them.
+
+    What fails here fails again, and is reported, when it is needed.
+    """
+    from threading import Thread
+
+    from transproc.cluster.store import JobStore
+
+    def begin(where: Node) -> None:
+        with suppress(TransprocError):
+            _ = where.session
+
+    with suppress(TransprocError):
+        for where in [node(where) for where in {JobStore().load(name).node, target}]:
+            Thread(target=begin, args=[where], daemon=True).start()
 
 
 def place_of(job: Job, name: str | None = None) -> Place:
     """The job's place on a node, by default the one that holds it."""
+    from transproc.cluster.node import LOCAL
+    from transproc.cluster.place import Place
+    from transproc.lab.rootfs import host_criu
+
     where = node(name or job.node)  # this machine's own criu may be too old for its kernel, the lab's is not
     return Place(where, job, criu_command=host_criu) if where.name == LOCAL else Place(where, job)
 
 
 def context() -> Context:
     """What operations need, of this command line: it shows the steps, and Ctrl-C calls off."""
+    from transproc.cluster.events import Signals
+    from transproc.cluster.node import nodes
+    from transproc.cluster.operations import Context
+    from transproc.cluster.store import JobStore
+    from transproc.transform import pipeline
+
     return Context(
         JobStore(),
         place_of,
@@ -74,7 +100,10 @@ def two_nodes(text: str) -> list[str]:
     names = text.split(",")
     if len(names) != 2 or names[0] == names[1]:
         raise typer.BadParameter("expected two different nodes, as in x86,arm", param_hint="'--nodes'")
-    if LAB & set(names):
+    from transproc.lab.machine import Lab
+    from transproc.lab.qemu import GUESTS
+
+    if {guest.node for guest in GUESTS} & set(names):
         Lab().up()
     return names
 
@@ -103,6 +132,8 @@ def program(
     for given, what in ((stdin, "--stdin"), (files, "--files")):
         if given is not None and not given.exists():
             raise TransprocError(f"{what} {given}: no such file or directory")
+    from transproc.cluster.start import Program
+
     found = Program([path, *(arguments or [])], stdin, files, dict(env or {}))
     found.pair()
     return found

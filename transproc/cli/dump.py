@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
 
 
 def dump(name: Annotated[str, common.NAME]) -> None:
@@ -19,6 +18,8 @@ def dump(name: Annotated[str, common.NAME]) -> None:
     Example:
       transproc dump nbody && transproc show nbody
     """
+    from transproc.cluster import operations
+
     typer.echo(operations.dump(common.context(), name))
 
 

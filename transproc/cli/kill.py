@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
 
 
 def kill(
@@ -25,6 +24,8 @@ def kill(
       transproc kill nbody
       transproc kill --remove nbody
     """
+    from transproc.cluster import operations
+
     operations.kill(common.context(), name, remove=remove)
 
 

@@ -29,9 +29,9 @@ def run(argv: list[str]) -> int:
     if argv == ["--version"]:
         print(f"transproc {__version__}")
         return 0
-    import typer  # noqa: PLC0415 (see above)
+    import typer
 
-    from transproc.cli.commands import app  # noqa: PLC0415
+    from transproc.cli.commands import app
 
     command = typer.main.get_command(app)
     try:

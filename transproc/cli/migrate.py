@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
-from transproc.process.criu import Options
 
 
 def migrate(
@@ -40,6 +38,10 @@ def migrate(
       transproc migrate nbody --to x86 --at advance
       transproc migrate server --to arm --tcp-close
     """
+    common.connect(name, to)
+    from transproc.cluster import operations
+    from transproc.process.criu import Options
+
     options = Options(tcp_close=tcp_close)
     hop = operations.migrate(common.context(), name, to, at=at, timeout=timeout, options=options, keep=keep)
     if as_json:

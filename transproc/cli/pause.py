@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
 
 
 def pause(
@@ -32,6 +31,8 @@ def pause(
       transproc pause nbody
       transproc pause nbody --at advance      when it calls advance() next
     """
+    from transproc.cluster import operations
+
     operations.pause(common.context(), name, at=at, count=count, timeout=timeout)
 
 

@@ -1,8 +1,11 @@
-"""`transproc ps`: the jobs."""
+"""`transproc ps`: the jobs, from the records; nodes are asked beside each other, and not waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -10,23 +13,46 @@ import typer
 from transproc.cli import common
 from transproc.cluster.job import Job, State
 from transproc.cluster.store import JobStore
-from transproc.cluster.watch import refresh
 from transproc.errors import NodeError, TransprocError
 
+DEADLINE = 1.0
+"""Seconds that nodes have to say whether their jobs still run."""
+STALE = "?"
+"""Behind a state that its node has not confirmed in that time."""
 
-def ps(as_json: Annotated[bool, common.JSON] = False) -> None:
+
+def ps(
+    *,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Do not ask the nodes whether jobs have ended.")
+    ] = False,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
     """Lists the jobs of this host, where each is, and in which state.
 
     \b
     States: running; paused, dumped, transformed, restored (all stopped: 'transproc resume NAME' lets the job
-    go on); exited; unknown (its node does not answer).
+    go on); exited; unknown (its node cannot be reached). With a question mark it is what was recorded last:
+    the node has not answered within a second.
+
+    \b
+    Examples:
+      transproc ps
+      transproc ps --recorded --json
     """
     store = JobStore()
-    jobs = [(job, _state(store, job)) for job in _readable(store)]
+    jobs = list(_readable(store))
+    found = {} if recorded else _asked(store, [job for job in jobs if job.state is State.RUNNING])
     if as_json:
-        common.show_json([{**job.as_dict(), "state": state} for job, state in jobs])
+        common.show_json([_entry(job, found, recorded=recorded) for job in jobs])
         return
-    rows = [(job.name, state, _where(job), job.pid, job.moves, " ".join(job.argv)) for job, state in jobs]
+    rows = []
+    for record in jobs:
+        entry = found.get(record.name, record)
+        job = record if entry is None else entry
+        stale = job.state is State.RUNNING and not recorded and record.name not in found
+        state = "unknown" if entry is None else _state(job) + STALE * stale
+        rows.append((job.name, state, _where(job), job.pid, job.moves, " ".join(job.argv)))
     common.table(rows, ("NAME", "STATE", "NODE", "PID", "HOPS", "COMMAND"))
 
 
@@ -39,13 +65,51 @@ def _readable(store: JobStore) -> Iterator[Job]:
             typer.echo(f"{error.message}; {error.hint}", err=True)
 
 
-def _state(store: JobStore, job: Job) -> str:
-    try:
-        if job.state is State.RUNNING:
-            job = refresh(store, job, common.place_of(job))
-    except NodeError:
-        return "unknown"
-    return f"exited ({job.exit})" if job.state is State.EXITED else job.state
+def _asked(store: JobStore, jobs: Sequence[Job]) -> dict[str, Job | None]:
+    """What nodes say of running jobs before the deadline; None: the node cannot be reached."""
+    if not jobs:
+        return {}
+    from transproc.cluster.watch import refresh
+
+    answers: SimpleQueue[tuple[str, Job | None]] = SimpleQueue()
+
+    def ask(job: Job) -> None:
+        try:
+            answers.put((job.name, refresh(store, job, common.place_of(job))))
+        except NodeError:
+            answers.put((job.name, None))
+        except TransprocError:  # its record has gone meanwhile, or is being changed: what is known stays
+            return
+
+    deadline = time.monotonic() + DEADLINE
+    for name in {job.node for job in jobs}:
+        try:
+            common.node(name)
+        except TransprocError:  # said by each of its jobs
+            continue
+    for job in jobs:
+        Thread(target=ask, args=[job], daemon=True).start()
+    found: dict[str, Job | None] = {}
+    while len(found) < len(jobs):
+        try:
+            name, answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            break
+        found[name] = answer
+    return found
+
+
+def _entry(record: Job, found: dict[str, Job | None], *, recorded: bool) -> dict[str, object]:
+    """For programs: the record, and whether its node has confirmed it."""
+    answer = found.get(record.name, record)
+    job = record if answer is None else answer
+    asked = record.state is State.RUNNING
+    state = "unknown" if answer is None else _state(job)
+    return {**job.as_dict(), "state": state, "stale": asked and (recorded or record.name not in found)}
+
+
+def _state(job: Job) -> str:
+    return f"exited ({job.exit})" if job.state is State.EXITED else str(job.state)
 
 
 def _where(job: Job) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
 from transproc.errors import TransprocError
 
 
@@ -30,6 +29,8 @@ def recover(
       transproc recover
       transproc recover nbody
     """
+    from transproc.cluster import operations
+
     context = common.context()
     if name is not None:
         typer.echo(operations.recover(context, name))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from transproc.cli import common
-from transproc.cluster import operations
 
 
 def restore(
@@ -21,6 +20,8 @@ def restore(
     Example:
       transproc restore nbody --node arm && transproc resume nbody
     """
+    from transproc.cluster import operations
+
     operations.restore(common.context(), name, node)
 
 

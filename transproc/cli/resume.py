@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
 
 
 def resume(
@@ -32,6 +31,8 @@ def resume(
       transproc resume nbody
       transproc resume nbody --source
     """
+    from transproc.cluster import operations
+
     job = operations.resume(common.context(), name, source=source, force=force)
     typer.echo(f"{name} runs on {job.node}")
 

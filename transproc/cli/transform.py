@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster import operations
 
 
 def transform(
@@ -24,6 +23,8 @@ def transform(
     Example:
       transproc dump nbody && transproc transform nbody && transproc restore nbody --node arm
     """
+    from transproc.cluster import operations
+
     typer.echo(operations.transform(common.context(), name, to))
 
 

@@ -6,13 +6,15 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 from transproc import __version__, paths
-from transproc.cli import commands, main
+from transproc.cli import commands, main, ps
 from transproc.cluster.job import Job, State
 from transproc.cluster.store import JobStore
 
@@ -187,7 +189,37 @@ def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
 def test_ps_json(capsys: pytest.CaptureFixture[str]) -> None:
     made = job("p", State.RUNNING)
     assert main.run(["ps", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{**made.as_dict(), "state": "unknown"}]
+    assert json.loads(capsys.readouterr().out) == [{**made.as_dict(), "state": "unknown", "stale": False}]
+
+
+def test_ps_of_the_records_asks_no_node(capsys: pytest.CaptureFixture[str]) -> None:
+    made = job("p", State.RUNNING)
+    assert main.run(["ps", "--recorded", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{**made.as_dict(), "state": "running", "stale": True}]
+    assert main.run(["ps", "--recorded"]) == 0
+    assert "running  mars" in capsys.readouterr().out
+
+
+def test_ps_does_not_wait_for_a_node(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nodes that accept connections and say nothing: asked beside each other, for a second in all."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        where = f'host = "127.0.0.1"\nport = {silent.getsockname()[1]}\nkey = "none"\nhost_key = "ssh-ed25519 A"\n'
+        (home / "nodes.toml").write_text(f"[mars]\n{where}[venus]\n{where}")
+        monkeypatch.setenv("TRANSPROC_NODES", str(home / "nodes.toml"))
+        for name in ("mars", "venus"):
+            made = job(f"on-{name}", State.RUNNING)
+            made.node = name
+            JobStore().save(made)
+        begin = time.monotonic()
+        assert main.run(["ps"]) == 0
+        assert time.monotonic() - begin < ps.DEADLINE + 1.5
+    out = capsys.readouterr().out
+    assert re.search(r"on-mars +running\? +mars", out)
+    assert re.search(r"on-venus +running\? +venus", out)
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +227,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert main.run([command, "--help"]) == 0
         out = capsys.readouterr().out
         assert out.startswith(f"Usage: transproc {command} ")
-        if command not in ("ps", "setup", "demo"):
+        if command not in ("setup", "demo"):
             assert re.search(rf"\n  Examples?:\n    transproc .*{command}", out), command
 
 
