@@ -27,7 +27,7 @@ _INIT = Path(__file__).with_name("init.sh")
 _CONFIG = """\
 ListenAddress 127.0.0.1:{port}
 HostKey {host_key}
-AuthorizedKeysFile {user_key}.pub
+AuthorizedKeysFile /run/keys
 PidFile none
 UsePAM no
 StrictModes no
@@ -39,11 +39,13 @@ PermitRootLogin prohibit-password
 @dataclass(frozen=True)
 class Setting:
     """What the nodes are like. `profile`: what root's shell reads before each command, such as `sleep 0.3`; `criu`: a
-    command line that runs it, empty for nodes that have none.
+    command line that runs it, empty for nodes that have none; `user`: who logs in, instead of root, and may use sudo or not.
     """
 
     profile: str = ""
     criu: Sequence[str] | None = None
+    user: str = ""
+    sudo: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class NativeNodes:
             self.machines[name] = self._start(name, port, host, user)
             tables.append(
                 f'[{name}]\nhost = "127.0.0.1"\nport = {port}\nkey = "{user.path}"\nhost_key = "{host.public}"\n'
+                + self._login()
             )
         self.configuration.write_text("\n".join(tables))
         for machine in self.machines.values():
@@ -107,13 +110,20 @@ class NativeNodes:
                 machine.process.stdin.close()
         self.machines = {}
 
+    def _login(self) -> str:
+        """What nodes.toml says about a user who is not root."""
+        user = self.setting.user
+        return f'user = "{user}"\n' + ("sudo = true\n" if self.setting.sudo else "") if user else ""
+
     def _start(self, name: str, port: int, host: keys.Key, user: keys.Key) -> Machine:
         state = self.directory / name
         home = state / "home"
         home.mkdir(parents=True, exist_ok=True)
-        (state / "passwd").write_text(f"root:x:0:0:root:{home}:/bin/bash\n{_other_users()}")
+        users = f"root:x:0:0:root:{home}:/bin/bash\n{_other_users()}"
+        users += f"{self.setting.user}:x:54321:54321::/tmp:/bin/sh\n" if self.setting.user else ""
+        (state / "passwd").write_text(users)
         (home / ".bashrc").write_text(self.setting.profile + "\n")
-        (state / "sshd_config").write_text(_CONFIG.format(port=port, host_key=host.path, user_key=user.path))
+        (state / "sshd_config").write_text(_CONFIG.format(port=port, host_key=host.path))
         criu = host_criu() if self.setting.criu is None else self.setting.criu
         environment = {
             "PATH": os.environ["PATH"],
@@ -121,6 +131,7 @@ class NativeNodes:
             "STATE": str(state),
             "CRIU": shlex.join(criu),
         }
+        environment |= {"SUDOER": self.setting.user} if self.setting.sudo else {}
         environment |= {} if self._detached else {"LIFE": "stdin"}
         namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--mount-proc"]
         with (state / "log").open("wb") as log:

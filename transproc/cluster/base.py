@@ -24,6 +24,7 @@ from transproc.cluster.join import join
 from transproc.cluster.members import FILES, Rules
 from transproc.cluster.session import USUAL_SECONDS, Result, Session
 from transproc.errors import CommandError, NodeError, TransprocError
+from transproc.run import run
 
 DATA = PurePosixPath("/var/lib/transproc")
 """Where a node keeps what is ours: jobs, tools, images."""
@@ -31,6 +32,8 @@ DATA = PurePosixPath("/var/lib/transproc")
 FULL = "No space left on device"
 """ENOSPC, as the C libraries word it."""
 
+LOST = 255
+"""Status of OpenSSH's client if there was no connection."""
 SMALL = 4 << 20
 """Bytes that go through the session at once."""
 
@@ -109,6 +112,19 @@ class Node(ABC):
                 self._spare.append(channel)
 
     # What users call
+
+    def once(self, script: str, *, timeout: float) -> Result:
+        """Runs a shell script without our tool, in a connection of its own: for a node of which nothing is known yet.
+
+        Raises NodeError if the node cannot be reached, or after `timeout` seconds.
+        """
+        try:
+            done = run(self.command(script), check=False, timeout=timeout)
+        except CommandError as error:
+            raise self.explain(False, error.stderr) from error
+        if done.returncode == LOST:
+            raise self.explain(False, done.stderr.decode(errors="replace"))
+        return done
 
     def run(
         self,

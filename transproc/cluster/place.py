@@ -28,7 +28,7 @@ from transproc.cluster import scripts
 from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
-from transproc.errors import FormatError, TransprocError, UnsupportedError
+from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
 from transproc.process import inspect
 from transproc.process.criu import MINIMUM, Criu, Options, dotted
 from transproc.process.pause import (
@@ -55,6 +55,8 @@ RECORD_SECONDS = 10.0
 QUIET_SECONDS = 15.0
 """What a node is given to come to an end with a step that nobody waits for any more."""
 
+NOT_FOUND = 127
+"""Status of a program that is not there."""
 _ALIVE = 3
 """Status of `scripts.CLAIM` for a directory whose program runs."""
 
@@ -131,8 +133,16 @@ class Place:
         return Criu(self.node, self._criu_command())
 
     def check_criu(self) -> None:
-        """Raises `UnsupportedError` if the node's CRIU is too old, `CommandError` if it does not start."""
-        version = _criu_version(self.node, tuple(self._criu_command()))
+        """Raises `UnsupportedError` if the node has no CRIU, or too old a one, `CommandError` if it does not start."""
+        try:
+            version = _criu_version(self.node, tuple(self._criu_command()))
+        except CommandError as error:
+            if error.status != NOT_FOUND:
+                raise
+            raise UnsupportedError(
+                f"node {self.node.name}: has no criu, expected {dotted(MINIMUM)} or later",
+                hint=f"install it there; 'transproc doctor {self.node.name}' says how, and what else it lacks",
+            ) from error
         if version < MINIMUM:
             raise UnsupportedError(
                 f"node {self.node.name}: criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",

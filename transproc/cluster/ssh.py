@@ -114,9 +114,11 @@ class SshNode(Node):
             return "the host key is not the configured one: if that is as it should be, correct host_key in nodes.toml"
         if "UNPROTECTED PRIVATE KEY" in errors:
             return f"others can read the key: chmod 600 {self.address.key}"
+        if "Permission denied" in errors and "/var/lib" in errors:
+            return f'criu needs root: user = "root" or sudo = true for {self.name} in nodes.toml'
         if "Permission denied" in errors and "publickey" in errors:
             return "is the public key in the node's authorized_keys, and may this user log in?"
-        if "sudo:" in errors:
+        if "sudo" in errors:
             return f"let {self.address.user} use sudo without a password there: NOPASSWD in /etc/sudoers"
         if "not found" in errors or "No such file" in errors or "applet" in errors:
             return f"'transproc doctor {self.name}' says what the node lacks"

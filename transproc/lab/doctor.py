@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -51,10 +51,8 @@ class Runs(Protocol):
 
     name: str
 
-    def run(
-        self, argv: Sequence[str], *, check: bool = True, timeout: float | None = None
-    ) -> CompletedProcess[bytes]:
-        """Runs a program on the node."""
+    def once(self, script: str, *, timeout: float) -> CompletedProcess[bytes]:
+        """Runs a shell script on the node, which may lack everything else."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,13 @@ echo page=$(sed -n 's/^KernelPageSize: *\\([0-9]*\\).*/\\1/p' /proc/self/smaps |
 echo memory=$(sed -n 's/^MemAvailable: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)
 mkdir -p /var/lib/transproc
 echo disk=$(df -Pk /var/lib/transproc | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')
+echo system=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null)
 echo tar=$(command -v tar)
+lacks=
+for t in cat chmod df grep head ls mkdir mktemp mv readlink rm sed sleep tail tr wc; do
+  command -v $t >/dev/null || lacks="$lacks $t"
+done
+echo lacks=$lacks
 echo criu=$(criu --version 2>&1 | head -n 1)
 echo check=$(criu check 2>&1 | tail -n 1)
 echo time=$(date +%s)
@@ -194,7 +198,7 @@ echo time=$(date +%s)
 
 def node(node: Runs) -> list[Finding]:
     """Everything about a node; raises NodeError if it cannot be reached."""
-    done = node.run(["sh", "-c", _SCRIPT], check=False, timeout=60)
+    done = node.once(_SCRIPT, timeout=60)
     facts = dict(
         line.split("=", 1) for line in done.stdout.decode(errors="replace").splitlines() if "=" in line
     )
@@ -210,7 +214,7 @@ def _root(facts: Facts) -> Finding:
         "root",
         ok,
         f"user id {facts.get('uid', '?')}",
-        "" if ok else "criu needs root: set user in nodes.toml",
+        "" if ok else "criu needs root: set user, or sudo = true, in nodes.toml",
     )
 
 
@@ -234,24 +238,53 @@ def _node_disk(facts: Facts) -> Finding:
     return _enough("disk at /var/lib/transproc", int(facts.get("disk") or 0) // 1024, MINIMUM_NODE_MB)
 
 
+_INSTALL = {
+    "alpine": "apk add",
+    "debian": "apt-get install",
+    "fedora": "dnf install",
+    "ubuntu": "apt-get install",
+}
+
+
+def _install(facts: Facts, package: str) -> str:
+    """How its system gets a package."""
+    return f"{_INSTALL.get(facts.get('system', '').strip(chr(34)), 'install')} {package}"
+
+
 def _node_tar(facts: Facts) -> Finding:
     found = facts.get("tar", "")
-    return Finding("tar", bool(found), found or "not installed", "" if found else "install tar")
+    return Finding("tar", bool(found), found or "not installed", "" if found else _install(facts, "tar"))
+
+
+def _node_tools(facts: Facts) -> Finding:
+    lacks = facts.get("lacks", "").split()
+    remedy = _install(facts, "coreutils grep sed (or busybox)") if lacks else ""
+    return Finding("programs", not lacks, f"no {', '.join(lacks)}" if lacks else "all there", remedy)
 
 
 def _node_criu(facts: Facts) -> Finding:
     text = facts.get("criu", "")
     ok = text.startswith("Version:") and version(text) >= MINIMUM_CRIU
-    return Finding(
-        "criu", ok, text or "not installed", "" if ok else f"criu of at least {dotted(MINIMUM_CRIU)}"
-    )
+    if "not found" in text or not text:
+        return Finding("criu", False, "not installed", f"{_install(facts, 'criu')}, {_WHICH}")
+    return Finding("criu", ok, text, "" if ok else _WHICH)
+
+
+_WHICH = f"{dotted(MINIMUM_CRIU)} or later (Debian 13 has it)"
 
 
 def _node_check(facts: Facts) -> Finding:
     text = facts.get("check", "")
     ok = text == "Looks good."
     return Finding(
-        "criu check", ok, text or "no answer", "" if ok else "'criu check --all' on the node says more"
+        "criu check",
+        ok,
+        text or "no answer",
+        ""
+        if ok
+        else "see to criu first"
+        if facts.get("criu", "").find("Version:")
+        else "'criu check --all' there says more",
     )
 
 
@@ -265,5 +298,5 @@ def _skew(facts: Facts, now: float) -> Finding:
 
 
 _NODE: tuple[Callable[[Facts], Finding], ...] = (
-    *(_root, _node_kernel, _page, _node_memory, _node_disk, _node_tar, _node_criu, _node_check),
+    *(_root, _node_kernel, _page, _node_memory, _node_disk, _node_tar, _node_tools, _node_criu, _node_check),
 )
