@@ -3,6 +3,11 @@
 #include "transproc/Points.h"
 #include "transproc/Liveness.h"
 #include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/Analysis/AssumptionCache.h"
+#include "llvm/Analysis/OptimizationRemarkEmitter.h"
+#include "llvm/Analysis/TargetTransformInfo.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
+#include "llvm/Transforms/Utils/UnrollLoop.h"
 
 using namespace llvm;
 
@@ -14,6 +19,33 @@ constexpr unsigned MaxStripSize = 80;
 
 // Iterations of a whole loop nest that are too short a time to need a point.
 constexpr uint64_t ShortNest = 16 * DefaultStripLength;
+
+// Instructions of loops that make several turns for each that they count, and the number of these turns. Most lists are short: a walk
+// along one of four elements then never comes to the back edge.
+constexpr unsigned MaxRepeatedSize = 24;
+constexpr unsigned Repetitions = 4;
+
+unsigned sizeOf(const Loop &L) {
+  unsigned Size = 0;
+  for (BasicBlock *BB : L.blocks())
+    Size += BB->sizeWithoutDebug();
+  return Size;
+}
+
+// Unrolls a small loop, each turn with its own way out, in front of the counting.
+void repeatBody(Loop &L, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE) {
+  Function &F = *L.getHeader()->getParent();
+  if (F.hasOptSize() || sizeOf(L) > MaxRepeatedSize || !L.isLoopSimplifyForm() || !L.isSafeToClone())
+    return;
+  formLCSSA(L, DT, &LI, &SE);
+  AssumptionCache Assumptions(F);
+  TargetTransformInfo Target(F.getDataLayout());
+  OptimizationRemarkEmitter Remarks(&F);
+  UnrollLoopOptions Unroll{};
+  Unroll.Count = Repetitions;
+  Unroll.Force = true;
+  UnrollLoop(&L, Unroll, &LI, &SE, &DT, &Assumptions, &Target, &Remarks, /*PreserveLCSSA=*/true);
+}
 
 // Iterations of L and of the loops in it, saturating at ShortNest + 1.
 uint64_t nestIterations(Loop &L, ScalarEvolution &SE) {
@@ -59,7 +91,11 @@ public:
       if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
         Points.Direct.push_back(Strip);
       else
-        Points.Counted.insert(L->getHeader());
+        Counting.push_back(L);
+    for (Loop *L : Counting) {
+      Points.Counted.insert(L->getHeader());
+      repeatBody(*L, DT, LI, SE);
+    }
     return Points;
   }
 
@@ -99,7 +135,7 @@ private:
     if (passingThrough(L) <= Options.DirectLimit)
       Points.Direct.push_back(Head);
     else if (Counted)
-      Points.Counted.insert(Head);
+      Counting.push_back(&L);
     else if (L.getLoopLatch())
       Points.BackEdges.insert(Head);
     else
@@ -123,12 +159,7 @@ private:
     return nullptr;
   }
 
-  static bool isSmall(const Loop &L) {
-    unsigned Size = 0;
-    for (BasicBlock *BB : L.blocks())
-      Size += BB->sizeWithoutDebug();
-    return Size <= MaxStripSize;
-  }
+  static bool isSmall(const Loop &L) { return sizeOf(L) <= MaxStripSize; }
 
   unsigned passingThrough(const Loop &L) {
     if (!Live)
@@ -147,6 +178,7 @@ private:
   SmallVector<BasicBlock *, 16> StopBlocks; // blocks with a site at which a thread can be stopped
   std::optional<Liveness> Live;
   SmallVector<Loop *, 8> Strips;            // loops to cut into strips
+  SmallVector<Loop *, 8> Counting;          // innermost loops that count
 };
 
 } // namespace

@@ -122,7 +122,10 @@ exit:
 ; CHECK: latch.outer_crit_edge:
 ; CHECK: load volatile i32, ptr @__transproc_poll
 ; LARGE-LABEL: define i64 @nested(
-; LARGE: inner.inner_crit_edge:
+; an uncounted loop makes four turns, each with its own way out, for each that it counts
+; LARGE: inner.3:
+; LARGE: br i1 %{{.*}}, label %inner.3.inner_crit_edge, label %latch
+; LARGE: inner.3.inner_crit_edge:
 ; LARGE: sub i32 %{{.*}}, 1
 ; LARGE: latch.outer_crit_edge:
 ; LARGE: load volatile i32, ptr @__transproc_poll
