@@ -1,11 +1,16 @@
-"""Progress for people: nested steps with their times, on standard error."""
+"""Progress for people: nested steps with their times, on standard error.
+
+Each thread has its own nesting; what happens beside the main thread is shown when it ends.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,7 +29,7 @@ class Step:
     steps: list[Step] = field(default_factory=list)
 
 
-_stack: list[Step] = []
+_stack: ContextVar[tuple[Step, ...]] = ContextVar("steps", default=())
 quiet = False
 
 
@@ -38,7 +43,7 @@ def _console() -> Console:
 
 def _print(text: str, *, mark: str = "", colour: str = "", dim: str = "") -> None:
     """A line at the current depth: a mark, the text as it is, and what matters less."""
-    indent = "  " * len(_stack)
+    indent = "  " * len(_stack.get())
     if not sys.stderr.isatty():
         print(f"{indent}{mark}{text}{dim}", file=sys.stderr)
         return
@@ -52,11 +57,13 @@ def _print(text: str, *, mark: str = "", colour: str = "", dim: str = "") -> Non
 def step(name: str) -> Iterator[Step]:
     """Shows `name` while it runs and its time when it ends; nests."""
     current = Step(name)
-    if _stack:
-        _stack[-1].steps.append(current)
-    shown = not quiet and not _stack and sys.stderr.isatty()
+    outer = _stack.get()
+    if outer:
+        outer[-1].steps.append(current)
+    main = threading.current_thread() is threading.main_thread()
+    shown = not quiet and not outer and main and sys.stderr.isatty()
     status = _console().status(name.replace("[", "\\[") + " …") if shown else None
-    _stack.append(current)
+    inside = _stack.set((*outer, current))
     start = time.perf_counter()
     if status:
         status.start()
@@ -66,7 +73,7 @@ def step(name: str) -> Iterator[Step]:
         failed = False
     finally:
         current.seconds = time.perf_counter() - start
-        _stack.pop()
+        _stack.reset(inside)
         if status:
             status.stop()
         if not quiet:

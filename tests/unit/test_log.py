@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -50,6 +51,25 @@ def test_a_terminal_shows_the_same_words_in_colours() -> None:
     assert "outer [red]" in plain
     assert "2 of [x]" in plain
     assert "a note of [1] about" in plain
+
+
+def test_threads_have_their_own_nesting(capsys: pytest.CaptureFixture[str]) -> None:
+    def beside() -> None:
+        with log.step("beside"):
+            pass
+
+    with log.step("outer") as outer:
+        thread = threading.Thread(target=beside)
+        thread.start()
+        thread.join()
+        with log.step("inner"):
+            pass
+    assert [step.name for step in outer.steps] == ["inner"]
+    assert [line.partition("  0")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "✓ beside",
+        "  ✓ inner",
+        "✓ outer",
+    ]
 
 
 def test_nothing_of_rich_is_imported_for_a_file() -> None:

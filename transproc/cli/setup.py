@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import typer
 
 from transproc import log
@@ -17,13 +19,17 @@ def setup() -> None:
 
     Everything goes to $TRANSPROC_HOME (default ~/.cache/transproc).
     """
-    with log.step("toolchain"):
-        typer.echo(toolchain().root)
-    with log.step("pause tool"):
-        for isa in ALL:
-            build(isa.name)
-    with log.step("guests"):
-        images()
+    with ThreadPoolExecutor(
+        1
+    ) as side:  # the guests are downloaded and unpacked while the toolchain is compiled
+        guests = side.submit(images)
+        with log.step("toolchain"):
+            typer.echo(toolchain().root)
+        with log.step("pause tool"):
+            for isa in ALL:
+                build(isa.name)
+        with log.step("guests"):
+            guests.result()
 
 
 app = common.application(setup)

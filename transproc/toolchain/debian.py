@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from transproc import log
 from transproc.errors import TransprocError
@@ -37,36 +36,50 @@ def downloads() -> Path:
     return path
 
 
+def fetch() -> None:
+    """All that a toolchain needs: one index serves for all, since reading it takes longer than the packages."""
+    parts: dict[str, Callable[[_Apt, Path], None]] = {
+        f"musl-{SUITE}": _unpack_musl,
+        f"compiler-rt-{SUITE}": _unpack_builtins,
+        f"linux-{SUITE}": partial(_unpack_headers, KERNEL),
+        f"simde-{SUITE}": partial(_unpack_headers, SIMDE),
+    }
+    missing = {name: unpack for name, unpack in parts.items() if not (downloads() / name).is_dir()}
+    if not missing:
+        return
+    with (
+        log.step(f"fetch {', '.join(missing)}"),
+        tempfile.TemporaryDirectory(dir=downloads(), prefix=".fetch-") as work,
+    ):
+        apt = _Apt(Path(work), ("deb", "deb-src"), SUITE)
+        for name, unpack in missing.items():
+            _place(apt, unpack, Path(work) / name, downloads() / name)
+
+
 def musl() -> Path:
     """The unpacked source of musl, with Debian's security fixes."""
-    target = downloads() / f"musl-{SUITE}"
-    if not target.is_dir():
-        _fetch_into(target, _unpack_musl)
-    return target
+    return _part(f"musl-{SUITE}")
 
 
 def builtins(isa: str) -> Path:
     """compiler-rt's builtins archive for an ISA."""
-    target = downloads() / f"compiler-rt-{SUITE}"
-    if not target.is_dir():
-        _fetch_into(target, _unpack_builtins)
-    return target / f"libclang_rt.builtins-{isa}.a"
+    return _part(f"compiler-rt-{SUITE}") / f"libclang_rt.builtins-{isa}.a"
 
 
 def kernel() -> Path:
     """The kernel's headers, as for `/usr/include`."""
-    target = downloads() / f"linux-{SUITE}"
-    if not target.is_dir():
-        _fetch_into(target, partial(_unpack_headers, KERNEL), "deb")
-    return target
+    return _part(f"linux-{SUITE}")
 
 
 def simde() -> Path:
     """SIMDe's headers, as for `/usr/include`: intrinsics of x86 and Arm in portable C."""
-    target = downloads() / f"simde-{SUITE}"
-    if not target.is_dir():
-        _fetch_into(target, partial(_unpack_headers, SIMDE), "deb")
-    return target
+    return _part(f"simde-{SUITE}")
+
+
+def _part(name: str) -> Path:
+    """A part of a toolchain; fetched, with the others, when it is missing."""
+    fetch()
+    return downloads() / name
 
 
 def source(package: str, suite: str = SUITE) -> Path:
@@ -76,25 +89,20 @@ def source(package: str, suite: str = SUITE) -> Path:
     """
     target = downloads() / f"{package}-{suite}-orig"
     if not target.is_dir():
-        unpack = partial(_unpack_upstream, package)
-        _fetch_into(target, unpack, "deb-src", suite=suite)
+        with (
+            log.step(f"fetch {target.name}"),
+            tempfile.TemporaryDirectory(dir=downloads(), prefix=f".{target.name}-") as work,
+        ):
+            apt = _Apt(Path(work), ("deb-src",), suite)
+            _place(apt, partial(_unpack_upstream, package), Path(work) / "result", target)
     return target
 
 
-def _fetch_into(
-    target: Path,
-    unpack: Callable[[_Apt, Path], None],
-    *kinds: Literal["deb", "deb-src"],
-    suite: str = SUITE,
-) -> None:
-    with (
-        log.step(f"fetch {target.name}"),
-        tempfile.TemporaryDirectory(dir=downloads(), prefix=f".{target.name}-") as work,
-    ):
-        result = Path(work) / "result"
-        result.mkdir()
-        unpack(_Apt(Path(work), kinds or ("deb", "deb-src"), suite), result)
-        _publish(result, target)
+def _place(apt: _Apt, unpack: Callable[[_Apt, Path], None], result: Path, target: Path) -> None:
+    """Fetches and unpacks into `result`, and moves that to `target`."""
+    result.mkdir()
+    unpack(apt, result)
+    _publish(result, target)
 
 
 def _publish(result: Path, target: Path) -> None:
@@ -135,8 +143,9 @@ class _Apt:
     def call(self, *words: str) -> Path:
         """Runs apt-get; returns the directory where it puts files."""
         environment = {**os.environ, "APT_CONFIG": str(self.work / "apt.conf"), "LC_ALL": "C"}
-        run(["apt-get", "-q", *words], cwd=self.work / "files", env=environment)
-        return self.work / "files"
+        files = Path(tempfile.mkdtemp(dir=self.work / "files"))
+        run(["apt-get", "-q", *words], cwd=files, env=environment)
+        return files
 
 
 def _unpack_musl(apt: _Apt, result: Path) -> None:

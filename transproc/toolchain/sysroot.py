@@ -159,14 +159,19 @@ def publish(target: Path, build: Callable[[Path], None]) -> None:
 
 
 def _build(root: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     from transproc import log  # noqa: PLC0415
     from transproc.toolchain import debian, intrinsics, kernel, libc  # noqa: PLC0415
 
     with log.step("build the toolchain"):
+        with ThreadPoolExecutor(1) as side:
+            fetched = side.submit(debian.fetch)
+            with log.step("compile the pass"):
+                _build_plugin(root)
+            fetched.result()
         musl, headers, simde = debian.musl(), debian.kernel(), debian.simde()
         builtins = {isa: debian.builtins(isa) for isa in debian.ARCHITECTURES}
-        with log.step("compile the pass"):
-            _build_plugin(root)
         with log.step("compile the C library") as step:
             made = libc.build(musl, root, plain=False)
             step.detail = f"{made} files"
