@@ -16,7 +16,7 @@ every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import numpy as np
 from transproc.binary import pinned, stackmap
 from transproc.binary.compare import Report
 from transproc.binary.relocatable import Place, Relocatable
-from transproc.errors import StackMapError, TransprocError
+from transproc.errors import StackMapError, TransprocError, UnsupportedError
 from transproc.toolchain import archive, dual
 
 _JUMP26, _CALL26, _PC32, _PLT32 = 282, 283, 2, 4
@@ -110,7 +110,7 @@ def _check(report: ObjectReport, data: bytes, what: str, leaves: set[str]) -> No
     _compare(report, what, first, second)
     for isa, half in halves.items():
         reaching = _reaching(half, isa, leaves)
-        for place, callee in _calls(half.object, isa):
+        for place, callee in decoder_of(isa).calls(half.object):
             if place not in half.returns:
                 report.calls_without_site += 1
                 if callee in reaching or _may_reach(half, callee, leaves):
@@ -188,20 +188,23 @@ def _lists(
     return lists, objects, returns
 
 
-def _calls(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
-    """(return address, callee) of every direct call, as far as each ISA's encoding shows it.
+Found = Iterator[tuple[Place, Place]]
 
-    aarch64: all `bl`. x86_64: those with a relocation, so all of other sections; instructions are not decoded.
-    """
+
+def _calls_x86_64(elf: Relocatable) -> Found:
+    """Those with a relocation, so all of other sections; instructions are not decoded."""
     for section in elf.text_sections():
-        relocations = elf.relocations(section)
-        code = elf.contents(section)
-        if isa == "x86_64":
-            for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
-                at = int(row["offset"])
-                if at and code[at - 1] == _CALL_OPCODE:
-                    yield (section, at + 4), elf.target(row, bias=4)
-            continue
+        code, relocations = elf.contents(section), elf.relocations(section)
+        for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
+            at = int(row["offset"])
+            if at and code[at - 1] == _CALL_OPCODE:
+                yield (section, at + 4), elf.target(row, bias=4)
+
+
+def _calls_aarch64(elf: Relocatable) -> Found:
+    """All `bl`."""
+    for section in elf.text_sections():
+        code, relocations = elf.contents(section), elf.relocations(section)
         targets = {int(r["offset"]): elf.target(r) for r in relocations[relocations["type"] == _CALL26]}
         words = np.frombuffer(code[: len(code) & -4], "<u4")
         for index in np.flatnonzero((words & _BL_MASK) == _BL).tolist():
@@ -211,15 +214,9 @@ def _calls(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
             yield (section, at + 4), targets.get(at, near)
 
 
-def _jumps(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
-    """(end of the jump, target) of every direct jump that has a relocation, so of all to other sections."""
+def _jumps_x86_64(elf: Relocatable) -> Found:
     for section in elf.text_sections():
-        relocations = elf.relocations(section)
-        if isa == "aarch64":
-            rows = relocations[relocations["type"] == _JUMP26]
-            yield from (((section, int(row["offset"]) + 4), elf.target(row)) for row in rows)
-            continue
-        code = elf.contents(section)
+        code, relocations = elf.contents(section), elf.relocations(section)
         for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
             at = int(row["offset"])
             conditional = at > 1 and code[at - 2] == 0x0F and code[at - 1] in _CONDITIONAL
@@ -227,12 +224,42 @@ def _jumps(elf: Relocatable, isa: str) -> Iterator[tuple[Place, Place]]:
                 yield (section, at + 4), elf.target(row, bias=4)
 
 
+def _jumps_aarch64(elf: Relocatable) -> Found:
+    for section in elf.text_sections():
+        relocations = elf.relocations(section)
+        rows = relocations[relocations["type"] == _JUMP26]
+        yield from (((section, int(row["offset"]) + 4), elf.target(row)) for row in rows)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What an ISA's encoding shows of direct calls, as (return address, callee), and of direct jumps to other sections, as
+    (end of the jump, target).
+    """
+
+    calls: Callable[[Relocatable], Found]
+    jumps: Callable[[Relocatable], Found]
+
+
+_DECODERS = {
+    "x86_64": Decoder(_calls_x86_64, _jumps_x86_64),
+    "aarch64": Decoder(_calls_aarch64, _jumps_aarch64),
+}
+
+
+def decoder_of(isa: str) -> Decoder:
+    """How to find calls in an ISA's code. Raises `UnsupportedError` for one without: its objects cannot be proven to be right."""
+    if isa not in _DECODERS:
+        raise UnsupportedError(f"objects for {isa} cannot be checked: nothing here reads its calls")
+    return _DECODERS[isa]
+
+
 def _reaching(half: _Half, isa: str, leaves: set[str]) -> set[Place]:
     """Functions without sites that may reach one by a jump at their end."""
     elf = half.object
     starts = sorted(elf.functions)
     origins: dict[Place, list[Place]] = {}
-    for place, target in _jumps(elf, isa):
+    for place, target in decoder_of(isa).jumps(elf):
         owner = _owner(elf, starts, place)
         if owner is not None and owner != target:
             origins.setdefault(target, []).append(owner)

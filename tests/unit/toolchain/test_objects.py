@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from transproc.binary.relocatable import Relocatable
+from transproc.errors import UnsupportedError
 from transproc.toolchain import dual, objects
 from transproc.toolchain.driver import execute
 from transproc.toolchain.options import parse
@@ -128,3 +129,9 @@ def test_functions_that_are_not_migratable(tmp_path: Path, leaves: set[str]) -> 
     report = objects.check(compiled(tmp_path, text), leaves)
     assert report.problems == []
     assert report.not_migratable == {"twice": "calls a function that returns twice"}
+
+
+def test_an_isa_without_a_decoder_is_refused() -> None:
+    """It fell into another one's: then the proof proved nothing."""
+    with pytest.raises(UnsupportedError, match="riscv64 cannot be checked"):
+        objects.decoder_of("riscv64")
