@@ -71,10 +71,15 @@ def place_of(job: Job, name: str | None = None) -> Place:
     """The job's place on a node, by default the one that holds it."""
     from transproc.cluster.node import LOCAL
     from transproc.cluster.place import Place
-    from transproc.lab.rootfs import host_criu
 
-    where = node(name or job.node)  # this machine's own criu may be too old for its kernel, the lab's is not
-    return Place(where, job, criu_command=host_criu) if where.name == LOCAL else Place(where, job)
+    where = node(name or job.node)
+    if where.name != LOCAL:
+        return Place(where, job)
+    from transproc.lab.rootfs import (
+        host_criu,
+    )  # this machine's own criu may be too old for its kernel, the lab's is not
+
+    return Place(where, job, criu_command=host_criu)
 
 
 def context() -> Context:
