@@ -180,6 +180,18 @@ int command_run(const struct options *options)
 
 /* --- dump, restore ------------------------------------------------------------------------------------------------ */
 
+/*
+ * For criu, which must not end while code of its own is in the program: a trap that nobody sees any more would end that as well. A lost
+ * connection asks us to end, and nobody reads what we say. What is ignored stays so through execve; SIGKILL remains for one that hangs.
+ */
+static void heed_nobody(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, 13 /* SIGPIPE */, SIGTERM };
+	uint64_t ignored[4] = { 1 /* SIG_IGN */ };
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		SYS(NR_rt_sigaction, signals[i], ignored, 0, sizeof(uint64_t));
+}
+
 /* criu answers for itself: this becomes it. */
 int command_dump(const struct options *options)
 {
@@ -193,6 +205,7 @@ int command_dump(const struct options *options)
 		return 1;
 	if (launch.terminal && !(launch.argv = declare_terminal(&terminal, launch.argv, launch.key)))
 		return report_failure("system", format("%s: cannot be written", launch.key));
+	heed_nobody();
 	result = execute(&launch);
 	return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
 }

@@ -231,15 +231,21 @@ static long keep_deadlines(void)
 	return next;
 }
 
+/*
+ * Nobody listens any more. Who does not heed SIGTERM has a reason to come to its end (criu in the middle of a dump), and has until its own
+ * deadline for that.
+ */
 static void end_all(void)
 {
-	for (size_t i = 0; i < count; i++)
-		end_program(&programs[i]);
+	for (size_t i = 0; i < count; i++) {
+		tell(&programs[i], SIGTERM);
+		programs[i].told = true;
+	}
 	while (count) {
 		long left = keep_deadlines();
 		struct poll poll = { programs[0].process, POLLIN, 0 };
 		struct timespec time = { left / 1000, left % 1000 * 1000000 };
-		if (SYS(NR_ppoll, &poll, 1, &time, 0, 0) > 0)
+		if (SYS(NR_ppoll, &poll, 1, left < 0 ? NULL : &time, 0, 0) > 0)
 			finish_program(0);
 	}
 }

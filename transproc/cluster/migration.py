@@ -198,16 +198,20 @@ class Migration:
         ended = isinstance(error, PauseError) and error.ended
         if self.phase is not Phase.PAUSE and not (self.phase is Phase.PREFLIGHT and ended):
             return False
-        try:
-            status = self.move.source.exit_status(RECORD_SECONDS if ended else 0.0)
-        except TransprocError:
-            return False
+        status = self._status(RECORD_SECONDS if ended else 0.0)
         if status is None:
             return False
         if left := self.move.abandon_target(never_ran=True):
             self._events.note(left)
         self.move.has_ended(status)
         return True
+
+    def _status(self, within: float = RECORD_SECONDS) -> str | None:
+        """How the program ended, if that is known."""
+        try:
+            return self.move.source.exit_status(within)
+        except TransprocError:
+            return None
 
     def _undecided(self) -> tuple[str, Result] | None:
         """After a failed commit: None if the target's copy certainly does not run, else the outcome."""
@@ -243,7 +247,11 @@ class Migration:
                 Result.UNDECIDED,
             )
         except TransprocError as error:
-            return f"{name} could not be resumed on {source}: {error.message}", Result.UNDECIDED
+            status = self._status() if isinstance(error, PauseError) and error.ended else None
+            if status is None:
+                return f"{name} could not be resumed on {source}: {error.message}", Result.UNDECIDED
+            self.move.has_ended(status)
+            return f"{name} has ended on {source} ({status})", Result.ENDED
         return f"{name} runs on {source} again", Result.UNDONE
 
     def _wrong_state(self) -> TransprocError:

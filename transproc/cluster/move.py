@@ -254,7 +254,11 @@ class Move:
         return left
 
     def resume_source(self) -> None:
-        """The source goes on, as if nothing had been."""
+        """The source goes on, as if nothing had been.
+
+        After a lost connection criu may still be at work there: it would stop the process again at its end.
+        """
+        self.source.become_quiet()
         self.source.resume(self.job.pid)
         self._record(State.RUNNING)
         self._forget_images(self.source)
@@ -266,9 +270,12 @@ class Move:
             self._forget_images(self.source)
 
     def has_ended(self, status: str) -> None:
-        """Records the program's end on the source."""
+        """Records the program's end on the source; what it has started and left there, stopped by us, goes on."""
         self.job.exit, self.job.target = status, None
         self._record(State.EXITED)
+        with contextlib.suppress(TransprocError):
+            for pid in self.source.found():
+                self.source.resume(pid)
 
     def settle(self) -> None:
         """Waits for the transfer in the background, whatever comes of it."""

@@ -52,8 +52,9 @@ RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
 
 
-QUIET_SECONDS = 15.0
-"""What a node is given to come to an end with a step that nobody waits for any more."""
+QUIET_SECONDS = 60.0
+"""What a node is given to come to an end with a step that nobody waits for any more: criu above all, which must not be ended
+while code of its own is in the program."""
 
 NOT_FOUND = 127
 """Status of a program that is not there."""

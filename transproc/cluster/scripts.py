@@ -11,17 +11,20 @@ from transproc.process import inspect
 # For its owner alone. Programs may run as other users: these may pass through to their own job, but look at nothing.
 CLAIM = """
 set -e
-if [ -e "$1" ] && [ ! -e "$1/exit" ]; then
+if [ -e "$1/id" ] && [ ! -e "$1/exit" ]; then
   [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] || exit 1
   ! ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF -- "-> $1/bin/" || exit 3
 fi
 umask 077
+new=$1~new
+rm -rf "$new"
+mkdir -p "$new/data/work" "$new/bin"
+chmod 711 "${1%/*}" "$new/bin" "$new/data"
+echo "$2" >"$new/id"
+: >"$new/data/stdin"
+[ -z "$3" ] || chown "$3:$4" "$new/data/work" "$new/data/stdin"
 rm -rf "$1"
-mkdir -p "$1/data/work" "$1/bin"
-chmod 711 "${1%/*}" "$1/bin" "$1/data"
-echo "$2" >"$1/id"
-: >"$1/data/stdin"
-[ -z "$3" ] || chown "$3:$4" "$1/data/work" "$1/data/stdin"
+mv "$new" "$1"
 """
 """Words: directory, job's id, and the user and group ids of the job if it has a user. The directory is opened to these
 when there is a program: until then they cannot meddle with what is put there."""
@@ -33,7 +36,10 @@ max=$(cat /proc/sys/kernel/pid_max)
 echo $((max / 4 + $1 % (max / 4 * 3 - 1000))) >/proc/sys/kernel/ns_last_pid
 """
 
-REMOVE = 'if [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; then rm -rf "$1"; fi'
+# A claim that was cut off leaves a directory without a name that a job can have: nothing that has no owner bears a job's name.
+REMOVE = (
+    'for d in "$1" "$1~new"; do if [ "$(cat "$d/id" 2>/dev/null)" = "$2" ]; then rm -rf "$d"; fi; done; true'
+)
 
 _STATE_OF = """
 state_of() {
@@ -137,7 +143,7 @@ Words: directory, pid, tenths of seconds."""
 DIRECTORIES = """
 cd "$1" 2>/dev/null || exit 0
 for d in *; do
-  [ ! -e "$d/id" ] || echo "$d $(cat "$d/id")"
+  [ ! -e "$d/id" ] || echo "${d%~new} $(cat "$d/id")"
 done
 """
 """Jobs whose directories are there, with their ids. Words: the directory of all."""

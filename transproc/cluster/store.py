@@ -33,6 +33,9 @@ from transproc.errors import ConflictError, StoreError, TransprocError
 BUSY_SECONDS = 10.0
 """How long another process may hold the database, which takes milliseconds."""
 
+DEAD_SECONDS = 2.0
+"""A process that was killed while it started another one has left its lock to that, until that executes its program."""
+
 
 class Result(StrEnum):
     """How an attempt ended."""
@@ -265,6 +268,7 @@ class JobStore:
             os.close(file)
 
     def _locked(self, name: str, path: Path) -> int:
+        until = time.monotonic() + DEAD_SECONDS
         while True:
             with self._errors():
                 file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -274,10 +278,13 @@ class JobStore:
                     return file
             except BlockingIOError:
                 who = os.read(file, 200).decode(errors="replace")
-                os.close(file)
-                raise TransprocError(
-                    f"job {name}: another transproc command is working on it" + (f" ({who})" if who else "")
-                ) from None
+                if time.monotonic() > until or Path("/proc", who.rpartition(" ")[2] or "self").exists():
+                    os.close(file)
+                    raise TransprocError(
+                        f"job {name}: another transproc command is working on it"
+                        + (f" ({who})" if who else "")
+                    ) from None
+                time.sleep(0.01)
             except BaseException:
                 os.close(file)
                 raise

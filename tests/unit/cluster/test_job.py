@@ -96,6 +96,15 @@ def test_directory_of_another_living_job(store: JobStore, node: FakeNode) -> Non
     assert place.exit_status() is None
 
 
+def test_a_directory_without_an_owner_blocks_no_name(store: JobStore, node: FakeNode) -> None:
+    """What was cut off while it was sent or removed."""
+    (node.root / "jobs/j/bin").mkdir(parents=True)
+    (node.root / "jobs/j~new").mkdir()
+    place = running(store, node)
+    assert (node.root / "jobs/j/id").read_text() == place.job.id + "\n"
+    assert not (node.root / "jobs/j~new").exists()
+
+
 def test_read_from_an_offset(store: JobStore, node: FakeNode) -> None:
     place = running(store, node)
     assert place.read("stdout") == b""

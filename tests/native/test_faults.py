@@ -1,0 +1,40 @@
+"""Kill -9 and full disks at every step of a migration (see `faults.py`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.native.faults import Fault, Harness, faults, report
+from tests.native.nodes import NativeNodes
+from transproc.run import run
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+
+OUTCOMES: list[tuple[Fault, str]] = []
+
+
+@pytest.fixture(scope="module")
+def harness(machines: NativeNodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    directory = tmp_path_factory.mktemp("faults")
+    program = directory / "steady"
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-O2", "-pthread", "-o", program, Path(__file__).with_name("steady.c")])
+    made = Harness(machines, program, directory)
+    yield made
+    made.close()
+    print(report(OUTCOMES))  # pytest -s; for docs/reliability.md
+
+
+@pytest.mark.parametrize("fault", faults(), ids=str)
+def test_one_copy_goes_on(harness: Harness, fault: Fault) -> None:
+    OUTCOMES.append((fault, harness.check(fault)))
+
+
+@pytest.mark.parametrize("milliseconds", [0, 5, 20, 50, 100, 200])
+def test_a_start_that_is_killed(harness: Harness, milliseconds: int) -> None:
+    harness.check_start(milliseconds / 1000)
