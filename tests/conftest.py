@@ -1,8 +1,16 @@
-"""Tests marked `nightly` take an hour together: they run only when `-m` names the mark (`make test-all`)."""
+"""Tests marked `nightly` take an hour together: they run only when `-m` names the mark (`make test-all`).
+
+A user's own state and nodes are none of the tests' business, whatever variables name them.
+"""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+for name in ("TRANSPROC_STATE", "TRANSPROC_NODES"):
+    os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -113,6 +113,11 @@ def two_nodes(text: str) -> list[str]:
     return names
 
 
+def show_job(context: Context, name: str, **more: Any) -> None:
+    """A job's record for programs, and what a command has made of it."""
+    show_json({**context.store.load(name).as_dict(), **more})
+
+
 def show_json(value: Any) -> None:
     """A result for programs."""
     typer.echo(json.dumps(value, indent=2, default=str))

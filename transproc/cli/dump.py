@@ -9,7 +9,7 @@ import typer
 from transproc.cli import common
 
 
-def dump(name: Annotated[str, common.NAME]) -> None:
+def dump(name: Annotated[str, common.NAME], *, as_json: Annotated[bool, common.JSON] = False) -> None:
     """Writes a job's image with CRIU, brings it to this host, and prints where it is. Pauses the job if it runs.
 
     The job stays stopped on its node. 'transproc resume NAME' undoes it: the job goes on, the image is stale.
@@ -20,7 +20,12 @@ def dump(name: Annotated[str, common.NAME]) -> None:
     """
     from transproc.cluster import operations
 
-    typer.echo(operations.dump(common.context(), name))
+    context = common.context()
+    image = operations.dump(context, name)
+    if as_json:
+        common.show_job(context, name, image=image)
+    else:
+        typer.echo(image)
 
 
 app = common.application(dump)

@@ -21,6 +21,7 @@ def pause(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="Then let it run on.")
     ] = 10.0,
+    as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Stops a job, all its processes and threads, at equivalence points. 'transproc resume NAME' undoes it.
 
@@ -33,7 +34,10 @@ def pause(
     """
     from transproc.cluster import operations
 
-    operations.pause(common.context(), name, at=at, count=count, timeout=timeout)
+    context = common.context()
+    operations.pause(context, name, at=at, count=count, timeout=timeout)
+    if as_json:
+        common.show_job(context, name)
 
 
 app = common.application(pause)

@@ -17,6 +17,8 @@ def recover(
             metavar="[NAME]", help="The job's name [default: all jobs, and what is left of others]."
         ),
     ] = None,
+    *,
+    as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Settles what a command that was killed, a full disk or a lost node has left half done, by asking the nodes.
 
@@ -33,17 +35,21 @@ def recover(
 
     context = common.context()
     if name is not None:
-        typer.echo(operations.recover(context, name))
-        return
-    failures = 0
-    for job in context.store.names():
-        try:
-            typer.echo(operations.recover(context, job))
-        except TransprocError as error:
-            failures += 1
-            typer.echo(error.message + (f"; {error.hint}" if error.hint else ""), err=True)
-    for line in operations.sweep(context):
-        typer.echo(line)
+        done, failures = [operations.recover(context, name)], 0
+    else:
+        done, failures = [], 0
+        for job in context.store.names():
+            try:
+                done.append(operations.recover(context, job))
+            except TransprocError as error:
+                failures += 1
+                typer.echo(error.message + (f"; {error.hint}" if error.hint else ""), err=True)
+        done += operations.sweep(context)
+    if as_json:
+        common.show_json({"done": done, "failures": failures})
+    else:
+        for line in done:
+            typer.echo(line)
     if failures:
         raise typer.Exit(1)
 

@@ -10,6 +10,8 @@ from transproc.cli import common
 def restore(
     name: Annotated[str, common.NAME],
     node: Annotated[str, common.NODE],
+    *,
+    as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Restores a transformed job on another node. Both copies are stopped then.
 
@@ -22,7 +24,10 @@ def restore(
     """
     from transproc.cluster import operations
 
-    operations.restore(common.context(), name, node)
+    context = common.context()
+    operations.restore(context, name, node)
+    if as_json:
+        common.show_job(context, name)
 
 
 app = common.application(restore)

@@ -18,6 +18,7 @@ def resume(
     force: Annotated[
         bool, typer.Option("--force", help="With --source: though the other node does not answer.")
     ] = False,
+    as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Lets a paused, dumped, transformed or restored job go on; never two copies of it.
 
@@ -34,7 +35,10 @@ def resume(
     from transproc.cluster import operations
 
     job = operations.resume(common.context(), name, source=source, force=force)
-    typer.echo(f"{name} runs on {job.node}")
+    if as_json:
+        common.show_json(job.as_dict())
+    else:
+        typer.echo(f"{name} runs on {job.node}")
 
 
 app = common.application(resume)

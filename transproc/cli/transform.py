@@ -14,6 +14,8 @@ def transform(
     to: Annotated[
         str | None, typer.Option("--to", metavar="ISA", help="The target's ISA [default: the other].")
     ] = None,
+    *,
+    as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Turns a dumped job's image into one for the other ISA and prints where it is. The dump is not changed.
 
@@ -25,7 +27,12 @@ def transform(
     """
     from transproc.cluster import operations
 
-    typer.echo(operations.transform(common.context(), name, to))
+    context = common.context()
+    image = operations.transform(context, name, to)
+    if as_json:
+        common.show_job(context, name, image=image)
+    else:
+        typer.echo(image)
 
 
 app = common.application(transform)

@@ -231,6 +231,14 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
             assert re.search(rf"\n  Examples?:\n    transproc .*{command}", out), command
 
 
+def test_every_command_that_gives_a_result_gives_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The others have none, run another program, or show something to people."""
+    groups = {"bench", "lab"}
+    for command in set(commands.COMMANDS) - groups - {"attach", "logs", "kill", "demo", "setup"}:
+        assert main.run([command, "--help"]) == 0
+        assert "--json" in capsys.readouterr().out, command
+
+
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--help"]) == 0
     out = capsys.readouterr().out
