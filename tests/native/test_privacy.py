@@ -17,7 +17,8 @@ from transproc.cluster.operations import Context, discard
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
-from transproc.errors import MigrationError, TransprocError
+from transproc.cluster.transfer import relay_data
+from transproc.errors import FormatError, MigrationError, TransprocError
 from transproc.log import Step
 from transproc.transform import pipeline
 
@@ -169,3 +170,19 @@ def test_none_is_left_after_a_failure(world: World, phase: Phase) -> None:
         migration_of(world, Watching(world, phase)).run()
     assert_no_images(world)
     assert not [path for path in world.on("nb") if "/jobs/private" in path]
+
+
+@pytest.mark.parametrize("world", [""], indirect=True)
+def test_a_program_of_roots_is_not_carried_among_a_users_files(world: World) -> None:
+    """On the target its user could execute it."""
+    source, target = world.place_of(world.job, "na"), world.place_of(world.job, "nb")
+    path = f"{source.data}/work/su"
+    source.node.run(["sh", "-c", 'echo >"$1"; chmod 4755 "$1"', "sh", path])
+    target.prepare(world.store.pair("private") / "counter.x86_64")
+    relay_data(source, target)  # a job of root's may have one
+    assert target.node.exists(f"{target.data}/work/su")
+    world.job.user = "nobody"
+    with pytest.raises(FormatError, match="runs as user 0 whoever starts it"):
+        relay_data(source, target)
+    world.job.user = ""
+    target.remove()

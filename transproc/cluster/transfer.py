@@ -7,12 +7,13 @@ binary of the target's ISA travels ahead, while the process still runs.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path, PurePosixPath
 
 from transproc.cluster import archive
 from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
-from transproc.cluster.members import IMAGES
+from transproc.cluster.members import FILES, IMAGES
 from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
@@ -30,8 +31,12 @@ def binary(store: JobStore, job: Job, isa: str) -> Path:
 
 
 def relay_data(source: Place, target: Place) -> int:
-    """Copies the stopped job's files, as they are, to the target; returns the bytes that passed."""
-    return source.node.relay(source.data, target.node, directory=target.directory)
+    """Copies the stopped job's files, as they are, to the target; returns the bytes that passed.
+
+    Only the job's own user may have programs there that run as their owner, whoever starts them: raises FormatError for others.
+    """
+    rules = dataclasses.replace(FILES, owner=source.job.uid) if source.job.user else FILES
+    return source.node.relay(source.data, target.node, rules, directory=target.directory)
 
 
 def fetch_dump(store: JobStore, job: Job, source: Place, target: Place | None) -> int:
