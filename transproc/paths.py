@@ -57,6 +57,20 @@ def _state_directory() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "transproc"
 
 
+def nodes() -> Path:
+    """The user's list of nodes: what `TRANSPROC_NODES` names, or `nodes.toml` in `$XDG_CONFIG_HOME/transproc` (in
+    `TRANSPROC_HOME` if that is set). Where it was at first, in the cache, it is found as long as there is no other.
+    """
+    if own := os.environ.get("TRANSPROC_NODES"):
+        return Path(own)
+    cached = home() / "nodes.toml"
+    if os.environ.get("TRANSPROC_HOME"):
+        return cached
+    base = os.environ.get("XDG_CONFIG_HOME")
+    configured = (Path(base) if base else Path.home() / ".config") / "transproc" / "nodes.toml"
+    return cached if cached.exists() and not configured.exists() else configured
+
+
 def mirror() -> str:
     """Where Debian packages come from. Plain HTTP is what apt uses: signatures protect the contents."""
     return os.environ.get("TRANSPROC_MIRROR", "http://deb.debian.org/debian")

@@ -13,7 +13,7 @@ from transproc.errors import TransprocError
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("TRANSPROC_STATE", "TRANSPROC_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+    for name in ("TRANSPROC_STATE", "TRANSPROC_NODES", "TRANSPROC_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -33,6 +33,22 @@ def test_the_nearest_variable_names_the_state(
     for name, value in variables.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     assert paths.state() == tmp_path / expected
+
+
+def test_nodes_are_configuration_and_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list in the cache, where it was at first, is found until there is one in its place."""
+    configured = tmp_path / ".config" / "transproc" / "nodes.toml"
+    assert paths.nodes() == configured
+    old = tmp_path / ".cache" / "transproc" / "nodes.toml"
+    old.touch()
+    assert paths.nodes() == old
+    configured.parent.mkdir(parents=True)
+    configured.touch()
+    assert paths.nodes() == configured
+    monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path / "home"))
+    assert paths.nodes() == tmp_path / "home" / "nodes.toml"
+    monkeypatch.setenv("TRANSPROC_NODES", "mine.toml")
+    assert paths.nodes() == Path("mine.toml")
 
 
 def test_the_state_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

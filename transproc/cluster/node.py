@@ -1,6 +1,6 @@
 """Which nodes there are: this machine, the running lab's, and those of the user's configuration.
 
-The configuration is `nodes.toml` in the cache directory, or the file that $TRANSPROC_NODES names. The lab writes a
+The configuration is `~/.config/transproc/nodes.toml`, or the file that $TRANSPROC_NODES names. The lab writes a
 file of the same format. One table for each node; `port`, `user` and `sudo` may be left out, `key` may be relative to the file:
 
     [pi]
@@ -15,7 +15,6 @@ file of the same format. One table for each node; `port`, `user` and `sudo` may 
 from __future__ import annotations
 
 import dataclasses
-import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Address)}
 
 def nodes() -> list[Node]:
     """All nodes, not connected yet; a name of the configuration hides the lab's. Raises FormatError."""
-    configured = Path(os.environ.get("TRANSPROC_NODES") or paths.home() / "nodes.toml")
+    configured = paths.nodes()
     found: dict[str, Node] = {LOCAL: LocalNode(LOCAL)}
     for path in (paths.home() / "lab" / "nodes.toml", configured):
         if path.exists():

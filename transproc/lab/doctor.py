@@ -125,7 +125,7 @@ def _packages() -> Finding:
         "python packages",
         not wrong,
         "; ".join(wrong) or f"{len(pins)} as pinned",
-        "make setup" if wrong else "",
+        "make setup, or pipx reinstall transproc" if wrong else "",
     )
 
 

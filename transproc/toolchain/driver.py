@@ -82,7 +82,7 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
 def _planned(words: list[str]) -> tuple[list[str], list[str] | None] | None:
     """What is run for a command line of one C file whose names are `quick`'s tokens; None if that is not all that is done."""
     invocation = parse(words)
-    told = invocation.verbose or invocation.query or getattr(invocation, "notes", None)
+    told = invocation.verbose or invocation.query or invocation.notes
     if told or invocation.inputs != [("c", quick.SOURCE)]:
         return None
     tools = toolchain(plain=invocation.plain)
