@@ -1,0 +1,6 @@
+#include "stream.h"
+
+int dirfd(DIR *stream)
+{
+	return stream->fd;
+}

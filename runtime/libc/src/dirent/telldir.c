@@ -1,0 +1,6 @@
+#include "stream.h"
+
+long telldir(DIR *stream)
+{
+	return stream->next;
+}
