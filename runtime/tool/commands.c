@@ -1,5 +1,6 @@
 /* See commands.h. */
 #include "commands.h"
+#include "clocks.h"
 #include "files.h"
 #include "sockets.h"
 
@@ -199,6 +200,8 @@ int command_dump(const struct options *options)
 	long result = list_files(directory, options->list, options->moves);
 	if (result < 0)
 		return report_failure("system", format("%s: its files cannot be listed: errno %d", directory, -result));
+	if (options->clocks && (result = list_clocks(options->pid, options->clocks)) < 0)
+		return report_failure("system", format("%s: cannot be written: errno %d", options->clocks, -result));
 	struct launch launch = options->launch;
 	struct terminal terminal;
 	if (launch.terminal && !find_terminal(options, options->pid, &terminal))
@@ -267,6 +270,8 @@ int command_resume(const struct options *options)
 	struct text out = { 0 };
 	if (!tree.count)
 		return gone(options->pid);
+	if (options->list)
+		remove_links(options->launch.directory, options->list);
 	if (continue_tree(&tree) < 0)
 		return 1;
 	print(&out, "{\"ok\": true, \"pids\": [");

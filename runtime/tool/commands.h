@@ -7,7 +7,7 @@
 
 struct options {
 	struct launch launch;
-	const char *list;
+	const char *list, *clocks;
 	int pid;
 	bool pause, moved;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;

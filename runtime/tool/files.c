@@ -49,10 +49,10 @@ static struct transproc_file seen_by_programs(const char *path, struct transproc
 	return transproc_fresh(real, moves);
 }
 
-long list_files(const char *directory, const char *list, uint64_t moves)
+/* Calls `visit` with every path in a directory, itself as "."; relative to it, and whole. Stops at what cannot be read: 0 or -errno. */
+static long each_path(const char *directory, void (*visit)(void *context, const char *name, const char *path), void *context)
 {
 	struct paths paths = { 0 };
-	struct text text = { 0 };
 	add_path(&paths, format("."));
 	while (paths.count) {
 		char *name = paths.items[--paths.count], *path = format("%s/%s", directory, name);
@@ -60,20 +60,76 @@ long list_files(const char *directory, const char *list, uint64_t moves)
 		bool is_directory;
 		if (!look(AT_FDCWD, path, &real, &is_directory))
 			continue;
-		struct transproc_file seen = seen_by_programs(path, real, moves);
-		append(&text, name, strlen(name) + 1);
-		const uint64_t numbers[] = { seen.major, seen.minor, seen.inode };
-		for (size_t i = 0; i < 3; i++) {
-			char *number = format("%x", numbers[i]);
-			append(&text, number, strlen(number) + 1);
-		}
+		visit(context, name, path);
 		paths.parent = name;
 		long result = is_directory ? each_entry(path, add_child, &paths) : 0;
 		if (result < 0)
 			return result;
 	}
-	append(&text, "", 1);
-	return write_file(list, &text);
+	return 0;
+}
+
+struct listing {
+	struct text text;
+	uint64_t moves;
+};
+
+static void list_file(void *context, const char *name, const char *path)
+{
+	struct listing *listing = context;
+	struct transproc_file real;
+	bool is_directory;
+	if (!look(AT_FDCWD, path, &real, &is_directory))
+		return;
+	struct transproc_file seen = seen_by_programs(path, real, listing->moves);
+	append(&listing->text, name, strlen(name) + 1);
+	const uint64_t numbers[] = { seen.major, seen.minor, seen.inode };
+	for (size_t i = 0; i < 3; i++) {
+		char *number = format("%x", numbers[i]);
+		append(&listing->text, number, strlen(number) + 1);
+	}
+}
+
+long list_files(const char *directory, const char *list, uint64_t moves)
+{
+	struct listing listing = { .moves = moves };
+	long result = each_path(directory, list_file, &listing);
+	append(&listing.text, "", 1);
+	return result < 0 ? result : write_file(list, &listing.text);
+}
+
+/* criu/files-reg.c: create_link_remap. */
+static bool is_link(const char *path)
+{
+	static const char prefix[] = "link_remap.";
+	const char *name = path;
+	for (const char *at = path; *at; at++)
+		if (*at == '/')
+			name = at + 1;
+	if (strlen(name) < sizeof prefix || memcmp(name, prefix, sizeof prefix - 1))
+		return false;
+	for (name += sizeof prefix - 1; *name >= '0' && *name <= '9'; name++)
+		;
+	return !*name;
+}
+
+static void remove_link(void *context, const char *name, const char *path)
+{
+	struct text list = *(const struct text *)context;
+	const char *known;
+	if (!is_link(path))
+		return;
+	while ((known = take_field(&list)) && strcmp(known, name))
+		;
+	if (!known)
+		SYS(NR_unlinkat, AT_FDCWD, path, 0);
+}
+
+void remove_links(const char *directory, const char *list)
+{
+	struct text text;
+	if (read_text(list, &text) && text.size)
+		each_path(directory, remove_link, &text);
 }
 
 /* openat2(2): nothing above the directory, no links; linux/openat2.h. */

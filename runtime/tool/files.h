@@ -16,6 +16,9 @@ long list_files(const char *directory, const char *list, uint64_t moves);
  */
 long name_files(const char *directory, const char *list);
 
+/* Removes from `directory` the names that criu has given to files without (its --link-remap) since the list was written, if it was. */
+void remove_links(const char *directory, const char *list);
+
 /* Tells programs that will execute the same file how often the job has moved. 0 or -errno. */
 long note_moves(int pid, uint64_t moves);
 

@@ -5,12 +5,12 @@
  *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]... [--terminal LOG --rows R --columns C]
  *       [--uid U --gid G [--groups G,...]] [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]    --run: a paused tree first goes on for so long
- *   dump --dir DIR --list F --moves N [--pid P --terminal LOG --key F] -- CRIU dump OPTION...
+ *   dump --pid P --dir DIR --list F --moves N [--clocks F] [--terminal LOG --key F] -- CRIU dump OPTION...
  *   restore --state DIR --pidfile F --moves N [--deadline MS] [--dir DIR --list F] [--terminal LOG --key F] [--uid U --gid G]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
  *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
  *   resize --pid P --terminal LOG --rows R --columns C
- *   resume --pid P
+ *   resume --pid P [--dir DIR --list F]     removes the names that criu has made in DIR since F was written
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
  *   serve, channel    run programs for the host: serve.h
@@ -89,7 +89,7 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups }, { 0 } };
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
@@ -132,7 +132,7 @@ struct command {
 static const struct command commands[] = {
 	{ "run", command_run, .needs_program = true, .needs_state = true },
 	{ "pause", command_pause, .needs_pid = true },
-	{ "dump", command_dump, .starts_others = true, .needs_program = true, .needs_list = true },
+	{ "dump", command_dump, .starts_others = true, .needs_pid = true, .needs_program = true, .needs_list = true },
 	{ "restore", command_restore, .starts_others = true, .needs_program = true, .needs_state = true, .needs_pidfile = true },
 	{ "resume", command_resume, .needs_pid = true },
 	{ "kill", command_kill, .needs_pid = true },

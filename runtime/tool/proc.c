@@ -48,6 +48,27 @@ struct numbers threads_of(int pid)
 	return list;
 }
 
+static struct numbers children_of(int pid, int tid)
+{
+	char *text = read_file(format("/proc/%d/task/%d/children", (long)pid, (long)tid));
+	struct numbers children = { 0 };
+	if (text)
+		add_numbers(&children, text);
+	return children;
+}
+
+struct numbers zombies_of(int pid)
+{
+	struct numbers threads = threads_of(pid), found = { 0 };
+	for (size_t i = 0; i < threads.count; i++) {
+		struct numbers children = children_of(pid, threads.items[i]);
+		for (size_t child = 0; child < children.count; child++)
+			if (state_of(children.items[child], children.items[child]) == 'Z')
+				add_number(&found, children.items[child]);
+	}
+	return found;
+}
+
 static void add_tree(struct numbers *list, int pid)
 {
 	struct numbers threads = threads_of(pid);
@@ -56,10 +77,7 @@ static void add_tree(struct numbers *list, int pid)
 		return;
 	add_number(list, pid);
 	for (size_t i = 0; i < threads.count; i++) {
-		char *text = read_file(format("/proc/%d/task/%d/children", (long)pid, (long)threads.items[i]));
-		struct numbers children = { 0 };
-		if (text)
-			add_numbers(&children, text);
+		struct numbers children = children_of(pid, threads.items[i]);
 		for (size_t child = 0; child < children.count; child++)
 			add_tree(list, children.items[child]);
 	}

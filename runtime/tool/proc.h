@@ -17,6 +17,9 @@ struct numbers threads_of(int pid);
 /* A process and all its descendants, parents first; empty if it is gone. Zombies are left out. */
 struct numbers tree_of(int pid);
 
+/* The children of a process that have ended and were not waited for. */
+struct numbers zombies_of(int pid);
+
 /* A numeric field of /proc/TID/status, e.g. "TracerPid", or -1. */
 long status_number(int tid, const char *field);
 

@@ -93,7 +93,7 @@ class Move:
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
         processor.check(Elf(binary), self.target.node.name, self.target.room.cpu)
-        preflight.check(self.job, self.source, look, self.target, self.options)
+        self.options = preflight.check(self.job, self.source, look, self.target, self.options)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def prepare(self) -> str:
@@ -121,8 +121,11 @@ class Move:
         return describe(stopped)
 
     def dump(self) -> str:
-        """Writes the image on the source, where the process stays stopped; its files set off to the target."""
-        if self._target is not None:
+        """Writes the image on the source, where the process stays stopped; its files set off to the target.
+
+        They wait for that if criu is to give some of them names.
+        """
+        if self._target is not None and not self.options.link_remap:
             self._data = self._pool.submit(transfer.relay_data, self.source, self._target)
         self.source.criu_dump(self.job.pid, self.options)
         return ""
@@ -259,7 +262,7 @@ class Move:
         After a lost connection criu may still be at work there: it would stop the process again at its end.
         """
         self.source.become_quiet()
-        self.source.resume(self.job.pid)
+        self.source.resume(self.job.pid, undone=True)
         self._record(State.RUNNING)
         self._forget_images(self.source)
 

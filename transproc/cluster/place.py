@@ -30,7 +30,7 @@ from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
 from transproc.process import inspect
-from transproc.process.criu import MINIMUM, Criu, Options, dotted
+from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, Criu, Options, dotted
 from transproc.process.pause import (
     Files,
     Launch,
@@ -289,9 +289,9 @@ class Place:
         if self._terminal is not None:
             self.tool.resize(pid, self._terminal, window)
 
-    def resume(self, pid: int) -> None:
-        """Lets a stopped tree go on."""
-        self.tool.resume(pid)
+    def resume(self, pid: int, *, undone: bool = False) -> None:
+        """Lets a stopped tree go on; `undone`: which may have been dumped, and stays here."""
+        self.tool.resume(pid, self._files if undone else None)
 
     def kill(self, pid: int, *, moved: bool = False) -> None:
         """Ends the tree by SIGKILL. With `moved` that is not the job's end, and its exit is not recorded."""
@@ -320,10 +320,21 @@ class Place:
     def criu_dump(self, pid: int, options: Options | None = None) -> None:
         """Writes the image of the stopped tree, which stays stopped. `make_images` comes first.
 
-        Beside the image goes a list of the files' inode numbers, as the program sees them.
+        Beside the image go a list of the files' inode numbers, as the program sees them, and the processor time used so far.
         """
-        first = self.tool.before_dump(pid, self._files, self.job.moves, self._terminal)
+        first = self.tool.before_dump(pid, self._files, self.job.moves, f"{self.dump}/clocks", self._terminal)
         self.criu.dump(pid, self.dump, prefix=first, options=options)
+        log = f"{self.dump}/{DUMP_LOG}"
+        if (
+            options
+            and options.link_remap
+            and not self._shell(scripts.CONTAINS, log, COPIES_LINKED, check=False).returncode
+        ):
+            raise UnsupportedError(
+                f"node {self.node.name}: the program has opened a file whose name was removed, and that has another one; on an "
+                "overlay file system it would become another file",
+                hint=f"let {DATA} there be on a file system of its own",
+            )
 
     def criu_restore(self, options: Options | None = None) -> Restored:
         """Restores the tree from the transformed image, stopped. `options`: those of the dump."""

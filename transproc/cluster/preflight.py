@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA
@@ -20,10 +21,10 @@ LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
 
 
-def check(job: Job, source: Place, look: Look, target: Place, options: Options) -> None:
+def check(job: Job, source: Place, look: Look, target: Place, options: Options) -> Options:
     """Raises `UnsupportedError` for what cannot be moved at all, `TransprocError` for what stands in the way now.
 
-    `look`: at the job on the source.
+    `look`: at the job on the source. Returns the options, with those that this program needs.
     """
     rooms = {source: look.room, target: target.room}
     processes, views = look.processes, look.views
@@ -33,6 +34,7 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     found = inspect.problems(
         views,
         program=source.program,
+        files=source.data,
         target=None if same else by_name(target.node.isa),
         tcp_close=options.tcp_close,
     )
@@ -44,6 +46,7 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     _check_files(views, target)
     _check_room(views, rooms)
     _check_memory(views, target)
+    return replace(options, link_remap=inspect.linked(views, source.data))
 
 
 def _check_nodes(rooms: Mapping[Place, Room]) -> None:
@@ -125,8 +128,8 @@ def _check_files(views: Sequence[View], target: Place) -> None:
 
 
 def _check_room(views: Sequence[View], rooms: Mapping[Place, Room]) -> None:
-    """The image holds at least the private memory; it lies on the source first, then on the target."""
-    needed = sum(view.memory for view in views)
+    """The image holds at least the private memory, and deleted files; it lies on the source first, then on the target."""
+    needed = sum(view.memory for view in views) + inspect.deleted(views)
     for place, room in rooms.items():
         if room.free < needed:
             raise TransprocError(

@@ -147,3 +147,5 @@ for d in *; do
 done
 """
 """Jobs whose directories are there, with their ids. Words: the directory of all."""
+
+CONTAINS = 'grep -qF -- "$2" "$1"'

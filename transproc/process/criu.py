@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transproc.errors import CommandError, CriuError, UnsupportedError
+from transproc.process.inspect import GHOST_LIMIT
 from transproc.process.pause import Files, Restored, Terminal, Tool, User
 from transproc.process.runner import Runner
 
@@ -19,6 +20,8 @@ MINIMUM = (4, 1, 1)
 """Older ones do not start on current kernels ("Unexpected rt vDSO area bounds")."""
 PIDFILE = "restored.pid"
 DUMP_LOG, RESTORE_LOG = "dump.log", "restore.log"
+COPIES_LINKED = "on overlayFS, fall back to dump_ghost_remap"
+"""In the log of a dump: a file that has names is dumped as if it had none (criu/files-reg.c)."""
 _RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
 
 
@@ -35,10 +38,16 @@ class Options:
     file_locks: bool = True
     deadline: float = DEADLINE
     """Seconds that criu has, each time; then it is ended, and the migration fails."""
+    link_remap: bool = False
+    """Files that are open, and whose name was removed while they have another one, get a name for the time of the move."""
 
     def words(self) -> list[str]:
         """As command line options."""
-        chosen = {"--tcp-close": self.tcp_close, "--file-locks": self.file_locks}
+        chosen = {
+            "--tcp-close": self.tcp_close,
+            "--file-locks": self.file_locks,
+            "--link-remap": self.link_remap,
+        }
         return [word for word, wanted in chosen.items() if wanted]
 
 
@@ -52,7 +61,7 @@ def dump_argv(
 ) -> list[str]:
     """`criu dump` of a stopped tree into an existing directory. Without `leave_stopped` the tree is killed at its end."""
     words = [*command, "dump", "--tree", str(pid), "--images-dir", directory, "-v4", "--log-file", DUMP_LOG]
-    words += ["--leave-stopped"] if leave_stopped else []
+    words += ["--ghost-limit", str(GHOST_LIMIT), *(["--leave-stopped"] if leave_stopped else [])]
     return words + (options or Options()).words()
 
 

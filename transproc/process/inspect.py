@@ -29,7 +29,7 @@ for p; do
   echo "== maps"; cat "$d/maps"
   echo "== links"; ls -ln "$d/fd"
   echo "== files"; ls -lnL "$d/fd"
-  echo "== details"; grep -HE '^(tty-index|eventfd-semaphore):' "$d"/fdinfo/*
+  echo "== details"; grep -HE '^(tty-index|eventfd-semaphore|pos):' "$d"/fdinfo/*
   echo "== tcp"; cat "$d/net/tcp" "$d/net/tcp6"
   [ "$p" != "$1" ] || {
     supervisor=$(sed -n 's/^PPid:[[:space:]]*//p' "$d/status")
@@ -45,11 +45,15 @@ ends meanwhile there is less, or nothing."""
 
 DUMPABLE = frozenset({"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify"})
 """Anonymous inodes that mean the same on another machine; others (io_uring, bpf, perf_event…) belong to one kernel."""
+GHOST_LIMIT = (1 << 32) - 4096
+"""Bytes of a deleted file, at most: CRIU computes with 32 bits there."""
 SETTLED = ("07", "0A")
 """TCP_CLOSE and TCP_LISTEN (include/net/tcp_states.h): no peer that would have to follow."""
 KERNEL_MAPPINGS = ("[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]")
 """Made anew on the target, wherever they were."""
 SHARED_MEMORY = "/dev/shm/"
+MEMORY_FILES = ("/memfd:", "/SYSV", "/dev/zero")
+"""What the kernel calls files that never had a name."""
 _ELSEWHERE = (
     "share memory without a name (MAP_ANONYMOUS), System V's, or a mapped file in the job's directory; "
     "programs have options for it, PostgreSQL dynamic_shared_memory_type = mmap"
@@ -57,7 +61,7 @@ _ELSEWHERE = (
 PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
 
 _LINK = re.compile(r"\S+ +\d+ .* (\d+) -> (.*)")
-_FILE = re.compile(r"(\S)\S* +\d+ +\d+ +\d+ +(?:(\d+)|\d+, *\d+) .* (\d+)")
+_FILE = re.compile(r"(\S)\S* +(\d+) +\d+ +\d+ +(?:(\d+)|\d+, *\d+) .* (\d+)")
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ +\d+ *(.*)")
 _DETAIL = re.compile(r".*/fdinfo/(\d+):([a-z-]+):\s*(\d+)")
 _OTHER = re.compile(r"/proc/(\d+)/fd:")
@@ -69,17 +73,25 @@ _DELETED = " (deleted)"
 
 @dataclass(frozen=True)
 class Descriptor:
-    """An open file: where its link leads, the letter that `ls` shows for its type, its size in bytes."""
+    """An open file: where its link leads, the letter that `ls` shows for its type, its size in bytes, how many names it has."""
 
     number: int
     link: str
     type: str = "-"
     size: int = 0
+    names: int = 1
 
     @property
     def inode(self) -> str:
         """Of a socket, as /proc/net lists it."""
         return self.link.removeprefix("socket:[").removesuffix("]")
+
+    @property
+    def removed(self) -> str | None:
+        """The name by which a regular file was opened, if that has been removed since."""
+        is_removed = self.type == "-" and self.link.startswith("/") and self.link.endswith(_DELETED)
+        is_removed = is_removed and not self.link.startswith(MEMORY_FILES)
+        return self.link.removesuffix(_DELETED) if is_removed else None
 
 
 @dataclass
@@ -89,7 +101,7 @@ class View:
     `seccomp`: mode by thread; `capabilities`: those that some thread has or may inherit, as a mask; `memory`: bytes of
     private memory, which an image holds; `connected`: inodes of TCP sockets with a peer, of the whole network namespace;
     `masters`: numbers of the terminals whose controlling ends it has opened, or its supervisor for it; `semaphores`: descriptors
-    of eventfds that give one unit to each reader.
+    of eventfds that give one unit to each reader; `positions`: where each descriptor is in its file.
     """
 
     pid: int
@@ -103,6 +115,7 @@ class View:
     connected: set[str] = field(default_factory=set)
     masters: set[str] = field(default_factory=set)
     semaphores: set[int] = field(default_factory=set)
+    positions: dict[int, int] = field(default_factory=dict)
     machine: Machine | None = None
     """With the first process of a tree."""
 
@@ -154,22 +167,38 @@ def parse(text: str) -> list[View]:
 
 
 def problems(
-    views: Sequence[View], *, program: str, target: Isa | None, tcp_close: bool = False
+    views: Sequence[View], *, program: str, files: str, target: Isa | None, tcp_close: bool = False
 ) -> list[Problem]:
     """Everything that forbids to move the tree.
 
-    `program`: the job's executable; `target`: None for the same ISA; `tcp_close`: TCP connections may be ended.
+    `program`: the job's executable; `files`: the directory that moves with it; `target`: None for the same ISA; `tcp_close`: TCP
+    connections may be ended.
     """
     found = []
     masters = set().union(*(view.masters for view in views))
     for view in views:
         connected = set() if tcp_close else view.connected
         found += [*_executable(view, program), *_descriptors(view, connected, masters), *_mappings(view)]
+        found += _removed(view, files)
         if view.machine is not None:
             found += _outside_of(view.pid, view.machine, views, program)
         if target is not None:
             found += [*_seccomp(view), *_beyond(view, target)]
     return list(dict.fromkeys(found))
+
+
+def linked(views: Iterable[View], files: str) -> bool:
+    """Whether a file is open whose name was removed, and that has another one; or may be mapped, of which /proc does not tell."""
+    return any(
+        any(d.removed and d.names for d in view.descriptors)
+        or any(name.endswith(_DELETED) and name.startswith(f"{files}/") for _, _, name in view.mappings)
+        for view in views
+    )
+
+
+def deleted(views: Iterable[View]) -> int:
+    """Bytes of the open files that have no name any more: they are part of an image."""
+    return sum(d.size for view in views for d in view.descriptors if d.removed and not d.names)
 
 
 def outside(views: Iterable[View], directory: str) -> dict[str, int | None]:
@@ -196,13 +225,16 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     for line in lines.get("maps", []):
         if match := _MAPPING.fullmatch(line):
             view.mappings.append((int(match[1], 16), int(match[2], 16), match[3]))
-    types = {int(m[3]): (m[1], int(m[2] or 0)) for m in map(_FILE.fullmatch, lines.get("files", [])) if m}
+    files = filter(None, map(_FILE.fullmatch, lines.get("files", [])))
+    types = {int(m[4]): (m[1], int(m[3] or 0), int(m[2])) for m in files}
     for match in filter(None, map(_LINK.fullmatch, lines.get("links", []))):
         number = int(match[1])
-        view.descriptors.append(Descriptor(number, match[2], *types.get(number, ("?", 0))))
+        view.descriptors.append(Descriptor(number, match[2], *types.get(number, ("?", 0, 1))))
     for match in filter(None, map(_DETAIL.fullmatch, lines.get("details", []))):
         if match[2] == "tty-index":
             view.masters.add(match[3])
+        elif match[2] == "pos":
+            view.positions[int(match[1])] = int(match[3])
         elif match[3] == "1":
             view.semaphores.add(int(match[1]))
     view.masters |= {match[3] for match in map(_DETAIL.fullmatch, lines.get("terminal", [])) if match}
@@ -325,8 +357,26 @@ def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator
             shared = descriptor.link.startswith(SHARED_MEMORY)
             what = _unmovable(descriptor, masters)
             hint = _ELSEWHERE if shared else "close it before the migration"
+        if not what and descriptor.type == "d" and view.positions.get(descriptor.number):
+            what = f"the directory {descriptor.link} and reads it by getdents64, whose positions mean nothing elsewhere"
+            hint = "let the program use readdir, or try again: it may have been opening a stream just now"
         if what:
             yield Problem(f"process {view.pid} has opened {what} (descriptor {descriptor.number})", hint)
+
+
+def _removed(view: View, files: str) -> Iterator[Problem]:
+    """Open files without the name by which they were opened: criu keeps their contents, or finds them by another name."""
+    for descriptor in view.descriptors:
+        name, what = descriptor.removed, None
+        if name and descriptor.names and not PurePosixPath(name).is_relative_to(files):
+            what = "which has another name, but is not in the job's directory"
+        elif name and not descriptor.names and descriptor.size > GHOST_LIMIT:
+            what = f"a deleted file of {descriptor.size} bytes, more than {GHOST_LIMIT}"
+        if what:
+            yield Problem(
+                f"process {view.pid} has opened {name}, {what} (descriptor {descriptor.number})",
+                "close it before the migration",
+            )
 
 
 def _unmovable(descriptor: Descriptor, masters: set[str]) -> str | None:

@@ -222,9 +222,14 @@ class Tool:
         words += [] if run is None else ["--run", str(max(1, round(run * 1e6)))]
         return _pause(self._call([*words, *_words(terminal)], timeout + (run or 0.0)))
 
-    def resume(self, pid: int) -> list[int]:
-        """Lets a stopped tree go on; returns its processes."""
-        answer = self._call(["resume", "--pid", str(pid)])
+    def resume(self, pid: int, files: Files | None = None) -> list[int]:
+        """Lets a stopped tree go on; returns its processes.
+
+        `files`: what criu may have added to the directory since the list was written, to find files that are open (its
+        `--link-remap`), is removed first.
+        """
+        words = ["resume", "--pid", str(pid), *([] if files is None else files.words())]
+        answer = self._call(words)
         with understood("resume"):
             return [int(item) for item in answer["pids"]]
 
@@ -272,12 +277,14 @@ class Tool:
         with understood("restore"):
             return Restored(int(answer["pid"]), int(answer["unnamed"]))
 
-    def before_dump(self, pid: int, files: Files, moves: int, terminal: Terminal | None = None) -> list[str]:
-        """What goes before `criu dump`: the list of `files` is written first, for a job that has moved so often; the `terminal`'s
-        key is written, and criu told of it.
+    def before_dump(
+        self, pid: int, files: Files, moves: int, clocks: str, terminal: Terminal | None = None
+    ) -> list[str]:
+        """What goes before `criu dump`: first are written the list of `files`, for a job that has moved so often; the processor
+        time that the tree has used, to the file `clocks`; and the `terminal`'s key, of which criu is told.
         """
-        about_terminal = [] if terminal is None else ["--pid", str(pid), *terminal.words()]
-        return [self.path, "dump", *files.words(), "--moves", str(moves), *about_terminal, "--"]
+        words = ["--pid", str(pid), *files.words(), "--moves", str(moves), "--clocks", clocks]
+        return [self.path, "dump", *words, *_words(terminal), "--"]
 
     def attach(self, pid: int, terminal: Terminal, offset: int) -> list[str]:
         """The command that copies its standard input to a program's terminal, and the terminal's log, from a byte offset on, to

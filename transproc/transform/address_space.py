@@ -8,7 +8,7 @@ vector. Field numbers and flags: CRIU's images/mm.proto and images/vma.proto, cr
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,8 +31,10 @@ RSEQ_KEYS = (27, 28)
 """AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN: what one kernel offers; libc does not use it."""
 ARGS_WORDS = 11
 """Words of `__transproc_args` (runtime/include/transproc/args.h)."""
-RECORDS, MOVES = 7, 10
-"""Words of it: where the mapping of resume records begins; how often the job has moved."""
+STACK_END, RECORDS, MOVES = 6, 7, 10
+"""Words of it: the end of the main stack; where the mapping of resume records begins; how often the job has moved."""
+STACK_GUARD_GAP = 256 * PAGE
+"""What the kernel keeps free below a stack that grows (stack_guard_gap in mm/mmap.c)."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ class ProcessMemory:
     `ImageError` for a page that has contents which are not in the image.
     """
 
-    def __init__(self, memory: Memory, mm: MemoryMap, binary: Binary) -> None:
+    def __init__(self, memory: Memory, mm: MemoryMap, binary: Binary, *, stack_limit: int = 0) -> None:
+        """`stack_limit`: bytes to which a stack may grow that grows by itself (RLIMIT_STACK)."""
         self._memory = memory
+        self._stack_limit = stack_limit
         self._binary = binary
         self._vmas = [(Range(vma.start, vma.end), vma) for vma in mm.vmas]
         self._exe = mm.exe_file_id
@@ -114,6 +118,17 @@ class ProcessMemory:
                 return vma
         return None
 
+    def floor(self, address: int) -> int | None:
+        """How far down the mapping of an address reaches, or may grow when it is touched there; None outside all."""
+        vma = self.vma(address)
+        if vma is None:
+            return None
+        start: int = vma.start
+        if not vma.flags & MAP_GROWSDOWN:
+            return start
+        below = max((range_.end for range_, _ in self._vmas if range_.end <= start), default=0)
+        return min(start, max(int(vma.end) - self._stack_limit, below + STACK_GUARD_GAP))
+
     def u64s(self, address: int, count: int) -> list[int]:
         """`count` words."""
         data = self.read(address, 8 * count)
@@ -145,13 +160,14 @@ def check_limits(mm: MemoryMap, limit: int, target: str) -> None:
 def rebuild(mm: MemoryMap, memory: ProcessMemory, source: Binary, target: Binary) -> Rebuilt:
     """Changes `mm` in place."""
     common = _common_data(source)
-    records = Range(*memory.u64s(source.index.args, ARGS_WORDS)[RECORDS : RECORDS + 2])
+    words = memory.u64s(source.index.args, ARGS_WORDS)
+    records = Range(*words[RECORDS : RECORDS + 2])
     kept: list[Vma] = []
     dropped, template = [records], None
     for vma in _without(mm.vmas, records):
         executable = is_executable_mapping(vma, mm.exe_file_id)
         template = vma if executable and template is None else template
-        initial_stack = bool(vma.flags & MAP_GROWSDOWN)
+        initial_stack = vma.flags & MAP_GROWSDOWN and not vma.start < words[STACK_END] <= vma.end
         per_isa = executable and not (vma.start in common and vma.prot & PROT_WRITE)
         if vma.status & KERNEL_OWNED or initial_stack or per_isa or _in_isa_part(vma, source):
             dropped.append(Range(vma.start, vma.end))
@@ -269,27 +285,29 @@ def add_records(mm: MemoryMap, size: int, limit: int) -> int:
     return start
 
 
-def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -> dict[int, bytes]:
-    """The pages of `__transproc_args`, with the new mapping of resume records entered, and one more migration counted."""
+def note_records(memory: ProcessMemory, source: Binary, start: int, size: int) -> dict[int, int]:
+    """Words by address: those of `__transproc_args`, with the new mapping of resume records, and one more migration counted."""
     *_, migrations, moves = memory.u64s(source.index.args, ARGS_WORDS)
     end = start + (size + PAGE - 1 & -PAGE)
-    return _changed(memory, source.index.args + 8 * RECORDS, [start, end, migrations + 1, moves + 1])
+    values = [start, end, migrations + 1, moves + 1]
+    return {source.index.args + 8 * (RECORDS + i): value for i, value in enumerate(values)}
 
 
-def note_move(memory: ProcessMemory, binary: Binary) -> dict[int, bytes]:
+def note_move(memory: ProcessMemory, binary: Binary) -> dict[int, int]:
     """The same for a process that stays on its ISA: of all that, only the moves are counted."""
     moves = memory.u64s(binary.index.args, ARGS_WORDS)[MOVES]
-    return _changed(memory, binary.index.args + 8 * MOVES, [moves + 1])
+    return {binary.index.args + 8 * MOVES: moves + 1}
 
 
-def _changed(memory: ProcessMemory, address: int, words: list[int]) -> dict[int, bytes]:
-    """The pages that hold these words, with new values."""
-    data = struct.pack(f"<{len(words)}Q", *words)
-    first = address & -PAGE
-    last = address + len(data) - 1 & -PAGE
-    content = bytearray(memory.read(first, last + PAGE - first))
-    content[address - first : address - first + len(data)] = data
-    return {first: bytes(content)}
+def changed_pages(memory: ProcessMemory, words: Mapping[int, int]) -> dict[int, bytes]:
+    """The pages that hold these words, each at a multiple of 8, with new values."""
+    pages: dict[int, bytearray] = {}
+    for address, value in words.items():
+        start = address & -PAGE
+        if start not in pages:
+            pages[start] = bytearray(memory.page(start))
+        struct.pack_into("<Q", pages[start], address - start, value)
+    return {start: bytes(page) for start, page in pages.items()}
 
 
 def _arguments(mm: MemoryMap, memory: ProcessMemory, source: Binary, target: Binary) -> None:

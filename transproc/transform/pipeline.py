@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +29,12 @@ from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
 from transproc.transform import address_space, files, terminals, threads, timers
 from transproc.transform.address_space import ProcessMemory
+from transproc.transform.clocks import Clocks
 from transproc.transform.records import encode, encoded_size
 from transproc.transform.threads import Thread
+
+RLIMIT_STACK = 3
+"""include/uapi/asm-generic/resource.h"""
 
 
 @dataclass
@@ -79,13 +83,13 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
         return transform(source, target, pairs=pairs, to=to)
     try:
         child = ChildWriter(target, directory)
+        spaces = _spaces(directory, pairs)
+        clocks = _clocks(directory, spaces)
         for process in directory.processes():
-            if _has_memory(directory, process.pid):
-                entry = directory.executable(process.pid)
-                binary = pairs.find(files.build_id(entry), entry.reg.name)[directory.isa().name]
-                memory = Memory(directory, process.pid)
-                reader = ProcessMemory(memory, directory.mm(process.pid), binary)
-                child.add(memory, address_space.note_move(reader, binary))
+            if process.pid in spaces:
+                space = spaces[process.pid]
+                words = address_space.note_move(space.reader, space.binary) | clocks.words(process)
+                child.add(space.memory, address_space.changed_pages(space.reader, words))
                 core = directory.image(f"core-{process.pid}.img", kinds.CORE)
                 timers.keep_process(core.only(CoreEntry))
                 write_image(target / f"core-{process.pid}.img", core)
@@ -99,6 +103,41 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
         shutil.rmtree(target, ignore_errors=True)
         raise
     return TransformReport(isa, isa)
+
+
+@dataclass(frozen=True)
+class _Space:
+    """A dumped process: its pages, what it would read there, the pair that it executes, and the binary of that which it is."""
+
+    memory: Memory
+    reader: ProcessMemory
+    pair: Pair
+    binary: Binary
+
+
+def _spaces(directory: ImageDirectory, pairs: PairStore) -> dict[int, _Space]:
+    """By process; zombies have none."""
+    spaces: dict[int, _Space] = {}
+    executables: dict[int, Pair] = {}
+    isa = directory.isa().name
+    for process in directory.processes():
+        core = directory.core(process.pid)
+        if core.tc.task_state in (TaskState.DEAD, TaskState.ZOMBIE):
+            continue
+        entry = directory.executable(process.pid)
+        if entry.id not in executables:
+            executables[entry.id] = pairs.find(files.build_id(entry), entry.reg.name)
+        pair = executables[entry.id]
+        limits = core.tc.rlimits.rlimits
+        stack_limit = limits[RLIMIT_STACK].cur if len(limits) > RLIMIT_STACK else 0
+        memory = Memory(directory, process.pid)
+        reader = ProcessMemory(memory, directory.mm(process.pid), pair[isa], stack_limit=stack_limit)
+        spaces[process.pid] = _Space(memory, reader, pair, pair[isa])
+    return spaces
+
+
+def _clocks(directory: ImageDirectory, spaces: Mapping[int, _Space]) -> Clocks:
+    return Clocks(directory, {pid: (space.reader, space.binary) for pid, space in spaces.items()})
 
 
 class _Transformation:
@@ -117,12 +156,17 @@ class _Transformation:
 
     def run(self) -> None:
         """All steps."""
+        with self._timed("memory map"):
+            spaces = _spaces(self.directory, self.pairs)
+            self.clocks = _clocks(self.directory, spaces)
         with self._timed("files"):
-            executables = self._executables()
-            self._files(executables)
+            self._files(spaces)
         for process in self.directory.processes():
             self.report.processes += 1
-            self._process(process, executables)
+            if process.pid in spaces:
+                self._process(process, spaces[process.pid])
+            else:
+                self._dead(process)
         with self._timed("other images"):
             terminals.release(self.directory, self.target)
             self.child.finish()
@@ -136,34 +180,19 @@ class _Transformation:
         yield
         self.report.seconds[step] = self.report.seconds.get(step, 0.0) + time.perf_counter() - start
 
-    def _executables(self) -> dict[int, Pair]:
-        """File id → pair, for every process's executable."""
-        found: dict[int, Pair] = {}
-        for process in self.directory.processes():
-            if _has_memory(self.directory, process.pid):
-                entry = self.directory.executable(process.pid)
-                if entry.id not in found:
-                    found[entry.id] = self.pairs.find(files.build_id(entry), entry.reg.name)
-        return found
-
-    def _files(self, executables: dict[int, Pair]) -> None:
+    def _files(self, spaces: Mapping[int, _Space]) -> None:
+        executables = {self.directory.executable(pid).id: space.pair for pid, space in spaces.items()}
         for entry in self.files.values():
             files.convert(entry, self.source_isa, self.isa)
             if entry.id in executables:
                 files.set_executable(entry, executables[entry.id][self.isa.name])
         write_image(self.target / "files.img", self.file_image)
 
-    def _process(self, process: Process, executables: dict[int, Pair]) -> None:
-        if not _has_memory(self.directory, process.pid):
-            self._dead(process)
-            return
+    def _process(self, process: Process, space: _Space) -> None:
         mm_image = self.directory.image(f"mm-{process.pid}.img", kinds.MM)
         mm = mm_image.only(MemoryMap)
-        pair = executables[mm.exe_file_id]
-        source, target = pair[self.source_isa.name], pair[self.isa.name]
+        reader, source, target = space.reader, space.binary, space.pair[self.isa.name]
         with self._timed("memory map"):
-            memory = Memory(self.directory, process.pid)
-            reader = ProcessMemory(memory, self.directory.mm(process.pid), source)
             address_space.check_limits(mm, target.isa.address_limit, target.isa.name)
         with self._timed("stacks"):
             found = [self._read_thread(tid, source, target, reader) for tid in process.threads]
@@ -183,9 +212,10 @@ class _Transformation:
         with self._timed("pages"):
             write_image(self.target / f"mm-{process.pid}.img", mm_image)
             pages = {start: data.ljust(-(-len(data) // PAGE) * PAGE, b"\0")}
-            pages |= address_space.note_records(reader, source, start, size)
+            words = address_space.note_records(reader, source, start, size) | self.clocks.words(process)
+            pages |= address_space.changed_pages(reader, words)
             dropped = [(range_.start, range_.end) for range_ in rebuilt.dropped]
-            self.child.add(memory, pages, dropped)
+            self.child.add(space.memory, pages, dropped)
 
     def _read_thread(
         self, tid: int, source: Binary, target: Binary, reader: ProcessMemory
@@ -207,8 +237,3 @@ class _Transformation:
         image = self.directory.image(f"core-{process.pid}.img", kinds.CORE)
         image.only(CoreEntry).mtype = self.isa.mtype
         write_image(self.target / f"core-{process.pid}.img", image)
-
-
-def _has_memory(directory: ImageDirectory, pid: int) -> bool:
-    core = directory.core(pid)
-    return core.tc.task_state not in (TaskState.DEAD, TaskState.ZOMBIE)

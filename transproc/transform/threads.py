@@ -56,9 +56,7 @@ def read(core: CoreEntry, tid: int, source: Binary, target: Binary, memory: Proc
 def resume(thread: Thread, innermost: int, source: Binary, target: Binary, memory: ProcessMemory) -> None:
     """Makes the core a thread of the target that starts in the resume loop with the record at `innermost`."""
     core = thread.core
-    # __transproc_tp_offset has a word for each ISA, in the order of `ALL` (docs/format.md, section 5).
-    offset = dict(zip((isa.name for isa in ALL), memory.u64s(source.index.tp_offset, len(ALL)), strict=True))
-    pointer = source.isa.tls(core) - offset[source.isa.name] + offset[target.isa.name]
+    pointer = thread_block(core, source, memory) + _pointer_offset(source, target.isa, memory)
     target.isa.new_thread_info(
         core,
         pc=target.index.loop,
@@ -71,6 +69,18 @@ def resume(thread: Thread, innermost: int, source: Binary, target: Binary, memor
     timers.keep_process(core)
     if core.HasField("tc"):
         core.tc.personality = target.isa.personality
+
+
+def thread_block(core: CoreEntry, binary: Binary, memory: ProcessMemory) -> int:
+    """Address of the `struct pthread` of a thread that runs this binary."""
+    return (binary.isa.tls(core) - _pointer_offset(binary, binary.isa, memory)) & (1 << 64) - 1
+
+
+def _pointer_offset(binary: Binary, isa: Isa, memory: ProcessMemory) -> int:
+    """From a thread's block to what its thread pointer is on an ISA: `__transproc_tp_offset` has a word for each, in the order
+    of `ALL` (docs/format.md, section 5)."""
+    words = memory.u64s(binary.index.tp_offset, len(ALL))
+    return words[[known.name for known in ALL].index(isa.name)]
 
 
 def _refuse(core: CoreEntry, tid: int, target: Binary) -> None:
@@ -99,8 +109,8 @@ def _refuse(core: CoreEntry, tid: int, target: Binary) -> None:
 
 def _check_room(chain: Chain, tid: int, memory: ProcessMemory) -> None:
     """Below all that the frames own there must be stack left to run on."""
-    vma = memory.vma(chain.base - 1)
-    if vma is None or chain.base - STACK_RESERVE < vma.start:
+    floor = memory.floor(chain.base - 1)
+    if floor is None or chain.base - STACK_RESERVE < floor:
         raise UnsupportedError(
             f"thread {tid} has too little stack left to be resumed below its {chain.frames} frames",
             hint="migrate at another moment, or give the program a larger stack (ulimit -s, pthread_attr_setstacksize)",

@@ -10,6 +10,34 @@
 extern struct transproc_args {
 	uintptr_t arg_start, arg_end, env_start, env_end, auxv, stack_low, stack_high, records_start, records_end;
 	uint64_t migrations, moves;
+	uint64_t clocks_mark; /* TRANSPROC_CLOCKS, if the next word is there */
+	struct transproc_clocks *clocks;
 } __transproc_args;
+
+#define TRANSPROC_CLOCKS 0x314b4c4354505254 /* "TRPTCLK1" */
+#define TRANSPROC_CHILDREN 256
+
+/* Processor time in nanoseconds: all of it by the scheduler's clock, and its two parts as getrusage gives them. */
+struct transproc_time {
+	uint64_t total, user, system;
+};
+
+/* What the kernel of a new node does not know: the time that a process, and its children that it has waited for, had used when it moved the
+ * last time; and for each child that lives on, or waits to be reaped, the time of that child and all below it. The transformer writes it,
+ * to be added to what the kernel counts. It is that of process `pid`: a child that is made afterwards counts from 0. */
+struct transproc_clocks {
+	uint64_t pid;
+	struct transproc_time process, waited;
+	uint64_t thread;  /* address of a thread's struct transproc_thread_clock - that of its struct pthread */
+	struct transproc_child {
+		uint64_t pid; /* 0: no entry */
+		struct transproc_time time;
+	} children[TRANSPROC_CHILDREN];
+};
+
+struct transproc_thread_clock {
+	uint64_t tid;
+	struct transproc_time time;
+};
 
 #endif

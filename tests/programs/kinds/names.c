@@ -147,6 +147,8 @@ static void end_flock(void) { end_lock(&whole); }
 
 /* --- deleted: files without a name, one never had any, one has got another file in its place; and one that is mapped -------------- */
 
+#define GONE_SIZE (3 << 20) /* more than criu takes by default */
+
 static int gone, replaced, unnamed;
 static uint64_t *mapped;
 
@@ -154,7 +156,7 @@ static void make_deleted(void) {
   gone = open("kinds.gone", O_RDWR | O_CREAT | O_TRUNC, 0600);
   replaced = open("kinds.new", O_RDWR | O_CREAT | O_TRUNC, 0600);
   unnamed = open(".", O_TMPFILE | O_RDWR, 0600);
-  CHECK(gone >= 0 && replaced >= 0 && unnamed >= 0 && ftruncate(gone, 8192) == 0);
+  CHECK(gone >= 0 && replaced >= 0 && unnamed >= 0 && ftruncate(gone, GONE_SIZE) == 0);
   mapped = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, gone, 0);
   CHECK(mapped != MAP_FAILED && unlink("kinds.gone") == 0 && unlink("kinds.new") == 0);
   int other = open("kinds.new", O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -170,7 +172,7 @@ static uint64_t use_deleted(uint64_t round) {
   CHECK(pread(replaced, &value, sizeof value, (off_t)round * 8) == 8 && value == round);
   CHECK(pread(unnamed, &value, sizeof value, (off_t)round * 8) == 8 && value == round);
   CHECK(fstat(replaced, &status) == 0 && status.st_nlink == 0 && status.st_size == (off_t)(round + 1) * 8);
-  CHECK(fstat(gone, &status) == 0 && status.st_nlink == 0 && status.st_size == 8192);
+  CHECK(fstat(gone, &status) == 0 && status.st_nlink == 0 && status.st_size == GONE_SIZE);
   CHECK(mapped[600] == round && pread(gone, &value, sizeof value, 4800) == 8 && value == round);
   mapped[600] = round + 1;
   return value;
@@ -180,6 +182,46 @@ static void end_deleted(void) {
   int other = open("kinds.new", O_RDONLY);
   CHECK(get(other) == 4242 && close(other) == 0 && unlink("kinds.new") == 0);
   CHECK(close(gone) == 0 && close(replaced) == 0 && close(unnamed) == 0 && munmap(mapped, 8192) == 0);
+}
+
+/* --- linked: a file that was opened by a name that is removed, while another is left; and one whose directory has another name now --- */
+
+static int linked, moved;
+
+static void make_linked(void) {
+  linked = open("kinds.first", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  CHECK(linked >= 0 && link("kinds.first", "kinds.second") == 0 && unlink("kinds.first") == 0);
+  CHECK(mkdir("kinds.before", 0700) == 0);
+  moved = open("kinds.before/file", O_RDWR | O_CREAT, 0600);
+  CHECK(moved >= 0 && rename("kinds.before", "kinds.after") == 0);
+}
+
+static int count_names(void) {
+  int count = 0;
+  DIR *here = opendir(".");
+  for (struct dirent *entry; (entry = readdir(here));)
+    count += strncmp(entry->d_name, "link_remap", 10) == 0;
+  CHECK(closedir(here) == 0);
+  return count;
+}
+
+static uint64_t use_linked(uint64_t round) {
+  struct stat status, by_name;
+  uint64_t value;
+  int other = open("kinds.second", O_RDWR), again = open("kinds.after/file", O_RDONLY);
+  put(linked, round);
+  put(moved, round);
+  CHECK(pread(other, &value, sizeof value, (off_t)round * 8) == 8 && value == round);
+  CHECK(pread(again, &value, sizeof value, (off_t)round * 8) == 8 && value == round);
+  CHECK(fstat(linked, &status) == 0 && fstat(other, &by_name) == 0);
+  CHECK(status.st_nlink == 1 && status.st_ino == by_name.st_ino && status.st_dev == by_name.st_dev);
+  CHECK(access("kinds.first", F_OK) < 0 && count_names() == 0 && close(other) == 0 && close(again) == 0);
+  return value;
+}
+
+static void end_linked(void) {
+  CHECK(unlink("kinds.second") == 0 && unlink("kinds.after/file") == 0 && rmdir("kinds.after") == 0);
+  CHECK(close(linked) == 0 && close(moved) == 0);
 }
 
 /* --- flags: open(2) flags of every kind, a directory and its position, a descriptor that is only a place ------------------------- */
@@ -250,6 +292,7 @@ static const struct kind kinds[] = {
     {"posix-lock", make_posix, use_posix, end_posix},
     {"ofd-lock", make_ofd, use_ofd, end_ofd},
     {"deleted", make_deleted, use_deleted, end_deleted},
+    {"linked", make_linked, use_linked, end_linked},
     {"flags", make_flags, use_flags, end_flags},
 };
 

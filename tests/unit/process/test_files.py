@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ Identity = tuple[int, int, int]
 def listed(tool: Tool, directory: Path, moves: int) -> dict[str, Identity]:
     """By path, as the tool lists them before it becomes another program."""
     files = Files(str(directory), str(directory.parent / "list"))
-    done = run([*tool.before_dump(0, files, moves), "/bin/echo", "dumped"])
+    clocks = directory.parent / "clocks"
+    done = run([*tool.before_dump(os.getpid(), files, moves, str(clocks)), "/bin/echo", "dumped"])
     assert done.stdout == b"dumped\n"
     *fields, empty, end = Path(files.listing).read_bytes().split(b"\0")
     assert (empty, end) == (b"", b"")
@@ -74,6 +76,25 @@ def test_a_file_that_moved_keeps_its_numbers_but_not_a_copy_of_it(tool: Tool, tr
 
 def test_a_directory_that_is_not_there(tool: Tool, tmp_path: Path) -> None:
     files = Files(str(tmp_path / "none"), str(tmp_path / "missing" / "list"))
-    done = run([*tool.before_dump(0, files, 0), "/bin/true"], check=False)
+    done = run([*tool.before_dump(os.getpid(), files, 0, str(tmp_path / "clocks")), "/bin/true"], check=False)
     assert done.returncode == 1
     assert b"cannot be listed: errno 2" in done.stdout
+
+
+def test_names_that_criu_has_made_are_removed(tool: Tool, tree: Path) -> None:
+    """When a dumped process goes on: but none that was there before."""
+    (tree / "work" / "link_remap.1").write_text("the program's own")
+    listed(tool, tree, 0)
+    for name in ("work/link_remap.2", "work/deep/link_remap.33", "work/link_remap.", "work/link_remap.4x"):
+        os.link(tree / "work" / "a", tree / name)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        tool.resume(process.pid, Files(str(tree), str(tree.parent / "list")))
+        process.kill()
+    left = {str(path.relative_to(tree)) for path in tree.rglob("*link_remap*")}
+    assert left == {"work/link_remap.1", "work/link_remap.", "work/link_remap.4x"}
+
+
+def test_a_process_that_was_not_dumped_goes_on(tool: Tool, tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert tool.resume(process.pid, Files(str(tmp_path), str(tmp_path / "none"))) == [process.pid]
+        process.kill()

@@ -35,7 +35,12 @@ def test_an_answer_that_cannot_be_given(tool_path: Path, start: Start) -> None:
 def test_a_list_that_cannot_be_written(tool: Tool, tmp_path: Path) -> None:
     """criu must not be started then: the files would have no list."""
     done = run(
-        [*tool.before_dump(0, Files(str(tmp_path), "/dev/full"), 0), "/bin/echo", "dumped"], check=False
+        [
+            *tool.before_dump(os.getpid(), Files(str(tmp_path), "/dev/full"), 0, "/dev/null"),
+            "/bin/echo",
+            "dumped",
+        ],
+        check=False,
     )
     assert done.returncode == 1
     assert b"errno 28" in done.stdout

@@ -20,6 +20,7 @@ from transproc.process.inspect import View, outside, parse, problems
 
 PROGRAM = "/var/lib/transproc/jobs/j/bin/prog"
 JOB = "/var/lib/transproc/jobs/j"
+FILES = f"{JOB}/data"
 X86_64, AARCH64 = by_name("x86_64"), by_name("aarch64")
 
 NO_NAME = ""  # a line of maps without one ends with a space
@@ -84,7 +85,7 @@ def test_everything_is_read() -> None:
 
 
 def test_every_problem_is_named() -> None:
-    found = problems(parse(TEXT), program=PROGRAM, target=AARCH64)
+    found = problems(parse(TEXT), program=PROGRAM, files=FILES, target=AARCH64)
     assert [problem.message for problem in found] == [
         "process 100 has opened a TCP connection, whose peer would have to move along (descriptor 3)",
         "process 100 has opened the device /dev/net/tun (descriptor 4)",
@@ -96,8 +97,8 @@ def test_every_problem_is_named() -> None:
 
 def test_same_isa_keeps_filters_and_addresses() -> None:
     view = View(1, PROGRAM, seccomp={1: 2}, mappings=[(1 << 60, (1 << 60) + 4096, "")])
-    assert problems([view], program=PROGRAM, target=None) == []
-    assert len(problems([view], program=PROGRAM, target=X86_64)) == 2
+    assert problems([view], program=PROGRAM, files=FILES, target=None) == []
+    assert len(problems([view], program=PROGRAM, files=FILES, target=X86_64)) == 2
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_same_isa_keeps_filters_and_addresses() -> None:
 )
 def test_address_limits(isa: object, end: int, name: str, refused: bool) -> None:
     view = View(1, PROGRAM, mappings=[(end - 4096, end, name)])
-    found = problems([view], program=PROGRAM, target=isa)  # type: ignore[arg-type]
+    found = problems([view], program=PROGRAM, files=FILES, target=isa)  # type: ignore[arg-type]
     assert bool(found) == refused
     assert not found or re.search(r"lies beyond \w+'s address limit 0x", found[0].message)
 
@@ -136,14 +137,56 @@ def test_address_limits(isa: object, end: int, name: str, refused: bool) -> None
     ],
 )
 def test_descriptors(link: str, letter: str, refused: str | None) -> None:
-    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, link, letter)], connected={"6"}, masters={"3"})
-    found = problems([view], program=PROGRAM, target=AARCH64)
+    view = View(
+        1, PROGRAM, descriptors=[inspect.Descriptor(3, link, letter, names=0)], connected={"6"}, masters={"3"}
+    )
+    found = problems([view], program=PROGRAM, files=FILES, target=AARCH64)
     assert (refused in found[0].message) if refused else found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "names", "refused"),
+    [
+        (f"{FILES}/work/a", 1, 1, None),
+        (f"{FILES}/work/a", 1, 0, None),
+        (f"{FILES}/work/a", inspect.GHOST_LIMIT, 0, None),
+        (f"{FILES}/work/a", inspect.GHOST_LIMIT + 1, 0, "a deleted file of 4294963201 bytes"),
+        ("/srv/a", 1, 0, None),
+        (
+            "/srv/a",
+            1,
+            2,
+            "process 1 has opened /srv/a, which has another name, but is not in the job's directory",
+        ),
+        ("/memfd:a", 1 << 40, 0, None),
+    ],
+)
+def test_files_whose_names_were_removed(name: str, size: int, names: int, refused: str | None) -> None:
+    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, f"{name} (deleted)", "-", size, names)])
+    found = problems([view], program=PROGRAM, files=FILES, target=None)
+    assert (refused in found[0].message) if refused else found == []
+    assert inspect.linked([view], FILES) == bool(names)
+    assert inspect.deleted([view]) == (0 if names or "memfd" in name else size)
+
+
+def test_a_mapped_file_without_its_name_may_have_another() -> None:
+    view = View(1, PROGRAM, mappings=[(4096, 8192, f"{FILES}/work/a (deleted)")])
+    assert inspect.linked([view], FILES)
+    assert not inspect.linked([view], "/elsewhere")
+
+
+def test_a_directory_that_is_read_without_the_library_is_refused() -> None:
+    directory = inspect.Descriptor(3, f"{FILES}/work", "d", 4096)
+    view = View(1, PROGRAM, descriptors=[directory], positions={3: 512})
+    (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
+    assert "getdents64" in found.message and "readdir" in found.hint
+    view.positions[3] = 0
+    assert problems([view], program=PROGRAM, files=FILES, target=None) == []
 
 
 def test_a_semaphore_without_a_name_is_refused() -> None:
     view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "anon_inode:[eventfd]")], semaphores={3})
-    (found,) = problems([view], program=PROGRAM, target=None)
+    (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
     assert "an eventfd that is a semaphore" in found.message and "sem_t" in found.hint
 
 
@@ -161,7 +204,9 @@ def test_a_semaphore_without_a_name_is_refused() -> None:
     ],
 )
 def test_mappings(name: str, refused: str | None) -> None:
-    found = problems([View(1, PROGRAM, mappings=[(4096, 8192, name)])], program=PROGRAM, target=AARCH64)
+    found = problems(
+        [View(1, PROGRAM, mappings=[(4096, 8192, name)])], program=PROGRAM, files=FILES, target=AARCH64
+    )
     assert (refused in found[0].message) if refused else found == []
 
 
@@ -172,7 +217,7 @@ def test_shared_memory_with_a_name_has_a_remedy() -> None:
         View(1, PROGRAM, mappings=[(4096, 8192, link)]),
         View(1, PROGRAM, descriptors=[inspect.Descriptor(3, link, "-")]),
     ):
-        (found,) = problems([view], program=PROGRAM, target=None)
+        (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
         assert "dynamic_shared_memory_type = mmap" in found.hint
 
 
@@ -233,7 +278,7 @@ def test_what_would_stay_behind() -> None:
     (view,) = parse(OTHERS)
     assert view.masters == {"12", "13"}, "its own, and the one that its supervisor holds for it"
     assert view.semaphores == {8}
-    assert [problem.message for problem in problems([view], program=PROGRAM, target=None)] == [
+    assert [problem.message for problem in problems([view], program=PROGRAM, files=FILES, target=None)] == [
         "process 102 has left the tree of process 100: its parent has ended, and it would stay behind",
         "process 100 shares pipe:[77] with process 103, which would stay behind (descriptor 5)",
         "process 100 is connected through socket:[78] with process 103, which would stay behind (descriptor 6)",
@@ -242,14 +287,14 @@ def test_what_would_stay_behind() -> None:
 
 def test_tcp_connections_may_be_closed() -> None:
     view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "socket:[6]", "s")], connected={"6"})
-    assert "--tcp-close" in problems([view], program=PROGRAM, target=None)[0].hint
-    assert problems([view], program=PROGRAM, target=None, tcp_close=True) == []
+    assert "--tcp-close" in problems([view], program=PROGRAM, files=FILES, target=None)[0].hint
+    assert problems([view], program=PROGRAM, files=FILES, target=None, tcp_close=True) == []
 
 
 @given(st.text())
 def test_any_output_can_be_read(text: str) -> None:
     for view in parse("== process 1\n/x\n== maps\n" + text):
-        problems([view], program=PROGRAM, target=AARCH64)
+        problems([view], program=PROGRAM, files=FILES, target=AARCH64)
 
 
 def pending(address: Path) -> tuple[socket.socket, socket.socket]:
@@ -301,7 +346,7 @@ def test_a_real_process(child: subprocess.Popen[bytes], tool_path: Path, tmp_pat
         d.link: d.type for d in view.descriptors
     }.items()
     assert outside([view], "/nowhere")[str(tmp_path / "log")] == 3
-    found = [problem.message for problem in problems([view], program=executable, target=None)]
+    found = [problem.message for problem in problems([view], program=executable, files=FILES, target=None)]
     assert "TCP connection" in found[0]
     assert any(
         f"with process {os.getpid()}, which would stay behind (descriptor 0)" in text for text in found

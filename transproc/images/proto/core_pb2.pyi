@@ -192,7 +192,7 @@ class PointerAuthenticationKeys(_message.Message):
     def __init__(self) -> None: ...
 
 class TaskCore(_message.Message):
-    __slots__ = ("task_state", "exit_code", "personality", "flags", "blk_sigset", "comm", "timers", "signals_s", "old_seccomp_mode", "sigactions", "stop_signo")
+    __slots__ = ("task_state", "exit_code", "personality", "flags", "blk_sigset", "comm", "timers", "rlimits", "signals_s", "old_seccomp_mode", "sigactions", "stop_signo")
     TASK_STATE_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     PERSONALITY_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +200,7 @@ class TaskCore(_message.Message):
     BLK_SIGSET_FIELD_NUMBER: _ClassVar[int]
     COMM_FIELD_NUMBER: _ClassVar[int]
     TIMERS_FIELD_NUMBER: _ClassVar[int]
+    RLIMITS_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_S_FIELD_NUMBER: _ClassVar[int]
     OLD_SECCOMP_MODE_FIELD_NUMBER: _ClassVar[int]
     SIGACTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -211,11 +212,26 @@ class TaskCore(_message.Message):
     blk_sigset: int
     comm: str
     timers: TaskTimers
+    rlimits: ResourceLimits
     signals_s: SignalQueue
     old_seccomp_mode: int
     sigactions: _containers.RepeatedCompositeFieldContainer[SignalAction]
     stop_signo: int
-    def __init__(self, task_state: _Optional[int] = ..., exit_code: _Optional[int] = ..., personality: _Optional[int] = ..., flags: _Optional[int] = ..., blk_sigset: _Optional[int] = ..., comm: _Optional[str] = ..., timers: _Optional[_Union[TaskTimers, _Mapping]] = ..., signals_s: _Optional[_Union[SignalQueue, _Mapping]] = ..., old_seccomp_mode: _Optional[int] = ..., sigactions: _Optional[_Iterable[_Union[SignalAction, _Mapping]]] = ..., stop_signo: _Optional[int] = ...) -> None: ...
+    def __init__(self, task_state: _Optional[int] = ..., exit_code: _Optional[int] = ..., personality: _Optional[int] = ..., flags: _Optional[int] = ..., blk_sigset: _Optional[int] = ..., comm: _Optional[str] = ..., timers: _Optional[_Union[TaskTimers, _Mapping]] = ..., rlimits: _Optional[_Union[ResourceLimits, _Mapping]] = ..., signals_s: _Optional[_Union[SignalQueue, _Mapping]] = ..., old_seccomp_mode: _Optional[int] = ..., sigactions: _Optional[_Iterable[_Union[SignalAction, _Mapping]]] = ..., stop_signo: _Optional[int] = ...) -> None: ...
+
+class ResourceLimits(_message.Message):
+    __slots__ = ("rlimits",)
+    RLIMITS_FIELD_NUMBER: _ClassVar[int]
+    rlimits: _containers.RepeatedCompositeFieldContainer[ResourceLimit]
+    def __init__(self, rlimits: _Optional[_Iterable[_Union[ResourceLimit, _Mapping]]] = ...) -> None: ...
+
+class ResourceLimit(_message.Message):
+    __slots__ = ("cur", "max")
+    CUR_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    cur: int
+    max: int
+    def __init__(self, cur: _Optional[int] = ..., max: _Optional[int] = ...) -> None: ...
 
 class TaskTimers(_message.Message):
     __slots__ = ("real",)

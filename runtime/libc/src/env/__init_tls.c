@@ -18,6 +18,7 @@
 #include "libc.h"
 #include "atomic.h"
 #include "syscall.h"
+#include <transproc/args.h>
 
 enum { TAIL = 64, DTV = 2 * sizeof(uintptr_t) };
 
@@ -28,6 +29,9 @@ hidden _Thread_local struct pthread *__transproc_self = (void *)-1;
 
 /* Thread pointer - td of x86_64, of aarch64. */
 size_t __transproc_tp_offset[2];
+
+/* See time/cpu.h; zero in a new thread. */
+hidden _Thread_local struct transproc_thread_clock __transproc_thread_clock;
 
 static struct tls_module main_tls;
 
@@ -70,8 +74,10 @@ void __reset_tls(void)
 {
 	pthread_t self = __pthread_self();
 	unsigned char *block = (unsigned char *)self + sizeof *self + main_tls.offset;
+	struct transproc_thread_clock clock = __transproc_thread_clock; /* it is the same thread for the kernel */
 	memcpy(block + sizeof self, (char *)main_tls.image + sizeof self, main_tls.len - sizeof self);
 	memset(block + main_tls.len, 0, main_tls.size - main_tls.len);
+	__transproc_thread_clock = clock;
 }
 
 static size_t round_up(size_t size, size_t align)
@@ -107,4 +113,5 @@ void __init_tls(size_t *aux)
 	void *mem = (void *)__syscall(SYS_mmap, 0, libc.tls_size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 	if ((uintptr_t)mem > -4096UL || __init_tp(__copy_tls(mem)) < 0)
 		a_crash();
+	__transproc_args.clocks->thread = (uintptr_t)&__transproc_thread_clock - (uintptr_t)__pthread_self();
 }

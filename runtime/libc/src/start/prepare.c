@@ -18,11 +18,17 @@
 #define MIN_STACK (8UL << 20)
 #define MAX_STACK (1UL << 30)
 #define PAGE 4096UL
+
+/* The stack grows down from here, less up to 64 GiB, as far as RLIMIT_STACK allows at that time. Below the kernel's choices for mappings on
+ * every ISA (x86_64: down from 2^47, or up from a third of that; aarch64: up from 2^46, see below), and terabytes above the heap. */
+#define STACK_PLACE 0x3ff000000000UL
+#define STACK_PLACES (1UL << 24)
 #define RANDOM_BYTES 16
 
 hidden int __transproc_isa(void);
 
-struct transproc_args __transproc_args;
+static struct transproc_clocks clocks;
+struct transproc_args __transproc_args = { .clocks_mark = TRANSPROC_CLOCKS, .clocks = &clocks };
 
 struct block {
 	long argc;
@@ -110,13 +116,20 @@ static size_t stack_size(void)
 	return (size + PAGE - 1) & -PAGE;
 }
 
-static void *map_stack(size_t size)
+/* Returns its lowest address. A kernel with fewer bits of address space gets a stack that does not grow, with a guard below it. */
+static char *map_stack(size_t size, const struct block *block)
 {
-	char *low = (char *)__syscall(SYS_mmap, 0, size + PAGE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if ((uintptr_t)low > -PAGE) __builtin_trap();
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
+	const uint64_t *random = (const uint64_t *)auxiliary(block, AT_RANDOM); /* its first half is the canary */
+	uintptr_t high = STACK_PLACE - (random ? random[1] % STACK_PLACES * PAGE : 0);
+	uintptr_t low = __syscall(SYS_mmap, high - size, size, PROT_READ | PROT_WRITE,
+		flags | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1, 0);
+	if (low == high - size) return (char *)low;
+	if (low < -PAGE) __syscall(SYS_munmap, low, size); /* before Linux 4.17 the place is a wish */
+	low = __syscall(SYS_mmap, 0, size + PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (low > -PAGE) __builtin_trap();
 	__syscall(SYS_mprotect, low, PAGE, PROT_NONE);
-	return low + PAGE;
+	return (char *)low + PAGE;
 }
 
 /* What must not be kept: addresses of the kernel's pages, and what only one ISA has. */
@@ -183,7 +196,7 @@ hidden long *__transproc_prepare(long *initial)
 	keep_addresses_low(&block);
 
 	size_t size = stack_size();
-	char *low = map_stack(size), *high = low + size;
+	char *low = map_stack(size, &block), *high = low + size;
 	char *strings = (char *)((uintptr_t)(high - strings_size(&block)) & -16UL);
 	size_t words = 1 + block.argc + 1 + block.env_count + 1 + 2 * (block.aux_count + 1);
 	long *top = (long *)((uintptr_t)((long *)strings - words) & -16UL), *next = top;
