@@ -37,6 +37,10 @@ def demo(
 
     Shows each line of the program's output beside the machine that computed it, each step of each migration
     with its time, and at last compares everything with a run that was not migrated.
+
+    \b
+    Example:
+      transproc demo --down
     """
     with tempfile.TemporaryDirectory(prefix="transproc-") as directory:
         binary = _compile(Path(directory))

@@ -39,7 +39,10 @@ def run(argv: list[str]) -> int:
     except TransprocError as error:
         return _fail(error.message, error.hint, error.exit_status)
     except typer.TyperException as error:
-        return _fail(_usage(error), "'transproc COMMAND --help' shows the usage with examples", 2)
+        message = _usage(error)
+        return _fail(
+            message, _meant(message) or "'transproc COMMAND --help' shows the usage with examples", 2
+        )
     except (typer.Abort, KeyboardInterrupt):
         return _fail("interrupted", None, 130)
     except BrokenPipeError:
@@ -51,6 +54,19 @@ def run(argv: list[str]) -> int:
 def _usage(error: Exception) -> str:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     return (message[:1].lower() + message[1:]).rstrip(".")
+
+
+def _meant(message: str) -> str | None:
+    """A hint for a command that is misspelt."""
+    word = message.removeprefix("no such command '")
+    if word == message:
+        return None
+    from difflib import get_close_matches
+
+    from transproc.cli.commands import COMMANDS
+
+    near = get_close_matches(word.partition("'")[0], COMMANDS, n=1)
+    return f"did you mean 'transproc {near[0]}'?" if near else None
 
 
 def _fail(message: str, hint: str | None, status: int) -> int:

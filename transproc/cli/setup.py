@@ -18,6 +18,10 @@ def setup() -> None:
     """Builds the compiler plugin, the sysroot, the pause tool and the lab's guests; quick when all is there.
 
     Everything goes to $TRANSPROC_HOME (default ~/.cache/transproc).
+
+    \b
+    Example:
+      transproc setup
     """
     with ThreadPoolExecutor(
         1

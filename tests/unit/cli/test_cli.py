@@ -69,6 +69,10 @@ def test_usage(words: list[str], message: str, capsys: pytest.CaptureFixture[str
     failing(words, 2, message, USAGE[6:-1], capsys)
 
 
+def test_a_misspelt_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    failing(["migrat", "x"], 2, "no such command 'migrat'", "did you mean 'transproc migrate'?", capsys)
+
+
 @pytest.mark.parametrize("command", ["logs", "wait", "kill", "pause", "dump", "transform", "resume"])
 def test_no_such_job(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     hint = "'transproc run --name NAME -- PROG' starts one"
@@ -227,8 +231,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert main.run([command, "--help"]) == 0
         out = capsys.readouterr().out
         assert out.startswith(f"Usage: transproc {command} ")
-        if command not in ("setup", "demo"):
-            assert re.search(rf"\n  Examples?:\n    transproc .*{command}", out), command
+        assert re.search(rf"\n  Examples?:\n    transproc .*{command}", out), command
 
 
 def test_every_command_that_gives_a_result_gives_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
