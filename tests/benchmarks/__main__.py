@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import downtime, foreign, latency, runtime, size, software, transforming
+from tests.benchmarks import downtime, foreign, latency, library, runtime, size, software, transforming
 from tests.benchmarks.workloads import NPB_PREFIX, prepare, workloads
 from transproc.cli import common
 from transproc.cli.common import table
@@ -161,6 +161,19 @@ def measure_software(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_libc(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Routines of the C library against glibc's."""
+    pairs = options.pairs or (3 if options.quick else 9)
+    found = library.measure(work, pairs=pairs, only=options.only)
+    rows = [
+        (r.name, f"{r.ours:.1f}", f"{r.native:.1f}", f"{r.ratio:.2f}", f"{r.spread[0]:.2f}-{r.spread[1]:.2f}")
+        for r in found
+    ]
+    table(rows, ("ROUTINE", "OURS", "GLIBC", "RATIO", "QUARTILES"))
+    print(f"times in ns; geometric mean {runtime.geometric_mean([r.ratio for r in found]):.2f}")
+    return found
+
+
 def measure_latency(options: argparse.Namespace, work: Path) -> list[Any]:
     """How long a pause takes."""
     found = latency.measure(work, rounds=5 if options.quick else 20)
@@ -208,6 +221,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "size": measure_size,
     "software": measure_software,
     "latency": measure_latency,
+    "libc": measure_libc,
     "foreign": measure_foreign,
 }
 
@@ -217,7 +231,8 @@ def main() -> int:
     options = _options()
     results: dict[str, Any] = {"machine": _machine()}
     try:
-        prepare()
+        if options.what != ["libc"]:  # which needs no library without sites
+            prepare()
         with tempfile.TemporaryDirectory(prefix="transproc-bench-") as name:
             for what in options.what or MEASUREMENTS:
                 print(f"\n{what} ({results['machine']})")

@@ -21,6 +21,10 @@ SUITE = "trixie"
 """Debian 13: musl 1.2.5 and LLVM 19, whatever the host runs."""
 
 MUSL = "musl"
+MIMALLOC = "mimalloc"
+MIMALLOC_SUITE = "bookworm"
+"""Debian 12: mimalloc 2.0.9. Debian 13 has 3.0, a first version of another design."""
+
 BUILTINS = "libclang-rt-19-dev"
 KERNEL = "linux-libc-dev"
 SIMDE = "libsimde-dev"
@@ -37,7 +41,8 @@ def downloads() -> Path:
 
 
 def fetch() -> None:
-    """All that a toolchain needs: one index serves for all, since reading it takes longer than the packages."""
+    """All that a toolchain needs: one index serves for a suite, since reading it takes longer than the packages."""
+    mimalloc()
     parts: dict[str, Callable[[_Apt, Path], None]] = {
         f"musl-{SUITE}": _unpack_musl,
         f"compiler-rt-{SUITE}": _unpack_builtins,
@@ -59,6 +64,11 @@ def fetch() -> None:
 def musl() -> Path:
     """The unpacked source of musl, with Debian's security fixes."""
     return _part(f"musl-{SUITE}")
+
+
+def mimalloc() -> Path:
+    """The unpacked source of mimalloc 2, whose parts `runtime/libc/src/malloc/allocator.c` includes."""
+    return source(MIMALLOC, MIMALLOC_SUITE)
 
 
 def builtins(isa: str) -> Path:

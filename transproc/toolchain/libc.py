@@ -30,7 +30,6 @@ IN_ASSEMBLY = {
     "setjmp/setjmp.c",
     "signal/restore.c",
     "signal/sigsetjmp.c",
-    "string/memcmp.c",
     "string/memcpy.c",
     "string/memmove.c",
     "string/memset.c",
@@ -51,7 +50,11 @@ NOT_LEAF = {
 }
 """They allocate, or look messages up."""
 
+ALLOCATOR = "malloc/allocator.c"
+"""The overlay's file that includes all of mimalloc."""
+
 LEAF_FILES = {
+    ALLOCATOR,
     "internal/syscall_ret.c",
     "network/htonl.c",
     "network/htons.c",
@@ -85,7 +88,6 @@ LEAF_FILES = {
 """Modules that never block, call back or loop for long: no sites in them, and calls to them are none."""
 
 LEAF_ASSEMBLY = [
-    "memcmp",
     "memcpy",
     "memmove",
     "memset",
@@ -148,7 +150,7 @@ CLANGS = ("tgmath.h",)
 def sources(musl: Path) -> dict[str, Path]:
     """Path within `src/` of every file of the library, and where it is."""
     found = {}
-    for path in sorted([*musl.glob("src/*/*.c"), *musl.glob("src/malloc/mallocng/*.c")]):
+    for path in sorted(musl.glob("src/*/*.c")):
         name = str(path.relative_to(musl / "src"))
         if name not in IN_ASSEMBLY:
             found[name] = path
@@ -162,7 +164,7 @@ def is_leaf(name: str) -> bool:
     return name in LEAF_FILES or (name.split("/", maxsplit=1)[0] in LEAF_DIRECTORIES and name not in NOT_LEAF)
 
 
-def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> int:
+def build(musl: Path, mimalloc: Path, root: Path, *, plain: bool, lib: Path | None = None) -> int:
     """Headers, libc.a, crt1.o and leaf.txt; returns the number of files compiled."""
     lib = lib or root / "lib"
     lib.mkdir(exist_ok=True)
@@ -178,7 +180,11 @@ def build(musl: Path, root: Path, *, plain: bool, lib: Path | None = None) -> in
 
     def compile_files(names: list[str], codegen: Codegen) -> None:
         options = [*C_FLAGS, *include]
-        parallel(partial(_compile, files[name], outputs[name], options, codegen) for name in names)
+        own = {ALLOCATOR: _allocator_flags(mimalloc)}
+        parallel(
+            partial(_compile, files[name], outputs[name], [*options, *own.get(name, [])], codegen)
+            for name in names
+        )
 
     base = Codegen(root / "bin" / "transproc-codegen", plain=plain)
     leaves = [name for name in files if is_leaf(name)]
@@ -241,6 +247,12 @@ def _include_flags(musl: Path, root: Path) -> list[str]:
     version.mkdir(exist_ok=True)
     (version / "version.h").write_text(f'#define VERSION "{(musl / "VERSION").read_text().strip()}"\n')
     return [f"-I{place}" for place in [*places, version, root / "include"]]
+
+
+def _allocator_flags(mimalloc: Path) -> list[str]:
+    resources = run([CLANG, "-print-resource-dir"]).stdout.decode().strip()
+    own = [f"-I{mimalloc / 'include'}", f"-I{mimalloc / 'src'}"]
+    return ["-std=c11", "-DNDEBUG", *own, "-isystem", f"{resources}/include"]  # its stdatomic.h
 
 
 def install_headers(musl: Path, include: Path) -> None:

@@ -173,7 +173,7 @@ def _build(root: Path) -> None:
         musl, headers, simde = debian.musl(), debian.kernel(), debian.simde()
         builtins = {isa: debian.builtins(isa) for isa in debian.ARCHITECTURES}
         with log.step("compile the C library") as step:
-            made = libc.build(musl, root, plain=False)
+            made = libc.build(musl, debian.mimalloc(), root, plain=False)
             step.detail = f"{made} files"
         with log.step("runtime"):
             libc.build_runtime(musl, root, builtins)
@@ -187,7 +187,7 @@ def _build_plain(root: Path, lib: Path) -> None:
     from transproc.toolchain import debian, libc  # noqa: PLC0415
 
     with log.step("compile the C library without sites"):
-        libc.build(debian.musl(), root, plain=True, lib=lib)
+        libc.build(debian.musl(), debian.mimalloc(), root, plain=True, lib=lib)
         for name in ("transproc.o", "memory.o"):
             shutil.copyfile(root / "lib" / name, lib / name)
 

@@ -1,4 +1,4 @@
-// memcpy, memmove, memset and memcmp for aarch64, after the plan of x86_64_memory.S: up to 128 bytes by loads and stores from both
+// memcpy, memmove and memset for aarch64, after the plan of x86_64_memory.S: up to 128 bytes by loads and stores from both
 // ends, which overlap in the middle; above that, 64 bytes a turn. Everything is loaded before anything is stored, so memcpy and memmove are
 // one routine. Only registers that a call may change: x0 … x8, v0 … v7, v16, v17 (AAPCS64, section 6.1).
 
@@ -177,86 +177,4 @@ FUNCTION memset
 	str x3, [x4, #-8]
 	ret
 END memset
-
-// ---- int memcmp(const void *a, const void *b, size_t n) ------------------------------------------------------------
-
-FUNCTION memcmp
-	cmp x2, #16
-	b.lo .Lcompare_under_16
-	sub x2, x2, #16
-	add x7, x0, x2                          // the last 16 bytes
-	add x8, x1, x2
-	.balign 16
-.Lcompare_loop:
-	ldp x3, x4, [x0], #16
-	ldp x5, x6, [x1], #16
-	cmp x3, x5
-	b.ne .Lcompare_words
-	cmp x4, x6
-	b.ne .Lcompare_second
-	cmp x0, x7
-	b.lo .Lcompare_loop
-	ldp x3, x4, [x7]
-	ldp x5, x6, [x8]
-	cmp x3, x5
-	b.ne .Lcompare_words
-	cmp x4, x6
-	b.ne .Lcompare_second
-	mov w0, #0
-	ret
-.Lcompare_second:
-	mov x3, x4
-	mov x5, x6
-.Lcompare_words:                                // the bytes that differ first, as the C version of every ISA gives them
-	eor x7, x3, x5
-	rbit x7, x7
-	clz x7, x7
-	and x7, x7, #0x38
-	lsr x3, x3, x7
-	lsr x5, x5, x7
-	and w3, w3, #0xff
-	and w5, w5, #0xff
-	sub w0, w3, w5
-	ret
-
-	.balign 16
-.Lcompare_under_16:
-	add x7, x0, x2                          // ends
-	add x8, x1, x2
-	cmp x2, #8
-	b.hs .Lcompare_over_7
-	cmp x2, #4
-	b.hs .Lcompare_over_3
-	cbz x2, .Lcompare_equal
-	ldrb w3, [x0]
-	ldrb w5, [x1]
-	cmp x3, x5
-	b.ne .Lcompare_words
-	cmp x2, #1
-	b.eq .Lcompare_equal
-	ldrh w3, [x7, #-2]
-	ldrh w5, [x8, #-2]
-	b .Lcompare_last
-.Lcompare_over_3:
-	ldr w3, [x0]
-	ldr w5, [x1]
-	cmp x3, x5
-	b.ne .Lcompare_words
-	ldr w3, [x7, #-4]
-	ldr w5, [x8, #-4]
-	b .Lcompare_last
-.Lcompare_over_7:
-	ldr x3, [x0]
-	ldr x5, [x1]
-	cmp x3, x5
-	b.ne .Lcompare_words
-	ldr x3, [x7, #-8]
-	ldr x5, [x8, #-8]
-.Lcompare_last:
-	cmp x3, x5
-	b.ne .Lcompare_words
-.Lcompare_equal:
-	mov w0, #0
-	ret
-END memcmp
 	.section .note.GNU-stack,"",%progbits

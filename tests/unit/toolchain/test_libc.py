@@ -20,6 +20,7 @@ def musl(tmp_path: Path) -> Path:
         "process/vfork.c",
         "stdio/puts.c",
         "malloc/mallocng/free.c",
+        "malloc/free.c",
     ):
         path = tmp_path / "src" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,9 @@ def test_overlay_replaces_and_adds(musl: Path) -> None:
     found = libc.sources(musl)
     assert found["env/__init_tls.c"].is_relative_to(libc.OVERLAY)
     assert found["stdio/puts.c"].is_relative_to(musl)
-    assert found["malloc/mallocng/free.c"].is_relative_to(musl)
+    assert found["malloc/free.c"].is_relative_to(musl)
+    assert "malloc/mallocng/free.c" not in found  # allocator.c takes its place
+    assert found[libc.ALLOCATOR].is_relative_to(libc.OVERLAY)
     assert "start/start.c" in found
     assert "process/vfork.c" not in found
 

@@ -1,0 +1,283 @@
+// malloc and its like: mimalloc, compiled as a whole, with what it wants of an operating system in a few lines.
+//
+// It is compiled as a leaf: no thread is ever stopped within it, so a heap is consistent at every pause, and its state is the same on every
+// ISA: bytes at addresses. Its settings are fixed, not read from the environment.
+
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <elf.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "allocator.h"
+#include "libc.h"
+#include "atomic.h"
+#include "pthread_impl.h"
+#include "syscall.h"
+
+// ---- system calls: leaves, unlike those of the library -------------------------------------------------------------
+
+static inline void *heap_mmap(void *at, size_t size, int protection, int flags)
+{
+	unsigned long result = __syscall(SYS_mmap, at, size, protection, flags, -1, 0);
+	return result > -4096UL ? MAP_FAILED : (void *)result;
+}
+
+static inline int heap_call(long result)
+{
+	return result ? -1 : 0;
+}
+
+// The heap of a thread is given back when it ends (allocator_threads.c).
+static inline void end_with_thread(void *heap)
+{
+	struct pthread *self = __pthread_self();
+	if (__transproc_heap_key >= 0 && self->tsd) {
+		self->tsd[__transproc_heap_key] = heap;
+		self->tsd_used = 1;
+	}
+}
+
+#undef __linux__ // no questions to /proc and /sys
+#define mmap(at, size, protection, flags, file, offset) heap_mmap(at, size, protection, flags)
+#define munmap(at, size) heap_call(__syscall(SYS_munmap, at, size))
+#define madvise(at, size, advice) heap_call(__syscall(SYS_madvise, at, size, advice))
+#define mprotect(at, size, protection) heap_call(__syscall(SYS_mprotect, at, size, protection))
+#define sysconf(what) PAGE_SIZE
+#define strerror(number) ""
+#define sleep(seconds) ((void)0)
+#define atexit(function) ((void)0)
+#define abort a_crash
+#define constructor unused
+#define pthread_key_t int
+#define pthread_key_create(key, function) (*(key) = 0, (void)(function))
+#define pthread_setspecific(key, heap) end_with_thread(heap)
+#define _mi_heap_default_key __transproc_unused_key
+
+#undef weak
+#define weak unused
+
+// Nothing of it is seen outside: a program may have a mimalloc of its own, and functions that are not used go.
+#pragma clang attribute push(__attribute__((internal_linkage)), apply_to = function)
+#define _mi_heap_default __transproc_heap_default
+#define _mi_heap_empty __transproc_heap_empty
+#define _mi_heap_main __transproc_heap_main
+#define _mi_numa_node_count __transproc_heap_nodes
+#define _mi_page_empty __transproc_heap_page_empty
+#define _mi_process_is_initialized __transproc_heap_ready
+#define _mi_stats_main __transproc_heap_statistics
+
+#include "mimalloc.h"
+#include "mimalloc-internal.h"
+
+// ---- settings ------------------------------------------------------------------------------------------------------
+
+long mi_option_get(mi_option_t option)
+{
+	switch (option) { // mimalloc's own defaults; the others are 0
+	case mi_option_eager_commit:
+	case mi_option_eager_commit_delay:
+	case mi_option_allow_decommit:
+	case mi_option_decommit_extend_delay:
+		return 1;
+	case mi_option_decommit_delay:
+		return 25;
+	case mi_option_segment_decommit_delay:
+		return 500;
+	case mi_option_max_segment_reclaim:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+long mi_option_get_clamp(mi_option_t option, long least, long most)
+{
+	long value = mi_option_get(option);
+	return value < least ? least : value > most ? most : value;
+}
+
+bool mi_option_is_enabled(mi_option_t option)
+{
+	return mi_option_get(option);
+}
+
+void _mi_options_init(void)
+{
+}
+
+// ---- messages and statistics: none ---------------------------------------------------------------------------------
+
+void _mi_error_message(int error, const char *format, ...)
+{
+	if (error != ENOMEM && error != EOVERFLOW)
+		a_crash(); // the heap is damaged
+	errno = ENOMEM;
+}
+
+#define _mi_warning_message(...) ((void)0)
+#define _mi_verbose_message(...) ((void)0)
+#define _mi_trace_message(...) ((void)0)
+#define _mi_fputs(...) ((void)0)
+#define _mi_stat_increase(stat, amount) ((void)0)
+#define _mi_stat_decrease(stat, amount) ((void)0)
+#define _mi_stat_counter_increase(stat, amount) ((void)0)
+#define _mi_stats_done(stats) ((void)0)
+#define mi_stats_reset() ((void)0)
+#define mi_stats_print(out) ((void)0)
+
+// ---- time ----------------------------------------------------------------------------------------------------------
+
+#define LOOKS 16 // the time decides only when free memory is given back: a system call for each look would cost more than the rest
+
+mi_msecs_t _mi_clock_now(void)
+{
+	static _Atomic(unsigned) looks;
+	static _Atomic(mi_msecs_t) seen;
+	if (atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed) % LOOKS == 0) {
+		struct timespec t;
+		__syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
+		atomic_store_explicit(&seen, t.tv_sec * 1000 + t.tv_nsec / 1000000, memory_order_relaxed);
+	}
+	return atomic_load_explicit(&seen, memory_order_relaxed);
+}
+
+mi_msecs_t _mi_clock_start(void)
+{
+	return _mi_clock_now();
+}
+
+mi_msecs_t _mi_clock_end(mi_msecs_t start)
+{
+	return _mi_clock_now() - start;
+}
+
+// ---- random numbers: for the addresses of mappings, from the kernel's gift to the process --------------------------
+
+static uint64_t next(uint64_t *state) // splitmix64
+{
+	uint64_t v = *state += 0x9e3779b97f4a7c15;
+	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9;
+	v = (v ^ v >> 27) * 0x94d049bb133111eb;
+	return v ^ v >> 31;
+}
+
+void _mi_random_init(mi_random_ctx_t *random)
+{
+	uint64_t seed = 0;
+	for (size_t *item = libc.auxv; item && *item; item += 2)
+		if (*item == AT_RANDOM)
+			memcpy(&seed, (void *)item[1], sizeof seed);
+	memcpy(random->input, &seed, sizeof seed);
+}
+
+void _mi_random_init_weak(mi_random_ctx_t *random)
+{
+	_mi_random_init(random);
+}
+
+void _mi_random_reinit_if_weak(mi_random_ctx_t *random)
+{
+}
+
+uintptr_t _mi_random_next(mi_random_ctx_t *random)
+{
+	uint64_t state, result;
+	memcpy(&state, random->input, sizeof state);
+	do
+		result = next(&state);
+	while (!result);
+	memcpy(random->input, &state, sizeof state);
+	return result;
+}
+
+void _mi_random_split(mi_random_ctx_t *random, mi_random_ctx_t *other)
+{
+	uint64_t seed = _mi_random_next(random);
+	memset(other, 0, sizeof *other);
+	memcpy(other->input, &seed, sizeof seed);
+}
+
+uintptr_t _mi_os_random_weak(uintptr_t extra)
+{
+	mi_random_ctx_t random;
+	_mi_random_init(&random);
+	return _mi_random_next(&random) ^ extra;
+}
+
+// ---- mimalloc ------------------------------------------------------------------------------------------------------
+
+#include "os.c"
+#include "bitmap.c"
+#include "arena.c"
+#include "segment-cache.c"
+#include "segment.c"
+#include "page.c"
+#include "heap.c"
+#include "alloc.c"
+#include "alloc-aligned.c"
+#include "init.c"
+
+#pragma clang attribute pop
+
+// ---- what the library calls ----------------------------------------------------------------------------------------
+
+void *__libc_malloc_impl(size_t size)
+{
+	return mi_malloc(size);
+}
+
+void __libc_free(void *block)
+{
+	mi_free(block);
+}
+
+void *__libc_realloc(void *block, size_t size)
+{
+	return mi_realloc(block, size);
+}
+
+void *__transproc_heap_aligned(size_t alignment, size_t size)
+{
+	if (!alignment || alignment & alignment - 1) {
+		errno = EINVAL;
+		return 0;
+	}
+	return mi_malloc_aligned_at(size, alignment, 0); // mi_malloc_aligned of 2.0.9 takes small blocks for aligned that are not
+}
+
+size_t __transproc_heap_usable(const void *block)
+{
+	return mi_usable_size(block);
+}
+
+// Whether a new block is zero: only fresh memory is, but for the link in the list from which the block came.
+int __malloc_allzerop(void *block)
+{
+	if (!_mi_ptr_page(block)->is_zero)
+		return 0;
+	memset(block, 0, sizeof(mi_block_t));
+	return 1;
+}
+
+void __transproc_heap_start(void)
+{
+	mi_process_init();
+}
+
+void __transproc_heap_done(void *heap)
+{
+	if (heap)
+		_mi_thread_done(heap);
+}
+
+// The other threads, which do not exist in a child of fork, are not in the middle of anything that it waits for.
+void __malloc_atfork(int who)
+{
+	if (who > 0)
+		mi_atomic_store_release(&abandoned_readers, 0);
+}

@@ -1,0 +1,7 @@
+#include <malloc.h>
+#include "allocator.h"
+
+size_t malloc_usable_size(void *block)
+{
+	return __transproc_heap_usable(block);
+}

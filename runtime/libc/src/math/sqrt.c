@@ -1,0 +1,6 @@
+#include <math.h>
+
+double (sqrt)(double x)
+{
+	return sqrt(x);
+}

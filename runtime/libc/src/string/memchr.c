@@ -1,0 +1,7 @@
+#include <string.h>
+#include "find_byte.h"
+
+void *memchr(const void *memory, int byte, size_t n)
+{
+	return find_byte(memory, byte, n);
+}

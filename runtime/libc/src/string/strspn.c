@@ -1,0 +1,7 @@
+#include <string.h>
+#include "byte_set.h"
+
+size_t strspn(const char *string, const char *set)
+{
+	return span(string, set, 1);
+}

@@ -1,0 +1,243 @@
+/* The functions of <string.h>, which read 16 bytes at a time: random strings of few different bytes, at all alignments, across pages, and
+ * up to the last byte before one that cannot be accessed. Compared with loops over bytes. */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+
+#define PAGE 4096
+#define ROUNDS 15000
+#define NONE ((size_t)-1)
+
+typedef unsigned char byte;
+
+/* called through these, so that the compiler does not put its own code there */
+static size_t (*volatile length)(const char *) = strlen;
+static size_t (*volatile length_n)(const char *, size_t) = strnlen;
+static char *(*volatile find)(const char *, int) = strchr;
+static char *(*volatile find_or_end)(const char *, int) = strchrnul;
+static char *(*volatile find_last)(const char *, int) = strrchr;
+static void *(*volatile find_n)(const void *, int, size_t) = memchr;
+static void *(*volatile find_last_n)(const void *, int, size_t) = memrchr;
+static int (*volatile compare)(const char *, const char *) = strcmp;
+static int (*volatile compare_n)(const char *, const char *, size_t) = strncmp;
+static int (*volatile compare_case)(const char *, const char *) = strcasecmp;
+static int (*volatile compare_case_n)(const char *, const char *, size_t) = strncasecmp;
+static int (*volatile compare_memory)(const void *, const void *, size_t) = memcmp;
+static char *(*volatile copy)(char *, const char *) = strcpy;
+static char *(*volatile copy_end)(char *, const char *) = stpcpy;
+static char *(*volatile copy_n)(char *, const char *, size_t) = strncpy;
+static char *(*volatile copy_end_n)(char *, const char *, size_t) = stpncpy;
+static char *(*volatile append)(char *, const char *) = strcat;
+static char *(*volatile append_n)(char *, const char *, size_t) = strncat;
+static size_t (*volatile copy_l)(char *, const char *, size_t) = strlcpy;
+static void *(*volatile copy_until)(void *, const void *, int, size_t) = memccpy;
+static char *(*volatile search)(const char *, const char *) = strstr;
+static size_t (*volatile span)(const char *, const char *) = strspn;
+static size_t (*volatile other_span)(const char *, const char *) = strcspn;
+static char *(*volatile any)(const char *, const char *) = strpbrk;
+
+static unsigned seed = 1;
+static unsigned long checks;
+
+static size_t below(size_t limit) {
+  seed = seed * 1664525 + 1013904223;
+  return (size_t)((unsigned long)seed * limit >> 32);
+}
+
+static void require(int holds, const char *what, size_t n, size_t a, size_t b) {
+  checks++;
+  if (holds)
+    return;
+  printf("%s: size %zu, %zu, %zu\n", what, n, a, b);
+  exit(1);
+}
+
+static int sign(int value) { return (value > 0) - (value < 0); }
+
+static size_t index_of(const void *found, const void *start) {
+  return found ? (size_t)((const byte *)found - (const byte *)start) : NONE;
+}
+
+/* Three pages between pages that cannot be accessed. */
+static byte *island(void) {
+  byte *area = mmap(0, 5 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (area == MAP_FAILED || mprotect(area + PAGE, 3 * PAGE, PROT_READ | PROT_WRITE))
+    exit(2);
+  return area + PAGE;
+}
+
+/* A place for n bytes: at the very end, at the very beginning, around the end of a page, anywhere. */
+static byte *place(byte *area, size_t n) {
+  switch (below(4)) {
+  case 0: return area + 3 * PAGE - n;
+  case 1: return area;
+  case 2: return area + PAGE - below(n < PAGE ? n + 1 : PAGE);
+  default: return area + below(3 * PAGE - n + 1);
+  }
+}
+
+static size_t some_length(void) {
+  switch (below(8)) {
+  case 0: return below(600);
+  case 1: return below(4500);
+  default: return below(70);
+  }
+}
+
+static void fill(byte *at, size_t n) {
+  static const char letters[] = "aabAB\xc1z@[";
+  for (size_t i = 0; i < n; i++)
+    at[i] = letters[below(sizeof letters - 1)];
+}
+
+/* `n` bytes and a 0 at `a`, for functions of one string. */
+static void one(const byte *a, size_t n) {
+  const char *s = (const char *)a;
+  int wanted = "abz[\xc1\0x"[below(7)];
+  size_t first = NONE, last = NONE, limit = below(n + 20);
+  for (size_t i = 0; i <= n; i++)
+    if (a[i] == (byte)wanted) {
+      last = i;
+      if (first == NONE)
+        first = i;
+    }
+  require(length(s) == n, "strlen", n, 0, 0);
+  require(length_n(s, limit) == (limit < n ? limit : n), "strnlen", n, limit, 0);
+  require(length_n(s, NONE) == n, "strnlen", n, NONE, 0);
+  require(index_of(find(s, wanted), s) == first, "strchr", n, first, wanted);
+  require(index_of(find(s, wanted | 0x100), s) == first, "strchr", n, first, wanted);
+  require(index_of(find_or_end(s, wanted), s) == (first == NONE ? n : first), "strchrnul", n, first, wanted);
+  require(index_of(find_last(s, wanted), s) == last, "strrchr", n, last, wanted);
+  require(index_of(find_n(s, wanted, n + 1), s) == first, "memchr", n, first, wanted);
+  if (limit <= n) {
+    require(index_of(find_n(s, wanted, limit), s) == (first < limit ? first : NONE), "memchr", n, first, limit);
+    size_t before = NONE;
+    for (size_t i = 0; i < limit; i++)
+      if (a[i] == (byte)wanted)
+        before = i;
+    require(index_of(find_last_n(s, wanted, limit), s) == before, "memrchr", n, before, limit);
+  }
+  if (first != NONE)
+    require(index_of(find_n(s, wanted, NONE - 1000), s) == first, "memchr", n, first, NONE);
+}
+
+static void two(byte *a, byte *b, size_t n) {
+  const char *s = (const char *)a, *t = (const char *)b;
+  size_t limit = below(n + 20), i = 0, k = 0;
+  while (a[i] && a[i] == b[i])
+    i++;
+  while (a[k] && tolower(a[k]) == tolower(b[k]))
+    k++;
+  int order = sign(a[i] - b[i]), order_case = sign(tolower(a[k]) - tolower(b[k]));
+  require(sign(compare(s, t)) == order, "strcmp", n, i, 0);
+  require(sign(compare_n(s, t, limit)) == (limit > i ? order : 0), "strncmp", n, i, limit);
+  require(sign(compare_n(s, t, NONE)) == order, "strncmp", n, i, NONE);
+  require(sign(compare_case(s, t)) == order_case, "strcasecmp", n, k, 0);
+  require(sign(compare_case_n(s, t, limit)) == (limit > k ? order_case : 0), "strncasecmp", n, k, limit);
+  require(sign(compare_memory(a, b, i + 1)) == order, "memcmp", n, i, 0);
+  require(compare_memory(a, b, i) == 0, "memcmp", n, i, 1);
+}
+
+static int same(const byte *a, const byte *b, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (a[i] != b[i])
+      return 0;
+  return 1;
+}
+
+static int clean(const byte *start, const byte *from, const byte *to) {
+  for (; start < from; start++)
+    if (*start != '#')
+      return 0;
+  return *to == '#';
+}
+
+static void copies(const byte *a, size_t n, byte *area) {
+  const char *s = (const char *)a;
+  size_t limit = below(n + 40), shorter = limit < n ? limit : n;
+  byte *start = area + PAGE - 64, *to = start + below(60);
+  for (int kind = 0; kind < 8; kind++) {
+    memset(start, '#', 2 * PAGE);
+    char *target = (char *)to;
+    byte *end = to + n + 1;
+    int right;
+    switch (kind) {
+    case 0: right = copy(target, s) == target; break;
+    case 1: right = copy_end(target, s) == target + n; break;
+    case 2: right = copy_n(target, s, limit) == target, end = to + limit; break;
+    case 3: right = copy_end_n(target, s, limit) == target + shorter, end = to + limit; break;
+    case 4: right = copy_l(target, s, limit) == n, end = to + (limit ? limit - 1 < n ? limit : n + 1 : 0); break;
+    case 5: *to++ = 'x', *to = 0, right = append(target, s) == target, end = to + n + 1; break;
+    case 6: *to++ = 'x', *to = 0, right = append_n(target, s, limit) == target, end = to + shorter + 1; break;
+    default: right = copy_until(target, s, 0, n + 1) == target + n + 1;
+    }
+    size_t kept = kind == 4 && limit <= n ? (limit ? limit - 1 : 0) : kind == 2 || kind == 3 || kind == 6 ? shorter : n;
+    int ended = kind == 2 || kind == 3 ? 1 : kind == 4 && !limit ? 1 : !to[kept];
+    for (byte *p = to + shorter; (kind == 2 || kind == 3) && p < to + limit; p++)
+      ended &= !*p;
+    require(right && ended && same(to, a, kept) && clean(start, (byte *)target, end), "copy", n, limit, kind);
+    to = (byte *)target;
+  }
+}
+
+static void searches(const byte *a, size_t n) {
+  const char *s = (const char *)a;
+  char pattern[40];
+  size_t size = below(below(3) ? 4 : 38), from = below(n + 1);
+  for (size_t i = 0; i < size; i++)
+    pattern[i] = below(9) && from + i < n ? s[from + i] : 'a';
+  pattern[size] = 0;
+  size_t at = 0;
+  while (at + size <= n && !same(a + at, (byte *)pattern, size))
+    at++;
+  require(index_of(search(s, pattern), s) == (at + size <= n ? at : NONE), "strstr", n, size, at);
+  size_t within = 0, without = 0;
+  while (within < n && find(pattern, s[within]))
+    within++;
+  while (without < n && !find(pattern, s[without]))
+    without++;
+  require(span(s, pattern) == within, "strspn", n, within, 0);
+  require(other_span(s, pattern) == without, "strcspn", n, without, 0);
+  require(index_of(any(s, pattern), s) == (without < n ? without : NONE), "strpbrk", n, without, 0);
+}
+
+int main(void) {
+  byte *first = island(), *second = island();
+  for (int round = 0; round < ROUNDS; round++) {
+    size_t n = some_length();
+    byte *a = place(first, n + 1), *b = place(second, n + 1);
+    fill(a, n);
+    a[n] = 0;
+    one(a, n);
+    memcpy(b, a, n + 1);
+    two(a, b, n);
+    if (n) {
+      byte *changed = below(2) ? a : b;
+      changed[below(n)] ^= below(2) ? 0x20 : 0x83;
+      if (!memchr(a, 0, n) && !memchr(b, 0, n))
+        two(a, b, n);
+      if (below(2) && b + n + 1 <= second + 3 * PAGE) /* one is shorter */
+        b[below(n)] = 0, two(a, b, n);
+      fill(a, n);
+    }
+    if (n < 600)
+      copies(a, n, second);
+    if (n < 200 || round % 8 == 0)
+      searches(a, n);
+  }
+  char *many = malloc(200001); /* a pattern that nearly fits everywhere */
+  memset(many, 'a', 200000);
+  many[200000] = 0;
+  char needle[3001];
+  memset(needle, 'a', 3000);
+  needle[3000] = 0;
+  require(search(many, needle) == many, "strstr", 0, 0, 0);
+  needle[2999] = 'b';
+  require(search(many, needle) == 0, "strstr", 0, 0, 1);
+  printf("%lu checks\ndone\n", checks);
+  return 0;
+}
