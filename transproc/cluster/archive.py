@@ -125,9 +125,11 @@ def unpack(local: Path, rules: Rules) -> Iterator[IO[bytes]]:
 
 
 def size(local: Path) -> int:
-    """Bytes in a file, or in the files of a directory."""
+    """Bytes in a file, or in the files of a directory; none where there is nothing: tar says what is missing."""
     paths = local.rglob("*") if local.is_dir() else [local]
-    return sum(path.lstat().st_size for path in paths if path.is_symlink() or not path.is_dir())
+    return sum(
+        path.lstat().st_size for path in paths if path.is_symlink() or (path.exists() and not path.is_dir())
+    )
 
 
 def pack_script(remote: PurePosixPath, *, gnu: bool, rules: Rules = FILES) -> str:
