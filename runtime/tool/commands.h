@@ -23,6 +23,7 @@ int command_status(const struct options *options);
 int command_attach(const struct options *options);
 int command_resize(const struct options *options);
 int command_peers(const struct options *options);
+int command_sparse(const struct options *options);
 
 /* Prints {"ok": false, ...} and returns 1. */
 int report_failure(const char *error, const char *message);

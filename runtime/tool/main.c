@@ -13,6 +13,7 @@
  *   resume --pid P [--dir DIR --list F]     removes the names that criu has made in DIR since F was written
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
+ *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
  *   serve, channel    run programs for the host: serve.h
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
@@ -140,6 +141,7 @@ static const struct command commands[] = {
 	{ "peers", command_peers, .needs_pid = true },
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },
+	{ "sparse", command_sparse, .needs_program = true },
 	{ "serve", command_serve, .starts_others = true },
 	{ "channel", command_channel, .starts_others = true },
 };

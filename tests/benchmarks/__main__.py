@@ -15,7 +15,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import downtime, foreign, latency, library, runtime, size, software, transforming
+from tests.benchmarks import (
+    downtime,
+    foreign,
+    latency,
+    library,
+    native,
+    runtime,
+    size,
+    software,
+    transforming,
+)
 from tests.benchmarks.workloads import NPB_PREFIX, prepare, workloads
 from transproc.cli import common
 from transproc.cli.common import table
@@ -101,6 +111,37 @@ def measure_downtime(options: argparse.Namespace, work: Path) -> list[Any]:
     ]
     table(rows, ("PROGRAM", "BETWEEN ISAS", "CRIU ALONE", "RATIO", "TRANSFORM"))
     return found
+
+
+def measure_native(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Migrations between two native nodes."""
+    sizes = native.SIZES[:2] if options.quick else native.SIZES
+    found = [
+        native.measure(size, profile, work, rounds=5 if options.quick else 11)
+        for size in sizes
+        for profile in native.PROFILES
+    ]
+    rows = [
+        (
+            r.name,
+            *(_quartiles(values) for values in (r.downtime, r.criu)),
+            f"{r.ratio:.2f}",
+            _quartiles(r.whole),
+        )
+        for r in found
+    ]
+    table(rows, ("PROCESS, LOGIN SHELL", "DOWNTIME", "CRIU ALONE", "RATIO", "WHOLE"))
+    steps = list(found[0].steps)
+    table(
+        [(r.name, *(f"{r.steps[step] * 1000:.0f}" for step in steps)) for r in found],
+        ("STEPS, MS", *(step.upper() for step in steps)),
+    )
+    return found
+
+
+def _quartiles(seconds: list[float]) -> str:
+    low, middle, high = statistics.quantiles(seconds, n=4)
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
 
 def measure_size(options: argparse.Namespace, work: Path) -> list[Any]:
@@ -218,6 +259,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "runtime": measure_runtime,
     "transform": measure_transform,
     "downtime": measure_downtime,
+    "native": measure_native,
     "size": measure_size,
     "software": measure_software,
     "latency": measure_latency,
@@ -231,7 +273,7 @@ def main() -> int:
     options = _options()
     results: dict[str, Any] = {"machine": _machine()}
     try:
-        if options.what != ["libc"]:  # which needs no library without sites
+        if options.what not in (["libc"], ["native"]):  # which need no library without sites
             prepare()
         with tempfile.TemporaryDirectory(prefix="transproc-bench-") as name:
             for what in options.what or MEASUREMENTS:

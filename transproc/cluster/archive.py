@@ -132,14 +132,16 @@ def size(local: Path) -> int:
     )
 
 
-def pack_script(remote: PurePosixPath, *, gnu: bool, rules: Rules = FILES) -> str:
+def pack_script(remote: PurePosixPath, *, gnu: bool, tool: str | None = None) -> str:
     """Shell command for a node that writes the archive of one path to its standard output.
 
-    Images are looked through for pages that are all zero, which are not sent: huge pages are, for the most part.
+    With `tool`, the pause tool, pages of an image directory that are all zero are not sent: huge pages are, for the most part.
     """
     options = ["--numeric-owner", *_RICH] if gnu else []
-    options += ["--hole-detection=raw"] if gnu and rules is IMAGES else []
-    return shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", remote.name])
+    packing = shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", remote.name])
+    if not gnu or tool is None:
+        return packing
+    return f"{shlex.quote(tool)} sparse -- {shlex.quote(str(remote))}/pages-*.img >&2; {packing}"
 
 
 def unpack_script(directory: PurePosixPath, *, rules: Rules = FILES) -> str:

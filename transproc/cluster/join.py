@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from transproc.cluster import archive
 from transproc.cluster.channel import CHUNK, STALL_SECONDS, Channel, readable, write
-from transproc.cluster.members import Checker, Rules
+from transproc.cluster.members import IMAGES, Checker, Rules
 from transproc.cluster.session import USUAL_SECONDS, Result
 from transproc.errors import NodeError
 
@@ -34,7 +34,8 @@ def join(
     a node does not answer or nothing moves.
     """
     gnu = source.gnu_tar and target.gnu_tar
-    packing = ["sh", "-c", archive.pack_script(PurePosixPath(path), gnu=gnu, rules=rules)]
+    tool = source.tool if rules is IMAGES else None
+    packing = ["sh", "-c", archive.pack_script(PurePosixPath(path), gnu=gnu, tool=tool)]
     unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules)]
     with ExitStack() as stack:
         outlet = stack.enter_context(_channel(source))

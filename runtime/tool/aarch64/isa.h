@@ -19,7 +19,7 @@ enum {
 	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,
 	NR_setpgid = 154, NR_inotify_init1 = 26, NR_inotify_add_watch = 27, NR_ioctl = 29, NR_flock = 32, NR_ppoll = 73, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 198, NR_sendto = 206, NR_recvfrom = 207, NR_setns = 268,
-	NR_memfd_create = 279,
+	NR_memfd_create = 279, NR_fallocate = 47,
 };
 
 /* ADDR_COMPAT_LAYOUT: mmap and vDSO below 2^47, where x86_64 can have them too. */

@@ -1,0 +1,142 @@
+"""Downtime between two native nodes, against CRIU's own dump, copy and restore over the same connections, in turn.
+
+Both are of one process on the same two nodes (`tests/native`); CRIU alone neither pauses at equivalence points nor
+transforms. The login shell of the nodes does nothing, or takes 0.3 s, as on machines with large profiles.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.benchmarks.workloads import COMPILER
+from tests.native.nodes import NativeNodes, Setting
+from transproc import log
+from transproc.cluster import transfer
+from transproc.cluster.events import Silent
+from transproc.cluster.job import Job
+from transproc.cluster.members import IMAGES
+from transproc.cluster.migration import Migration
+from transproc.cluster.node import Node, read
+from transproc.cluster.operations import Context, discard
+from transproc.cluster.place import Place
+from transproc.cluster.start import Program, start
+from transproc.cluster.store import JobStore
+from transproc.paths import SOURCE
+from transproc.run import run
+from transproc.transform import pipeline
+
+SIZES = (0, 64, 1024)
+"""Megabytes that the process has filled."""
+PROFILES = {"quick": "", "0.3 s": "sleep 0.3"}
+
+
+@dataclass
+class Native:
+    """Seconds; `steps` are medians of a migration's."""
+
+    name: str
+    downtime: list[float] = field(default_factory=list)
+    criu: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    """From `Migration.run` to its end; connections are opened in it."""
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """Of medians."""
+        return statistics.median(self.downtime) / statistics.median(self.criu)
+
+
+def measure(megabytes: int, profile: str, work: Path, *, rounds: int) -> Native:
+    """As many migrations as dumps and restores by CRIU, in turn."""
+    result = Native(f"{megabytes} MB, {profile} shell")
+    program = work / "counter"
+    if not program.with_name("counter.x86_64").exists():
+        run([COMPILER, "-O2", "-o", program, SOURCE / "tests/native/counter.c"])
+    words = [str(10**9), "20000", str(megabytes)]
+    with (
+        log.step(f"native downtime of {result.name}") as step,
+        tempfile.TemporaryDirectory(dir=work) as directory,
+        NativeNodes(Path(directory) / "nodes", Setting(PROFILES[profile])) as machines,
+    ):
+        bench = _Bench(machines, Path(directory), Program([str(program), *words]))
+        try:
+            bench.measure(result, rounds)
+        finally:
+            bench.close()
+        step.detail = f"{result.ratio:.2f}"
+    return result
+
+
+class _Bench:
+    """A job on two nodes."""
+
+    def __init__(self, machines: NativeNodes, directory: Path, program: Program) -> None:
+        self.store = JobStore(directory / "jobs")
+        self.job = Job("bench", "na", [program.name, *program.argv[1:]])
+        self.machines = machines
+        self.nodes: dict[str, Node] = {}
+        self.connect()
+        start(self.store, self.place(self.job), program)
+        while not self.place(self.job).read("stdout"):  # its memory is filled
+            time.sleep(0.1)
+
+    def connect(self) -> None:
+        """Anew, as a command does."""
+        for node in self.nodes.values():
+            node.close()
+        self.nodes = {node.name: node for node in read(self.machines.configuration)}
+
+    def place(self, job: Job, name: str | None = None) -> Place:
+        return Place(self.nodes[name or job.node], job)
+
+    def measure(self, result: Native, rounds: int) -> None:
+        hops = []
+        for _ in range(rounds):
+            result.criu.append(self.plain())
+            self.connect()
+            target = "nb" if self.job.node == "na" else "na"
+            move = Migration(
+                self.store,
+                self.job,
+                self.place(self.job),
+                self.place(self.job, target),
+                transform=pipeline.carry,
+            )
+            begin = time.perf_counter()
+            hops.append(move.run())
+            result.whole.append(time.perf_counter() - begin)
+        result.downtime = [hop.downtime for hop in hops]
+        result.steps = {key: statistics.median(hop.steps[key] for hop in hops) for key in hops[0].steps}
+
+    def plain(self) -> float:
+        """CRIU's dump, a copy of images and files to the other node, and CRIU's restore there; the copy is then ended."""
+        source = self.place(self.job)
+        target = self.place(self.job, "nb" if self.job.node == "na" else "na")
+        target.prepare(transfer.binary(self.store, self.job, target.node.isa))
+        source.make_images()
+        source.get_ready()
+        target.get_ready()
+        begin = time.perf_counter()
+        with ThreadPoolExecutor(1) as pool:
+            data = pool.submit(transfer.relay_data, source, target)
+            source.criu.dump(self.job.pid, source.dump)
+            source.node.relay(source.dump, target.node, IMAGES, directory=target.images)
+            data.result()
+        target.criu.restore(target.tool, target.dump, state=target.directory)
+        target.resume(self.job.pid)
+        seconds = time.perf_counter() - begin
+        target.kill(self.job.pid, moved=True)
+        target.remove()
+        source.resume(self.job.pid)
+        return seconds
+
+    def close(self) -> None:
+        discard(Context(self.store, self.place, pipeline.carry, Silent()), self.job.name)
+        for node in self.nodes.values():
+            node.close()

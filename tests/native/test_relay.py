@@ -1,0 +1,44 @@
+"""Files go from node to node in one stream, checked on the way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from transproc.cluster.members import FILES, IMAGES
+from transproc.cluster.node import SshNode
+from transproc.errors import CommandError, FormatError
+
+pytestmark = pytest.mark.native
+
+
+def test_pages_that_are_all_zero_are_not_sent(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    dump, there = tmp_path / "dump", tmp_path / "there"
+    dump.mkdir()
+    page = os.urandom(4096)
+    (dump / "pages-1.img").write_bytes(bytes(20 << 20) + page + bytes(20 << 20))
+    sent = nodes["na"].relay(str(dump), nodes["nb"], IMAGES, directory=str(there), keep=tmp_path / "kept")
+    assert sent < 1 << 16
+    for copy in (there / "dump", tmp_path / "kept"):
+        assert (copy / "pages-1.img").stat().st_blocks <= 16
+        assert (copy / "pages-1.img").read_bytes() == (dump / "pages-1.img").read_bytes()
+
+
+def test_what_does_not_belong_there_arrives_nowhere(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    dump, there = tmp_path / "dump", tmp_path / "there"
+    dump.mkdir()
+    (dump / "core-1.img").symlink_to("/etc/passwd")
+    with pytest.raises(FormatError, match="no regular file"):
+        nodes["na"].relay(str(dump), nodes["nb"], IMAGES, directory=str(there), keep=tmp_path / "kept")
+    for copy in (there / "dump", tmp_path / "kept"):
+        assert not (copy / "core-1.img").is_symlink()
+
+
+def test_who_fails_is_named(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file"):
+        nodes["na"].relay(str(tmp_path / "missing"), nodes["nb"], FILES, directory=str(tmp_path / "there"))
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    with pytest.raises(CommandError, match="mkdir"):
+        nodes["na"].relay(str(tmp_path / "file"), nodes["nb"], FILES, directory="/dev/null/there")
