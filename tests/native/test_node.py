@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -224,6 +225,18 @@ class TestSession:
         begin = time.monotonic()
         assert node.output(["sh", "-c", "sleep 3 & echo out"]) == "out\n"
         assert time.monotonic() - begin < 2
+
+
+def test_a_node_that_nobody_closes_leaves_nothing(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """As at the end of a command."""
+    program = "import sys; from pathlib import Path; from transproc.cluster.node import read\n"
+    program += "read(Path(sys.argv[1]))[0].run(['true'])"
+    table = nodes["na"].address.key.parent / "nodes.toml"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(table)], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
+    )
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 class Small(LocalNode):

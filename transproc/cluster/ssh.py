@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,8 @@ class SshNode(Node):
         """A private directory with the node's host key, and the socket by which connections are shared."""
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="transproc-"))
+            # also if nobody closes the node: at the end of the command
+            weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
             (self._directory / "known").write_text(f"node {self.address.host_key}\n")
         return self._directory
 
