@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What pyproject.toml cannot say: a wheel holds the sources that are compiled on first use, and the manual.
 
 llvm/, runtime/, examples/    → transproc/source/   (transproc.paths.SOURCE)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """setuptools as pip calls it (PEP 517). A wheel's manual is made of what `--help` says, so building one needs what the
 commands import; an editable installation does not.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Tests marked `nightly` take an hour together: they run only when `-m` names the mark (`make test-all`).
 
 A user's own state and nodes are none of the tests' business, whatever variables name them.

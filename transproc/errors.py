@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every error that transproc raises on purpose.
 
 TransprocError                 message, hint

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Progress for people: nested steps with their times, on standard error.
 
 Each thread has its own nesting; what happens beside the main thread is shown when it ends.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Where things are: cache and state outside the source tree, and the sources that are built on first use.
 
 The cache, `TRANSPROC_HOME` (default `$XDG_CACHE_HOME/transproc`, `~/.cache/transproc`), holds everything that can be made

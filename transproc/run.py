@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The only place that starts programs.
 
 Argument lists, never a shell string; a failed program raises `CommandError` with a line that can be pasted. Child

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Small preparations: see Prepare.h.
 #include "transproc/Prepare.h"
 #include "llvm/IR/IRBuilder.h"

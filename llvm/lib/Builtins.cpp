@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Builtins that have a meaning on every ISA, but whose usual code has not: see Prepare.h.
 #include "transproc/Prepare.h"
 #include "llvm/IR/IRBuilder.h"

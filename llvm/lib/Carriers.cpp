@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How each IR type is listed. The limits are those of LLVM 19's stack map lowering, found by trying each
 // type on both back ends: i128 cannot be selected in a stackmap, 64-bit vectors cannot be widened, wider
 // vectors cannot be split, odd element counts crash aarch64.

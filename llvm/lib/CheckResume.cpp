@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Proves that a resume entry reads no listed value that was neither restored from the record nor computed since: by a forward
 // dataflow over slots that may still be unset, which shares nothing with the liveness that made the lists.
 #include "transproc/Steps.h"

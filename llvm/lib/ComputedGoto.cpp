@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Labels as values. A block address is a code address inside a function: it differs between the ISAs, and a
 // table of them would keep pointing into the original when a resume entry is cloned. So labels become 1, 2, …
 // and `goto *p` a switch over them. After the resume entries are made, the switches become indirect branches again, over a table that belongs

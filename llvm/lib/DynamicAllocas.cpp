@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Functions with alloca() or variable-length arrays: what lies below the frame's fixed part must be kept, so each
 // site lists the lowest live dynamic address.
 #include "transproc/Steps.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Results of floating-point arithmetic that are the same on every ISA: see Prepare.h.
 #include "transproc/Passes.h"
 #include "transproc/Prepare.h"

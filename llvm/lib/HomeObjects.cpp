@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/IR/CycleInfo.h"

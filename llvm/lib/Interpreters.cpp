@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Interpreters whose loop is a switch: it becomes `goto *label[opcode]`, over labels for all values that the opcode can have, so that the
 // loop needs to look nowhere whether somebody waits (ComputedGoto.cpp).
 #include "transproc/Points.h"

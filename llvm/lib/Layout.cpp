@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Ids and result descriptors.
 #include "transproc/Layout.h"
 #include "llvm/ADT/SmallVector.h"

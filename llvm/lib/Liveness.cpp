@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "transproc/Liveness.h"
 #include "llvm/IR/CFG.h"
 #include "llvm/IR/InstIterator.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Names of the passes for opt: see Passes.h.
 #include "transproc/Passes.h"
 #include "llvm/Passes/PassBuilder.h"

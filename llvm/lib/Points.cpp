@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A loop needs a point unless it is short, or stops at a site in every iteration anyway: a return address, or the
 // point of an inner loop.
 #include "transproc/Points.h"

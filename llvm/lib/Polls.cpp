@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Points aside: a block on the way back that looks whether somebody waits, and the point in a block of its own, which is rarely visited.
 //
 //   head: ...   if (!__transproc_poll) goto head;               point: <site>; goto head;

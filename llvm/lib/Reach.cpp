@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "transproc/Reach.h"
 #include "transproc/Carriers.h"
 #include "transproc/Jumps.h"

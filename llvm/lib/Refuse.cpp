@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // transproc-refuse: finds what would compile but could not migrate, and says where it is.
 #include "transproc/Passes.h"
 #include "llvm/IR/DebugInfoMetadata.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "transproc/Prepare.h"
 #include "transproc/Steps.h"
 #include "llvm/IR/Constants.h"

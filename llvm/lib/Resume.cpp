@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The resume entry: a clone of F that begins by switching on the record's site, loads the site's live values and the pending
 // call's result, and goes on behind the site.
 //

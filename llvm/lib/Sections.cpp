@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // transproc-sections: the last IR pass. Each datum gets a section of its own, named by its kind (docs/format.md,
 // section 2), and a final alignment, so that sorting sections by name of prefix lays both binaries out alike.
 #include "transproc/Passes.h"

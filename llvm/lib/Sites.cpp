@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // transproc-sites: makes functions migratable.
 #include "transproc/Jumps.h"
 #include "transproc/Points.h"

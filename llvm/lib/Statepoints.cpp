@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Lists on calls and points, and the calls' conversion to gc.statepoint.
 //
 // A list first lies in the call's "deopt" operand bundle, so that cloning the function and demoting its values carry it

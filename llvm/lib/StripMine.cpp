@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Strip-mining: for (i = a; i < n; i += s) body   becomes
 //   if (n - a > K * s)   // unsigned; rarely
 //     for (q = a; ; q = i) { point; end = min(q + K * s, n); for (i = q; i < end; i += s) body; if (!(i < n)) break; }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Sections .transproc.functions, .transproc.values and .transproc.pinned (docs/format.md, section 3); none is loaded.
 #include "transproc/Steps.h"
 #include "llvm/IR/Constants.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Calls at the end of a function, which become jumps, as in the program without sites: their frame is gone while the callee runs, on both
 // ISAs. So they are no sites, but in resume entries, whose frames must stay to hand on the result.
 //

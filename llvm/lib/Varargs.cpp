@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // transproc-varargs: variadic calls that work alike on every ISA.
 //
 // f(fixed, ...) becomes f(fixed, ptr): the caller packs the arguments into 8-byte slots (16-aligned

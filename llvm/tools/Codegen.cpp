@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // transproc-codegen: everything after the front end, for one C file and both ISAs, in one process.
 //
 //   clang-19 --target=loongarch64-linux-musl -O2 -Xclang -disable-llvm-passes -emit-llvm -c f.c -o f.bc

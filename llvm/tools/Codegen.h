@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The steps of transproc-codegen.
 #ifndef TRANSPROC_CODEGEN_H
 #define TRANSPROC_CODEGEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Names of processors' features, as programs give them: LLVM only warns of those that it does not know.
 #include "Codegen.h"
 #include "llvm/ADT/StringSet.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "Codegen.h"
 #include "transproc/Prepare.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"

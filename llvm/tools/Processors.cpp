@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What -march means for each ISA in LLVM's words, and which of a processor's abilities the code then needs, in the words of Linux.
 #include "Codegen.h"
 #include "llvm/ADT/StringExtras.h"

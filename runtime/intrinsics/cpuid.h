@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What the processor can do: the portable answer is that it is no x86. */
 #pragma GCC system_header
 #pragma once

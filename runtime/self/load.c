@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Maps a static program as the kernel's ELF loader does (fs/binfmt_elf.c), with writable text. */
 #include "elf.h"
 #include "self.h"

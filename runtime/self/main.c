@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Starts the program, and a thread of our own that plants breakpoints at all equivalence points from time to time. */
 #include "self.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* From a stopped thread's frames to resume records, as transproc/transform makes them (frames.py, records.py). */
 #include "self.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * transproc-self: runs a program that transproc-cc linked, as it is, and migrates its threads onto themselves, in one process
  * of one ISA: a thread that meets a breakpoint at an equivalence point has its stack read by the site index, overwritten,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Reads one frame of the machine stack into a resume record. */
 #include "harness.h"
 #include <stdlib.h>

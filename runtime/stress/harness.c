@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* In-process stress of the compiler: a program migrates onto itself, on one ISA, without CRIU.
  *
  * At chosen moments the machine stack is read through the stack maps, resume records are written, every byte of the old

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Parts of the stress harness: the program's stack maps, and what depends on the ISA. */
 #ifndef TRANSPROC_STRESS_HARNESS_H
 #define TRANSPROC_STRESS_HARNESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The host's C library for stressed programs: their variadic calls pass an array of 8-byte slots (llvm/lib/Varargs.cpp). The
  * stress builder renames printf to stress_printf, and so on, in the programs' objects. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* setjmp and longjmp of stressed programs: glibc's registers, and what runtime/libc/src/setjmp/jump.c notes behind them. */
 #include "harness.h"
 #include <setjmp.h>

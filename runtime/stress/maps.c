@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Reads the running program's stack maps and function table. */
 #include "harness.h"
 #include <elf.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Goes on through resume entries, on a stack of which only listed objects are left. */
 #include "harness.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Walks the machine stack with gcc's unwinder; each frame is read through its site. */
 #include "harness.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * What transproc-stop stands on instead of a C library: system calls that return -errno, memory that is never given back (the
  * tool lives for milliseconds; a supervisor allocates nothing after its start), and text.

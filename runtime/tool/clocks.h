@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The processor time that a tree has used, which the kernel of the node that it goes to cannot know. */
 #ifndef TOOL_CLOCKS_H
 #define TOOL_CLOCKS_H

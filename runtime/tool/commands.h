@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The commands and their options. Each, but attach and peers, prints one JSON object and returns the exit status. */
 #ifndef TOOL_COMMANDS_H
 #define TOOL_COMMANDS_H

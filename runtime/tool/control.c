@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Stopping many threads, and letting one go on among breakpoints. */
 #include "session.h"
 

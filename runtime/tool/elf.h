@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* ELF-64 as the generic ABI defines it (chapter 4; elf(5)). */
 #ifndef TOOL_ELF_H
 #define TOOL_ELF_H

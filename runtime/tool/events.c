@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Taking in what the kernel reports of the threads (ptrace(2)), and waiting for it. */
 #include "session.h"
 

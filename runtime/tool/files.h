@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Device and inode numbers of a job's files, which its programs go on seeing when the files are copied: transproc/identity.h. */
 #ifndef TOOL_FILES_H
 #define TOOL_FILES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * From ptrace stops to a group stop, without a single instruction of user mode in between.
  *

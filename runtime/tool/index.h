@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * The site index of a running program's executable (docs/format.md, section 6), read and checked once so that everything else
  * may trust its numbers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * transproc-stop: runs on a node, starts programs, stops them at equivalence points, lets them go on. Each command prints one JSON
  * object; exit status 0 done, 1 failed (the object says why, and the program runs on), 2 wrong usage.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What /proc says about processes (proc(5)). */
 #ifndef TOOL_PROC_H
 #define TOOL_PROC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See serve.h. Memory is given back here: a session can last as long as a user watches a job. */
 #include "serve.h"
 

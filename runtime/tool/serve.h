@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * One connection, many programs: docs/format.md, "Session". `serve` reads requests from standard input and answers on standard output;
  * `channel` reads one request and becomes the connection of its program, whose streams are then the connection's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * A pause in progress: the processes of a tree, their threads, all traced by us, and their address spaces with the breakpoints
  * in them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See sockets.h. Messages: linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h. */
 #include "sockets.h"
 

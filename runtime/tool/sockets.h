@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Unix sockets and their peers. */
 #ifndef TOOL_SOCKETS_H
 #define TOOL_SOCKETS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Address spaces and the breakpoints in them. */
 #include "session.h"
 

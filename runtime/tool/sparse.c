@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Makes holes of the pages in a file that are all zero, so that they are neither sent nor kept: criu writes every page that a process has
  * touched, and of a huge page (THP) the most part may never have been.

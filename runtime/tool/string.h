@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The four functions that a freestanding compiler needs, and their string kin (string.c). */
 #ifndef TOOL_STRING_H
 #define TOOL_STRING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See supervise.h. */
 #include "supervise.h"
 #include "proc.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Starting and restoring programs under a supervisor that outlives the command and records how they end. */
 #ifndef TOOL_SUPERVISE_H
 #define TOOL_SUPERVISE_H

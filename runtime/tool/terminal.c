@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See terminal.h. */
 #include "terminal.h"
 #include "proc.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * The terminal of a program: a pseudo-terminal (pty(7)) whose controlling end its supervisor holds. All that the program prints there is
  * appended to a file, the log. Other commands borrow the controlling end from the supervisor (pidfd_getfd(2)).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Whether the state of a stopped thread is described from its innermost frame to the bottom of its stack (docs/format.md,
  * section 6): call-frame rules only, no values are read.

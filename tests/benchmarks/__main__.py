@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`scripts/bench`: runs the measurements and prints their tables."""
 
 from __future__ import annotations

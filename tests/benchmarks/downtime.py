@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Downtime of migrations between ISAs, against CRIU's own dump and restore within one ISA, over the same connections.
 
 The yardstick is what any migration by CRIU costs: dump, copy of images and files to the host and back to a node of the same ISA,

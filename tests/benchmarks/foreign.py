@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs that nobody here wrote: the C programs of a checkout of LLVM's test-suite, against clang with glibc.
 
 Read from the suite's own CMakeLists.txt: sources, flags, arguments. Compiled with `clang-19 -O2 -static` and with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """How long it takes to stop a program at equivalence points, by threads and by what they do; on this machine, without CRIU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The C library against the host's: `libc.c`, compiled by transproc-cc and by clang with glibc, routine by routine."""
 
 from __future__ import annotations

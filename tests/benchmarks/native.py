@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Downtime between two native nodes, against CRIU's own dump, copy and restore over the same connections, in turn.
 
 Both are of one process on the same two nodes (`tests/native`); CRIU alone neither pauses at equivalence points nor

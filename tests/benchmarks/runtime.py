@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Run time of migratable binaries, as ratios to the same source without the pass.
 
 Two measurements: user CPU time of interleaved native runs, and instructions executed under qemu-user, which are exact and can

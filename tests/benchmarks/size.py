@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Size of pairs and time to compile, against plain static binaries."""
 
 from __future__ import annotations

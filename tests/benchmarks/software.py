@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Software of others (`examples/`), built with and without sites: CPU time of its own work, instructions, memory, size."""
 
 from __future__ import annotations

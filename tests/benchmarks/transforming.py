@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Time to transform an image, by step, for programs of different sizes: pause and dump on this machine, then transform.
 
 The image is the same as in a migration; nothing is restored, so no virtual machine is needed.

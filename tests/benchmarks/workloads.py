@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The programs that are measured, and the ways in which they are compiled."""
 
 from __future__ import annotations

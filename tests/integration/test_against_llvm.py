@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Our readers of stack maps and call-frame information against LLVM's own tools, on real objects and binaries."""
 
 from __future__ import annotations

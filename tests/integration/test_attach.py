@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc run --tty` and `transproc attach`, used as a person does: at a terminal, on this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The instrument of the benchmarks: instructions are counted right, on both ISAs, and belong to the right functions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Pausing, dumping and restoring real processes on the lab's machines, each within its ISA (nothing is transformed here)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc stress`: finished programs migrate onto themselves, and a wrong site index is noticed."""
 
 from __future__ import annotations

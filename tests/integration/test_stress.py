@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs that migrate onto themselves, in process: a small campaign of `scripts/stress` (docs/testing.md)."""
 
 from __future__ import annotations

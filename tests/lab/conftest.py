@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The machines of the lab, once for each module."""
 
 from __future__ import annotations

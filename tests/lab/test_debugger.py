@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A program that has come from the other ISA can be debugged: frames that were moved have their variables."""
 
 from __future__ import annotations

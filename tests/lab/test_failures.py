@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Migrations that must fail, really: each says why and what became of the process, and the process runs on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The two machines, really: that both are nodes, dump and restore, and that a lost one is noticed."""
 
 from __future__ import annotations

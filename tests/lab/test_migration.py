@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Real programs migrate between real kernels of both ISAs, and nothing differs from an unmigrated run.
 
 Each program is stopped at exact equivalence points, so that short ones can be moved too; the numbers come from a seed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Software of others, as its authors published it, migrates in the lab while it works: the recipes of examples/.
 
 bzip2 stands for all of them in every run of the tests; the others are marked nightly.

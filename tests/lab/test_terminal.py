@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs with a terminal of their own move while somebody types: nothing is lost, shown twice or set back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A job of another user than root: its user's on both machines, and so are its files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Native nodes from the shell, for measuring: python -m tests.native up DIR [--profile 'sleep 0.3'] [--port N]; … down DIR.
 
 Then: TRANSPROC_NODES=DIR/nodes.toml transproc run --node na …; transproc migrate … --to nb.

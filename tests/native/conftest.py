@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Native nodes, once for each module, and jobs on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Faults: whatever is killed or full, at whatever moment of a migration, one copy goes on, and `recover` leaves nothing behind.
 
 A migration runs in a process of its own and says when each step begins and ends; there the fault strikes. Afterwards `recover` is

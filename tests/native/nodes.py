@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Native nodes: real OpenSSH servers and a real criu on this machine, each in namespaces of its own (processes, mounts, IPC, host
 name), without emulation.
 

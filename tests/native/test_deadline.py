@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A criu that hangs is ended, and the program goes on where it was."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Kill -9 and full disks at every step of a migration (see `faults.py`)."""
 
 from __future__ import annotations

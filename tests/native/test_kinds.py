@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """State that the kernel of another node does not know, and that the C library carries over: programs that check it themselves."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Nodes that lack something: who says so, and what to do about it. And one whose user becomes root by sudo."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs migrate between two real machines of this ISA, and nothing differs from an undisturbed run."""
 
 from __future__ import annotations

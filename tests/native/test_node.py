@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The node interface: on this machine, and over a real SSH connection."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Images are memory: who can read what during a migration and after it, on both nodes and on the host."""
 
 from __future__ import annotations

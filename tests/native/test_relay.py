@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Files go from node to node in one stream, checked on the way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What `pipx install .` brings: a wheel that works far from the checkout."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The test programs as data: reads manifest.toml, whose head explains the fields."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random C programs with what csmith leaves out: recursion, vectors, __int128, dynamic allocas, addresses of locals handed down,
 variable arguments, structures by value, labels as values, setjmp.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random programs for the compiler's tests, each made of its seed alone: every third by random_c, the others by csmith."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Progress on standard error: what a terminal shows, and what a file gets."""
 
 from __future__ import annotations

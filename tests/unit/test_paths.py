@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Where the cache and the state are, and who may read them."""
 
 from __future__ import annotations

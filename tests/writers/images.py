@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Synthetic image directories: as much of one as a test needs, from our own field numbers and raw bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes site indexes for tests (docs/format.md, section 6), without an ELF file around them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A binary that says nothing but which ISA it is for and what it needs of the processor (System V gABI, chapter 4)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes `.llvm_stackmaps` sections for tests, from the grammar in `transproc.binary.stackmap`."""
 
 from __future__ import annotations

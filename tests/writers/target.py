@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Builds the pause tool's target program with a site index made here, from the contract alone (docs/format.md).
 
 Call sites are the return addresses of all calls, found by disassembly; points are the addresses listed in section

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Makes the site index of a linked binary: joins stack maps, call-frame information and symbols (docs/format.md, section 6).
 
 Runs once, at link time. Pure: bytes out, nothing is written.

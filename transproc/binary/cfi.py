@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Call-frame information: how to find the caller's frame and its registers at given addresses.
 
 Read from `.debug_frame` (DWARF 5, section 6.4) at link time only; migrations use the rows kept in the site index.

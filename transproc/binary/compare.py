@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Whether the two binaries of a pair agree: what `transproc check PROG` reports."""
 
 from __future__ import annotations

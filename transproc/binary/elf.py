@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What transproc needs to know of an ELF file: segments, sections, symbols, build-id.
 
 Only static 64-bit little-endian executables of the two machines are accepted (System V gABI, chapters 4 and 5).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Names for people: source lines of addresses, and names and types of live values.
 
 Used by `transproc show` only; nothing here is needed to move a process.

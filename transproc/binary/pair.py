@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The two binaries of one program, found by build-id.
 
 A pair is `PROG.x86_64` and `PROG.aarch64`, each of which names the other's build-id in its site index.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Functions that are not migratable, as the compiler reported them: section `.transproc.pinned` (docs/format.md, section 3)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a program needs of the processor: section `.transproc.cpu` (docs/format.md, section 3), in the words of /proc/cpuinfo."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Relocatable objects, as the checks of one see them: sections, symbols and relocations as numpy tables.
 
 ELF64, little-endian (System V gABI, chapter 4, "Relocation"). Relocation types: x86-64 psABI, table 4.9; ELF for the Arm

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The site index: everything that pausing and transforming need to know of a binary, ready to be mapped.
 
 Layout: docs/format.md, section 6. `Index` reads it from the `.transproc.sites` section; `transproc.binary.build` makes it at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """LLVM's `.llvm_stackmaps`, version 3, as numpy columns.
 
 Grammar (LLVM documentation, "Stack Map Section Format"): the section of a linked file is a sequence of blocks, one for each

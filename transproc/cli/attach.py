@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc attach`: a conversation with a job through its terminal."""
 
 from __future__ import annotations

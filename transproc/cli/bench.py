@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc bench`: how long migrations take, step by step; and the NAS Parallel Benchmarks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc check`: whether the two halves of a program, an object or a library agree."""
 
 from __future__ import annotations

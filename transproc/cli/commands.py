@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The commands, and the group that imports one's module when it is used: starting is quick, and help quicker."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the commands share: the way from a job to its place, and how results are printed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc demo`: one computation moves from x86_64 to aarch64 and back, narrated."""
 
 from __future__ import annotations

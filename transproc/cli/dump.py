@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc dump`: a paused job's image."""
 
 from __future__ import annotations

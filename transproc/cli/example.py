@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc example`: software that others wrote is fetched, compiled as it is, and migrated while it works."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc lab`: the two virtual machines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc logs`: what a job printed."""
 
 from __future__ import annotations

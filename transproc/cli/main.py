@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc`: the command line. The only place that prints results, errors, and exits.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 the program or its state is not supported. `wait` and `run --wait` pass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Man pages and shell completions, made of what `--help` says: `python -m transproc.cli.manual DIRECTORY`.
 
 Packaging calls it; DIRECTORY becomes `share/` of the installation. Pages are troff with the macros of man(7).

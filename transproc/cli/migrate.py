@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc migrate`: a running job moves to another node."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc bench npb`: the NAS Parallel Benchmarks, as SNU published them in C (NPB3.3-SER-C), migrated while they run.
 
 The sources are used as they are, in a copy. Only the site's part is ours, as the suite intends: `config/make.def`, and the

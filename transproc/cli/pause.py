@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc pause`: stops a job where its state is known on both ISAs."""
 
 from __future__ import annotations

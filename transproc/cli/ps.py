@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc ps`: the jobs, from the records; nodes are asked beside each other, and not waited for."""
 
 from __future__ import annotations

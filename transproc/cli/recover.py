@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc recover`: whatever was cut off is settled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc rehearse`: does a program survive migrations unchanged?"""
 
 from __future__ import annotations

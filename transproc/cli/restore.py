@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc restore`: a transformed job on another node, stopped."""
 
 from __future__ import annotations

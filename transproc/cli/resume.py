@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc resume`: a stopped job goes on."""
 
 from __future__ import annotations

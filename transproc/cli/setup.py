@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc setup`: builds what is built on first use."""
 
 from __future__ import annotations

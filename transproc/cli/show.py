@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc show`: what is in an image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc stress`: does a program survive thousands of migrations onto itself?"""
 
 from __future__ import annotations

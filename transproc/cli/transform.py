@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc transform`: an image for the other ISA."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Rehearsals of several programs, with one line of a table for each: what `bench npb` and `example` share."""
 
 from __future__ import annotations

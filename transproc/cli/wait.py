@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc wait`: until a job ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Files as tar streams: the host's side as a process with a pipe, the node's side as a shell command.
 
 The host has GNU tar, which renames the archive's top entry on its way, so that a file or directory arrives under the name it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Nodes: the machines between which processes move, and all that is ever asked of one.
 
 A node runs a program to its end, takes and gives files, and can be closed. It needs a POSIX shell, tar and criu; a tool of

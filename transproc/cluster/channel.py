@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A connection of its own for one program with streams, opened before it is needed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The way to a node: a process of this machine, such as OpenSSH's client, at whose other end our tool runs.
 
 A shell script brings the tool to the node if it is not there, and becomes it (`serve` or `channel`, runtime/tool/serve.h): so a

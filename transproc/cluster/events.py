@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What an operation is given besides its arguments: somebody who is told of the steps, and somebody who may call it off.
 
 Operations print nothing and ask nothing of their process: the command line shows the steps on the terminal (`transproc.log` is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A job: a named program that transproc started and may move.
 
 On the host the store holds its record (`store.py`), the pair of binaries (a copy: the program may be compiled again while the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Files from one node to another in one stream: checked on its way through the host, which may keep a copy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What may come out of an archive that another machine has made: checked while it passes, member by member.
 
 A tar stream (ustar headers of POSIX.1-1988, extended headers of POSIX.1-2001 as GNU tar writes them, GNU's long names) is

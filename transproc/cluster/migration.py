@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Migration of a job as one transaction.
 
     preflight → prepare → pause → dump → fetch → transform → ship → restore → verify → commit → retire

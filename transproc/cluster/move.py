@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The steps of a migration, one by one, each recorded: what `transproc pause`, `dump`, `transform`, `restore` and `resume` do.
 
 `migration.py` strings them together as one transaction. Two copies of a process never run: the source stays stopped

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Which nodes there are: this machine, the running lab's, and those of the user's configuration.
 
 The configuration is `~/.config/transproc/nodes.toml`, or the file that $TRANSPROC_NODES names. The lab writes a

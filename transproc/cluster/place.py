@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """One job's place on one node: its directory there, its process, and the programs that handle them.
 
     /var/lib/transproc/jobs/NAME/

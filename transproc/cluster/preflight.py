@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What can be known to fail before a process is touched: the nodes, the room on them, and what the process holds."""
 
 from __future__ import annotations

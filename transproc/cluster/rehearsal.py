@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Rehearsal: a program runs once unmigrated and once with migrations, and both runs must be equal, byte for byte.
 
 Compared are standard output, standard error, the exit status, and all files of the working directory. A rehearsal in which a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables in which a host keeps its jobs, and how an older database, or the JSON files of before, become the present one.
 
     jobs         one line a job; `record` is `Job.as_dict()` without the history, `version` counts its changes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a `Place` asks of a node's shell: POSIX, with the words of each script as "$1", "$2", …
 
 A command costs a round trip, and on a small or emulated machine every program that it starts is felt: what a step wants to know

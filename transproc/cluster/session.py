@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs run on a node through one connection, several at once, in frames (docs/format.md).
 
 A node is not trusted: what it sends is checked, and never grows beyond a limit.

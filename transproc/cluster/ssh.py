@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Machines behind SSH as nodes, through OpenSSH's client.
 
 One connection for each node, made on first use and again if it was lost; channels share it. Authentication by key only, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The records of this host's jobs: an SQLite database in the state directory, and beside it what the jobs have here.
 
     STATE/jobs.sqlite     records, attempts and their steps (see `schema.py`); every change is on the disk when it returns

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A conversation with a job through its terminal, wherever the job moves meanwhile.
 
 On the node a process types what we send and prints what is new in the terminal's log (`Tool.attach`). When the job has moved away

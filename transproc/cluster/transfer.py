@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What travels between nodes: through the host, which has a connection to each, in one stream from node to node.
 
 A job's `data/` (working directory and standard streams) and its images lie in the same relative places in the job's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Whom a job runs as.
 
 Who starts a job should own it on the nodes too, though transproc comes there as root, which criu needs: so its user is, unless

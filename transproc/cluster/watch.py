@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What is asked of a job while it runs: whether it has ended, and what it has printed. Nothing here works on it."""
 
 from __future__ import annotations

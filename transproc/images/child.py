@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writing memory into a new image directory that refers to the original one.
 
 Unchanged pages become *in the parent*, so nothing of a process's memory is copied: the work is proportional

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reading and writing one image; the grammar is in `kinds`.
 
 What is written equals what was read byte for byte, except in entries whose message was changed: an unchanged

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """An image directory: what `criu dump` leaves, found by process and thread.
 
 Nothing is kept in memory: each call reads its file anew, so who gets a message may change it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Opening files of an image directory, which another machine may have filled: regular files only, never what a link leads to."""
 
 from __future__ import annotations

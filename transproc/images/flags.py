@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Numbers in images that have names. Sources: CRIU's criu/include/{image,pagemap}.h and
 images/fdinfo.proto.
 """

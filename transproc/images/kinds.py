@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The kinds of CRIU's images: one row for each.
 
 Grammar of an image (CRIU's image format 1.1; integers are little-endian):

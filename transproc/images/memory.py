@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The memory in an image: which pages are present, and their bytes.
 
 `pagemap-<pid>.img` lists runs of pages in ascending order. The bytes of all runs marked as present lie one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Arithmetic on sorted ranges of addresses, without a loop in Python."""
 
 from __future__ import annotations

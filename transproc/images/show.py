@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Views of an image directory for people: rows first, text second, and nothing printed here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Instruction set architectures, as data: the only package that knows them apart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """aarch64: AAPCS64 and AADWARF64 2023Q3 (registers: section 4.1), Linux uapi headers, CRIU's core image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the rest of transproc asks about an instruction set architecture.
 
 `Isa` is a value, nearly all of it data; the functions work on a CRIU core message (`core-<tid>.img`) only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Floating-point control and status in a form that belongs to no ISA.
 
 x86_64 keeps everything in MXCSR (Intel SDM volume 1, 10.2.3), aarch64 in FPCR and FPSR (Arm ARM, C5.2).

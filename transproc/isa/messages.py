@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Fields of protobuf messages by dotted path.
 
 The tables in this package name where an image keeps a register; this is the only code that follows the names.

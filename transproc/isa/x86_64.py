@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """x86_64: System V ABI, AMD64 supplement 1.0 (registers: figures 3.4 and 3.36), Linux uapi headers, CRIU's
 core image.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a program or a kernel module needs beside itself, read from their ELF files; nothing foreign is executed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes initramfs archives: cpio in the "new ASCII" format (kernel: Documentation/driver-api/early-userspace/buffer-format.rst).
 
 The kernel unpacks archives that follow each other in one file, later entries replace earlier ones; so a machine's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What this machine, or a node, lacks: each question with its answer and a remedy.
 
 `host()` is about building programs and running the lab, `node()` about being the source or target of a migration.

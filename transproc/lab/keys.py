@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The lab's SSH keys: one for the user, one for each machine, made with the lab and valid nowhere else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Starts, watches and stops the lab's machines.
 
 A lab is a directory: keys, one state file for each machine that was started, their consoles, and `nodes.toml`, through which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """How each kind of lab machine is emulated: one row for each ISA, and the command line made from it.
 
 A new ISA needs one more row; nothing else in the lab names an ISA.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Images of the lab's machines, made from Debian packages without running foreign code.
 
 mmdebstrap downloads and unpacks a tree for each ISA (`downloads/`); what a machine needs is copied from it into a small

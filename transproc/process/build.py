@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Builds our small static programs, for any ISA: transproc-stop, which runs, stops and continues processes on a node, and
 transproc-self, which migrates a program onto itself.
 

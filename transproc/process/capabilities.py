@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Capabilities as the kernel shows and names them (capabilities(7), include/uapi/linux/capability.h)."""
 
 from __future__ import annotations

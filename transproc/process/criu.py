@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """CRIU: its command lines, its versions, and what its logs say.
 
 The source of a migration is dumped with `--leave-stopped`: it stays, stopped, until the target's copy runs, and goes on if

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What /proc tells about a running tree, and what of it forbids a migration: known before the process is touched.
 
 The node runs `SCRIPT` once; all judging is done here, on its text. What is not visible there (what a CRIU image alone

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Starting, stopping and continuing processes on a node, by `transproc-stop`.
 
 A stopped tree is group-stopped (SIGSTOP), traced by nobody, each thread at a site or in a system call that has had no

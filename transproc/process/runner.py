@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What this package needs of a node: that it runs a program to its end. What it answers may be anything."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Stress of a finished program: it runs once as it is, and once under transproc-self, which migrates its threads onto themselves.
 
 Nothing is compiled or linked again: transproc-self (`runtime/self/`) loads the very binary that users get. The ISA that this

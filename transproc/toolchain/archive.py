@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Archives of dual objects (`ar`), and which of their members a program needs.
 
     archive := "!<arch>\n" member*        member := 60-byte header, contents, padding to 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """From one C file to a dual object: the front end once, with a neutral ABI, then `transproc-codegen` for both ISAs.
 
 The neutral front end is clang for loongarch64: signed char, 32-bit wchar_t, LP64, a pointer as va_list, no byval

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Sources and libraries that the sysroot and the examples are made of, from Debian's archive, checked by apt's signatures.
 
 A private apt configuration is used: the host's sources need no `deb-src` entries and no foreign architecture.

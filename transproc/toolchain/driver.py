@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc-cc`: a C compiler whose programs can move between ISAs; a drop-in for cc in make, autoconf and CMake builds.
 
     transproc-cc -O2 -c a.c          a.o, a dual object

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Dual objects: an x86_64 relocatable object that carries its aarch64 twin in the section `.transproc.aarch64`.
 
     dual    := x86_64 object, `.transproc.aarch64` added as its last section

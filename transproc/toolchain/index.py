@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Puts the site index into the two binaries of a pair, in place of the sections that it was made from."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Intrinsics of one ISA in portable C: `<immintrin.h>` and its like by SIMDe, and by `runtime/intrinsics` what SIMDe leaves out.
 
 A program that includes them is compiled for both ISAs, and computes the same on both. Nothing here looks at the processor.

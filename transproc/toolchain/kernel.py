@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The kernel's headers for programs (`<linux/...>`, `<asm/...>`): Debian's, with an `asm/` that belongs to no ISA.
 
 The neutral ABI has the generic structures and numbers, so `asm/X.h` is `asm-generic/X.h`; what differs is in the overlay

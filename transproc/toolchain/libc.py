@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiles the C library: musl's sources with the neutral overlay of `runtime/libc`, each file once, for both ISAs.
 
 A file of the overlay replaces the one of the same path in musl's `src/`; others are additions. What only assembly can do is in

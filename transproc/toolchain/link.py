@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Links the two binaries of a pair: the same objects in the same order, with one layout, and checks that they agree."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Where assembly at file level stands: the IR, in which it is found and refused, does not say so."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Options of the machine, -m…: what makefiles ask of a processor, and what it means where the code is for two ISAs.
 
 The code is for every processor of the baseline. An extension that is asked for (-msse4.2, -mavx2) shows as its macro, and its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What must hold for every object that transproc-cc makes, proved from its code and its tables.
 
 1. Both halves have the same functions with sites, the same sites, and at each the same numbers of 8- and 16-byte values, the

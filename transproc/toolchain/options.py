@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The command line of `transproc-cc`: what each option of cc means here.
 
 Options go to the front end as they are unless a table below says otherwise. What only changes how native code is made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the driver leaves for `quick.py`: the words of the programs that it runs for a command line, whatever the files' names.
 
 A plan is made of the command line with tokens in place of names, by the functions that also do the work; a word in which a

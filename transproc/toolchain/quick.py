@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """How `transproc-cc` starts: what it did for such a command line before, it does again, without reading its options anew.
 
 Most of a short compilation would be Python's imports. So the driver leaves a *plan* for a command line (`plan.py`): the words of

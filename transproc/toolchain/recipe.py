@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Recipes: software that others wrote, compiled with transproc-cc as it is, and what to do with it.
 
 A recipe is `examples/NAME/recipe.toml`:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """In-process stress of the compiler: a program migrates onto itself, on one ISA, thousands of times a second.
 
 A program is compiled by the neutral front end and `transproc-codegen`, but linked with the host's C library (for aarch64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Symbol tables, as the compiler driver needs them: with plain `struct`, as importing numpy takes longer than a small link.
 
 ELF64, little-endian (System V gABI, chapter 4, "Symbol Table").

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The sysroot: the compiler pass, and a C library for both ISAs compiled by it.
 
     bin/transproc-codegen  lib/transproc.so        the pass (from llvm/)

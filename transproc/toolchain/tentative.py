@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Tentative definitions (-fcommon): variables that several objects declare without `extern` and none initialises.
 
 Each object has a *common* symbol with a size and an alignment (System V gABI, chapter 4, "Symbol Table"), for which a linker

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # For CMake: cmake --toolchain $(transproc-cc --print-cmake-toolchain)
 # Not a cross build: what is made runs here. Libraries are archives, and only those made by transproc-cc are looked for:
 # name the prefixes where such are installed in CMAKE_FIND_ROOT_PATH.

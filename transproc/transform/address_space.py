@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The address space of a process, as the target's kernel and binary want it.
 
 What changes: the executable's mappings (from the target's PT_LOADs), the kernel's own mappings (vDSO and the like: gone; libc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Processor time that goes on: what a tree had used when it was dumped is added, by its C library, to what the new kernel counts.
 
 The node lists it beside the image (`runtime/tool/clocks.h`); here it is written into each process (`struct transproc_clocks` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What an image's stacks hold, for `transproc show`: frames with functions, source lines, and live values by name and type.
 
 Works before and after a transformation: a transformed thread has resume records instead of frames.

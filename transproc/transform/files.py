@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Open files: what of them depends on the ISA, and what cannot be moved."""
 
 from __future__ import annotations

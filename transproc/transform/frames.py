@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The frames of a stack, as columns, and what they hold: live values and the addresses of stack objects.
 
 A deep recursion has many frames at few sites, so the work per frame is done by numpy: a walk only finds where each frame

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The transformer: (image directory of one ISA, pairs of binaries) → image directory of another.
 
 A pure function: it starts no program, opens no socket and asks no clock but to report its own times. The original

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Resume records: what continues a frame on the other ISA (docs/format.md, section 4), made for whole stacks at once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The terminal that a tree shares with its supervisor (`runtime/tool/terminal.h`): on the target it is another supervisor's.
 
 The supervisor leads the session, and is not in the image; criu's `--shell-job` puts the tree into the session of the one that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """One thread: from the source's registers and stack to resume records and the target's registers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Timers that would be off after a restore, because they had expired and nobody had taken notice yet.
 
 The kernel shows no time left for a periodic timer in that state, and starts it again when its signal is taken or its descriptor

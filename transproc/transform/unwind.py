@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Walks the machine stack of a stopped thread by the site index: no DWARF, no guessing.
 
 A thread that was paused stands at a site or in the system-call leaf, and each outer frame at a call site, down to a bottom:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reads a process's stack in few pieces: memory look-ups cost more than what is read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Carriers: the values in a site's list that stand for an IR value. Each has a type that both back ends
 // accept in stack maps and keep with the same low bytes: integers of 8 to 64 bits, pointers, float, double
 // ("narrow", one 8-byte slot each), 128-bit vectors ("wide", 16 bytes).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Calls of setjmp. Their continuations are entered a second time by longjmp: after a migration through the resume entry
 // (docs/format.md, section 4). Such a call is a site at which no thread can be stopped.
 #ifndef TRANSPROC_JUMPS_H

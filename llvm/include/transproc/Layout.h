@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The formats the pass shares with the transformer: stack map ids, list headers, resume records.
 // docs/format.md, sections 3 and 4, is the contract; nothing else in llvm/ knows these numbers.
 #ifndef TRANSPROC_LAYOUT_H

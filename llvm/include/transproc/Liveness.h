@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Live values at instructions, by the classical backward dataflow over bit sets.
 #ifndef TRANSPROC_LIVENESS_H
 #define TRANSPROC_LIVENESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LLVM's headers that most files need: compiled once.
 #ifndef TRANSPROC_LLVM_H
 #define TRANSPROC_LLVM_H

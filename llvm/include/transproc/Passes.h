@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The passes, in the order in which transproc-codegen runs them:
 //   transproc-refuse, transproc-varargs, (optimiser), transproc-computed-goto, transproc-sites, transproc-sections,
 //   transproc-dispatch.

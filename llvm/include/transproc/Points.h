@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Which loops need a point of their own, and strip-mining.
 #ifndef TRANSPROC_POINTS_H
 #define TRANSPROC_POINTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Changes that make IR fit for sites, and for the other ISA.
 #ifndef TRANSPROC_PREPARE_H
 #define TRANSPROC_PREPARE_H

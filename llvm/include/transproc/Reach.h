@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Which functions and calls may reach an equivalence point.
 #ifndef TRANSPROC_REACH_H
 #define TRANSPROC_REACH_H

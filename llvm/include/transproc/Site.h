@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // What the steps of transproc-sites hand to each other for one function.
 #ifndef TRANSPROC_SITE_H
 #define TRANSPROC_SITE_H

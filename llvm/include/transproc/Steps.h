@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The steps of transproc-sites for one function, after its sites are chosen.
 #ifndef TRANSPROC_STEPS_H
 #define TRANSPROC_STEPS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What the start code and the transformer tell the C library. */
 #ifndef TRANSPROC_ARGS_H
 #define TRANSPROC_ARGS_H

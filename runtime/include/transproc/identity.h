@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Device and inode numbers that programs go on seeing when their files have been copied to another node.
  *

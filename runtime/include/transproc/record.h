@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The resume record (docs/format.md, section 4): what the transformer writes for one frame, and what the frame's resume entry reads. */
 #ifndef TRANSPROC_RECORD_H
 #define TRANSPROC_RECORD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The site index (docs/format.md, section 6): section `.transproc.sites` of each binary of a pair. */
 #ifndef TRANSPROC_SITES_H
 #define TRANSPROC_SITES_H

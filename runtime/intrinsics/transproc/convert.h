@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Numbers out of range, and those that are none, become the smallest integer, as on x86, whatever a conversion in C does with them on
  * each ISA. */
 #pragma GCC system_header

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What SIMDe 0.8.2 computes otherwise than the processor, computed as the manual says (Intel, Software Developer's Manual, volume 2).
  * Included behind each of its headers: every part waits for the one that it belongs to. */
 #pragma GCC system_header

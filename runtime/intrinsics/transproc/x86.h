@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Intrinsics of x86 that SIMDe leaves out, in portable C. */
 #pragma GCC system_header
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Between malloc's heap, which is a leaf (allocator.c), and what calls it.
 #ifndef TRANSPROC_ALLOCATOR_H
 #define TRANSPROC_ALLOCATOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Compiler built-ins: one source for every ISA, sequentially consistent as musl expects. */
 #define a_cas a_cas
 static inline int a_cas(volatile int *p, int t, int s)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Sets of bytes: how long a string consists of bytes of the set, or of others.
 #ifndef TRANSPROC_BYTE_SET_H
 #define TRANSPROC_BYTE_SET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Sixteen bytes at a time, from one source for every ISA: compiled to SSE2 and to NEON.
 //
 // Memory is read in aligned vectors where the end of a string is not known: these never reach into another page, so bytes before and

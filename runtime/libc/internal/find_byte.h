@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The first of n bytes that is the wanted one, for memchr and strnlen.
 #ifndef TRANSPROC_FIND_BYTE_H
 #define TRANSPROC_FIND_BYTE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The library's own square roots are instructions, not calls.
 #ifndef TRANSPROC_MATH_H
 #define TRANSPROC_MATH_H

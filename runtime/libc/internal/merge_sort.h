@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // Sorting by merging: few comparisons, which are calls of the program's own functions and take most of the time; stable; room for half the
 // elements aside. The comparison may be interrupted by a migration, so nothing is kept but indices and pointers.
 //

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The thread block is the same on every ISA: struct pthread, a gap, the TLS block, a tail for x86_64's thread pointer (__init_tls.c).
  * Code finds it through a thread-local variable; only the assembly knows where the thread pointer of its ISA points. What musl
  * takes for the thread pointer is aarch64's. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Programs are static: there is nothing to relocate at run time. musl's sources want the names. */
 #define LDSO_ARCH "transproc"
 #define TPOFF_K 0

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #ifndef TRANSPROC_SORT_H
 #define TRANSPROC_SORT_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Every system call that may block goes through one leaf function for each ISA, with neutral numbers and structures: a thread blocked
  * there is described by the seven arguments. There is no vDSO: addresses of the kernel's pages must not be kept in memory. */
 #define __SYSCALL_LL_E(x) (x)

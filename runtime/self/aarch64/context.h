@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* aarch64: what a signal handler sees (arch/arm64/include/uapi/asm/sigcontext.h, ucontext.h), and what C cannot say. */
 #ifndef SELF_CONTEXT_H
 #define SELF_CONTEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // memcpy, memmove and memset for aarch64, after the plan of x86_64_memory.S: up to 128 bytes by loads and stores from both
 // ends, which overlap in the middle; above that, 64 bytes a turn. Everything is loaded before anything is stored, so memcpy and memmove are
 // one routine. Only registers that a call may change: x0 … x8, v0 … v7, v16, v17 (AAPCS64, section 6.1).

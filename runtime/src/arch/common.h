@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // What the runtimes of both ISAs have in common: <isa>.S begin with it.
 #include "functions.h"
 

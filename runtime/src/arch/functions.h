@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // How the assembly of both ISAs writes its functions: each lies in a section of its own, so that the linker gives it the same address as
 // its twin of the other ISA.
 	.cfi_sections .debug_frame

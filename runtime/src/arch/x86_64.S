@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The runtime's assembly for x86_64: program and thread start, the system-call leaf, the resume loop, and what C cannot express.
 // Every function lies in a section of its own, so that the linker gives it the same address as its aarch64 twin.
 // Contract: docs/format.md, sections 4 and 5. Calling convention: System V psABI, section 3.2. System calls: psABI, section A.2.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // memcpy, memmove and memset for x86_64, with SSE2 alone, which every x86_64 has.
 // Up to 128 bytes are moved by loads and stores from both ends, which overlap in the middle: no loop, and no branch but on the size.
 // Everything is loaded before anything is stored, so memcpy and memmove are one routine. Each function lies in a section of its own, at

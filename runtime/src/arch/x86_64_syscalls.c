@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* System calls whose arguments differ between the neutral kernel ABI (asm-generic, as on aarch64) and x86_64's.
  *
  * Compiled for x86_64 only, natively: the leaf (x86_64.S) calls `__transproc_syscall_enter` before its trap and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * aarch64 for transproc-stop: system calls, registers, breakpoints. Sources: Linux include/uapi/asm-generic/unistd.h,
  * arch/arm64/include/uapi/asm/ptrace.h, arch/arm64/kernel/signal.c; DWARF for the Arm 64-bit Architecture, section 4.1.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * x86_64 for transproc-stop: system calls, registers, breakpoints. Sources: Linux arch/x86/entry/syscalls/syscall_64.tbl,
  * arch/x86/include/uapi/asm/ptrace.h and ptrace-abi.h, arch/x86/kernel/signal.c; System V psABI for x86-64, figure 3.36.

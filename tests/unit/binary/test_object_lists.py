@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Lists of stack objects: each function has one, however often a back end copied the site that carries it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a program needs of a processor, and a node that lacks it."""
 
 from __future__ import annotations

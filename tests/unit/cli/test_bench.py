@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc bench`: its two commands, and the suite that the second one compiles."""
 
 from __future__ import annotations

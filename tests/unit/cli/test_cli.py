@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The command line: exact texts of errors and help, exit statuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`transproc example`: what is listed and what is refused before anything is fetched."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Man pages made of the help: one for each command, and troff that groff takes without a warning."""
 
 from __future__ import annotations

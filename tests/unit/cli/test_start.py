@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The command line starts at once: what it imports before a command needs it."""
 
 from __future__ import annotations

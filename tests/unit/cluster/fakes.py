@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A node without a machine: files are real, in a directory of its own; processes are entries of a table."""
 
 from __future__ import annotations

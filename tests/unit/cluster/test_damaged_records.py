@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Damaged records of jobs and lists of nodes are read, or refused with one clear error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A node may answer anything: that is an error, never a traceback, nor a path or a terminal's commands of its choice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Records of jobs, and what is asked of a job while it runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What may come out of a node's archive: images, and a job's files; everything else is refused before it is unpacked."""
 
 from __future__ import annotations

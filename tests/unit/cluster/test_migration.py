@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The transaction: for each step that can fail, where the process is afterwards, and what the error says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The configuration of nodes. What nodes do: tests/native/test_node.py."""
 
 from __future__ import annotations

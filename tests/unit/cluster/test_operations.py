@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Use cases: what they refuse, what a failure leaves, and what `recover` makes of whatever was cut off."""
 
 from __future__ import annotations

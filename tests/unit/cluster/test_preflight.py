@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What is refused before the process is touched: one look at it, and at both nodes."""
 
 from __future__ import annotations

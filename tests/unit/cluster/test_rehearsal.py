@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Rehearsals: when to migrate, and what counts as a difference."""
 
 from __future__ import annotations

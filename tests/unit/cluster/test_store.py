@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The database of jobs: what survives, who may write, and what an older transproc left."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Whom a job runs as: the one that is asked for, else who starts it where the node knows that name."""
 
 from __future__ import annotations

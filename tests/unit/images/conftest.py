@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A real dump; tests/data/counter.c says how it was made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Images as bytes: exact round trips, precise refusals, no crash on damaged files."""
 
 from __future__ import annotations

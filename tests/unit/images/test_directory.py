@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A real dump, found by process and thread."""
 
 from __future__ import annotations

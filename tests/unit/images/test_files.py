@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """An image directory is filled by others: nothing but regular files is read, and what is written is private."""
 
 from __future__ import annotations

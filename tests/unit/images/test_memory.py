@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Page maps with parents, and child directories, against a model that holds every page in a dictionary."""
 
 from __future__ import annotations

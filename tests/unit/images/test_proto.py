@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The generated modules belong to the .proto files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Arithmetic on ranges against sets of integers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The views of a real dump, to the letter."""
 
 from __future__ import annotations

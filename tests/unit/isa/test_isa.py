@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables against facts from other sources, and the functions on real core messages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Findings about nodes, on answers of synthetic ones, and about this machine."""
 
 from __future__ import annotations

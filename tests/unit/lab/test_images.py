@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The parts of guest images: archives, what programs and modules need, keys."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """State of machines, command lines; real processes stand where an emulator would."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tool and its target program, built once for the machine that runs the tests."""
 
 from __future__ import annotations

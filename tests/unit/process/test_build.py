@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tool is built for every ISA, from tables that agree with the kernel's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The processor time of a tree, as the tool lists it before a dump."""
 
 from __future__ import annotations

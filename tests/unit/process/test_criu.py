@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """CRIU's command lines, versions and logs."""
 
 from __future__ import annotations

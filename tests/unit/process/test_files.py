@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Which device and inode numbers programs see of files that have been copied: the tool's list, and the attribute of the files."""
 
 from __future__ import annotations

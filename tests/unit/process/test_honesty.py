@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tool says that it failed when it has: full disks, limits, answers that cannot be given. And what it makes is private."""
 
 from __future__ import annotations

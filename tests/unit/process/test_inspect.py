@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a node's shell prints about a process, and what is refused because of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tool's readers of files that are not ours (the index of a program, what an image brings along): damaged ones are refused.
 
 Many of each, from fixed seeds, through `parsers/parse.c`, in which whoever reads a byte beyond what there is dies.

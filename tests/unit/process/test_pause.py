@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Pausing real processes: results must be those of an undisturbed run, whatever happens to the process meanwhile."""
 
 from __future__ import annotations

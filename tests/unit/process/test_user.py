@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A program of another user's: its rights, its streams, its way to its files."""
 
 from __future__ import annotations

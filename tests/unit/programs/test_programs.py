@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The test programs themselves: their manifest is complete, and all compilers make the same of each.
 
 What they are for, migrations, is tested elsewhere; a program whose output depended on the compiler or on the run

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Makes a program that calls the intrinsics of x86 with many arguments, and prints a line about the results of each.
 
 Compiled for the processor itself it tells what is right; compiled by transproc-cc it must print the same.

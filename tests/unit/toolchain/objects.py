@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes small relocatable ELF objects, for tests that need no compiler."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Archives: reading them, and choosing members for both halves at once."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Projects built the way their users build them: configure, CMake and Meson, with nothing told but the compiler."""
 
 from __future__ import annotations

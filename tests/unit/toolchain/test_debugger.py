@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`-g`: gdb shows the frames and variables of a program on both ISAs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """transproc-cc as a command: what build systems do with it."""
 
 from __future__ import annotations

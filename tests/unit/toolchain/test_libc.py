@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """How the C library is put together: which files, and the table of system calls."""
 
 from __future__ import annotations

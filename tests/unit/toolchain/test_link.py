@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The check that both binaries of a pair have the same addresses."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Assembly at file level is found in preprocessed sources, and nothing else is taken for it."""
 
 from transproc.toolchain.locate import file_level_assembly

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The checks of objects hold for what the compiler makes, and fail for each thing that could be wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The command line: what goes where, what is ignored, what is refused."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs compiled by transproc-cc behave the same on both ISAs: natively, and under qemu's user-mode emulation."""
 
 from __future__ import annotations

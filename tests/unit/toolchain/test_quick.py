@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """transproc-cc from a plan: the same results, messages and statuses as from the driver, and never from a stale one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Recipes: what a file may hold, and what is wrong with it otherwise."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Which toolchain a checkout has: named by its sources, which are not read at each start."""
 
 from __future__ import annotations

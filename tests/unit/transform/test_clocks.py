@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Processor time: what is read of the node's list, and what is written into the processes."""
 
 from __future__ import annotations

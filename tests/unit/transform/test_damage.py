@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Damaged input: whatever is wrong with images or binaries, there is one clear error, and no half-made directory.
 
 `tests/data/small.tar.xz` holds `small.c` as a pair, dumped before (`dump`, x86_64) and after (`again`, aarch64) a migration.

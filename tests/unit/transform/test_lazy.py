@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Pages that a dump has left in the process are errors where they are read, never zeros."""
 
 from __future__ import annotations

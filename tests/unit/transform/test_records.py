@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Stacks are read and resume records written as docs/format.md says, on synthetic indexes and memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Of a terminal that the supervisor holds an image names no session: its leader is not in the tree."""
 
 from __future__ import annotations

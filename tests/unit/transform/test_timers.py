@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Timers that have expired, and of which nobody has taken notice yet, go on after a migration."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What can be done with jobs, each use case once: with its lock, its roll-back, and what it says of the process afterwards.
 
 The command line and whatever else manages jobs are thin callers. Nothing here prints, exits, or asks its process for anything:

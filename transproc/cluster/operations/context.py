@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What every operation needs: the records, the ways to the nodes, who is told, and who may call it off."""
 
 from __future__ import annotations

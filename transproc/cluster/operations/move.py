@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A job moves: as a whole (`migrate`), or step by step. After each step by hand it is stopped, and `resume` undoes it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """After commands, nodes or this host were cut off: whatever was begun is finished or taken back, by asking the nodes.
 
 One copy of each job is left, and what belongs to none is removed. It may be done at any time, and again.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Generates the Python modules and their types beside the .proto files: `python -m
 transproc.images.proto.generate`.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/busybox sh
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Run once by busybox init before anything else: file systems, commands, clock, network.
 PATH=/usr/sbin:/usr/bin
 bb=/usr/bin/busybox

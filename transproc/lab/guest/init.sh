@@ -1,4 +1,5 @@
 #!/usr/bin/busybox sh
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # First program of a lab machine. It moves the root from the initramfs to a tmpfs of its own: a mount with a
 # size limit, that pivot_root and CRIU treat like any other, which they do not the kernel's built-in rootfs.
 PATH=/usr/sbin:/usr/bin

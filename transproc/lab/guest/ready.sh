@@ -1,4 +1,5 @@
 #!/usr/bin/busybox sh
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Run once beside the SSH server. The console line at the end is what the host waits for. `criu check` also fills
 # the feature cache, which saves 70-80 ms at the first dump.
 PATH=/usr/sbin:/usr/bin

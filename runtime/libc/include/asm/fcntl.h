@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The values of bits/fcntl.h where the generic ones are others. */
 #pragma once
 #define O_DIRECTORY  040000

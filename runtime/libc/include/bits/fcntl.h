@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* aarch64's values; the system-call leaf of x86_64 converts O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE */
 #define O_CREAT        0100
 #define O_EXCL         0200

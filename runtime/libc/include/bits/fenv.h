@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Neutral values; __transproc_fp_read and __transproc_fp_write convert them to the ISA's registers. */
 #define FE_INVALID    1
 #define FE_DIVBYZERO  2

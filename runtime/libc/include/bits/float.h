@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #define FLT_EVAL_METHOD 0
 
 /* long double is double: its size and format would differ between ISAs */

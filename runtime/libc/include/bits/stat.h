@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* filled from statx, which is the same on every kernel; the layout is asm-generic's */
 struct stat {
 	dev_t st_dev;

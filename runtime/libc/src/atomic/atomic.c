@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Atomic objects that are wider than the front end's registers: what the front end calls __atomic_*, with one lock for each of some
  * addresses, held for the time of a copy. All ISAs must agree on which objects take a lock, so the lock-free instructions for 16 bytes,
  * which both have, are not used. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Complex multiplication and division, which the front end calls: their calling convention is the front end's, so compiler-rt's do
  * not fit. C11, annex G.5.1. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>

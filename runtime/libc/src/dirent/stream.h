@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A directory stream holds all names of its directory, read at once when the first is asked for: so it goes on behind the last name that it
  * has returned wherever the process is. A position of the kernel's would mean nothing in the copy of the directory on another node.
  * Which names a stream shows that are added or removed while it is open, POSIX leaves open. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* statx(2), by which all of stat's kin are done, with the device and inode numbers that the program knows: see transproc/identity.h. */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // malloc and its like: mimalloc, compiled as a whole, with what it wants of an operating system in a few lines.
 //
 // It is compiled as a leaf: no thread is ever stopped within it, so a heap is consistent at every pause, and its state is the same on every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // The set-up of the heap; and that of a thread that ends goes to those that remain.
 
 #include <pthread.h>

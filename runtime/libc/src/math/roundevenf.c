@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* C23, which musl 1.2.5 does not have yet: to the nearest integer, halves to the even one, in every rounding mode. */
 #include <math.h>
 

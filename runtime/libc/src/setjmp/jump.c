@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* longjmp to a function that has been migrated since it called setjmp, so that its machine registers mean nothing any more: the
  * function is entered again through its resume entry (docs/format.md, section 4).
  *

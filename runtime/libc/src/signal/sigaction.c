@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Handlers with SA_SIGINFO are called through __transproc_signal, which gives them a ucontext_t that means the same on every ISA. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What runs before the C library: the process moves to a stack of its own, in a place that every ISA has. Nothing can be stopped
  * here, below whose frames the stack is the kernel's, so this is compiled without sites.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The bottom of the main thread's stack; prepare.c has made that stack. */
 #include "libc.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* stat's kin by statx alone: its structure is the same on every ISA. Kernels have it since 4.11. */
 #define _GNU_SOURCE
 #include <fcntl.h>

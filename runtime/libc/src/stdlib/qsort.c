@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #define _BSD_SOURCE
 typedef int (*COMPARISON)(const void *, const void *, void *);
 #define COMPARE(a, b) compare(a, b, argument)

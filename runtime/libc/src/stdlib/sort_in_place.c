@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <features.h>
 #undef weak_alias
 #define weak_alias(old, new) struct sort_in_place

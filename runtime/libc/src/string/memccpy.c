@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
 
 void *memccpy(void *restrict to, const void *restrict from, int byte, size_t n)

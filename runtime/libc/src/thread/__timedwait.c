@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Waits with absolute deadlines: a wait that is issued again after a migration still ends when it should. */
 #include <errno.h>
 #include <pthread.h>

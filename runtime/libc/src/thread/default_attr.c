@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "pthread_impl.h"
 
 /* Resume records take up to twice the native depth of a stack, and programs ported from other libcs expect 8 MiB. */

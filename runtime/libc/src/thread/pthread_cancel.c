@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Cancellation. A cancellation point passes the address of the thread's flag to the leaf, which looks at it between the labels
  * __transproc_syscall_check and _trap; the handler of SIGCANCEL, if it interrupts the thread there, makes the call return -EINTR. So a
  * request cannot be lost between the test and the trap, and no code depends on what a program counter means on one ISA. */

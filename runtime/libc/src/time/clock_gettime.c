@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* There is no vDSO: addresses of the kernel's pages must not be kept in memory. */
 #include <time.h>
 #include "syscall.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Processor time goes on where it was when the process moved: what it had used before (transproc/args.h) is added to what the kernel counts.
  *
  * Whoever asks the kernel and adds must not move in between, so:
