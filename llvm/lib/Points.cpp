@@ -36,7 +36,7 @@ unsigned sizeOf(const Loop &L) {
 // Unrolls a small loop, each turn with its own way out, in front of the counting.
 void repeatBody(Loop &L, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE) {
   Function &F = *L.getHeader()->getParent();
-  if (F.hasOptSize() || sizeOf(L) > MaxRepeatedSize || !L.isLoopSimplifyForm() || !L.isSafeToClone())
+  if (!L.isInnermost() || sizeOf(L) > MaxRepeatedSize || !L.isLoopSimplifyForm() || !L.isSafeToClone())
     return;
   formLCSSA(L, DT, &LI, &SE);
   AssumptionCache Assumptions(F);
@@ -93,10 +93,8 @@ public:
         Points.Direct.push_back(Strip);
       else
         Counting.push_back(L);
-    for (Loop *L : Counting) {
+    for (Loop *L : Counting)
       Points.Counted.insert(L->getHeader());
-      repeatBody(*L, DT, LI, SE);
-    }
     return Points;
   }
 
@@ -200,6 +198,13 @@ bool mayLoopForLong(Function &F, LoopInfo &LI, ScalarEvolution &SE) {
 LoopPoints choosePoints(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallInst *> Stops,
                         const PointOptions &Options) {
   return Chooser(F, DT, LI, SE, Stops, Options).choose();
+}
+
+void repeatSmallLoops(Function &F, const LoopPoints &Points, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE) {
+  if (!F.hasOptSize())
+    for (BasicBlock *Head : Points.Counted)
+      if (Loop *L = LI.getLoopFor(Head); L && L->getHeader() == Head)
+        repeatBody(*L, DT, LI, SE);
 }
 
 } // namespace transproc

@@ -78,6 +78,11 @@ private:
       Points = choosePoints(F, FAM.getResult<DominatorTreeAnalysis>(F), FAM.getResult<LoopAnalysis>(F),
                             FAM.getResult<ScalarEvolutionAnalysis>(F), Stops, Options.Loops);
     FAM.invalidate(F, PreservedAnalyses::none());
+    if (!Points.Counted.empty()) {
+      repeatSmallLoops(F, Points, FAM.getResult<DominatorTreeAnalysis>(F), FAM.getResult<LoopAnalysis>(F),
+                       FAM.getResult<ScalarEvolutionAnalysis>(F));
+      FAM.invalidate(F, PreservedAnalyses::none());
+    }
     SmallVector<CallInst *, 16> Sites(Stops);
     for (BasicBlock *Head : Points.Direct)
       Sites.push_back(insertPoint(&*Head->getFirstInsertionPt()));

@@ -122,7 +122,7 @@ void recordAbilities(Module &M, const TargetMachine &Machine) {
   if (X86 && hasWideAtomics(M))
     Lines += "cx16\n";
   Constant *Text = ConstantDataArray::getString(M.getContext(), Lines, /*AddNull=*/false);
-  auto *G = new GlobalVariable(M, Text->getType(), /*isConstant=*/true, GlobalValue::InternalLinkage, Text, "__transproc_cpu");
+  auto *G = new GlobalVariable(M, Text->getType(), /*isConstant=*/true, GlobalValue::PrivateLinkage, Text, "__transproc_cpu");
   G->setSection(".transproc.cpu");
   G->setAlignment(Align(1));
   appendToCompilerUsed(M, {G});

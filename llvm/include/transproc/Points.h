@@ -54,5 +54,8 @@ llvm::BasicBlock *stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopIn
 void insertPolls(llvm::Function &F, const LoopPoints &Points, int64_t StripLength,
                  llvm::function_ref<void(llvm::Instruction *Before)> InsertPoint);
 
+// Small loops that count make several turns for each that they count. Analyses as they are after choosePoints, which changes the loops.
+void repeatSmallLoops(llvm::Function &F, const LoopPoints &Points, llvm::DominatorTree &DT, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE);
+
 } // namespace transproc
 #endif
