@@ -41,10 +41,10 @@ def _replace(path: Path, index: bytes) -> None:
     side, needs = (path.with_name(path.name + suffix) for suffix in (".index", ".cpu"))
     side.write_bytes(index)
     needs.write_text("".join(f"{name}\n" for name in sorted(processor.needed(Elf(path)))))
-    # Each object has said what it needs: once is enough.
-    update = [f"--update-section={processor.SECTION}={needs}"] if needs.stat().st_size else []
-    remove = [f"--remove-section={name}" for name in CONSUMED]
-    run(["llvm-objcopy-19", *remove, f"--add-section={SECTION}={side}", *update, path])
+    # Each object has said what it needs: once is enough. Not updated: symbols of a section that objcopy updates lose it.
+    added = {SECTION: side} | ({processor.SECTION: needs} if needs.stat().st_size else {})
+    remove = [f"--remove-section={name}" for name in (*CONSUMED, processor.SECTION)]
+    run(["llvm-objcopy-19", *remove, *(f"--add-section={name}={file}" for name, file in added.items()), path])
     # In a run of its own: objcopy sets alignments before it adds sections.
     run(["llvm-objcopy-19", f"--set-section-alignment={SECTION}=4096", path])
     side.unlink()
