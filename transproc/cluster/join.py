@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from transproc.errors import NodeError
 
 if TYPE_CHECKING:
     from transproc.cluster.base import Node
+
+PIPE = 1 << 20
+"""Bytes that a pipe between us and the programs may hold: the usual limit, /proc/sys/fs/pipe-max-size."""
 
 
 def join(
@@ -47,6 +51,8 @@ def join(
         if keep is not None:
             sinks.append(stack.enter_context(archive.extract(keep, rules)).fileno())
         checker = Checker(rules)
+        for pipe in (outlet.connection.stdout.fileno(), *sinks):
+            _widen(pipe)
         count, listens = _pump(outlet, sinks, checker)
         if listens:
             _expect(source, packing, outlet.finish(packing, USUAL_SECONDS))
@@ -63,6 +69,12 @@ def _channel(node: Node) -> Iterator[Channel]:
         yield channel
     finally:
         channel.close()
+
+
+def _widen(pipe: int) -> None:
+    """Fewer turns between the programs at its ends; root may have so much whatever the user's other pipes hold (pipe(7))."""
+    with suppress(PermissionError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def _pump(outlet: Channel, sinks: list[int], checker: Checker) -> tuple[int, bool]:
