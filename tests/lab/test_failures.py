@@ -192,9 +192,9 @@ def test_full_target(world: World) -> None:
     """Found out in the middle, and known beforehand."""
     arm, job = world.nodes["arm"], world.start("fill", "8")
     migration = world.migration(job)
-    before(migration, "ship", lambda: arm.run(["sh", "-c", LEAVE_2_MB]))
+    before(migration, "fetch", lambda: arm.run(["sh", "-c", LEAVE_2_MB]))
     try:
-        error = world.fails(migration, 1, r"ship: (?s:.*)No space left on device")
+        error = world.fails(migration, 1, r"fetch: (?s:.*)No space left on device")
         assert error.hint == "node arm is full: make room there"
         migration = world.migration(world.start("fill", "8"))
         world.fails(migration, 1, "preflight: node arm: .* are free in", "was not touched")
@@ -205,10 +205,10 @@ def test_full_target(world: World) -> None:
 CRIU_THAT_HANGS = "printf '#!/bin/sh\\nsleep 60\\n' > /tmp/criu && chmod +x /tmp/criu && mount --bind /tmp/criu /usr/sbin/criu"
 
 
-@pytest.mark.parametrize("step", ["ship", "restore"])
+@pytest.mark.parametrize("step", ["fetch", "restore"])
 def test_target_killed_in_the_middle(world: World, step: str) -> None:
     """And when it is not there at all; the emulated machine is ended by SIGKILL."""
-    job = world.start("fill", "60" if step == "ship" else "1")
+    job = world.start("fill", "60" if step == "fetch" else "1")
     migration = world.migration(job)
     killer = threading.Timer(0.5, world.kill, ["arm"])
 
