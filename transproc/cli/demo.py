@@ -14,12 +14,12 @@ import typer
 from transproc import log
 from transproc.cli import common
 from transproc.cluster.job import Job
-from transproc.cluster.operations import discard, migrate
+from transproc.cluster.operations import discard, migrate, pause
 from transproc.cluster.operations import run as run_job
 from transproc.cluster.rehearsal import Outcome, outcome_of
 from transproc.cluster.start import Program
 from transproc.cluster.watch import POLL, refresh, wait
-from transproc.errors import MigrationError, TransprocError
+from transproc.errors import TransprocError
 from transproc.lab.machine import Lab
 from transproc.paths import SOURCE
 from transproc.run import run
@@ -135,15 +135,15 @@ class Tour:
 
     def _migrate(self, node: str) -> None:
         """What the program printed before it was stopped belongs to the node that it left."""
-        left = self.store.load(self.name).node
         try:
+            pause(self.context, self.name)
+            job = self.store.load(self.name)
+            self._print(job.node, common.place_of(job).read("stdout", self._offset))
             migrate(self.context, self.name, node)
-        except MigrationError as error:
+        except TransprocError as error:
             if self._look().exit is not None:
                 raise EndedError("the program ended before it could move") from error
             raise
-        printed = (self.store.move(self.name) / "data" / "stdout").read_bytes()
-        self._print(left, printed[self._offset :])
 
 
 def _compile(directory: Path) -> Path:
