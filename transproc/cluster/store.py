@@ -250,7 +250,7 @@ class JobStore:
         return self.files(name) / "pair"
 
     def move(self, name: str) -> Path:
-        """Holds `data/` (the job's files while it is stopped) and `images/` with `dump/` and `image/`."""
+        """Holds `images/` with `dump/` and `image/`; the job's files never come to the host."""
         return self.files(name) / "move"
 
     @contextmanager
