@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transproc.cluster.operations import Context
     from transproc.cluster.place import Place
     from transproc.cluster.start import Program
+    from transproc.host import Host
 
 NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)
 JSON = typer.Option("--json", help="Print the result as JSON.")
@@ -43,11 +44,16 @@ def application(command: Any, **settings: Any) -> typer.Typer:
 
 
 @cache
-def node(name: str) -> Node:
-    """A node, with one connection for the whole command."""
-    from transproc.cluster.node import find_node
+def host() -> Host:
+    """This host, with one connection to each node for the whole command."""
+    from transproc.host import Host
 
-    return find_node(name)
+    return Host()
+
+
+def node(name: str) -> Node:
+    """A node of this host."""
+    return host().node(name)
 
 
 def connect(name: str, target: str) -> None:
@@ -70,35 +76,14 @@ def connect(name: str, target: str) -> None:
 
 def place_of(job: Job, name: str | None = None) -> Place:
     """The job's place on a node, by default the one that holds it."""
-    from transproc.cluster.node import LOCAL
-    from transproc.cluster.place import Place
-
-    where = node(name or job.node)
-    if where.name != LOCAL:
-        return Place(where, job)
-    from transproc.lab.rootfs import (
-        host_criu,
-    )  # this machine's own criu may be too old for its kernel, the lab's is not
-
-    return Place(where, job, criu_command=host_criu)
+    return host().place(job, name)
 
 
 def context() -> Context:
     """What operations need, of this command line: it shows the steps, and Ctrl-C calls off."""
     from transproc.cluster.events import Signals
-    from transproc.cluster.node import nodes
-    from transproc.cluster.operations import Context
-    from transproc.cluster.store import JobStore
-    from transproc.transform import pipeline
 
-    return Context(
-        JobStore(),
-        place_of,
-        pipeline.carry,
-        events=log,
-        cancel=Signals(log),
-        nodes=lambda: [node.name for node in nodes()],
-    )
+    return host().context(log, Signals(log))
 
 
 def two_nodes(text: str) -> list[str]:
