@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from transproc import log
+from transproc import log, paths
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
@@ -43,9 +43,13 @@ def application(command: Any, **settings: Any) -> typer.Typer:
     return app
 
 
-@cache
 def host() -> Host:
     """This host, with one connection to each node for the whole command."""
+    return _host(paths.state())
+
+
+@cache
+def _host(state: Path) -> Host:  # whose records those are is a part of what it is
     from transproc.host import Host
 
     return Host()
