@@ -7,15 +7,23 @@ The command line has one for each command, a service has one for as long as it r
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
+from transproc import paths
+from transproc.cluster import facts
 from transproc.cluster import node as registry
+from transproc.cluster.beside import beside
+from transproc.cluster.description import Description
 from transproc.cluster.events import Cancel, Events
+from transproc.cluster.facts import Facts
 from transproc.cluster.job import Job
 from transproc.cluster.node import LOCAL, Node
 from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
+from transproc.errors import TransprocError
 
 
 class Host:
@@ -25,6 +33,7 @@ class Host:
         self._store = store
         self._mutex = threading.Lock()
         self._nodes: dict[str, Node] = {}
+        self._stamp: Sequence[object] = ()
 
     @property
     def store(self) -> JobStore:
@@ -35,25 +44,68 @@ class Host:
             return self._store
 
     def node(self, name: str) -> Node:
-        """The node of that name, always the same one, so that its connections are shared. Raises `NodeError`."""
+        """The node of that name: the same one as long as nodes.toml says the same of it, so that its connections are shared.
+
+        Raises `NodeError`.
+        """
         with self._mutex:
+            self._read()
             if name not in self._nodes:
-                self._nodes[name] = registry.find_node(name)
+                raise registry.unknown(name, self._nodes)
             return self._nodes[name]
 
     def names(self) -> Sequence[str]:
         """All nodes there are at this moment."""
-        return [node.name for node in registry.nodes()]
+        with self._mutex:
+            self._read()
+            return list(self._nodes)
+
+    def description(self, name: str) -> Description:
+        """What its owner says of a node: labels, capacity, price. Raises `NodeError`."""
+        return self.node(name).description
+
+    def facts(self, name: str, *, timeout: float = facts.ANSWER_SECONDS) -> Facts:
+        """What a node is and does now: ISA, load, memory. Raises `NodeError`, `FormatError`."""
+        # the lab's criu is not made for a mere look
+        made = name != LOCAL or any((paths.home() / "lab" / "images").glob("*/*/root"))
+        return facts.ask(self.node(name), criu=self._criu(name)() if made else ("criu",), timeout=timeout)
+
+    def survey(
+        self, names: Sequence[str] | None = None, *, deadline: float = 1.0
+    ) -> dict[str, Facts | TransprocError]:
+        """The facts of all nodes, or of these, that have answered within so many seconds; or why they cannot.
+
+        Who is not in it has not answered yet.
+        """
+        wanted = self.names() if names is None else names
+        return beside({name: partial(self.facts, name) for name in wanted}, deadline)
+
+    def _read(self) -> None:
+        """Looks whether the list of nodes has changed. One that is another machine now may be at work still: its connections
+        are left alone, and end with this process.
+        """
+        stamp = [_stamp(path) for path in registry.files()]
+        if stamp == self._stamp:
+            return
+        found = {node.name: node for node in registry.nodes()}
+        for name, node in found.items():
+            if (old := self._nodes.get(name)) and old.same(node):
+                old.description, found[name] = node.description, old
+        self._nodes, self._stamp = found, stamp
+
+    @staticmethod
+    def _criu(name: str) -> Callable[[], Sequence[str]]:
+        """How criu is started on a node: this machine's own may be too old for its kernel, the lab's is not."""
+        if name != LOCAL:
+            return lambda: ("criu",)
+        from transproc.lab.rootfs import host_criu  # noqa: PLC0415 (only `local` needs it)
+
+        return host_criu
 
     def place(self, job: Job, name: str | None = None) -> Place:
         """The job's place on a node, by default the one that holds it. Raises `NodeError`."""
         where = self.node(name or job.node)
-        if where.name != LOCAL:
-            return Place(where, job)
-        # this machine's own criu may be too old for its kernel, the lab's is not
-        from transproc.lab.rootfs import host_criu  # noqa: PLC0415 (only `local` needs it)
-
-        return Place(where, job, criu_command=host_criu)
+        return Place(where, job, criu_command=self._criu(where.name))
 
     def context(self, events: Events, cancel: Cancel) -> Context:
         """What operations need, for one caller: who hears of the steps, and who may call it off."""
@@ -64,6 +116,15 @@ class Host:
     def close(self) -> None:
         """Ends the connections."""
         with self._mutex:
-            nodes, self._nodes = list(self._nodes.values()), {}
+            nodes, self._nodes, self._stamp = list(self._nodes.values()), {}, ()
         for node in nodes:
             node.close()
+
+
+def _stamp(path: Path) -> object:
+    """Changes when a file does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path, None
+    return path, found.st_ino, found.st_size, found.st_mtime_ns

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from queue import Empty, SimpleQueue
-from threading import Thread
+from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -70,34 +69,26 @@ def _asked(store: JobStore, jobs: Sequence[Job]) -> dict[str, Job | None]:
     """What nodes say of running jobs before the deadline; None: the node cannot be reached."""
     if not jobs:
         return {}
+    from transproc.cluster.beside import beside
+
+    for name in {job.node for job in jobs}:
+        with suppress(TransprocError):  # said by each of its jobs
+            common.node(name)
+    questions = {job.name: partial(_ask, store, job) for job in jobs}
+    found: dict[str, Job | None] = {}
+    for name, answer in beside(questions, DEADLINE).items():
+        if isinstance(answer, NodeError):
+            found[name] = None
+        elif not isinstance(answer, TransprocError):
+            found[name] = answer
+        # else its record has gone meanwhile, or is being changed: what is known stays
+    return found
+
+
+def _ask(store: JobStore, job: Job) -> Job:
     from transproc.cluster.watch import refresh
 
-    answers: SimpleQueue[tuple[str, Job | None]] = SimpleQueue()
-
-    def ask(job: Job) -> None:
-        try:
-            answers.put((job.name, refresh(store, job, common.place_of(job))))
-        except NodeError:
-            answers.put((job.name, None))
-        except TransprocError:  # its record has gone meanwhile, or is being changed: what is known stays
-            return
-
-    deadline = time.monotonic() + DEADLINE
-    for name in {job.node for job in jobs}:
-        try:
-            common.node(name)
-        except TransprocError:  # said by each of its jobs
-            continue
-    for job in jobs:
-        Thread(target=ask, args=[job], daemon=True).start()
-    found: dict[str, Job | None] = {}
-    while len(found) < len(jobs):
-        try:
-            name, answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except Empty:
-            break
-        found[name] = answer
-    return found
+    return refresh(store, job, common.place_of(job))
 
 
 def _entry(record: Job, found: dict[str, Job | None], *, recorded: bool) -> dict[str, object]:

@@ -21,6 +21,7 @@ from typing import IO, Self
 from transproc.cluster import archive
 from transproc.cluster.channel import STALL_SECONDS, Channel
 from transproc.cluster.connection import Connection
+from transproc.cluster.description import Description
 from transproc.cluster.join import join
 from transproc.cluster.members import FILES, Rules
 from transproc.cluster.session import USUAL_SECONDS, Result, Session
@@ -45,8 +46,9 @@ class Node(ABC):
     Methods may be called from several threads at once; each raises NodeError if the machine cannot be reached.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, description: Description | None = None) -> None:
         self.name = name
+        self.description = description or Description()
         self._opening = threading.RLock()
         self._session: Session | None = None
         self._spare: list[Channel] = []
@@ -60,6 +62,10 @@ class Node(ABC):
     @abstractmethod
     def explain(self, booted: bool, errors: str) -> NodeError:
         """Why a connection has ended: before our tool answered there, or later (`booted`); `errors`: what was said."""
+
+    def same(self, other: Node) -> bool:
+        """Whether it is the same machine, reached in the same way."""
+        return type(self) is type(other) and self.name == other.name
 
     # Connections
 

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from transproc.cluster.base import Node
+from transproc.cluster.description import Description
 from transproc.errors import NodeError
 
 
 class LocalNode(Node):
     """Programs are started by the same tool as elsewhere; `put` and `get` copy within this machine."""
 
-    def __init__(self, name: str = "local") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "local", description: Description | None = None) -> None:
+        super().__init__(name, description)
 
     def command(self, script: str) -> list[str]:
         """No connection is needed."""

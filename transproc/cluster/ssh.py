@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transproc.cluster.base import Node
+from transproc.cluster.description import Description
 from transproc.errors import NodeError
 
 CONNECT_SECONDS = 10
@@ -45,8 +46,8 @@ class Address:
 class SshNode(Node):
     """A machine behind SSH."""
 
-    def __init__(self, name: str, address: Address) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, address: Address, description: Description | None = None) -> None:
+        super().__init__(name, description)
         self.address = address
         self._directory: Path | None = None
 
@@ -59,6 +60,10 @@ class SshNode(Node):
             *(word for option in self._options() for word in ("-o", option)),
             *("-p", str(where.port), "-l", where.user, "--", where.host, f"exec {shell}"),
         ]
+
+    def same(self, other: Node) -> bool:
+        """As `Node` says."""
+        return isinstance(other, SshNode) and (self.name, self.address) == (other.name, other.address)
 
     def _options(self) -> list[str]:
         where = self.address

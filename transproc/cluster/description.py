@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What its owner says of a node in nodes.toml, and no machine can tell: what it is for, how much it may do, what it costs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transproc.errors import TransprocError
+
+_LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+LARGEST_CAPACITY = 100_000
+LARGEST_PRICE = 1e6
+
+
+@dataclass(frozen=True)
+class Description:
+    """`labels`: words of the owner's choice. `capacity`: how many jobs it takes at once, None: as many as come.
+
+    `price`: of one hour, in whatever currency the owner has in mind, the same for all nodes; None: not said.
+    """
+
+    labels: frozenset[str] = frozenset()
+    capacity: int | None = None
+    price: float | None = None
+
+    def all_labels(self, name: str, isa: str = "") -> frozenset[str]:
+        """With those that every node has: its name and its ISA, as far as that is known."""
+        return self.labels | {name, isa} - {""}
+
+
+KEYS = frozenset({"labels", "capacity", "price"})
+"""Of a node's table in nodes.toml."""
+
+
+def read(table: Mapping[str, Any]) -> Description:
+    """From a node's table, whose other keys are left alone. Raises `TransprocError` for what cannot be meant."""
+    labels, capacity, price = table.get("labels", []), table.get("capacity"), table.get("price")
+    if not isinstance(labels, list):
+        raise TransprocError(f"labels cannot be {labels!r}, expected a list of words")
+    for label in labels:
+        check_label(label)
+    if capacity is not None and not (_number(capacity, int) and 0 <= capacity <= LARGEST_CAPACITY):
+        raise TransprocError(f"capacity cannot be {capacity!r}, expected a number of jobs")
+    if price is not None and not (_number(price, int | float) and 0 <= price <= LARGEST_PRICE):
+        raise TransprocError(f"price cannot be {price!r}, expected what an hour costs")
+    return Description(frozenset(labels), capacity, None if price is None else float(price))
+
+
+def check_label(label: object) -> None:
+    """Raises `TransprocError` for what is no label."""
+    if not isinstance(label, str) or not _LABEL.fullmatch(label):
+        raise TransprocError(
+            f"label {label!r}: expected lower-case letters, digits, '.', '_', '-', at most 40"
+        )
+
+
+def _number(value: object, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
