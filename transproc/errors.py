@@ -17,6 +17,7 @@ TransprocError                 message, hint
 ├── LabError                   the QEMU lab
 ├── StoreError                 the records of jobs cannot be read or written
 │   └── ConflictError          another command has changed the record meanwhile
+├── BusyError                  another command works on the job
 └── MigrationError             outcome: what became of the process
 
 Messages: lower case, subject first, expected versus found, addresses in hexadecimal.
@@ -161,6 +162,10 @@ class StoreError(TransprocError):
 
 class ConflictError(StoreError):
     """Another command has changed the record since it was read: what was to be written is out of date."""
+
+
+class BusyError(TransprocError):
+    """Another command works on the job: the same may be asked again when it is done."""
 
 
 class MigrationError(TransprocError):

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transproc.cluster.database import BUSY_SECONDS
 from transproc.cluster.job import Job
-from transproc.cluster.store import BUSY_SECONDS
 from transproc.errors import StoreError
 
 

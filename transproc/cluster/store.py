@@ -15,27 +15,24 @@ import fcntl
 import json
 import os
 import shutil
-import sqlite3
-import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from transproc import paths
 from transproc.cluster import schema
+from transproc.cluster.database import Database
 from transproc.cluster.job import Hop, Job, State, check_name, name_after
-from transproc.errors import ConflictError, StoreError, TransprocError
-
-BUSY_SECONDS = 10.0
-"""How long another process may hold the database, which takes milliseconds."""
+from transproc.errors import BusyError, ConflictError, TransprocError
 
 DEAD_SECONDS = 2.0
 """A process that was killed while it started another one has left its lock to that, until that executes its program."""
+
+BRIEF = "refresh"
+"""What holds a lock under this name writes a line, and is waited for."""
 
 
 class Result(StrEnum):
@@ -74,32 +71,22 @@ class JobStore:
         for place in (self.directory, self.directory / "jobs", self.directory / "locks"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = self.directory / "jobs.sqlite"
-        self._mutex = threading.Lock()
-        with self._errors():
-            os.close(
-                os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            )  # SQLite gives its other files the same mode
-            self._database = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            weakref.finalize(self, self._database.close)
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                self._database.execute(f"PRAGMA {setting}")
-            schema.prepare(self._database, self.path)
-            self.host = str(self._one("SELECT value FROM facts WHERE name = 'host'")[0])
-            if directory is None and (old := paths.home() / "jobs").is_dir():
-                schema.take_over(self._database, old, self.directory / "jobs")
+        self.database = Database(self.path)
+        self.host = str(self.database.one("SELECT value FROM facts WHERE name = 'host'")[0])
+        if directory is None and (old := paths.home() / "jobs").is_dir():
+            with self.database.errors():
+                schema.take_over(self.database.connection, old, self.directory / "jobs")
 
     # --- records -----------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
         """All jobs, by name."""
-        return [name for (name,) in self._all("SELECT name FROM jobs ORDER BY name")]
+        return [name for (name,) in self.database.all("SELECT name FROM jobs ORDER BY name")]
 
     def load(self, name: str) -> Job:
         """The record of a job; raises `TransprocError` if there is none, or it is damaged."""
         check_name(name)
-        rows = self._all("SELECT record, version, id FROM jobs WHERE name = ?", name)
+        rows = self.database.all("SELECT record, version, id FROM jobs WHERE name = ?", name)
         if not rows:
             known = self.names()
             hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
@@ -123,9 +110,11 @@ class JobStore:
         words = {"name": job.name, "id": job.id, "version": job.version, "state": job.state}
         words["record"] = json.dumps(data)
         if job.version == 0:
-            done = self._change("INSERT OR IGNORE INTO jobs VALUES (:name, :id, 1, :state, :record)", words)
+            done = self.database.change(
+                "INSERT OR IGNORE INTO jobs VALUES (:name, :id, 1, :state, :record)", words
+            )
         else:
-            done = self._change(
+            done = self.database.change(
                 "UPDATE jobs SET version = version + 1, state = :state, record = :record"
                 " WHERE name = :name AND id = :id AND version = :version",
                 words,
@@ -153,12 +142,12 @@ class JobStore:
         check_name(name)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.files(name))
-        self._change("DELETE FROM jobs WHERE name = :name", {"name": name})
+        self.database.change("DELETE FROM jobs WHERE name = :name", {"name": name})
 
     def free_name(self, program: str) -> str:
         """A name for a new job, after its program."""
         base = name_after(program)
-        taken = {name for (name,) in self._all("SELECT name FROM jobs WHERE state <> 'exited'")}
+        taken = {name for (name,) in self.database.all("SELECT name FROM jobs WHERE state <> 'exited'")}
         return next(
             name for n in range(len(taken) + 1) if (name := f"{base}-{n + 1}" if n else base) not in taken
         )
@@ -168,7 +157,7 @@ class JobStore:
     def begin(self, job: Job, kind: str, target: str | None = None) -> int:
         """Records that something begins which a crash must not leave half done; returns its number."""
         words = (job.id, kind, job.state, job.node, target, time.time())
-        row = self._one(
+        row = self.database.one(
             "INSERT INTO attempts (job, kind, before, source, target, started) VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
             *words,
         )
@@ -177,7 +166,7 @@ class JobStore:
     def step(self, attempt: int, number: int, name: str) -> None:
         """Records that a step begins: before it does."""
         words = {"attempt": attempt, "number": number, "name": name, "started": time.time()}
-        self._change(
+        self.database.change(
             "INSERT INTO steps (attempt, number, name, started) VALUES (:attempt, :number, :name, :started)",
             words,
         )
@@ -185,7 +174,7 @@ class JobStore:
     def step_done(self, attempt: int, number: int, seconds: float, detail: str) -> None:
         """Records that a step has ended well."""
         words = {"attempt": attempt, "number": number, "seconds": seconds, "detail": detail}
-        self._change(
+        self.database.change(
             "UPDATE steps SET seconds = :seconds, detail = :detail WHERE attempt = :attempt AND number = :number",
             words,
         )
@@ -195,7 +184,7 @@ class JobStore:
         words = {"number": attempt, "ended": time.time(), "result": result, "outcome": outcome}
         words |= {"started": hop and hop.started, "downtime": hop and hop.downtime}
         words |= {"bytes": hop and hop.bytes_sent}
-        self._change(
+        self.database.change(
             "UPDATE attempts SET ended = :ended, result = :result, outcome = :outcome, downtime = :downtime,"
             " bytes = :bytes, started = coalesce(:started, started) WHERE number = :number",
             words,
@@ -204,7 +193,7 @@ class JobStore:
     def settle_all(self, job: Job, result: Result, outcome: str) -> None:
         """Records the end of whatever was begun with a job, and is not known to have ended."""
         words = {"job": job.id, "ended": time.time(), "result": result, "outcome": outcome}
-        self._change(
+        self.database.change(
             "UPDATE attempts SET ended = :ended, result = :result, outcome = :outcome"
             f" WHERE job = :job AND (result IS NULL OR result = '{Result.UNDECIDED}')",
             words,
@@ -212,7 +201,7 @@ class JobStore:
 
     def unsettled(self, job: Job) -> Attempt | None:
         """The attempt of a job whose end is not known, if there is one."""
-        rows = self._all(
+        rows = self.database.all(
             "SELECT number, kind, before, source, target, result FROM attempts"
             " WHERE job = ? AND (result IS NULL OR result = ?) ORDER BY number DESC LIMIT 1",
             job.id,
@@ -221,13 +210,13 @@ class JobStore:
         if not rows:
             return None
         number, kind, before, source, target, result = rows[0]
-        steps = self._all("SELECT name FROM steps WHERE attempt = ? ORDER BY number", number)
+        steps = self.database.all("SELECT name FROM steps WHERE attempt = ? ORDER BY number", number)
         undecided = result is not None
         return Attempt(number, kind, State(before), source, target, undecided, [name for (name,) in steps])
 
     def _history(self, job: str) -> list[Hop]:
         hops = []
-        for number, *words in self._all(
+        for number, *words in self.database.all(
             "SELECT number, source, target, started, downtime, bytes FROM attempts"
             " WHERE job = ? AND kind = 'migrate' AND result = ? ORDER BY number",
             job,
@@ -235,7 +224,7 @@ class JobStore:
         ):
             source, target, started, downtime, count = words
             query = "SELECT name, seconds FROM steps WHERE attempt = ? AND seconds NOT NULL ORDER BY number"
-            steps = self._all(query, number)
+            steps = self.database.all(query, number)
             hops.append(Hop(source, target, started, downtime or 0.0, dict(steps), count or 0))
         return hops
 
@@ -255,7 +244,7 @@ class JobStore:
 
     @contextmanager
     def lock(self, name: str, what: str = "") -> Iterator[None]:
-        """Only one transproc at a time works on a job; raises `TransprocError` if another one does. `what`: tells others."""
+        """Only one transproc at a time works on a job; raises `BusyError` if another one does. `what`: tells others."""
         check_name(name)
         path = self.directory / "locks" / name
         file = self._locked(name, path)
@@ -271,7 +260,7 @@ class JobStore:
     def _locked(self, name: str, path: Path) -> int:
         until = time.monotonic() + DEAD_SECONDS
         while True:
-            with self._errors():
+            with self.database.errors():
                 file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -279,9 +268,10 @@ class JobStore:
                     return file
             except BlockingIOError:
                 who = os.read(file, 200).decode(errors="replace")
-                if time.monotonic() > until or Path("/proc", who.rpartition(" ")[2] or "self").exists():
+                lasts = Path("/proc", who.rpartition(" ")[2] or "self").exists() and not who.startswith(BRIEF)
+                if lasts or time.monotonic() > until:
                     os.close(file)
-                    raise TransprocError(
+                    raise BusyError(
                         f"job {name}: another transproc command is working on it"
                         + (f" ({who})" if who else "")
                     ) from None
@@ -290,29 +280,3 @@ class JobStore:
                 os.close(file)
                 raise
             os.close(file)
-
-    # --- SQLite --------------------------------------------------------------------------------------------------
-
-    def _all(self, query: str, *words: Any) -> list[tuple[Any, ...]]:
-        with self._mutex, self._errors():
-            return self._database.execute(query, words).fetchall()
-
-    def _one(self, query: str, *words: Any) -> tuple[Any, ...]:
-        (row,) = self._all(query, *words)
-        return row
-
-    def _change(self, statement: str, words: dict[str, Any]) -> int:
-        """How many lines it has changed."""
-        with self._mutex, self._errors():
-            return self._database.execute(statement, words).rowcount
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            full = "full" in str(error) or "No space left" in str(error)
-            raise StoreError(
-                f"the records of jobs, {self.path}: {error}",
-                hint="make room there, then 'transproc recover'" if full else None,
-            ) from error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Place
-from transproc.cluster.store import JobStore
+from transproc.cluster.store import BRIEF, JobStore
 from transproc.errors import ConflictError, TransprocError
 
 POLL = 0.1
@@ -25,7 +25,7 @@ def refresh(store: JobStore, job: Job, place: Place, *, locked: bool = False) ->
     if locked:
         return _record_end(store, job, status)
     try:
-        with store.lock(job.name, "refresh"):
+        with store.lock(job.name, BRIEF):
             return _record_end(store, job, status)
     except TransprocError:  # it is being worked on, or its record has changed or gone
         return store.load(job.name)

@@ -8,14 +8,17 @@ import multiprocessing
 import os
 import resource
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from transproc import paths
+from transproc.cluster import schema
 from transproc.cluster.job import Hop, Job, State
-from transproc.cluster.store import JobStore, Result
-from transproc.errors import ConflictError, FormatError, StoreError, TransprocError
+from transproc.cluster.store import BRIEF, JobStore, Result
+from transproc.errors import BusyError, ConflictError, FormatError, StoreError, TransprocError
 
 
 @pytest.fixture
@@ -121,13 +124,30 @@ def test_history(store: JobStore) -> None:
 def test_lock(store: JobStore) -> None:
     with store.lock("j", "migrate"):
         who = rf"job j: another transproc command is working on it \(migrate, process {os.getpid()}\)"
-        with pytest.raises(TransprocError, match=who), JobStore(store.directory).lock("j"):
+        with pytest.raises(BusyError, match=who), JobStore(store.directory).lock("j"):
             pass
         with store.lock("k"):
             pass
     with store.lock("j"):
         pass
     assert list((store.directory / "locks").iterdir()) == []
+
+
+def test_a_brief_lock_is_waited_for(store: JobStore) -> None:
+    """A look at the job, which another process or thread takes, is nothing that a command fails for."""
+    entered, began = threading.Event(), time.monotonic()
+
+    def look() -> None:
+        with store.lock("j", BRIEF):
+            entered.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    entered.wait()
+    with store.lock("j", "migrate"):
+        assert time.monotonic() - began > 0.25
+    thread.join()
 
 
 def test_the_lock_ends_with_its_process(store: JobStore) -> None:
@@ -192,7 +212,7 @@ def test_a_later_version(store: JobStore) -> None:
     with sqlite3.connect(store.path) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(FormatError, match="is of version 99, expected at most 1"):
+    with pytest.raises(FormatError, match=f"is of version 99, expected at most {len(schema._STEPS)}"):
         JobStore(store.directory)
 
 
