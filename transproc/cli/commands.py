@@ -22,6 +22,7 @@ COMMANDS = {
     "pause": "stop a job where its state is known on both ISAs",
     "dump": "write a paused job's image",
     "transform": "turn a dumped image into one for the other ISA",
+    "ship": "send a transformed job's image and files to another node",
     "restore": "restore a transformed job on another node, stopped",
     "resume": "let a job go on",
     "recover": "settle what was cut off, and remove what is left of it",

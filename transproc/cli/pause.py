@@ -26,7 +26,8 @@ def pause(
 ) -> None:
     """Stops a job, all its processes and threads, at equivalence points. 'transproc resume NAME' undoes it.
 
-    If a thread does not get to such a point in time, the job runs on as if nothing had been.
+    If a thread does not get to such a point in time, the job runs on as if nothing had been. With --at or --count a paused
+    job goes on until it gets there.
 
     \b
     Examples:

@@ -19,11 +19,14 @@ def resume(
     force: Annotated[
         bool, typer.Option("--force", help="With --source: though the other node does not answer.")
     ] = False,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="After restore: the new copy is the job, and stays stopped.")
+    ] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Lets a paused, dumped, transformed or restored job go on; never two copies of it.
+    """Lets a paused, dumped, transformed, shipped or restored job go on; never two copies of it.
 
-    After pause, dump or transform the job goes on where it is. After restore it goes on on the new node, and the old
+    After pause, dump, transform or ship the job goes on where it is. After restore it goes on on the new node, and the old
     copy ends. After a migration that was cut off, this finds out what became of it and finishes or undoes it.
 
     --source --force is for a new node that is lost for good: if it comes back with its copy, two of them run.
@@ -32,14 +35,15 @@ def resume(
     Examples:
       transproc resume nbody
       transproc resume nbody --source
+      transproc resume nbody --paused && transproc pause nbody --at advance    it moves, and stops at its next call of advance()
     """
     from transproc.cluster import operations
 
-    job = operations.resume(common.context(), name, source=source, force=force)
+    job = operations.resume(common.context(), name, source=source, force=force, stay_paused=paused)
     if as_json:
         common.show_json(job.as_dict())
     else:
-        typer.echo(f"{name} runs on {job.node}")
+        typer.echo(f"{name} {'stays paused' if job.stopped else 'runs'} on {job.node}")
 
 
 app = common.application(resume)

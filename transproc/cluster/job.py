@@ -26,13 +26,14 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 class State(StrEnum):
-    """What is known of a job's process. `resume` leads from each of the middle four back to RUNNING on the source."""
+    """What is known of a job's process. `resume` leads from each of the middle five back to RUNNING on the source."""
 
     STARTING = "starting"  # its directory is being sent; the process may exist
     RUNNING = "running"
     PAUSED = "paused"  # stopped at equivalence points on `node`
     DUMPED = "dumped"  # paused, and its image is on the host
     TRANSFORMED = "transformed"  # paused, and the image for the other ISA is on the host
+    SHIPPED = "shipped"  # transformed, and the image and the files are on `target`, too
     RESTORED = "restored"  # paused on `node`, and a copy that has not run is stopped on `target`
     EXITED = "exited"
 
@@ -88,7 +89,7 @@ class Job:
     @property
     def stopped(self) -> bool:
         """The process exists and is stopped by us."""
-        return self.state in (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.RESTORED)
+        return self.state in _STOPPED
 
     @property
     def nodes(self) -> list[str]:
@@ -115,6 +116,7 @@ class Job:
         return job
 
 
+_STOPPED = (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED)
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "node", "id", "user"), str),
     **dict.fromkeys(("target", "exit"), str | None),

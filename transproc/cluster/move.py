@@ -252,7 +252,7 @@ class Move:
             if self.job.target not in self.job.leftovers:
                 self.job.leftovers.append(self.job.target)
         self.job.target = None
-        if restored:
+        if self.job.state in (State.SHIPPED, State.RESTORED):
             self.job.state = State.TRANSFORMED
         self._save()
         return left

@@ -98,7 +98,7 @@ def test_damaged_record(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["transform", "p"], State.PAUSED, "is paused, expected dumped or transformed", True),
         (["transform", "p"], State.RUNNING, "is running, expected dumped or transformed", False),
-        (["restore", "p", "--node", "arm"], State.DUMPED, "is dumped, expected transformed", True),
+        (["restore", "p", "--node", "arm"], State.DUMPED, "is dumped, expected transformed or shipped", True),
         (["pause", "p"], State.PAUSED, "is paused, expected running", True),
         (["dump", "p"], State.DUMPED, "is dumped, expected running or paused", True),
         (["migrate", "p", "--to", "local"], State.DUMPED, "is dumped, expected running or paused", True),

@@ -193,6 +193,58 @@ def test_a_failed_restore_leaves_nothing_there(world: World) -> None:
     world.one_copy_runs(world.x86)
 
 
+def test_shipped_first(world: World) -> None:
+    by_hand(world)
+    operations.ship(world.context, "j", "arm")
+    assert (world.job.state, world.job.target) == (State.SHIPPED, "arm")
+    assert (world.directory(world.arm) / "data/stdout").read_text() == "line 1\n"
+    assert operations.recover(world.context, "j") == "j is shipped on x86"
+    with pytest.raises(TransprocError, match="was shipped to arm, not to x86"):
+        operations.restore(world.context, "j", "x86")
+    world.arm.calls.clear()
+    operations.restore(world.context, "j", "arm")
+    assert "put_prog" not in world.arm.calls
+    operations.resume(world.context, "j", stay_paused=True)
+    assert (world.job.state, world.job.node, world.job.moves) == (State.PAUSED, "arm", 1)
+    operations.resume(world.context, "j")
+    world.one_copy_runs(world.arm)
+
+
+@pytest.mark.parametrize("further", ["resume", "restore"])
+def test_what_was_shipped_is_removed(world: World, further: str) -> None:
+    by_hand(world)
+    operations.ship(world.context, "j", "arm")
+    if further == "restore":
+        world.arm.failing["restore"] = BOOM
+        with pytest.raises(TransprocError, match="it broke"):
+            operations.restore(world.context, "j", "arm")
+        assert (world.job.state, world.job.target) == (State.TRANSFORMED, None)
+    operations.resume(world.context, "j")
+    assert not world.directory(world.arm).exists()
+    world.one_copy_runs(world.x86)
+
+
+def test_a_restore_of_what_was_shipped_is_cut_off(world: World) -> None:
+    by_hand(world)
+    operations.ship(world.context, "j", "arm")
+    world.store.begin(world.job, "restore", "arm")
+    assert operations.recover(world.context, "j") == "j is transformed on x86"
+    assert not world.directory(world.arm).exists()
+    operations.resume(world.context, "j")
+    world.one_copy_runs(world.x86)
+
+
+def test_a_paused_job_goes_on_to_a_site(world: World) -> None:
+    world.run()
+    operations.pause(world.context, "j")
+    operations.pause(world.context, "j", count=3)
+    assert world.job.state is State.PAUSED
+    world.x86.failing["pause"] = PauseError("not in time")
+    with pytest.raises(PauseError):
+        operations.pause(world.context, "j", count=3)
+    world.one_copy_runs(world.x86)
+
+
 def test_a_failed_dump_of_a_running_job(world: World) -> None:
     world.run()
     world.x86.failing["dump"] = BOOM

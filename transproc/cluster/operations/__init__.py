@@ -7,7 +7,7 @@ what an operation needs comes with a `Context`.
 
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.end import discard, kill
-from transproc.cluster.operations.move import dump, migrate, pause, restore, resume, transform
+from transproc.cluster.operations.move import dump, migrate, pause, restore, resume, ship, transform
 from transproc.cluster.operations.recover import recover, sweep
 from transproc.cluster.operations.start import run
 
@@ -22,6 +22,7 @@ __all__ = [
     "restore",
     "resume",
     "run",
+    "ship",
     "sweep",
     "transform",
 ]

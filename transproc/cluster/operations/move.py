@@ -58,16 +58,36 @@ def migrate(
 def pause(
     context: Context, name: str, *, at: str | None = None, count: int | None = None, timeout: float = 10.0
 ) -> None:
-    """Stops a running job at equivalence points: not before `at`, or at the `count`-th site; on failure it runs on."""
+    """Stops a running job at equivalence points: not before `at`, or at the `count`-th site; on failure it runs on.
+
+    A paused job goes on until then, and never runs unwatched in between: no pass of `at` is missed.
+    """
     with context.store.lock(name, "pause"):
         job = context.current(name)
         context.expect_settled(job)
-        expect(job, State.RUNNING)
+        further = at is not None or count is not None
+        expect(job, State.RUNNING, *([State.PAUSED] if further else []))
         request = PauseRequest(_address(context, job, at), count, timeout)
         move = context.move(job)
+        if job.state is State.PAUSED:
+            with context.cancel.deferred(), context.attempt(job, "pause"):
+                _go_on_to(context, move, request)
+            return
         with _stopped(context, move, "pause"):
             _steps(context, [_pausing(move, request)])
             context.cancel.check()
+
+
+def _go_on_to(context: Context, move: Move, request: PauseRequest) -> None:
+    """A paused job; after a failure it runs, as one does that cannot be paused."""
+    move.keep(State.RUNNING)
+    try:
+        _steps(context, [_pausing(move, request)])
+    except BaseException:
+        move.undo()
+        if move.source.liveness(move.job.pid) is not Liveness.GONE:
+            move.resume_source()
+        raise
 
 
 def dump(context: Context, name: str) -> Path:
@@ -119,35 +139,66 @@ def transform(context: Context, name: str, to: str | None = None) -> Path:
     return move.images / "image"
 
 
-def restore(context: Context, name: str, node: str) -> None:
-    """Restores a transformed job on another node; both copies are stopped then. On failure nothing is left there."""
-    with context.store.lock(name, "restore"):
+def ship(context: Context, name: str, node: str) -> None:
+    """Sends a transformed job's image, its program and its files to another node. On failure nothing is left there."""
+    with context.store.lock(name, "ship"):
         job = context.store.load(name)
         context.expect_settled(job)
         expect(job, State.TRANSFORMED)
         move = context.move(job, node)
-        steps = [
-            ("preflight", move.preflight),
-            ("prepare", move.prepare),
-            ("ship", move.ship),
-            ("restore", move.restore),
-            ("verify", move.verify),
-        ]
-        with context.cancel.deferred(), context.attempt(job, "restore", node):
-            try:
-                _steps(context, steps)
-            except BaseException:
-                move.undo()
-                if left := move.abandon_target(never_ran=True):
-                    context.events.note(f"node {node} could not be cleaned: {left}")
-                raise
+        with _on_target(context, move, "ship"):
+            _steps(context, _shipping(move))
+            context.cancel.check()
+            move.keep(State.SHIPPED)
 
 
-def resume(context: Context, name: str, *, source: bool = False, force: bool = False) -> Job:
+def restore(context: Context, name: str, node: str) -> None:
+    """Restores a transformed job on another node, the one that it was shipped to if it was; both copies are stopped then.
+
+    On failure nothing is left there.
+    """
+    with context.store.lock(name, "restore"):
+        job = context.store.load(name)
+        context.expect_settled(job)
+        expect(job, State.TRANSFORMED, State.SHIPPED)
+        if job.target not in (None, node):
+            raise TransprocError(
+                f"job {name}: was shipped to {job.target}, not to {node}",
+                hint=f"'transproc resume {name}' lets it go on first",
+            )
+        move = context.move(job, node)
+        shipped = job.state is State.SHIPPED
+        with _on_target(context, move, "restore"):
+            steps = [("preflight", move.preflight)] if shipped else _shipping(move)
+            _steps(context, [*steps, ("restore", move.restore), ("verify", move.verify)])
+
+
+def _shipping(move: Move) -> list[tuple[str, Callable[[], str]]]:
+    return [("preflight", move.preflight), ("prepare", move.prepare), ("ship", move.ship)]
+
+
+@contextmanager
+def _on_target(context: Context, move: Move, kind: str) -> Iterator[None]:
+    """For what puts something on the target: after a failure nothing is left there."""
+    node = move.target.node.name
+    with context.cancel.deferred(), context.attempt(move.job, kind, node):
+        try:
+            yield
+        except BaseException:
+            move.undo()
+            if left := move.abandon_target(never_ran=True):
+                context.events.note(f"node {node} could not be cleaned: {left}")
+            raise
+
+
+def resume(
+    context: Context, name: str, *, source: bool = False, force: bool = False, stay_paused: bool = False
+) -> Job:
     """Lets a stopped job go on, never two copies of it; returns its record.
 
     A restored job goes on on its new node, and the old copy ends; with `source` the new one is removed, also, with `force`, if
-    that node does not answer. What a cut-off command has begun is settled first.
+    that node does not answer. What a cut-off command has begun is settled first. `stay_paused`: a restored job becomes the
+    new node's, and stays stopped there.
     """
     with context.store.lock(name, "resume"):
         job = context.store.load(name)
@@ -156,10 +207,11 @@ def resume(context: Context, name: str, *, source: bool = False, force: bool = F
             settle(context, job)
             if job.state is State.RUNNING:
                 return job
-        expect(job, State.PAUSED, State.DUMPED, State.TRANSFORMED, State.RESTORED)
+        stopped = (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED)
+        expect(job, *((State.RESTORED,) if stay_paused else stopped))
         move = context.move(job, job.target)
         with context.attempt(job, "resume", job.target):
-            if job.target is None or source:
+            if job.state is not State.RESTORED or source:
                 with context.events.step(f"resume {name} on {job.node}"):
                     move.abandon_target(never_ran=force)
                     move.resume_source()
@@ -167,11 +219,11 @@ def resume(context: Context, name: str, *, source: bool = False, force: bool = F
                     context.store.settle(cut_off.number, Result.UNDONE, f"{name} runs on {job.node}")
             else:
                 with context.events.step(f"resume {name} on {job.target}"):
-                    _take_over(context, move)
+                    _take_over(context, move, stay_paused=stay_paused)
         return job
 
 
-def _take_over(context: Context, move: Move) -> None:
+def _take_over(context: Context, move: Move, *, stay_paused: bool) -> None:
     liveness = move.target.liveness(move.job.pid)
     if liveness is Liveness.GONE:
         raise TransprocError(
@@ -181,7 +233,7 @@ def _take_over(context: Context, move: Move) -> None:
     if liveness is Liveness.RUNNING:
         move.adopt()
     else:
-        move.commit()
+        move.commit(stay_paused=stay_paused)
     if left := move.retire():
         context.events.note(left)
 

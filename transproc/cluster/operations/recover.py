@@ -36,7 +36,7 @@ def recover(context: Context, name: str) -> str:
         job = context.store.load(name)
         if job.state is State.STARTING:
             return _finish_start(context, job)
-        if context.store.unsettled(job) or (job.target and job.state is not State.RESTORED):
+        if context.store.unsettled(job) or (job.target and job.state not in (State.SHIPPED, State.RESTORED)):
             outcome = settle(context, job)
         else:
             outcome = _look(context, job)
@@ -94,6 +94,8 @@ def _finish(context: Context, move: Move) -> str:
 def _take_back(context: Context, move: Move, attempt: Attempt | None) -> str:
     """The job stays on its node; what is on the target goes."""
     job, before = move.job, attempt.before if attempt else State.RUNNING
+    if before is State.SHIPPED:
+        before = State.TRANSFORMED  # what was sent is removed
     if attempt and attempt.kind == "resume" and job.state is State.RESTORED:
         before = State.RESTORED  # both copies stand, and its user says which one goes on
     elif left := move.abandon_target(never_ran=not _let_go(job, attempt)):

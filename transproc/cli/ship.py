@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`transproc ship`: what a transformed job needs, on another node."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from transproc.cli import common
+
+
+def ship(
+    name: Annotated[str, common.NAME],
+    node: Annotated[str, common.NODE],
+    *,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Sends a transformed job's image, its program and its files to another node. 'transproc restore' does so by itself.
+
+    The job stays stopped where it is. 'transproc resume NAME' undoes it: what was sent is removed, and the job goes on.
+
+    \b
+    Example:
+      transproc ship nbody --node arm && transproc restore nbody --node arm
+    """
+    from transproc.cluster import operations
+
+    context = common.context()
+    operations.ship(context, name, node)
+    if as_json:
+        common.show_job(context, name)
+
+
+app = common.application(ship)
