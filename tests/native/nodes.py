@@ -41,12 +41,14 @@ PermitRootLogin prohibit-password
 class Setting:
     """What the nodes are like. `profile`: what root's shell reads before each command, such as `sleep 0.3`; `criu`: a
     command line that runs it, empty for nodes that have none; `user`: who logs in, instead of root, and may use sudo or not.
+    `root`: a system of their own, with its own criu or none, and its own sshd if it has one.
     """
 
     profile: str = ""
     criu: Sequence[str] | None = None
     user: str = ""
     sudo: bool = False
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class NativeNodes:
             "CRIU": shlex.join(criu),
         }
         environment |= {"SUDOER": self.setting.user} if self.setting.sudo else {}
+        environment |= {"ROOT": str(self.setting.root)} if self.setting.root else {}
         environment |= {} if self._detached else {"LIFE": "stdin"}
         namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--mount-proc"]
         with (state / "log").open("wb") as log:

@@ -34,7 +34,7 @@ def test_a_node_without_criu(tmp_path: Path) -> None:
         assert "transproc doctor na" in (raised.value.hint or "")
         findings = {one.name: one for one in doctor.node(found)}
         assert (findings["criu"].ok, findings["criu"].found) == (False, "not installed")
-        assert "install criu" in findings["criu"].remedy
+        assert "criu" in findings["criu"].remedy
         assert findings["root"].ok
         assert findings["programs"].ok
 

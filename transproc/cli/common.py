@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from transproc import log, paths
-from transproc.errors import TransprocError
+from transproc.errors import TransprocError, printable
 
 if TYPE_CHECKING:
     from transproc.cluster.job import Job
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from transproc.cluster.place import Place
     from transproc.cluster.start import Program
     from transproc.host import Host
+    from transproc.lab.doctor import Finding
 
 NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)
 JSON = typer.Option("--json", help="Print the result as JSON.")
@@ -111,6 +113,18 @@ def show_job(context: Context, name: str, **more: Any) -> None:
 def show_json(value: Any) -> None:
     """A result for programs."""
     typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def plain(records: Sequence[Any]) -> list[dict[str, Any]]:
+    """Records that are dataclasses, for JSON."""
+    return [dataclasses.asdict(record) for record in records]
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What a machine has and lacks, for people."""
+    for one in findings:
+        remedy = f"  → {one.remedy}" if one.remedy else ""
+        typer.echo(f"  {'ok     ' if one.ok else 'MISSING'}  {one.name}: {printable(one.found)}{remedy}")
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 import typer
 
 from transproc.cli import common
 from transproc.lab import doctor as checks
-from transproc.lab.doctor import Finding
 from transproc.lab.machine import Lab
 
 
@@ -33,21 +31,13 @@ def doctor(
     for name in nodes or [machine.name for machine in Lab().status() if machine.alive]:
         findings[name] = checks.node(common.node(name))
     if as_json:
-        common.show_json(
-            {name: [dataclasses.asdict(one) for one in found] for name, found in findings.items()}
-        )
+        common.show_json({name: common.plain(found) for name, found in findings.items()})
     else:
         for name, found in findings.items():
-            _print(name, found)
+            typer.echo(f"{name}:")
+            common.show_findings(found)
     if not all(one.ok for found in findings.values() for one in found):
         raise typer.Exit(1)
-
-
-def _print(name: str, findings: list[Finding]) -> None:
-    typer.echo(f"{name}:")
-    for one in findings:
-        remedy = f"  → {one.remedy}" if one.remedy else ""
-        typer.echo(f"  {'ok     ' if one.ok else 'MISSING'}  {one.name}: {one.found}{remedy}")
 
 
 app = common.application(doctor)

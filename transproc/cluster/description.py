@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transproc.cluster.job import check_name
 from transproc.errors import TransprocError
 
-_LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 LARGEST_CAPACITY = 100_000
 LARGEST_PRICE = 1e6
 
@@ -52,10 +51,9 @@ def read(table: Mapping[str, Any]) -> Description:
 
 def check_label(label: object) -> None:
     """Raises `TransprocError` for what is no label."""
-    if not isinstance(label, str) or not _LABEL.fullmatch(label):
-        raise TransprocError(
-            f"label {label!r}: expected lower-case letters, digits, '.', '_', '-', at most 40"
-        )
+    if not isinstance(label, str):
+        raise TransprocError(f"label {label!r}: expected a word")
+    check_name(label, "label")
 
 
 def _number(value: object, kind: Any) -> bool:

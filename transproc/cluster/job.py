@@ -126,11 +126,14 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def check_name(name: str) -> None:
-    """The one rule for names of jobs: they are names of files, here and on nodes. Raises `TransprocError`."""
+def check_name(name: str, what: str = "job") -> None:
+    """The one rule for names, of jobs and of whatever else one names: they are names of files, here and on nodes.
+
+    Raises `TransprocError`.
+    """
     if not _NAME.fullmatch(name):
         raise TransprocError(
-            f"job name {name!r}: expected lower-case letters, digits, '.', '_', '-', at most 40"
+            f"{what} name {name!r}: expected lower-case letters, digits, '.', '_', '-', at most 40"
         )
 
 

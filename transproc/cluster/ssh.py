@@ -126,7 +126,7 @@ class SshNode(Node):
         if "Permission denied" in errors and "/var/lib" in errors:
             return f'criu needs root: user = "root" or sudo = true for {self.name} in nodes.toml'
         if "Permission denied" in errors and "publickey" in errors:
-            return "is the public key in the node's authorized_keys, and may this user log in?"
+            return "is the public key in the node's authorized_keys (ssh-copy-id), and may this user log in?"
         if "sudo" in errors:
             return f"let {self.address.user} use sudo without a password there: NOPASSWD in /etc/sudoers"
         if "not found" in errors or "No such file" in errors or "applet" in errors:

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from transproc import paths
 from transproc.errors import LabError
+from transproc.isa import ALL
 from transproc.lab import qemu, rootfs
 from transproc.run import run
 
@@ -179,12 +180,15 @@ def _enough(name: str, found_mb: int, wanted_mb: int) -> Finding:
 # /proc in place of getconf, which a small system may lack.
 _SCRIPT = """
 echo uid=$(id -u)
+echo isa=$(uname -m)
 echo kernel=$(uname -r)
 echo page=$(sed -n 's/^KernelPageSize: *\\([0-9]*\\).*/\\1/p' /proc/self/smaps | head -n 1)
 echo memory=$(sed -n 's/^MemAvailable: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)
 mkdir -p /var/lib/transproc
 echo disk=$(df -Pk /var/lib/transproc | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')
 echo system=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null)
+echo like=$(sed -n 's/^ID_LIKE=//p' /etc/os-release 2>/dev/null)
+echo release=$(sed -n 's/^VERSION_ID=//p' /etc/os-release 2>/dev/null)
 echo tar=$(command -v tar)
 lacks=
 for t in cat chmod df grep head ls mkdir mktemp mv readlink rm sed sleep tail tr wc; do
@@ -223,33 +227,72 @@ def _node_kernel(facts: Facts) -> Finding:
     return _kernel_finding(facts.get("kernel", "unknown"))
 
 
+def _isa(facts: Facts) -> Finding:
+    found, known = facts.get("isa", ""), [isa.name for isa in ALL]
+    ok = found in known
+    remedy = "" if ok else f"a system for {' or '.join(known)}"
+    if found.startswith("arm"):
+        remedy += " (64 bit: Raspberry Pi OS has both)"
+    return Finding("ISA", ok, found or "no answer", remedy)
+
+
 def _page(facts: Facts) -> Finding:
     found = facts.get("page", "")
     ok = found == str(PAGE_SIZE_KB)
-    return Finding(
-        "page size", ok, f"{found or '?'} kB", "" if ok else f"a kernel with {PAGE_SIZE_KB} kB pages"
-    )
+    remedy = "" if ok else f"a kernel with {PAGE_SIZE_KB} kB pages"
+    if not ok and "rpi" in facts.get("kernel", ""):
+        remedy += ": kernel=kernel8.img in /boot/firmware/config.txt"
+    return Finding("page size", ok, f"{found or '?'} kB", remedy)
 
 
 def _node_memory(facts: Facts) -> Finding:
-    return _enough("memory", int(facts.get("memory") or 0) // 1024, MINIMUM_NODE_MB)
+    return _enough("memory", _kilobytes(facts, "memory") // 1024, MINIMUM_NODE_MB)
 
 
 def _node_disk(facts: Facts) -> Finding:
-    return _enough("disk at /var/lib/transproc", int(facts.get("disk") or 0) // 1024, MINIMUM_NODE_MB)
+    return _enough("disk at /var/lib/transproc", _kilobytes(facts, "disk") // 1024, MINIMUM_NODE_MB)
+
+
+def _kilobytes(facts: Facts, name: str) -> int:
+    """What a node does not tell is nothing."""
+    text = facts.get(name, "")[:18]
+    return int(text) if text.isdecimal() else 0
 
 
 _INSTALL = {
     "alpine": "apk add",
+    "arch": "pacman -S",
     "debian": "apt-get install",
     "fedora": "dnf install",
+    "raspbian": "apt-get install",
+    "suse": "zypper install",
     "ubuntu": "apt-get install",
 }
+"""By ID, or a word of ID_LIKE, of os-release(5)."""
+
+
+def _systems(facts: Facts) -> list[str]:
+    """What its system is, and what it is like."""
+    return [word.strip("\"'") for word in f"{facts.get('system', '')} {facts.get('like', '')}".split()]
 
 
 def _install(facts: Facts, package: str) -> str:
     """How its system gets a package."""
-    return f"{_INSTALL.get(facts.get('system', '').strip(chr(34)), 'install')} {package}"
+    command = next((_INSTALL[name] for name in _systems(facts) if name in _INSTALL), "install")
+    return f"{command} {package}"
+
+
+def _install_criu(facts: Facts) -> str:
+    """Not every release has a criu that starts on current kernels."""
+    system, release = [*_systems(facts), ""][0], version(facts.get("release", ""))
+    wanted = f"{dotted(MINIMUM_CRIU)} or later"
+    if system in ("debian", "raspbian") and () < release < (13,):
+        return f"Debian {dotted(release)} has no criu {wanted}: upgrade to 13, or build it (criu.org/Installation)"
+    if system == "ubuntu":
+        return f"{_install(facts, 'criu')}, {wanted} (if 'apt-cache policy criu' has none: add-apt-repository ppa:criu/ppa)"
+    if system == "alpine":
+        return f"{_install(facts, 'criu')}, {wanted} (in the repository 'community')"
+    return f"{_install(facts, 'criu')}, {wanted}"
 
 
 def _node_tar(facts: Facts) -> Finding:
@@ -267,11 +310,8 @@ def _node_criu(facts: Facts) -> Finding:
     text = facts.get("criu", "")
     ok = text.startswith("Version:") and version(text) >= MINIMUM_CRIU
     if "not found" in text or not text:
-        return Finding("criu", False, "not installed", f"{_install(facts, 'criu')}, {_WHICH}")
-    return Finding("criu", ok, text, "" if ok else _WHICH)
-
-
-_WHICH = f"{dotted(MINIMUM_CRIU)} or later (Debian 13 has it)"
+        return Finding("criu", False, "not installed", _install_criu(facts))
+    return Finding("criu", ok, text, "" if ok else _install_criu(facts))
 
 
 def _node_check(facts: Facts) -> Finding:
@@ -290,7 +330,7 @@ def _node_check(facts: Facts) -> Finding:
 
 
 def _skew(facts: Facts, now: float) -> Finding:
-    if not facts.get("time", "").isdigit():
+    if not facts.get("time", "").isdecimal():
         return Finding("clock", False, "no answer")
     skew = float(facts["time"]) + 0.5 - now  # `date` cut half a second off, on average
     ok = abs(skew) <= MAXIMUM_SKEW_SECONDS
@@ -299,5 +339,16 @@ def _skew(facts: Facts, now: float) -> Finding:
 
 
 _NODE: tuple[Callable[[Facts], Finding], ...] = (
-    *(_root, _node_kernel, _page, _node_memory, _node_disk, _node_tar, _node_tools, _node_criu, _node_check),
+    *(
+        _root,
+        _isa,
+        _node_kernel,
+        _page,
+        _node_memory,
+        _node_disk,
+        _node_tar,
+        _node_tools,
+        _node_criu,
+        _node_check,
+    ),
 )

@@ -31,7 +31,7 @@ class TestConfiguration:
             ('[pi]\nhost = "h"\nkey = "k"\nhost_key = "x"\nport = "22"', "port cannot be '22'"),
             ('[local]\nhost = "h"\nkey = "k"\nhost_key = "x"', "the name local is this machine's"),
             ('[local]\nlabels = "arm"', "node local: labels cannot be 'arm'"),
-            ('[local]\nlabels = ["A b"]', "label 'A b': expected lower-case"),
+            ('[local]\nlabels = ["A b"]', "label name 'A b': expected lower-case"),
             ("[local]\ncapacity = -1", "capacity cannot be -1"),
             ("[local]\ncapacity = true", "capacity cannot be True"),
             ("[local]\nprice = nan", "price cannot be nan"),

@@ -13,6 +13,7 @@ from transproc.lab.doctor import Finding
 
 GOOD = {
     "uid": "0",
+    "isa": "aarch64",
     "kernel": "6.12.1-cloud",
     "page": "4",
     "memory": "900000",
@@ -111,3 +112,39 @@ def test_an_old_tool_says_what_is_wanted() -> None:
     finding = doctor._tool(doctor.Tool(("tar", "--version"), "tar", (99,)))
     assert not finding.ok
     assert finding.found.endswith("99 wanted")
+
+
+@pytest.mark.parametrize(
+    ("system", "remedy"),
+    [
+        ({"system": "debian", "release": '"13"'}, "apt-get install criu, 4.1.1 or later"),
+        ({"system": "debian", "release": '"12"'}, "Debian 12 has no criu 4.1.1 or later: upgrade to 13"),
+        ({"system": "raspbian", "release": '"12"'}, "Debian 12 has no criu"),
+        (
+            {"system": "ubuntu", "like": "debian", "release": '"24.04"'},
+            "apt-get install criu, 4.1.1 or later (if",
+        ),
+        ({"system": "alpine", "release": "3.22.1"}, "apk add criu, 4.1.1 or later (in the repository"),
+        ({"system": '"rocky"', "like": '"rhel centos fedora"'}, "dnf install criu"),
+        ({"system": "linuxmint", "like": '"ubuntu debian"'}, "apt-get install criu"),
+        ({}, "install criu"),
+    ],
+)
+def test_each_system_gets_criu_in_its_own_way(system: dict[str, str], remedy: str) -> None:
+    (finding,) = failed(Answers(criu="sh: criu: not found", **system)).values()
+    assert finding.remedy.startswith(remedy)
+
+
+def test_a_raspberry_pi_can_have_small_pages() -> None:
+    found = failed(Answers(page="16", kernel="6.12.47+rpt-rpi-2712"))
+    assert "kernel8.img" in found["page size"].remedy
+
+
+def test_a_system_of_32_bits_is_no_node() -> None:
+    found = failed(Answers(isa="armv7l"))
+    assert "64 bit" in found["ISA"].remedy
+
+
+def test_what_a_node_says_may_be_nonsense() -> None:
+    found = failed(Answers(memory="x", disk="-1", time="²"))
+    assert found.keys() == {"memory", "disk at /var/lib/transproc", "clock"}

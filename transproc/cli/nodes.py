@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`transproc nodes`: which machines take part, and what is to be known of each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from transproc.cli import common
+from transproc.errors import TransprocError
+
+if TYPE_CHECKING:
+    from transproc.cluster.facts import Facts
+    from transproc.cluster.job import Job
+    from transproc.lab.doctor import Finding
+
+CHECK_SECONDS = 60.0
+"""For nodes that are looked at beside each other; `criu check` takes seconds on an emulated one."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def nodes() -> None:
+    """The machines that take part: this one (local), the lab's while it is up, and those of nodes.toml.
+
+    \b
+    Examples:
+      transproc nodes add pi 192.168.1.20
+      transproc nodes list
+      transproc nodes remove pi
+    """
+
+
+@app.command("list")
+def list_nodes(
+    *,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", help="How long nodes have to answer.")
+    ] = 1.0,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Lists all nodes: ISA, labels, load, memory, jobs. All are asked at the same time; '?': has not answered yet.
+
+    LOAD is that of the last minute, for each processor: at 1.00 a node has as much to do as it can.
+    """
+    entries = [_entry(*found) for found in _survey(wait)]
+    if as_json:
+        common.show_json(entries)
+        return
+    header = ("NODE", "STATE", "ISA", "CPUS", "LOAD", "MEMORY FREE", "JOBS", "PRICE", "LABELS")
+    common.table([_row(entry) for entry in entries], header)
+    for entry in entries:
+        if entry["error"]:
+            typer.echo(entry["error"], err=True)
+
+
+def _survey(wait: float) -> list[tuple[str, Any, Facts | TransprocError | None, int]]:
+    """Each node with its description, its facts, and how many jobs are there."""
+    host = common.host()
+    found = host.survey(deadline=wait)
+    jobs = [job.node for job in _living(host.store.path)]
+    return [(name, host.description(name), found.get(name), jobs.count(name)) for name in host.names()]
+
+
+def _living(records: Path) -> list[Job]:
+    from transproc.cluster.history import Reader
+    from transproc.cluster.job import State
+
+    jobs = [listed.job for listed in Reader(records).jobs()]
+    return [job for job in jobs if job is not None and job.state is not State.EXITED]
+
+
+def _entry(name: str, described: Any, found: Facts | TransprocError | None, jobs: int) -> dict[str, Any]:
+    """One node for programs."""
+    error = found.message if isinstance(found, TransprocError) else None
+    facts = None if found is None or isinstance(found, TransprocError) else found
+    state = "ok" if facts else "unreachable" if error else "?"
+    if facts and not facts.criu:
+        state = "no criu"
+    labels = described.all_labels(name, facts.isa if facts else "")
+    words = {"labels": sorted(labels), "capacity": described.capacity, "price": described.price}
+    known = facts.as_dict() if facts else None
+    return {"name": name, "state": state, **words, "jobs": jobs, "facts": known, "error": error}
+
+
+def _row(entry: dict[str, Any]) -> tuple[object, ...]:
+    from transproc.cluster.transfer import human
+
+    facts = entry["facts"]
+    memory = f"{human(facts['available'])} of {human(facts['memory'])}" if facts else "?"
+    load = f"{facts['load'] / facts['cpus']:.2f}" if facts else "?"
+    limit = "" if entry["capacity"] is None else f"/{entry['capacity']}"
+    own = [label for label in entry["labels"] if label not in (entry["name"], facts and facts["isa"])]
+    return (
+        *(entry["name"], entry["state"], facts["isa"] if facts else "?", facts["cpus"] if facts else "?"),
+        *(load, memory, f"{entry['jobs']}{limit}"),
+        *("-" if entry["price"] is None else f"{entry['price']:g}", ",".join(own) or "-"),
+    )
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.", show_default=False)],
+    where: Annotated[
+        str, typer.Argument(metavar="[USER@]HOST", help="A name or an address.", show_default=False)
+    ],
+    *,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Who logs in [default: root].")
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="Of its SSH server.", min=1, max=65535)
+    ] = 22,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="Your private key [default: ~/.ssh/id_ed25519, …]."),
+    ] = None,
+    sudo: Annotated[
+        bool, typer.Option("--sudo", help="The user becomes root by sudo, without a password.")
+    ] = False,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", metavar="LABEL", help="May be repeated.")
+    ] = None,
+    capacity: Annotated[
+        int | None, typer.Option("--capacity", metavar="N", help="How many jobs it takes at once.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", metavar="P", help="Of an hour, in your currency.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--fingerprint", metavar="SHA256:…", help="Of the host key; else you are asked."),
+    ] = None,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Makes a machine known as a node: connects, and says what it is and what it lacks. Nothing is installed there.
+
+    It shows the fingerprint of the machine's host key, which you compare with what the machine itself says
+    ('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub' on its console). The machine is listed in nodes.toml if it can be logged
+    into, also if it lacks something: 'transproc nodes check NAME' looks again.
+
+    \b
+    Examples:
+      transproc nodes add pi 192.168.1.20
+      transproc nodes add pi pi@192.168.1.20 --sudo --label cheap --capacity 4
+      transproc nodes add big big.example.org --fingerprint SHA256:Ck4…  --price 1.20
+    """
+    from transproc.cluster import description
+    from transproc.cluster.inventory import Inventory, user_key
+    from transproc.cluster.ssh import Address, SshNode
+    from transproc.lab import doctor
+
+    inventory = Inventory()
+    inventory.check_new(name)
+    said = {"labels": labels or [], "capacity": capacity, "price": price}
+    described = description.read(said)
+    login, _, host = where.rpartition("@")
+    own = user_key(key)
+    host_key = _confirmed(host, port, fingerprint, yes=yes)
+    address = Address(host, own, host_key, port, user or login or "root", sudo)
+    with SshNode(name, address) as node:
+        findings = doctor.node(node)
+    inventory.add(name, address, described)
+    if as_json:
+        common.show_json({"name": name, "path": str(inventory.path), "findings": common.plain(findings)})
+        return
+    missing = [one for one in findings if not one.ok]
+    isa = next(one.found for one in findings if one.name == "ISA")
+    state = "can be used" if not missing else "cannot be used yet"
+    typer.echo(f"{name} ({isa}) is listed in {inventory.path}, and {state}")
+    common.show_findings(missing)
+
+
+def _confirmed(host: str, port: int, wanted: str | None, *, yes: bool) -> str:
+    """The host key that the user vouches for."""
+    from transproc.cluster import inventory
+
+    found = inventory.host_keys(host, port)
+    if wanted is not None:
+        return inventory.choose_key(host, found, wanted)
+    shown = f"{found[0].split()[0]} {inventory.fingerprint(found[0])}"
+    typer.echo(f"the host key of {host} is {shown}", err=True)
+    if yes:
+        return found[0]
+    if not sys.stdin.isatty():
+        raise TransprocError(
+            f"nobody has confirmed the host key of {host}",
+            hint=f"compare it on the machine's console; then add --fingerprint {shown.split()[1]}",
+        )
+    file = f"/etc/ssh/ssh_host_{found[0].split()[0].removeprefix('ssh-').partition('-')[0]}_key.pub"
+    typer.echo(f"on its console, 'ssh-keygen -lf {file}' shows the same if it is that machine", err=True)
+    typer.confirm("is it?", abort=True, err=True)
+    return found[0]
+
+
+@app.command()
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Nodes to look at.", show_default="all but local"),
+    ] = None,
+    *,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Says what nodes lack, and how to get it there. Exits with 1 if something is missing, or a node cannot be reached.
+
+    \b
+    Examples:
+      transproc nodes check
+      transproc nodes check pi --json
+    """
+    from transproc.cluster.beside import beside
+    from transproc.lab import doctor
+
+    wanted = names or [name for name in common.host().names() if name != "local"]
+    looks = {name: partial(doctor.node, common.node(name)) for name in wanted}
+    found = beside(looks, CHECK_SECONDS)
+    results = [(name, found.get(name, TransprocError(f"node {name}: has not answered"))) for name in wanted]
+    if as_json:
+        common.show_json({name: _checked(result) for name, result in results})
+    else:
+        for name, result in results:
+            _show(name, result)
+    if not all(isinstance(result, list) and all(one.ok for one in result) for _, result in results):
+        raise typer.Exit(1)
+
+
+def _checked(result: Sequence[Finding] | TransprocError) -> Any:
+    if isinstance(result, TransprocError):
+        return {"error": result.message, "hint": result.hint}
+    return common.plain(result)
+
+
+def _show(name: str, result: Sequence[Finding] | TransprocError) -> None:
+    typer.echo(f"{name}:")
+    if isinstance(result, TransprocError):
+        typer.echo(f"  MISSING  {result.message}" + (f"  → {result.hint}" if result.hint else ""))
+    else:
+        common.show_findings(result)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a node of nodes.toml.", show_default=False)],
+) -> None:
+    """Takes a node out of nodes.toml; refused while jobs are there. Nothing is changed on the machine itself.
+
+    \b
+    Example:
+      transproc nodes remove pi
+    """
+    from transproc.cluster.inventory import Inventory
+
+    inventory = Inventory()
+    inventory.remove(name, common.host().store)
+    typer.echo(f"{name} is no longer listed in {inventory.path}")
