@@ -1,0 +1,146 @@
+"""What the scripts that drive servers share: starting, migrating and reaching a server in the lab.
+
+`memcached/drive.py` and `nginx/drive.py` import it. $NODES and $HOPS are what `transproc example` was told.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+CALM_SECONDS = 4.0
+"""Of load before the first migration, and after each."""
+
+
+def transproc(*words: str, must: bool = True) -> str:
+    """Standard output of a command; ends this program if the command fails, unless it may."""
+    done = subprocess.run(["transproc", "--quiet", *words], capture_output=True, text=True, check=False)
+    if done.returncode and must:
+        sys.exit(f"transproc {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+class Connection:
+    """A TCP connection to a server on one of the lab's machines; every method raises `OSError` when it is lost."""
+
+    def __init__(self, node: str, port: int) -> None:
+        words = ["transproc", "lab", "shell", node, "busybox", "nc", "127.0.0.1", str(port)]
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes."""
+        self._to.write(data)
+        self._to.flush()
+
+    def line(self) -> bytes:
+        """The next line, without its end."""
+        line = self._from.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("the server closed the connection")
+        return line[:-2]
+
+    def read(self, size: int) -> bytes:
+        """So many bytes."""
+        data = self._from.read(size)
+        if len(data) != size:
+            raise ConnectionError("the server closed the connection")
+        return data
+
+    def close(self) -> None:
+        """Ends the connection, and waits for its program."""
+        try:
+            self._to.close()
+            self._process.wait(10)
+        except (OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
+        self._from.close()
+
+
+class Load(threading.Thread):
+    """Steps one after the other, each on the same connection if that lives; the first wrong one ends it with a problem."""
+
+    def __init__(self, open_it: Callable[[], Connection], step: Callable[[Connection, int], None]) -> None:
+        super().__init__()
+        self._open_it, self._step, self._end = open_it, step, threading.Event()
+        self.steps = self.reconnections = 0
+        self.problem = ""
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            self.problem = f"step {self.steps + 1}: {type(error).__name__}: {error}"
+
+    def finish(self) -> None:
+        """Returns when the last step is done."""
+        self._end.set()
+        self.join()
+
+    def _work(self) -> None:
+        connection = self._open_it()
+        while not self._end.is_set():
+            try:
+                self._step(connection, self.steps + 1)
+            except OSError:  # a migration has ended the connection: the step is tried again
+                connection.close()
+                time.sleep(0.1)
+                connection = self._open_it()
+                self.reconnections += 1
+            else:
+                self.steps += 1
+        connection.close()
+
+
+def drive(
+    name: str,
+    command: Sequence[str],
+    port: int,
+    step: Callable[[Connection, int], None],
+    where: str | None = None,
+) -> None:
+    """Starts a server, migrates it under load, and prints how that went; ends this program if anything is wrong.
+
+    `where` is a directory whose files the server gets.
+    """
+    nodes, hops = os.environ["NODES"].split(","), int(os.environ["HOPS"])
+    if not {*nodes} <= {"x86", "arm"}:
+        sys.exit(f"{','.join(nodes)}: this needs the lab's machines, x86 and arm")
+    job = f"{name}-{os.getpid()}"
+    files = ["--files", where] if where else []
+    transproc("lab", "up")
+    transproc("run", "--node", nodes[0], "--name", job, *files, "--", *command)
+    load = Load(lambda: Connection(nodes[0], port), step)
+    try:
+        load.start()
+        for _ in range(hops):
+            time.sleep(CALM_SECONDS)
+            transproc("migrate", job, "--to", nodes[1], "--tcp-close", "--timeout", "30")
+            nodes.reverse()
+            _await_step(load)
+        time.sleep(CALM_SECONDS)
+        load.finish()
+        if load.problem:
+            sys.exit(load.problem)
+    except SystemExit:
+        print(transproc("logs", job, must=False)[-2000:], file=sys.stderr)
+        raise
+    finally:
+        transproc("kill", "--remove", job, must=False)
+    print(f"{load.steps} requests, {hops} migrations, {load.reconnections} reconnections")
+
+
+def _await_step(load: Load) -> None:
+    before, until = load.steps, time.monotonic() + 60
+    while load.is_alive() and load.steps == before and time.monotonic() < until:
+        time.sleep(0.1)
+    if load.steps == before:
+        sys.exit(load.problem or "the server does not answer after a migration")
