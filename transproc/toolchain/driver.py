@@ -18,7 +18,16 @@ from pathlib import Path
 from transproc.errors import CompileError, TransprocError, UnsupportedError
 from transproc.toolchain import compile as compiling
 from transproc.toolchain import dual, quick
-from transproc.toolchain.options import ASSEMBLY, OBJECT, PREPROCESS, PROGRAM, SYNTAX, Invocation, parse
+from transproc.toolchain.options import (
+    ASSEMBLY,
+    COMBINED,
+    OBJECT,
+    PREPROCESS,
+    PROGRAM,
+    SYNTAX,
+    Invocation,
+    parse,
+)
 from transproc.toolchain.sysroot import Toolchain, toolchain
 
 MACHINE = "x86_64-linux-musl"
@@ -70,7 +79,7 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
         raise TransprocError("-o cannot be used with -c or -S and several files")
     if invocation.mode in (PREPROCESS, SYNTAX):
         _front_end_only(invocation, tools, sources)
-    elif invocation.mode == PROGRAM:
+    elif invocation.mode in (PROGRAM, COMBINED):
         _program(invocation, tools)
     else:
         suffix = ".o" if invocation.mode == OBJECT else ".s"
@@ -203,6 +212,7 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
     import tempfile  # noqa: PLC0415 (not needed by -c)
 
     from transproc.toolchain.link import link  # noqa: PLC0415
+    from transproc.toolchain.partial import combine  # noqa: PLC0415
 
     output = Path(invocation.output or "a.out")
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
@@ -217,7 +227,10 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
                 objects.append(_library(word, invocation, tools))
             else:
                 objects.append(Path(word))
-        link(objects, output, tools, strip=invocation.strip, options=invocation.link)
+        if invocation.mode == COMBINED:
+            combine(objects, output)
+        else:
+            link(objects, output, tools, strip=invocation.strip, options=invocation.link)
 
 
 def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:

@@ -18,6 +18,7 @@ from transproc.errors import TransprocError, UnsupportedError
 from transproc.toolchain import machine
 
 PREPROCESS, SYNTAX, ASSEMBLY, OBJECT, PROGRAM = "preprocess", "syntax", "assembly", "object", "program"
+COMBINED = "combined"
 
 
 @dataclass
@@ -111,12 +112,13 @@ MODES = {
     "-M": PREPROCESS,
     "-MM": PREPROCESS,
     "-fsyntax-only": SYNTAX,
+    "-r": COMBINED,
 }
 LEVELS = {"-O": "-O1", "-Og": "-O1", "-Ofast": "-O3", "-O4": "-O3"}
 
 REFUSED = [
     (
-        r"-shared|-r|-dynamiclib",
+        r"-shared|-dynamiclib",
         "programs are static: link the objects into the program, or make an archive with ar",
     ),
     (
@@ -144,6 +146,8 @@ def parse(words: list[str]) -> Invocation:
     """Parses a command line, without the program's name. Raises `UnsupportedError` for options that are refused."""
     result = Invocation()
     rest = list(_expand(words))
+    if "-r" in rest:  # nothing is added to what is only combined
+        rest = [word for word in rest if word not in ("-nostdlib", "-nodefaultlibs", "-nostartfiles")]
     while rest:
         word = rest.pop(0)
         _word(result, word, lambda word=word: _next(word, rest))  # type: ignore[misc]

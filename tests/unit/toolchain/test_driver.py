@@ -237,3 +237,20 @@ def test_assembly_comes_in_pairs(place: Path) -> None:
     assert cc("main.c", "part.S", "-o", "prog", cwd=place).returncode == 0
     assert subprocess.run([place / "prog"], check=False).returncode == 2
     assert subprocess.run(["qemu-aarch64", place / "prog.aarch64"], check=False).returncode == 2
+
+
+@toolchain
+def test_combined_objects(place: Path) -> None:
+    """-r: what it makes can be combined again, checked, and linked; both halves of it move."""
+    (place / "again.c").write_text("static int once(void) { return 0; } int again(void) { return once(); }\n")
+    for name in ("main", "part", "again"):
+        assert cc("-O1", "-c", f"{name}.c", cwd=place).returncode == 0
+    assert cc("-nostdlib", "-r", "-o", "two.o", "part.o", "again.o", cwd=place).stderr == ""
+    assert cc("-r", "-o", "three.o", "two.o", "main.o", cwd=place).stderr == ""
+    assert cc("three.o", "-o", "prog", cwd=place).stderr == ""
+    assert subprocess.run([place / "prog"], check=False).returncode == 2
+    objects = sum((place / f"{name}.o").stat().st_size for name in ("main", "part", "again"))
+    assert (place / "three.o").stat().st_size < objects
+    cc("-c", "main.c", "-o", "main.o", cwd=place)
+    subprocess.run(["ar", "rcs", "all.a", "part.o"], cwd=place, check=True)
+    assert "-r: all.a is an archive" in cc("-r", "-o", "x.o", "main.o", "all.a", cwd=place).stderr
