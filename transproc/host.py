@@ -18,6 +18,8 @@ from transproc.cluster.beside import beside
 from transproc.cluster.description import Description
 from transproc.cluster.events import Cancel, Events
 from transproc.cluster.facts import Facts
+from transproc.cluster.fleet import NodeState, count
+from transproc.cluster.history import Reader
 from transproc.cluster.job import Job
 from transproc.cluster.node import LOCAL, Node
 from transproc.cluster.operations import Context
@@ -34,6 +36,8 @@ class Host:
         self._mutex = threading.Lock()
         self._nodes: dict[str, Node] = {}
         self._stamp: Sequence[object] = ()
+        self._asked: set[str] = set()
+        self._failed: dict[str, TransprocError] = {}
 
     @property
     def store(self) -> JobStore:
@@ -75,10 +79,41 @@ class Host:
     ) -> dict[str, Facts | TransprocError]:
         """The facts of all nodes, or of these, that have answered within so many seconds; or why they cannot.
 
-        Who is not in it has not answered yet.
+        Who is not in it has not answered yet: one that is slow is not asked again until it has.
         """
         wanted = self.names() if names is None else names
-        return beside({name: partial(self.facts, name) for name in wanted}, deadline)
+        with self._mutex:
+            questions = {name: partial(self._ask, name) for name in wanted if name not in self._asked}
+            failed = {
+                name: self._failed[name] for name in wanted if name in self._asked & self._failed.keys()
+            }
+            self._asked |= questions.keys()
+        return failed | beside(questions, deadline)
+
+    def _ask(self, name: str) -> Facts:
+        """For `survey`: how it was with a node the last time is remembered."""
+        try:
+            found = self.facts(name)
+        except TransprocError as error:
+            self._failed[name] = error
+            raise
+        else:
+            self._failed.pop(name, None)
+            return found
+        finally:
+            with self._mutex:
+                self._asked.discard(name)
+
+    def fleet(self, *, deadline: float = 5.0) -> list[NodeState]:
+        """All nodes, with what is known of them within so many seconds."""
+        found = self.survey(deadline=deadline)
+        jobs = count(listed.job for listed in Reader(self.store.path).jobs() if listed.job is not None)
+        with self._mutex:
+            described = {name: node.description for name, node in self._nodes.items()}
+        return [
+            NodeState(name, found.get(name), description, jobs[name])
+            for name, description in described.items()
+        ]
 
     def _read(self) -> None:
         """Looks whether the list of nodes has changed. One that is another machine now may be at work still: its connections
@@ -111,7 +146,15 @@ class Host:
         """What operations need, for one caller: who hears of the steps, and who may call it off."""
         from transproc.transform import pipeline  # noqa: PLC0415 (numpy and more: not needed to list jobs)
 
-        return Context(self.store, self.place, pipeline.carry, events=events, cancel=cancel, nodes=self.names)
+        return Context(
+            self.store,
+            self.place,
+            pipeline.carry,
+            events=events,
+            cancel=cancel,
+            nodes=self.names,
+            fleet=self.fleet,
+        )
 
     def close(self) -> None:
         """Ends the connections."""

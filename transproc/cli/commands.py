@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "start a program as a job on a node",
     "migrate": "move a running job to another node",
     "ps": "list the jobs",
+    "top": "watch nodes and jobs",
+    "history": "what was done with jobs",
     "logs": "show what a job printed",
     "attach": "connect this terminal with a job's",
     "wait": "wait for a job's end",

@@ -127,10 +127,10 @@ def show_findings(findings: Sequence[Finding]) -> None:
         typer.echo(f"  {'ok     ' if one.ok else 'MISSING'}  {one.name}: {printable(one.found)}{remedy}")
 
 
-def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
+def table(rows: Sequence[Sequence[object]], header: Sequence[str] | None = None) -> None:
     """A result for people: columns as wide as needed, no colours."""
-    lines = [[str(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    lines = [[str(cell) for cell in row] for row in [*([header] if header else []), *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 

@@ -4,17 +4,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transproc.cli import common
 
+if TYPE_CHECKING:
+    from transproc.cluster.operations import Forecast
+
 
 def migrate(
     name: Annotated[str, common.NAME],
-    to: Annotated[str, typer.Option("--to", metavar="NODE", help="Where it goes.", show_default=False)],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="NODE", help="Where it goes.", show_default=False)
+    ] = None,
     *,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--to-label", metavar="LABEL", help="To the best node with it; may be repeated."),
+    ] = None,
+    anywhere: Annotated[bool, typer.Option("--any", help="To the best node of all others.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Would it work, and how long would it take? Nothing moves.")
+    ] = False,
     at: Annotated[
         str | None, typer.Option("--at", metavar="WHERE", help="Not before this function or address.")
     ] = None,
@@ -33,22 +46,58 @@ def migrate(
 
     If anything fails before the job runs on the new node, it goes on where it was, and the error says so.
 
+    The best node is the one that has the least to do and can take the job; among equals, the cheapest. A node has its own name,
+    its ISA, and what nodes.toml says as labels.
+
     \b
     Examples:
       transproc migrate nbody --to arm
       transproc migrate nbody --to x86 --at advance
+      transproc migrate nbody --to-label aarch64 --dry-run
       transproc migrate server --to arm --tcp-close
     """
-    common.connect(name, to)
+    if (to is not None) + bool(labels) + anywhere != 1:
+        raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
+    if to is not None:
+        common.connect(name, to)
     from transproc.cluster import operations
     from transproc.process.criu import Options
 
-    options = Options(tcp_close=tcp_close)
-    hop = operations.migrate(common.context(), name, to, at=at, timeout=timeout, options=options, keep=keep)
+    options, context = Options(tcp_close=tcp_close), common.context()
+    others: dict[str, str] = {}
+    if to is None:
+        with context.events.step("choose a node") as step:
+            choice = operations.choose(context, name, labels=labels or [], options=options)
+            to = step.detail = choice.node
+        expected, others = choice.forecast, choice.others
+    elif dry_run:
+        expected = operations.forecast(context, name, to, options=options)
+    if dry_run:
+        _show(expected, others, as_json=as_json)
+        return
+    hop = operations.migrate(context, name, to, at=at, timeout=timeout, options=options, keep=keep)
     if as_json:
         common.show_json(dataclasses.asdict(hop))
     else:
         typer.echo(f"{name} runs on {to}; downtime {hop.downtime:.2f} s")
+
+
+def _show(found: Forecast, others: dict[str, str], *, as_json: bool) -> None:
+    """What is to be expected, and why it is none of the other nodes."""
+    if as_json:
+        common.show_json({**dataclasses.asdict(found), "others": others})
+        return
+    from transproc.cluster.transfer import human
+
+    typer.echo(
+        f"{found.job} can move from {found.source} ({found.isas[0]}) to {found.target} ({found.isas[1]})"
+    )
+    typer.echo(f"  memory    {human(found.memory)}")
+    typer.echo(f"  downtime  {found.downtime.low:.2f} to {found.downtime.high:.2f} s")
+    typer.echo(f"  as a whole {found.whole.low:.2f} to {found.whole.high:.2f} s ({found.basis})")
+    if others:
+        typer.echo("other nodes:")
+        common.table([(f"  {node}", reason) for node, reason in others.items()])
 
 
 app = common.application(migrate)

@@ -15,8 +15,7 @@ from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
-    from transproc.cluster.facts import Facts
-    from transproc.cluster.job import Job
+    from transproc.cluster.fleet import NodeState
     from transproc.lab.doctor import Finding
 
 CHECK_SECONDS = 60.0
@@ -49,58 +48,46 @@ def list_nodes(
 
     LOAD is that of the last minute, for each processor: at 1.00 a node has as much to do as it can.
     """
-    entries = [_entry(*found) for found in _survey(wait)]
+    entries = [entry(node) for node in common.host().fleet(deadline=wait)]
     if as_json:
         common.show_json(entries)
         return
     header = ("NODE", "STATE", "ISA", "CPUS", "LOAD", "MEMORY FREE", "JOBS", "PRICE", "LABELS")
-    common.table([_row(entry) for entry in entries], header)
-    for entry in entries:
-        if entry["error"]:
-            typer.echo(entry["error"], err=True)
+    common.table([_row(one) for one in entries], header)
+    for one in entries:
+        if one["error"]:
+            typer.echo(one["error"], err=True)
 
 
-def _survey(wait: float) -> list[tuple[str, Any, Facts | TransprocError | None, int]]:
-    """Each node with its description, its facts, and how many jobs are there."""
-    host = common.host()
-    found = host.survey(deadline=wait)
-    jobs = [job.node for job in _living(host.store.path)]
-    return [(name, host.description(name), found.get(name), jobs.count(name)) for name in host.names()]
-
-
-def _living(records: Path) -> list[Job]:
-    from transproc.cluster.history import Reader
-    from transproc.cluster.job import State
-
-    jobs = [listed.job for listed in Reader(records).jobs()]
-    return [job for job in jobs if job is not None and job.state is not State.EXITED]
-
-
-def _entry(name: str, described: Any, found: Facts | TransprocError | None, jobs: int) -> dict[str, Any]:
+def entry(node: NodeState) -> dict[str, Any]:
     """One node for programs."""
-    error = found.message if isinstance(found, TransprocError) else None
-    facts = None if found is None or isinstance(found, TransprocError) else found
+    error = node.facts.message if isinstance(node.facts, TransprocError) else None
+    facts = None if node.facts is None or isinstance(node.facts, TransprocError) else node.facts
     state = "ok" if facts else "unreachable" if error else "?"
     if facts and not facts.criu:
         state = "no criu"
-    labels = described.all_labels(name, facts.isa if facts else "")
-    words = {"labels": sorted(labels), "capacity": described.capacity, "price": described.price}
-    known = facts.as_dict() if facts else None
-    return {"name": name, "state": state, **words, "jobs": jobs, "facts": known, "error": error}
+    described = {"capacity": node.description.capacity, "price": node.description.price}
+    known = {"facts": facts.as_dict() if facts else None, "error": error}
+    return {
+        **{"name": node.name, "state": state, "labels": sorted(node.labels)},
+        **described,
+        "jobs": node.jobs,
+        **known,
+    }
 
 
-def _row(entry: dict[str, Any]) -> tuple[object, ...]:
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
     from transproc.cluster.transfer import human
 
-    facts = entry["facts"]
+    facts = one["facts"]
     memory = f"{human(facts['available'])} of {human(facts['memory'])}" if facts else "?"
     load = f"{facts['load'] / facts['cpus']:.2f}" if facts else "?"
-    limit = "" if entry["capacity"] is None else f"/{entry['capacity']}"
-    own = [label for label in entry["labels"] if label not in (entry["name"], facts and facts["isa"])]
+    limit = "" if one["capacity"] is None else f"/{one['capacity']}"
+    own = [label for label in one["labels"] if label not in (one["name"], facts and facts["isa"])]
     return (
-        *(entry["name"], entry["state"], facts["isa"] if facts else "?", facts["cpus"] if facts else "?"),
-        *(load, memory, f"{entry['jobs']}{limit}"),
-        *("-" if entry["price"] is None else f"{entry['price']:g}", ",".join(own) or "-"),
+        *(one["name"], one["state"], facts["isa"] if facts else "?", facts["cpus"] if facts else "?"),
+        *(load, memory, f"{one['jobs']}{limit}"),
+        *("-" if one["price"] is None else f"{one['price']:g}", ",".join(own) or "-"),
     )
 
 

@@ -69,6 +69,11 @@ class Facts:
         """Load for each processor: 1.0 is a node that has as much to do as it can."""
         return self.load / self.cpus
 
+    @property
+    def criu_version(self) -> tuple[int, ...]:
+        """Empty if there is none, which is less than any."""
+        return tuple(int(word) for word in re.findall(r"\d{1,9}", self.criu.partition("-")[0]))
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON; without the long list of abilities."""
         found = dataclasses.asdict(self)

@@ -111,6 +111,10 @@ class Reader:
         """What of a kind was begun with any job that there is, latest first."""
         return self._attempts("WHERE kind = ? ORDER BY number DESC LIMIT ?", kind, limit)
 
+    def latest(self, limit: int = 200) -> list[AttemptRecord]:
+        """What was begun with any job that there is, latest first."""
+        return self._attempts("ORDER BY number DESC LIMIT ?", limit)
+
     def arrivals(self, names: Sequence[str]) -> dict[str, float]:
         """When each of these jobs came to the node where it is, for those that have moved."""
         return dict(self._all(_ARRIVALS.format(_words(names)), *names))

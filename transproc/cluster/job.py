@@ -78,6 +78,8 @@ class Job:
     groups: list[int] = field(default_factory=list)
     """The numbers of `user`, which are equal on all nodes; without one they mean nothing."""
     leftovers: list[str] = field(default_factory=list)
+    image: str = ""
+    """The ISA that its image on this host was made for last."""
     history: list[Hop] = field(default_factory=list)
     version: int = 0
 
@@ -118,7 +120,7 @@ class Job:
 
 _STOPPED = (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED)
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("name", "node", "id", "user"), str),
+    **dict.fromkeys(("name", "node", "id", "user", "image"), str),
     **dict.fromkeys(("target", "exit"), str | None),
     **dict.fromkeys(("pid", "moves", "uid", "gid"), int),
     **dict.fromkeys(("argv", "leftovers", "groups"), list),

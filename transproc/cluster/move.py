@@ -19,10 +19,10 @@ from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
 from transproc.cluster.job import Job, State
-from transproc.cluster.place import Liveness, PauseRequest, Place
+from transproc.cluster.place import Liveness, Look, PauseRequest, Place
 from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
-from transproc.errors import MismatchError, PauseError, StoreError, TransprocError
+from transproc.errors import MismatchError, PauseError, StoreError, TransprocError, UnsupportedError
 from transproc.process.criu import Options
 from transproc.process.pause import Pause, ThreadState
 
@@ -84,18 +84,47 @@ class Move:
 
     def preflight(self) -> str:
         """Refuses what can be known to fail, before the process is touched."""
-        binary = transfer.binary(self.store, self.job, self.target.node.isa)
-        # What is asked of both nodes is asked at the same time.
+        self._check_image()
+        look = self._look()
+        if self.target.node.name in self.job.leftovers:
+            self._clear_leftover()
+        self._check(look)
+        return f"{self.source.node.isa} → {self.target.node.isa}"
+
+    def examine(self) -> int:
+        """As `preflight`, but nothing at all is changed on either node; returns the bytes of memory that an image would hold."""
+        look = self._look()
+        if self.target.node.name in self.job.leftovers:
+            raise TransprocError(
+                f"node {self.target.node.name}: may hold a stopped copy of job {self.job.name} of an earlier migration",
+                hint=f"'transproc recover {self.job.name}' removes it",
+            )
+        self._check(look)
+        return sum(view.memory for view in look.views)
+
+    def _look(self) -> Look:
+        """At both nodes, at the same time."""
         room = self._pool.submit(lambda: self.target.room)
         look = self.source.look(self.job.pid)
         room.result()
         if look.liveness is Liveness.GONE:
             raise PauseError(f"job {self.job.name}: has ended", pid=self.job.pid, ended=True)
-        if self.target.node.name in self.job.leftovers:
-            self._clear_leftover()
+        return look
+
+    def _check(self, look: Look) -> None:
+        binary = transfer.binary(self.store, self.job, self.target.node.isa)
         processor.check(Elf(binary), self.target.node.name, self.target.room.cpu)
         self.options = preflight.check(self.job, self.source, look, self.target, self.options)
-        return f"{self.source.node.isa} → {self.target.node.isa}"
+
+    def _check_image(self) -> None:
+        """An image that was made by hand may be for another ISA than the node's: criu would only fail there."""
+        made = self.job.image if self.job.state in (State.TRANSFORMED, State.SHIPPED) else ""
+        isa = self.target.node.isa
+        if made and made != isa:
+            raise UnsupportedError(
+                f"node {self.target.node.name}: is of ISA {isa}, but the image of job {self.job.name} was made for {made}",
+                hint=f"'transproc transform {self.job.name} --to {isa}' makes one for this node",
+            )
 
     def prepare(self) -> str:
         """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile.
@@ -149,6 +178,7 @@ class Move:
         detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
         if isa == self.source.node.isa:
             detail = "same ISA: as dumped"
+        self.job.image = isa
         self._record(State.TRANSFORMED)
         return detail
 

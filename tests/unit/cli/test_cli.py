@@ -59,7 +59,11 @@ def failing(
         (["ps", "x"], "got unexpected extra argument(s) (x)"),
         (["run"], "missing argument 'PROG'"),
         (["migrate"], "missing argument 'NAME'"),
-        (["migrate", "x"], "missing option '--to'"),
+        (["migrate", "x"], "invalid value for '--to': expected one of --to NODE, --to-label LABEL, --any"),
+        (
+            ["migrate", "x", "--to", "y", "--any"],
+            "invalid value for '--to': expected one of --to NODE, --to-label LABEL, --any",
+        ),
         (["restore", "x"], "missing option '--node'"),
         (["lab"], "missing command"),
         (["run", "--env", "A", "--", "x"], "invalid value for '--env': A: expected NAME=VALUE"),

@@ -68,7 +68,8 @@ def test_attempts_have_their_steps_and_outcomes(store: JobStore) -> None:
         (first, "undone", "j runs on x86 again", None),
     ]
     assert reader.attempts("j", limit=1) == attempts[:1]
-    assert reader.recent("migrate") == attempts and reader.recent("kill") == []
+    assert reader.recent("migrate") == reader.latest() == attempts and reader.recent("kill") == []
+    assert reader.latest(1) == attempts[:1]
     assert abs(reader.arrivals(["j", "none"]).pop("j") - time.time()) < 10
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Never, Protocol
 
 from transproc.cluster.events import Cancel, Events, Token
+from transproc.cluster.fleet import NodeState
 from transproc.cluster.job import Job, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import Place
@@ -24,20 +25,23 @@ class Places(Protocol):
         """Nothing is connected yet."""
 
 
-def _no_nodes() -> Sequence[str]:
+def _nothing() -> Sequence[Never]:
     return ()
 
 
 @dataclass(frozen=True)
 class Context:
-    """`nodes`: the names of all nodes there are; `transform`: the transformation of images."""
+    """`nodes`: the names of all nodes there are; `fleet`: what is known of them now, for which they are asked; `transform`: the
+    transformation of images.
+    """
 
     store: JobStore
     places: Places
     transform: Transform
     events: Events
     cancel: Cancel = field(default_factory=Token)
-    nodes: Callable[[], Sequence[str]] = _no_nodes
+    nodes: Callable[[], Sequence[str]] = _nothing
+    fleet: Callable[[], Sequence[NodeState]] = _nothing
 
     def move(self, job: Job, target: str | None = None) -> Move:
         """The steps for a job. Raises `TransprocError` if it is on the target already."""

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`transproc history`: what was begun with jobs, how it ended, and how long each step took."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transproc.cli import common
+
+if TYPE_CHECKING:
+    from transproc.cluster.history import AttemptRecord
+
+
+def history(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The job's name.", show_default="all jobs")
+    ] = None,
+    *,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many, the latest.", min=1)] = 50,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Shows what was begun with a job, or with all of them: where it went, how it ended, downtime, bytes; of one job, each step.
+
+    The history of a job ends with its record ('transproc kill --remove'). What has no end is under way, or was cut off:
+    'transproc recover' settles it.
+
+    \b
+    Examples:
+      transproc history
+      transproc history nbody
+      transproc history nbody --json
+    """
+    from transproc.cluster.history import Reader
+
+    store = common.host().store
+    job = None if name is None else store.load(name)
+    reader = Reader(store.path)
+    found = reader.latest(limit) if job is None else reader.attempts(job.name, limit)
+    found.reverse()
+    if as_json:
+        common.show_json([dataclasses.asdict(one) for one in found])
+    elif job is None:
+        header = ("STARTED", "JOB", "WHAT", "FROM", "TO", "RESULT", "DOWNTIME", "WHOLE", "SENT")
+        common.table([_row(one) for one in found], header)
+    else:
+        first = found[0].source if found else job.node
+        if len(found) < limit:
+            typer.echo(f"{_clock(job.started)}  run on {first}: {' '.join(job.argv)}")
+        for one in found:
+            _show(one)
+        if job.exit is not None:
+            typer.echo(f"ended on {job.node}: {job.exit}")
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _row(one: AttemptRecord) -> tuple[str, ...]:
+    from transproc.cluster.transfer import human
+
+    whole = "" if one.ended is None else f"{one.ended - one.started:.2f} s"
+    return (
+        *(_clock(one.started), one.job, one.kind, one.source),
+        *(one.target or "", one.result or "no end"),
+        *("" if one.downtime is None else f"{one.downtime:.2f} s", whole),
+        "" if one.bytes is None else human(one.bytes),
+    )
+
+
+def _show(one: AttemptRecord) -> None:
+    """An attempt with its steps."""
+    started, _, kind, source, target, result, downtime, whole, sent = _row(one)
+    way = f"{source} → {target}" if target else source
+    facts = [f"downtime {downtime}" if downtime else "", f"as a whole {whole}" if whole else "", sent]
+    typer.echo(f"{started}  {kind} {way}: {', '.join([result, *filter(None, facts)])}")
+    width = max((len(step.name) for step in one.steps), default=0)
+    for step in one.steps:
+        took = "  not ended" if step.seconds is None else f"{step.seconds:9.3f} s"
+        typer.echo(f"    {step.name.ljust(width)} {took}  {step.detail}".rstrip())
+    if one.outcome:
+        typer.echo(f"    {one.outcome}")
+
+
+app = common.application(history)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Would a job move, and how long would it take? Both nodes are asked; nothing is changed, and nothing is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transproc.cluster.history import AttemptRecord, Reader
+from transproc.cluster.job import State, expect
+from transproc.cluster.migration import KIND
+from transproc.cluster.operations.context import Context
+from transproc.cluster.store import Result
+from transproc.cluster.watch import refresh
+from transproc.process.criu import Options
+
+RECENT = 300
+"""Migrations of the past that are looked at."""
+FEW = 3
+"""So many say little of how much the times of one job differ."""
+GUESS = (0.05, 1.0, 20e6, 400e6)
+"""Seconds of the shortest and longest downtime of a small process, and bytes a second, between nodes that are no emulated ones
+(docs/benchmarks.md): for the first migration of all."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """From, to; in seconds."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A migration that nothing stands in the way of. `memory`: bytes that an image would hold now; `whole`: from the command
+    to its end, most of which the program runs through; `basis`: where the times come from.
+    """
+
+    job: str
+    source: str
+    target: str
+    isas: tuple[str, str]
+    memory: int
+    downtime: Span
+    whole: Span
+    basis: str
+
+
+def forecast(context: Context, name: str, to: str, *, options: Options | None = None) -> Forecast:
+    """Whether the job could move to that node now; raises what `migrate` would raise before it touches the process."""
+    job = context.store.load(name)
+    job = refresh(context.store, job, context.places(job))
+    context.expect_settled(job)
+    expect(job, State.RUNNING, State.PAUSED)
+    move = context.move(job, to)
+    if options is not None:
+        move.options = options
+    memory = move.examine()
+    past = Reader(context.store.path).recent(KIND, RECENT)
+    downtime, whole, basis = estimate(past, name, job.node, to, memory)
+    isas = (move.source.node.isa, move.target.node.isa)
+    return Forecast(name, job.node, to, isas, memory, downtime, whole, basis)
+
+
+def estimate(
+    past: Sequence[AttemptRecord], job: str, source: str, target: str, memory: int
+) -> tuple[Span, Span, str]:
+    """Downtime, time of the whole, and what they are taken from: the migrations that are most like this one."""
+    done = [one for one in past if one.result == Result.DONE and one.downtime and one.ended]
+    same_way = [one for one in done if (one.source, one.target) == (source, target)]
+    for kind, found in (
+        (f"of this job from {source} to {target}", [one for one in same_way if one.job == job]),
+        (f"of other jobs from {source} to {target}", same_way),
+        ("of this job between other nodes", [one for one in done if one.job == job]),
+        ("of other jobs between other nodes", done),
+    ):
+        if found:
+            count = f"{len(found)} migration{'s' if len(found) > 1 else ''}"
+            downtime = _span([(one.downtime or 0.0, one.bytes or 0) for one in found], memory)
+            wholes = [((one.ended or 0.0) - one.started, one.bytes or 0) for one in found]
+            return downtime, _span(wholes, memory), f"{count} {kind}"
+    shortest, longest, slow, fast = GUESS
+    downtime = Span(round(shortest + memory / fast, 3), round(longest + memory / slow, 3))
+    return downtime, Span(downtime.low, downtime.high + 2), "a guess: there was no migration yet"
+
+
+def _span(samples: Sequence[tuple[float, int]], memory: int) -> Span:
+    """Of samples (seconds, bytes). Each says that now it takes as long as then, if the size does not matter, or as many times
+    as long as the memory is larger, if nothing else does; the truth lies between. Few samples say less.
+    """
+    ends = [
+        seconds * factor for seconds, size in samples for factor in (1.0, _ratio(memory, size)) if seconds > 0
+    ]
+    margin = 1.25 if len(samples) < FEW else 1.1
+    return Span(round(min(ends, default=0.0) / margin, 3), round(max(ends, default=0.0) * margin, 3))
+
+
+def _ratio(memory: int, size: int) -> float:
+    """How many times larger it is now; what was sent has pages of zeros left out, and files as well."""
+    return max(0.1, min(10.0, memory / size)) if size else 1.0
