@@ -204,11 +204,19 @@ class Elf:
     @cached_property
     def symbols(self) -> dict[str, int]:
         """Values of all global and local named symbols (the last of equal names wins)."""
-        strings = bytes(self.section(".strtab") or b"\0")
+        return self._named(self.symbol_table)
+
+    @cached_property
+    def functions(self) -> dict[str, int]:
+        """As `symbols`, of functions alone."""
         table = self.symbol_table
+        return self._named(table[table["info"] & 15 == STT_FUNC])
+
+    def _named(self, rows: npt.NDArray[np.void]) -> dict[str, int]:
+        strings = bytes(self.section(".strtab") or b"\0")
         return {
             strings[name : strings.index(b"\0", name)].decode(errors="replace"): value
-            for name, value in zip(table["name"].tolist(), table["value"].tolist(), strict=True)
+            for name, value in zip(rows["name"].tolist(), rows["value"].tolist(), strict=True)
             if name
         }
 

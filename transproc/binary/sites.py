@@ -296,6 +296,15 @@ class Index:
             return None
         return at
 
+    def nearest(self, address: int) -> str:
+        """The function that holds an address, or begins next to it: its name and where it begins."""
+        inside = self.function_at(address)
+        if inside is None and not len(self.functions):
+            return "none"
+        starts = self.functions["address"].astype(np.float64)
+        row = int(np.argmin(np.abs(starts - address))) if inside is None else inside
+        return f"{self.name(row)}, at {int(self.functions[row]['address']):#x}"
+
 
 Column = npt.NDArray[Any]
 

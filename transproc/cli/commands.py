@@ -27,6 +27,7 @@ COMMANDS = {
     "ship": "send a transformed job's image and files to another node",
     "restore": "restore a transformed job on another node, stopped",
     "resume": "let a job go on",
+    "plan": "carry out a file of instructions: run, move, wait, repeat",
     "recover": "settle what was cut off, and remove what is left of it",
     "show": "look into an image or a job",
     "check": "what of a program can be migrated",

@@ -6,6 +6,10 @@
                  `before` the job's state then; `result` stays null while it is under way
     steps        of each, written before the step begins; `seconds` stays null until it has ended
     facts        `host`: a random name of this store, with which the ids of its jobs begin
+    plans        one line for each plan that was begun (`automation/plans/records.py`): its text, what it calls the nodes (JSON),
+                 and how it ended; `result` stays null while it is carried out, or if it was cut off
+    plan_jobs    the jobs that it has worked on
+    plan_steps   of each, written before the step begins
 
 `PRAGMA user_version` is the version of the schema; a step of `_STEPS` leads from each version to the next one.
 """
@@ -49,7 +53,29 @@ def _create(database: sqlite3.Connection) -> None:
     database.execute("INSERT INTO facts VALUES ('host', ?)", (secrets.token_hex(4),))
 
 
-_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create]
+_PLANS = """
+CREATE TABLE plans (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL, nodes TEXT NOT NULL,
+  started REAL NOT NULL, ended REAL, result TEXT, outcome TEXT
+);
+CREATE TABLE plan_jobs (
+  plan INTEGER NOT NULL REFERENCES plans (number) ON DELETE CASCADE, job TEXT NOT NULL, PRIMARY KEY (plan, job)
+) WITHOUT ROWID;
+CREATE TABLE plan_steps (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, plan INTEGER NOT NULL REFERENCES plans (number) ON DELETE CASCADE,
+  place TEXT NOT NULL, line INTEGER NOT NULL, title TEXT NOT NULL, verb TEXT NOT NULL, job TEXT,
+  started REAL NOT NULL, ended REAL, result TEXT, detail TEXT
+);
+CREATE INDEX steps_of_plan ON plan_steps (plan)
+"""
+
+
+def _create_plans(database: sqlite3.Connection) -> None:
+    for statement in _PLANS.split(";"):
+        database.execute(statement)
+
+
+_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create, _create_plans]
 
 
 def prepare(database: sqlite3.Connection, path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transproc.binary import processor
 from transproc.binary.elf import Elf
-from transproc.binary.pair import Pair, pair_of
+from transproc.binary.pair import Binary, Pair, pair_of
 from transproc.cluster.events import Cancel, Token
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import PauseRequest, Place
@@ -105,15 +105,28 @@ def keep_pair(store: JobStore, job: Job, pair: Pair) -> None:
 
 
 def address_of(binary: Path, where: str) -> int:
-    """The address of a function, or of a number in hexadecimal. Raises `TransprocError` for unknown names."""
-    if where.startswith("0x"):
-        try:
-            return int(where, 16)
-        except ValueError:
-            raise TransprocError(f"{where}: not a hexadecimal number") from None
-    symbols = Elf(binary).symbols
-    if where in symbols:
-        return symbols[where]
-    raise TransprocError(
-        f"{binary.stem}: no function {where}", hint="name a function of the program, or an address: 0x…"
-    )
+    """The address of a function, or of a number in hexadecimal, where a program may be told to stop.
+
+    Raises `TransprocError` for unknown names, and for addresses that are no equivalence points of this binary: those of other
+    builds, and of the other ISA. A function's address is equal in both binaries, other ones are not.
+    """
+    try:
+        address = int(where, 16) if where.startswith("0x") else None
+    except ValueError:
+        raise TransprocError(f"{where}: not a hexadecimal number") from None
+    program = Binary(binary)
+    functions = program.elf.functions
+    if address is None:
+        if where not in functions:
+            raise TransprocError(
+                f"{binary.stem}: no function {where}",
+                hint="name a function of the program, or an address: 0x…",
+            )
+        return functions[where]
+    if address not in functions.values() and not program.index.stop_at(address):
+        raise TransprocError(
+            f"{address:#x}: no equivalence point of {binary.stem} ({program.isa.name}); "
+            f"the nearest function is {program.index.nearest(address)}",
+            hint="name a function of the program; addresses are those of one build",
+        )
+    return address

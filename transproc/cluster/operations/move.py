@@ -246,7 +246,8 @@ def _steps(context: Context, steps: list[tuple[str, Callable[[], str]]]) -> None
 
 
 def _address(context: Context, job: Job, where: str | None) -> int | None:
-    """The address that a user names: equal in both binaries."""
+    """The address that a user names, in the binary that the job's node executes."""
     if where is None:
         return None
-    return address_of(context.store.pair(job.name) / f"{job.program}.x86_64", where)
+    isa = context.places(job).node.isa
+    return address_of(context.store.pair(job.name) / f"{job.program}.{isa}", where)

@@ -17,21 +17,23 @@ def run(
     *,
     name: str | None = None,
     pause_at: str | None = None,
+    timeout: float = 10.0,
     terminal: bool = False,
     user: str | None = None,
     starter: str | None = None,
 ) -> Job:
     """Starts a program on a node, as a whole or not at all; returns its record.
 
-    `name`: by default after the program. `pause_at`: it is stopped when it gets to that function or address. `terminal`: its
-    standard streams are a terminal. `user`: whom it runs as;
-    `starter`: the same where the node knows that name, if no `user` is given.
+    `name`: by default after the program. `pause_at`: it is stopped when it gets to that function or address, within `timeout`
+    seconds. `terminal`: its standard streams are a terminal. `user`: whom it runs as; `starter`: the same where the node knows
+    that name, if no `user` is given.
     """
     pause = None
-    if pause_at is not None:  # addresses are equal in both binaries
-        pause = PauseRequest(at=address_of(program.pair()["x86_64"].path, pause_at))
     words = [program.name, *program.argv[1:]]
     job = Job(name or context.store.free_name(program.name), node, words, terminal=terminal)
+    if pause_at is not None:
+        isa = context.places(job).node.isa
+        pause = PauseRequest(at=address_of(program.pair()[isa].path, pause_at), timeout=timeout)
     with context.events.step(f"start {job.name} on {node}") as step:
         choose(job, context.places(job).node, context.events, user=user, starter=starter)
         start(context.store, context.places(job), program, pause=pause, cancel=context.cancel)

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A plan is carried out: block by block, each step by an operation of its own, and every one recorded before it begins.
+
+It may be called off between steps: the step under way comes to its end. When a plan does not come to its end, for this or because
+a step has failed, each of its jobs that is stopped goes on: one copy of each runs.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from transproc.automation.plans.conditions import Watch
+from transproc.automation.plans.model import (
+    Block,
+    Condition,
+    Gate,
+    Item,
+    Kind,
+    Parallel,
+    Plan,
+    Repeat,
+    Step,
+    Verb,
+)
+from transproc.automation.plans.records import Log, Result
+from transproc.automation.plans.steps import Steps
+from transproc.cluster import operations
+from transproc.cluster.events import Token
+from transproc.cluster.job import Job
+from transproc.cluster.operations import Context
+from transproc.errors import NodeError, PauseError, TransprocError
+from transproc.host import Host
+from transproc.log import Step as Shown
+
+POLL = 0.5
+"""Seconds between two looks at conditions."""
+NAP = 0.05
+"""Seconds after which a wish to stop is noticed while nothing is under way."""
+WATCH_SECONDS = 5.0
+"""A program is watched for so long at once; in between a wish to stop is obeyed."""
+
+
+class StoppedError(Exception):
+    """The plan is to end here."""
+
+
+@dataclass
+class Outcome:
+    """How a plan ended; `jobs`: what became of each that it has worked on, in words; `error`: why it failed."""
+
+    result: Result
+    jobs: dict[str, str]
+    steps: int
+    error: TransprocError | None = None
+
+    @property
+    def text(self) -> str:
+        """For the log."""
+        words = [self.error.message] if self.error else []
+        return "; ".join([*words, *self.jobs.values()])
+
+
+class Executor:
+    """`nodes`: the node of each name in the plan. `context`: whose events are told, and whose `cancel` calls it off."""
+
+    def __init__(self, plan: Plan, nodes: Mapping[str, str], host: Host, context: Context, log: Log) -> None:
+        self._plan = plan
+        self._nodes = nodes
+        self._cancel = context.cancel
+        self._events = context.events
+        self._context = replace(context, cancel=Token())  # a step that has begun comes to its end
+        self._log = log
+        self._stop = threading.Event()
+        self._count = 0
+        self._commands: list[threading.Thread] = []
+        self._mutex = threading.Lock()
+        self.steps = Steps(plan, nodes, self._context, log)
+        self._watch = Watch(
+            context.store, lambda name: host.facts(nodes.get(name, name)), self.steps.job, context.places
+        )
+
+    def run(self) -> Outcome:
+        """Carries it out. Raises nothing: what went wrong is in the outcome."""
+        error: TransprocError | None = None
+        with self._cancel.deferred():
+            try:
+                self._block(self._plan.main, "")
+                self._await_commands()
+                result = Result.DONE
+            except StoppedError:
+                result = Result.INTERRUPTED
+            except KeyboardInterrupt:  # a second time: the step was taken back
+                result = Result.INTERRUPTED
+            except TransprocError as found:
+                result, error = Result.FAILED, found
+            jobs = self._leave(result)
+        outcome = Outcome(result, jobs, self._count, error)
+        self._log.finish(result, outcome.text)
+        return outcome
+
+    def _leave(self, result: Result) -> dict[str, str]:
+        """What becomes of the jobs."""
+        found = {}
+        for name in self.steps.touched:
+            try:
+                job = self._context.store.load(name)
+                if result is not Result.DONE and (job.stopped or self._context.store.unsettled(job)):
+                    job = operations.resume(self._context, name)
+            except TransprocError as error:
+                found[name] = f"{error.message} ('transproc recover' tries again)"
+            else:
+                found[name] = describe(job)
+        return found
+
+    # --- blocks ------------------------------------------------------------------------------------------------
+
+    def _block(self, block: Block, place: str) -> None:
+        for number, item in enumerate(block, 1):
+            self._item(item, f"{place}{number}")
+
+    def _item(self, item: Item, place: str) -> None:
+        self._check()
+        if isinstance(item, Step):
+            self._step(item, place)
+        elif self._pass(item.gate, None):
+            if isinstance(item, Repeat):
+                self._repeat(item, place)
+            else:
+                self._parallel(item, place)
+
+    def _repeat(self, item: Repeat, place: str) -> None:
+        turn = 0
+        while item.times is None or turn < item.times:
+            turn += 1
+            begin = time.monotonic()
+            self._block(item.body, f"{place}#{turn}.")
+            if item.until and all(self._holds(condition) for condition in item.until):
+                return
+            if time.monotonic() - begin < NAP:
+                self._sleep(NAP)  # a block of nothing but skipped steps must not burn a processor
+        self._check()
+
+    def _parallel(self, item: Parallel, place: str) -> None:
+        """If one branch fails the others end after the step that each has under way."""
+        with ThreadPoolExecutor(len(item.branches) or 1, thread_name_prefix="transproc-plan") as pool:
+            branches = [
+                pool.submit(contextvars.copy_context().run, self._branch, branch, f"{place}/{number}.")
+                for number, branch in enumerate(item.branches, 1)
+            ]
+            self._await(branches)
+        errors = [error for branch in branches if (error := branch.exception())]
+        for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
+            raise error
+
+    def _branch(self, block: Block, place: str) -> None:
+        try:
+            self._block(block, place)
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _await(self, branches: list[Future[None]]) -> None:
+        while not all(branch.done() for branch in branches):
+            self._wanted()
+            time.sleep(NAP)
+
+    # --- one step ----------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step, place: str) -> None:
+        if step.background:
+            # one that still runs when the plan is called off ends with the connection to its node
+            thread = threading.Thread(target=self._command, args=(step, place), daemon=True)
+            thread.start()
+            self._commands.append(thread)
+        else:
+            self._do(step, place)
+
+    def _command(self, step: Step, place: str) -> None:
+        """Beside the plan, which goes on whatever comes of it."""
+        try:
+            self._do(step, place)
+        except (TransprocError, StoppedError) as error:
+            self._events.note(f"{step.title}: {error}")
+
+    def _await_commands(self) -> None:
+        for thread in self._commands:
+            while thread.is_alive():
+                self._check()
+                thread.join(NAP)
+
+    def _do(self, step: Step, place: str) -> None:
+        with self._recorded(step, place) as shown:
+            if self._pass(step.gate, step):
+                shown.detail = self.steps.do(step)
+            else:
+                shown.detail = "left out: its condition did not come true"
+
+    @contextmanager
+    def _recorded(self, step: Step, place: str) -> Iterator[Shown]:
+        title = f"{place} {step.title}"
+        with self._mutex:
+            self._count += 1
+        number = self._log.begin(place, step, step.title)
+        try:
+            with self._events.step(title) as shown:
+                yield shown
+        except StoppedError:
+            self._log.end(number, Result.INTERRUPTED)
+            raise
+        except KeyboardInterrupt:
+            self._log.end(number, Result.INTERRUPTED, "taken back")
+            raise
+        except TransprocError as error:
+            self._log.end(number, Result.FAILED, error.message)
+            raise
+        self._log.end(
+            number, Result.SKIPPED if shown.detail.startswith("left out") else Result.DONE, shown.detail
+        )
+
+    # --- waiting -----------------------------------------------------------------------------------------------
+
+    def _pass(self, gate: Gate, step: Step | None) -> bool:
+        """Waits as a gate says; False if the step is to be left out. Raises `TransprocError` if it is not, and time is up."""
+        if gate.open:
+            return True
+        self._sleep(gate.after)
+        until = None if gate.within is None else time.monotonic() + gate.within
+        entering = [condition for condition in gate.when if condition.kind is Kind.ENTERS]
+        others = [condition for condition in gate.when if condition.kind is not Kind.ENTERS]
+        while True:
+            if all(self._holds(condition) for condition in others) and all(
+                self._enters(condition, until, step) for condition in entering
+            ):
+                return True
+            if until is not None and time.monotonic() >= until:
+                if gate.skip:
+                    return False
+                what = " and ".join(condition.text for condition in gate.when)
+                raise TransprocError(f"not so within the time that the plan gives: {what}")
+            self._sleep(POLL if until is None else min(POLL, max(0.0, until - time.monotonic())))
+
+    def _holds(self, condition: Condition) -> bool:
+        """A node that does not answer is no reason to give a plan up: it is asked again."""
+        try:
+            return self._watch.holds(condition)
+        except NodeError as error:
+            self._events.note(f"{condition.text}: {error.message}")
+            return False
+
+    def _enters(self, condition: Condition, until: float | None, step: Step | None) -> bool:
+        """The program is stopped there; it stays so for a step that is about it, and otherwise goes on."""
+        name = self.steps.actual(condition.subject)
+        while True:
+            self._check()
+            left = WATCH_SECONDS if until is None else min(WATCH_SECONDS, until - time.monotonic())
+            if left <= 0:
+                return False
+            try:
+                self.steps.stop(condition.subject, condition.what, left)
+            except PauseError as error:
+                if error.ended:
+                    raise
+                continue
+            if step is None or step.job != condition.subject or step.verb not in _OF_STOPPED:
+                operations.resume(self._context, name)
+            return True
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._check()
+            time.sleep(min(NAP, left))
+        self._check()
+
+    def _check(self) -> None:
+        """Raises `StoppedError` if the plan is to end."""
+        self._wanted()
+        if self._stop.is_set():
+            raise StoppedError
+
+    def _wanted(self) -> None:
+        try:
+            self._cancel.check()
+        except KeyboardInterrupt:
+            self._stop.set()
+
+
+_OF_STOPPED = (Verb.PAUSE, Verb.DUMP, Verb.MIGRATE, Verb.KILL, Verb.RESUME)
+"""Steps that a paused job may be in for."""
+
+
+def describe(job: Job) -> str:
+    """What became of a job, in words."""
+    if job.exit is not None:
+        return f"{job.name} has ended on {job.node} ({job.exit})"
+    return f"{job.name} {'runs' if not job.stopped else f'is {job.state}'} on {job.node}"

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A file becomes a plan that can be carried out: read, its nodes chosen, and checked, with all that is wrong at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transproc.automation.plans import check, programs, seed
+from transproc.automation.plans.check import Follower
+from transproc.automation.plans.executor import Executor, Outcome
+from transproc.automation.plans.model import Plan
+from transproc.automation.plans.nodes import Chooser
+from transproc.automation.plans.reading import PlanError, Problem, Source, in_order, load
+from transproc.automation.plans.records import begun
+from transproc.cluster.operations import Context
+from transproc.errors import TransprocError
+from transproc.host import Host
+
+
+@dataclass
+class Checked:
+    """A plan, what its names of nodes mean, and everything that is wrong or worth a note, by line."""
+
+    plan: Plan
+    nodes: dict[str, str]
+    problems: list[Problem]
+    isas: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Nothing is wrong."""
+        return all(problem.note for problem in self.problems)
+
+    def expect_good(self) -> None:
+        """Raises `PlanError` if something is wrong."""
+        if not self.good:
+            raise PlanError(self.plan.path, self.problems)
+
+
+def read(source: Source) -> tuple[Plan, list[Problem]]:
+    """The plan of a file in either format, as far as it can be understood, and what is wrong with the file alone."""
+    plan, reader = seed.read(source)
+    return plan, [*reader.problems, *check.jobs(plan)]
+
+
+def examine(path: Path, host: Host, mapping: Mapping[str, str]) -> Checked:
+    """Reads and checks a plan; asks nodes what they are, and touches nothing. Raises `FormatError` if it cannot be read."""
+    source = load(path)
+    plan, problems = read(source)
+    chooser = Chooser(host, mapping)
+    nodes = chooser.choose(plan)
+    isas = {}
+    for name, node in nodes.items():
+        try:
+            isas[node] = host.node(node).isa
+        except TransprocError as error:
+            line = plan.nodes[name].line if name in plan.nodes else 1
+            problems.append(Problem(line, error.message, error.hint))
+    follower = Follower(plan, nodes, isas)
+    follower.follow()
+    problems += [*chooser.problems, *follower.problems, *check.files(plan), *programs.look(plan, nodes, isas)]
+    problems += _others(plan, nodes, isas)
+    return Checked(plan, nodes, in_order(problems), isas)
+
+
+def _others(plan: Plan, nodes: Mapping[str, str], isas: Mapping[str, str]) -> Sequence[Problem]:
+    """Nodes that are of another ISA than the plan says: only the command line can have chosen them."""
+    return [
+        Problem(choice.line, f"{name} is {nodes[name]}, which is {isas[nodes[name]]}", note=True)
+        for name, choice in plan.nodes.items()
+        if choice.isa and nodes.get(name) in isas and isas[nodes[name]] != choice.isa
+    ]
+
+
+def carry_out(checked: Checked, host: Host, context: Context) -> tuple[int, Outcome]:
+    """Carries a checked plan out; returns its number in the log, and how it ended. Raises `PlanError` if something is wrong."""
+    checked.expect_good()
+    with begun(context.store, checked.plan, checked.nodes) as log:
+        return log.number, Executor(checked.plan, checked.nodes, host, context, log).run()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`transproc plan`: files that say what is to be done with programs, where, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transproc.cli import common
+
+if TYPE_CHECKING:
+    from transproc.automation.plans.planning import Checked
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+FILE = typer.Argument(
+    metavar="FILE|DIR", help="A plan (.toml), a config.json, or the directory of one.", show_default=False
+)
+MAP = typer.Option("--map", metavar="NAME=NODE", help="What the plan calls NAME is NODE. May be repeated.")
+
+
+@app.callback()
+def plan() -> None:
+    """Carries out plans: which programs run where, when they move, what is done in which order (docs/plans.md).
+
+    \b
+    Examples:
+      transproc plan check tour.toml
+      transproc plan run tour.toml --map cheap=arm
+      transproc plan run bt/                  a directory with the first implementation's config.json
+      transproc plan log
+    """
+
+
+@app.command()
+def run(
+    file: Annotated[Path, FILE],
+    *,
+    map_: Annotated[list[str] | None, MAP] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and show it; do nothing.")] = False,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Checks a plan and carries it out.
+
+    Ctrl-C ends it after the step under way. If it does not come to its end, each of its jobs that is stopped goes on: one copy
+    of each runs.
+
+    \b
+    Examples:
+      transproc plan run tour.toml
+      transproc plan run bt/config.json --map x86-64=x86 --map aarch64=arm
+    """
+    from transproc.automation.plans import planning
+    from transproc.automation.plans.records import Result
+
+    checked = _examined(file, map_)
+    _notes(checked)
+    checked.expect_good()
+    if dry_run:
+        _show(checked, as_json=as_json)
+        return
+    number, outcome = planning.carry_out(checked, common.host(), common.context())
+    if as_json:
+        error = outcome.error and outcome.error.message
+        common.show_json(
+            {
+                "plan": number,
+                "result": outcome.result,
+                "steps": outcome.steps,
+                "jobs": outcome.jobs,
+                "error": error,
+            }
+        )
+    else:
+        for line in outcome.jobs.values():
+            typer.echo(line)
+    if outcome.error:
+        outcome.error.hint = outcome.error.hint or f"'transproc plan log {number}' shows what was done"
+        raise outcome.error
+    if outcome.result is not Result.DONE:
+        raise KeyboardInterrupt
+
+
+@app.command()
+def check(
+    file: Annotated[Path, FILE],
+    *,
+    map_: Annotated[list[str] | None, MAP] = None,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Says everything that is wrong with a plan, with line numbers. Exits with 1 if something is.
+
+    It looks at the programs and asks the nodes what they are; nothing is done.
+
+    \b
+    Example:
+      transproc plan check tour.toml
+    """
+    checked = _examined(file, map_)
+    if as_json:
+        common.show_json(
+            {
+                "good": checked.good,
+                "nodes": checked.nodes,
+                "problems": [vars(problem) for problem in checked.problems],
+            }
+        )
+    else:
+        for problem in checked.problems:
+            typer.echo(f"{checked.plan.path}: {problem}")
+        if checked.good:
+            names = ", ".join(f"{name} is {node}" for name, node in checked.nodes.items())
+            typer.echo(f"{checked.plan.path}: can be carried out" + (f"; {names}" if names else ""))
+    if not checked.good:
+        raise typer.Exit(1)
+
+
+def _examined(file: Path, mapping: list[str] | None) -> Checked:
+    from transproc.automation.plans import planning
+
+    return planning.examine(file, common.host(), _mapping(mapping))
+
+
+def _mapping(words: list[str] | None) -> dict[str, str]:
+    for word in words or []:
+        if "=" not in word:
+            raise typer.BadParameter(f"{word}: expected NAME=NODE", param_hint="'--map'")
+    return dict(word.split("=", 1) for word in words or [])
+
+
+def _notes(checked: Checked) -> None:
+    for problem in checked.problems:
+        if problem.note:
+            typer.echo(f"{checked.plan.path}: {problem}", err=True)
+
+
+def _show(checked: Checked, *, as_json: bool) -> None:
+    from transproc.automation.plans.model import steps_of
+
+    for step in steps_of(checked.plan.main):
+        typer.echo(f"{step.name}  {step.title}")
