@@ -18,7 +18,9 @@ TransprocError                 message, hint
 ├── StoreError                 the records of jobs cannot be read or written
 │   └── ConflictError          another command has changed the record meanwhile
 ├── BusyError                  another command works on the job
-└── MigrationError             outcome: what became of the process
+└── OutcomeError               outcome: what became of the process
+    ├── MigrationError
+    └── CheckpointError        of a checkpoint, or a restart
 
 Messages: lower case, subject first, expected versus found, addresses in hexadecimal.
 """
@@ -168,9 +170,17 @@ class BusyError(TransprocError):
     """Another command works on the job: the same may be asked again when it is done."""
 
 
-class MigrationError(TransprocError):
-    """A migration failed; `outcome` says what became of the process."""
+class OutcomeError(TransprocError):
+    """Something that was done with a job failed; `outcome` says what became of the process."""
 
     def __init__(self, message: str, *, outcome: str, hint: str | None = None) -> None:
         super().__init__(f"{message}; {outcome}", hint=hint)
         self.outcome = outcome
+
+
+class MigrationError(OutcomeError):
+    """A migration failed."""
+
+
+class CheckpointError(OutcomeError):
+    """A checkpoint failed, or a restart."""

@@ -55,7 +55,7 @@ def show(
         typer.echo(f"\n{name}\n" + views.render(rows))
     typer.echo()
     for thread in threads:
-        _thread(thread, values)
+        show_thread(thread, values=values)
 
 
 def _tables(image: ImageDirectory) -> dict[str, list[Any]]:
@@ -82,7 +82,8 @@ def _find(what: str, pair: list[Path]) -> tuple[Path, list[Path]]:
     return found[0], pair or [store.pair(job.name)]
 
 
-def _thread(thread: ThreadView, values: bool) -> None:
+def show_thread(thread: ThreadView, *, values: bool = True) -> None:
+    """A thread's stack, for people."""
     typer.echo(f"process {thread.pid}, thread {thread.tid}, {thread.isa}")
     for number, frame in enumerate(thread.frames):
         typer.echo(f"  #{number:<3}{_frame(frame)}")

@@ -133,12 +133,17 @@ def size(local: Path) -> int:
     )
 
 
-def pack_script(remote: PurePosixPath, *, gnu: bool, tool: str | None = None) -> str:
+def pack_script(
+    remote: PurePosixPath, *, gnu: bool, tool: str | None = None, exclude: Sequence[str] = ()
+) -> str:
     """Shell command for a node that writes the archive of one path to its standard output.
 
+    `exclude`: patterns of members that are left out, with what is below them; `*` matches `/` as well.
     With `tool`, the pause tool, pages of an image directory that are all zero are not sent: huge pages are, for the most part.
     """
     options = ["--numeric-owner", *_RICH] if gnu else []
+    if exclude:
+        options += [*(["--anchored"] if gnu else []), *(f"--exclude={pattern}" for pattern in exclude)]
     packing = shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", remote.name])
     if not gnu or tool is None:
         return packing

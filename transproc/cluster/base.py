@@ -23,7 +23,7 @@ from transproc.cluster.channel import STALL_SECONDS, Channel
 from transproc.cluster.connection import Connection
 from transproc.cluster.description import Description
 from transproc.cluster.join import join
-from transproc.cluster.members import FILES, Rules
+from transproc.cluster.members import FILES, IMAGES, Rules
 from transproc.cluster.session import USUAL_SECONDS, Result, Session
 from transproc.errors import CommandError, NodeError, TransprocError
 from transproc.run import run
@@ -212,10 +212,10 @@ class Node(ABC):
 
         Raises FormatError if the node sends what the `rules` do not allow.
         """
+        tool = self.tool if rules is IMAGES else None
+        script = archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar, tool=tool)
         with archive.unpack(local, rules) as stream:
-            self.pipe(
-                ["sh", "-c", archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar)], None, stream
-            )
+            self.pipe(["sh", "-c", script], None, stream)
 
     def relay(
         self,

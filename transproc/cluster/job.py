@@ -77,6 +77,9 @@ class Job:
     gid: int = 0
     groups: list[int] = field(default_factory=list)
     """The numbers of `user`, which are equal on all nodes; without one they mean nothing."""
+    directory: str = ""
+    """The name of its directory on nodes, empty if that is the job's: the program knows its path, also when it goes on under
+    another name (`operations.restart`)."""
     leftovers: list[str] = field(default_factory=list)
     image: str = ""
     """The ISA that its image on this host was made for last."""
@@ -115,12 +118,14 @@ class Job:
                 raise TypeError(f"{key} is {getattr(job, key)!r}")
         if not job.argv or not all(isinstance(word, str) for word in [*job.argv, *job.leftovers]):
             raise TypeError(f"argv is {job.argv!r}, leftovers is {job.leftovers!r}")
+        if job.directory and not _NAME.fullmatch(job.directory):
+            raise ValueError(f"directory is {job.directory!r}")
         return job
 
 
 _STOPPED = (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED)
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("name", "node", "id", "user", "image"), str),
+    **dict.fromkeys(("name", "node", "id", "user", "directory", "image"), str),
     **dict.fromkeys(("target", "exit"), str | None),
     **dict.fromkeys(("pid", "moves", "uid", "gid"), int),
     **dict.fromkeys(("argv", "leftovers", "groups"), list),

@@ -50,7 +50,7 @@ def join(
         sinks = [inlet.connection.stdin.fileno()]
         if keep is not None:
             sinks.append(stack.enter_context(archive.extract(keep, rules)).fileno())
-        checker = Checker(rules)
+        checker = Checker(rules, top=PurePosixPath(path).name)
         for pipe in (outlet.connection.stdout.fileno(), *sinks):
             _widen(pipe)
         count, listens = _pump(outlet, sinks, checker)

@@ -15,7 +15,7 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from transproc.errors import CommandError, FormatError
@@ -50,6 +50,10 @@ class Rules:
     flat: bool = False
     owner: int | None = None
 
+    def owned_by(self, uid: int) -> Rules:
+        """The same, for a user whose files only may be programs that run as their owner."""
+        return replace(self, owner=uid)
+
 
 IMAGES = Rules(
     "an image directory",
@@ -61,10 +65,14 @@ FILES = Rules("files of a job")
 
 
 class Checker:
-    """Follows one archive; `feed` takes pieces of any size, `finish` its end. Both raise FormatError."""
+    """Follows one archive; `feed` takes pieces of any size, `finish` its end. Both raise FormatError.
 
-    def __init__(self, rules: Rules) -> None:
+    `top`: the name of its first member, which all others are below; else any.
+    """
+
+    def __init__(self, rules: Rules, *, top: str | None = None) -> None:
         self._rules = rules
+        self._top = top
         self._head = bytearray()
         self._left = 0  # bytes of contents, and of what fills their last block
         self._extended: bytearray | None = None
@@ -186,7 +194,7 @@ class Checker:
         self._expect(not {"", ".", ".."} & set(parts), f"holds {path!r}")
         self._expect(path not in self._seen, f"holds {path!r} twice")
         if not self._seen:
-            self._expect(len(parts) == 1, f"begins with {path!r}")
+            self._expect(len(parts) == 1 and self._top in (None, path), f"begins with {path!r}")
             return
         # Each directory comes before what is in it, so nothing lies behind a link, nor beside the top.
         above = "/".join(parts[:-1])
@@ -216,7 +224,7 @@ class Checker:
 
 
 @contextmanager
-def checked(rules: Rules, sink: IO[bytes]) -> Iterator[IO[bytes]]:
+def checked(rules: Rules, sink: IO[bytes], *, top: str | None = None) -> Iterator[IO[bytes]]:
     """A pipe: what is written to it is checked and passed on to `sink`, which stays open.
 
     Raises FormatError at its end, before what comes of a writer that then found the pipe closed.
@@ -225,7 +233,7 @@ def checked(rules: Rules, sink: IO[bytes]) -> Iterator[IO[bytes]]:
     found: list[FormatError] = []
 
     def pass_on() -> None:
-        checker = Checker(rules)
+        checker = Checker(rules, top=top)
         try:
             while data := os.read(outlet, PIECE):
                 checker.feed(data)

@@ -194,37 +194,11 @@ class Move:
     def restore(self) -> str:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
         self._record(State.RESTORED)
-        found = self.target.criu_restore(self.options)
-        if found.pid != self.job.pid:
-            raise TransprocError(
-                f"job {self.job.name}: was restored as process {found.pid}, expected {self.job.pid}"
-            )
-        lost = f", {found.unnamed} files with other inode numbers" if found.unnamed else ""
-        return f"pid {found.pid}{lost}"
+        return restore(self.target, self.options)
 
     def verify(self) -> str:
-        """Raises `TransprocError` unless the restored process is there, with every thread stopped.
-
-        criu lets go of threads whose SIGSTOP is still pending: on a busy node some take a moment to stop.
-        """
-        until = time.monotonic() + SETTLE_SECONDS
-        threads = self._restored_threads()
-        while any(thread.state != "T" for thread in threads) and time.monotonic() < until:
-            time.sleep(0.02)
-            threads = self._restored_threads()
-        if not threads:
-            status = self.target.exit_status()
-            why = f" ({status})" if status else ""
-            raise TransprocError(f"job {self.job.name}: the restored process is gone{why}, expected stopped")
-        for thread in threads:
-            if thread.state != "T":
-                raise TransprocError(
-                    f"job {self.job.name}: the restored thread {thread.tid} is in state {thread.state}, expected T"
-                )
-        return f"{len(threads)} threads stopped"
-
-    def _restored_threads(self) -> list[ThreadState]:
-        return [thread for process in self.target.tool.status(self.job.pid) for thread in process.threads]
+        """As `verify`, on the target."""
+        return verify(self.target)
 
     def commit(self, *, stay_paused: bool = False) -> str:
         """Lets the target's copy run: from here on it is the job."""
@@ -350,6 +324,41 @@ class Move:
             if not self._undoing:
                 raise
             self.unrecorded = error
+
+
+def restore(place: Place, options: Options) -> str:
+    """Restores a job from the images in its place, stopped; raises `TransprocError` unless it has the id that it had."""
+    job, found = place.job, place.criu_restore(options)
+    if found.pid != job.pid:
+        raise TransprocError(f"job {job.name}: was restored as process {found.pid}, expected {job.pid}")
+    lost = f", {found.unnamed} files with other inode numbers" if found.unnamed else ""
+    return f"pid {found.pid}{lost}"
+
+
+def verify(place: Place) -> str:
+    """Raises `TransprocError` unless a restored job is there, with every thread stopped.
+
+    criu lets go of threads whose SIGSTOP is still pending: on a busy node some take a moment to stop.
+    """
+    job, until = place.job, time.monotonic() + SETTLE_SECONDS
+    threads = _threads(place)
+    while any(thread.state != "T" for thread in threads) and time.monotonic() < until:
+        time.sleep(0.02)
+        threads = _threads(place)
+    if not threads:
+        status = place.exit_status()
+        why = f" ({status})" if status else ""
+        raise TransprocError(f"job {job.name}: the restored process is gone{why}, expected stopped")
+    for thread in threads:
+        if thread.state != "T":
+            raise TransprocError(
+                f"job {job.name}: the restored thread {thread.tid} is in state {thread.state}, expected T"
+            )
+    return f"{len(threads)} threads stopped"
+
+
+def _threads(place: Place) -> list[ThreadState]:
+    return [thread for process in place.tool.status(place.job.pid) for thread in process.threads]
 
 
 def describe(stopped: Pause) -> str:

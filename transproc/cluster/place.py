@@ -3,6 +3,7 @@
 
     /var/lib/transproc/jobs/NAME/
         id            the job's id: a directory of another job is never touched
+        name          the job's, if it is not that of the directory
         bin/PROG      the binary of the node's ISA; the same absolute path on every node
         data/         moves with the process, at the sizes of the dump
             work/     the program's working directory
@@ -22,11 +23,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from transproc.cluster import scripts
-from transproc.cluster.archive import Given
+from transproc.cluster.archive import Given, pack_script, unpack_script
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
@@ -57,10 +58,15 @@ QUIET_SECONDS = 60.0
 """What a node is given to come to an end with a step that nobody waits for any more: criu above all, which must not be ended
 while code of its own is in the program."""
 
+COPY_SECONDS = 3600.0
+"""For a copy of a job's files on its node, while it stands still: a disk that writes 100 MB/s has copied 360 GB then."""
+ARCHIVE = "files.tar"
+"""The job's files, beside the images."""
+
 NOT_FOUND = 127
 """Status of a program that is not there."""
-_ALIVE = 3
-"""Status of `scripts.CLAIM` for a directory whose program runs."""
+_ALIVE, _ANOTHERS = 3, 4
+"""Status of `scripts.CLAIM` for a directory whose program runs, and for that of an ended job of another name."""
 
 
 class Liveness(StrEnum):
@@ -117,7 +123,7 @@ class Place:
     ) -> None:
         self.node = node
         self.job = job
-        self.directory = str(DATA / "jobs" / job.name)
+        self.directory = str(DATA / "jobs" / (job.directory or job.name))
         self.data = f"{self.directory}/data"
         self.images = f"{self.directory}/images"
         self.dump = f"{self.images}/dump"
@@ -134,8 +140,10 @@ class Place:
         """CRIU on the node."""
         return Criu(self.node, self._criu_command())
 
-    def check_criu(self) -> None:
-        """Raises `UnsupportedError` if the node has no CRIU, or too old a one, `CommandError` if it does not start."""
+    def check_criu(self) -> tuple[int, ...]:
+        """Its version, asked once. Raises `UnsupportedError` if the node has no CRIU, or too old a one, `CommandError` if it does
+        not start.
+        """
         try:
             version = _criu_version(self.node, tuple(self._criu_command()))
         except CommandError as error:
@@ -150,6 +158,7 @@ class Place:
                 f"node {self.node.name}: criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
                 hint=f"'transproc doctor {self.node.name}' says what else it lacks",
             )
+        return version
 
     @cached_property
     def room(self) -> Room:
@@ -167,15 +176,30 @@ class Place:
 
     def prepare(self, binary: Path) -> None:
         """A fresh directory with a binary in it. Raises `TransprocError` if a living job has one of that name."""
-        done = self._shell(scripts.CLAIM, self.directory, self.job.id, *self._owner, check=False)
+        self._expect_claimed(self._shell(scripts.CLAIM, *self._claim, *self._owner, check=False))
+        self.node.put(binary, self.program, given=Given(mode=PROGRAM_MODE))
+
+    def expect_free(self) -> None:
+        """Raises `TransprocError` if the directory cannot become the job's."""
+        self._expect_claimed(self._shell(scripts.CLAIMABLE, *self._claim, check=False))
+
+    @property
+    def _claim(self) -> tuple[str, str, str]:
+        return self.directory, self.job.id, self.job.name
+
+    def _expect_claimed(self, done: Result) -> None:
         if done.returncode == _ALIVE:
             raise TransprocError(f"node {self.node.name}: job {self.job.name} runs there already")
+        if done.returncode == _ANOTHERS:
+            raise TransprocError(
+                f"node {self.node.name}: {self.directory} has the files of another job, which has ended",
+                hint="'transproc kill --remove' of that job removes them; or choose another node",
+            )
         if done.returncode:
             raise TransprocError(
                 f"node {self.node.name}: {self.directory} belongs to another job that has not ended",
                 hint="'transproc recover' removes it if it is a remainder; else give the job another name (--name)",
             )
-        self.node.put(binary, self.program, given=Given(mode=PROGRAM_MODE))
 
     def give(self, path: Path, remote: str) -> None:
         """Puts a file or directory of the program's below `data`, as its user's."""
@@ -210,6 +234,46 @@ class Place:
     def forget_images(self) -> None:
         """Removes the images: they are memory of processes, and large."""
         self._shell('rm -rf "$1"', self.images)
+
+    def used(self, exclude: Sequence[str] = ()) -> int:
+        """Bytes of disk that the job's files need, but for those that match these patterns, as in `data/work/*`."""
+        lines = self._shell(scripts.USED, self.directory, *exclude).stdout.splitlines()
+        with understood(f"node {self.node.name}"):
+            whole, *left_out = (int(line.split()[0]) for line in lines)
+        return max(0, whole - sum(left_out)) * 1024
+
+    def can_clone(self) -> bool:
+        """Whether files are copied there without copying their contents. `make_images` comes first."""
+        return self._shell(scripts.CAN_CLONE, self.directory, check=False).returncode == 0
+
+    def clone_files(self) -> None:
+        """A copy of the job's files, as they are now, beside the images; nothing is left out of it."""
+        self.node.run(
+            ["cp", "-a", "--reflink=always", self.data, f"{self.images}/data"], timeout=COPY_SECONDS
+        )
+
+    def archive_files(self, exclude: Sequence[str]) -> None:
+        """An archive of the job's files, as they are now, beside the images."""
+        script = f'{self._packing(self.data, exclude)} >"$1"'
+        self.node.run(
+            ["sh", "-c", f"umask 077; {script}", "sh", f"{self.images}/{ARCHIVE}"], timeout=COPY_SECONDS
+        )
+
+    def send_archive(self, sink: IO[bytes]) -> None:
+        """Writes what `archive_files` has made to `sink`."""
+        self.node.pipe(["cat", f"{self.images}/{ARCHIVE}"], None, sink)
+
+    def send_files(self, exclude: Sequence[str], sink: IO[bytes], *, cloned: bool = False) -> None:
+        """Writes an archive of the job's files to `sink`, as they are now, or as they were when they were cloned."""
+        top = f"{self.images}/data" if cloned else self.data
+        self.node.pipe(["sh", "-c", self._packing(top, exclude)], None, sink)
+
+    def take_files(self, archive: IO[bytes]) -> None:
+        """The job's files, out of an archive that has been checked."""
+        self.node.pipe(["sh", "-c", unpack_script(PurePosixPath(self.directory))], archive, None)
+
+    def _packing(self, top: str, exclude: Sequence[str]) -> str:
+        return pack_script(PurePosixPath(top), gnu=self.node.gnu_tar, exclude=exclude)
 
     def read(self, stream: str, offset: int = 0) -> bytes:
         """What `stdout` or `stderr` holds from a byte offset on."""

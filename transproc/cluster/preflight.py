@@ -4,22 +4,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA
 from transproc.cluster.place import Look, Place, Room
 from transproc.cluster.transfer import human
 from transproc.errors import TransprocError, UnsupportedError
-from transproc.isa import by_name
+from transproc.isa import Isa, by_name
 from transproc.process import inspect
 from transproc.process.capabilities import names
 from transproc.process.criu import Options
-from transproc.process.inspect import View
 from transproc.process.pause import ProcessState
 
 LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a tree asks of the node where it is to go on.
+
+    `memory`: bytes of private memory; `deleted`: bytes of open files without a name, which are in the image; `ids`: of processes
+    and threads; `capabilities`: a mask; `outside`: files beyond the job's directory, with the sizes of those that are open.
+    """
+
+    memory: int = 0
+    deleted: int = 0
+    ids: list[int] = field(default_factory=list)
+    capabilities: int = 0
+    outside: dict[str, int | None] = field(default_factory=dict)
+
+
+def needs_of(look: Look, directory: str) -> Needs:
+    """Of a job in a directory."""
+    capabilities = 0
+    for view in look.views:
+        capabilities |= view.capabilities
+    return Needs(
+        memory=sum(view.memory for view in look.views),
+        deleted=inspect.deleted(look.views),
+        ids=[thread.tid for process in look.processes for thread in process.threads],
+        capabilities=capabilities,
+        outside=inspect.outside(look.views, directory),
+    )
 
 
 def check(job: Job, source: Place, look: Look, target: Place, options: Options) -> Options:
@@ -27,27 +55,38 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
 
     `look`: at the job on the source. Returns the options, with those that this program needs.
     """
-    rooms = {source: look.room, target: target.room}
-    processes, views = look.processes, look.views
-    _check_nodes(rooms)
-    _check_compiled(job, processes)
+    _check_nodes({source: look.room, target: target.room})
     same = source.node.isa == target.node.isa
+    options = check_source(job, source, look, None if same else by_name(target.node.isa), options)
+    needs = needs_of(look, target.directory)
+    check_target(job, needs, target)
+    check_room(needs.memory + needs.deleted, source, look.room)
+    return options
+
+
+def check_source(job: Job, source: Place, look: Look, isa: Isa | None, options: Options) -> Options:
+    """The part about the job where it is. `isa`: it is to go on with another one, this."""
+    _check_nodes({source: look.room})
+    _check_compiled(job, look.processes)
     found = inspect.problems(
-        views,
-        program=source.program,
-        files=source.data,
-        target=None if same else by_name(target.node.isa),
-        tcp_close=options.tcp_close,
+        look.views, program=source.program, files=source.data, target=isa, tcp_close=options.tcp_close
     )
     if found:
         raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)
-    _check_capabilities(views, target)
-    _check_user(job, rooms, target)
-    _check_ids(target, processes)
-    _check_files(views, target)
-    _check_room(views, rooms)
-    _check_memory(views, target)
-    return replace(options, link_remap=inspect.linked(views, source.data))
+    _check_criu_may(job, source, look.room)
+    return replace(options, link_remap=inspect.linked(look.views, source.data))
+
+
+def check_target(job: Job, needs: Needs, target: Place) -> None:
+    """The part about the node where a job is to go on, which may have been dumped long ago."""
+    _check_nodes({target: target.room})
+    _check_capabilities(needs, target)
+    _check_user(job, target)
+    _check_criu_may(job, target, target.room)
+    _check_ids(target, needs.ids)
+    _check_files(needs, target)
+    check_room(needs.memory + needs.deleted, target, target.room)
+    _check_memory(needs, target)
 
 
 def _check_nodes(rooms: Mapping[Place, Room]) -> None:
@@ -71,17 +110,16 @@ def _check_compiled(job: Job, processes: Sequence[ProcessState]) -> None:
             )
 
 
-def _check_capabilities(views: Sequence[View], target: Place) -> None:
+def _check_capabilities(needs: Needs, target: Place) -> None:
     """CRIU gives each thread its own again, and can give none that it lacks itself."""
-    lacking = [names(view.capabilities & ~target.room.capabilities) for view in views]
-    if missing := sorted({name for found in lacking for name in found}):
+    if missing := names(needs.capabilities & ~target.room.capabilities):
         raise TransprocError(
-            f"node {target.node.name}: cannot give the program what it has: {', '.join(missing)}",
+            f"node {target.node.name}: cannot give the program what it has: {', '.join(sorted(missing))}",
             hint="give transproc these capabilities there, or start the program without (setpriv --bounding-set, --inh-caps)",
         )
 
 
-def _check_user(job: Job, rooms: Mapping[Place, Room], target: Place) -> None:
+def _check_user(job: Job, target: Place) -> None:
     """Processes and files keep their numbers, so these must mean the same. One who is unknown there can do no harm."""
     found = target.room.uid
     if job.user and found is not None and found != job.uid:
@@ -89,16 +127,17 @@ def _check_user(job: Job, rooms: Mapping[Place, Room], target: Place) -> None:
             f"node {target.node.name}: user {job.user} has the number {found}, expected {job.uid}",
             hint="a job keeps its user's number: give users the same numbers on all nodes",
         )
-    for place, room in rooms.items():
-        if job.user and not room.capabilities & LIMITS_OF_OTHERS:
-            raise TransprocError(
-                f"node {place.node.name}: criu lacks cap_sys_resource, without which it cannot move programs of user {job.user}",
-                hint="give transproc this capability there, or start the program with --user root",
-            )
 
 
-def _check_ids(target: Place, processes: Sequence[ProcessState]) -> None:
-    ids = [thread.tid for process in processes for thread in process.threads]
+def _check_criu_may(job: Job, place: Place, room: Room) -> None:
+    if job.user and not room.capabilities & LIMITS_OF_OTHERS:
+        raise TransprocError(
+            f"node {place.node.name}: criu lacks cap_sys_resource, without which it cannot move programs of user {job.user}",
+            hint="give transproc this capability there, or start the program with --user root",
+        )
+
+
+def _check_ids(target: Place, ids: Sequence[int]) -> None:
     if max(ids, default=0) >= target.room.ids:
         raise TransprocError(
             f"node {target.node.name}: gives process ids below {target.room.ids}, but the program has {max(ids)}",
@@ -112,9 +151,9 @@ def _check_ids(target: Place, processes: Sequence[ProcessState]) -> None:
         )
 
 
-def _check_files(views: Sequence[View], target: Place) -> None:
+def _check_files(needs: Needs, target: Place) -> None:
     """CRIU opens files by their paths, and wants those that were open to have the same size."""
-    wanted = inspect.outside(views, target.directory)
+    wanted = needs.outside
     hint = "let the program keep its files in its working directory, which moves with it, or copy them there first"
     for (path, size), found in zip(wanted.items(), target.sizes(list(wanted)) if wanted else [], strict=True):
         if found is None:
@@ -128,19 +167,17 @@ def _check_files(views: Sequence[View], target: Place) -> None:
             )
 
 
-def _check_room(views: Sequence[View], rooms: Mapping[Place, Room]) -> None:
+def check_room(needed: int, place: Place, room: Room) -> None:
     """The image holds at least the private memory, and deleted files; it lies on the source first, then on the target."""
-    needed = sum(view.memory for view in views) + inspect.deleted(views)
-    for place, room in rooms.items():
-        if room.free < needed:
-            raise TransprocError(
-                f"node {place.node.name}: {human(room.free)} are free in {DATA}, the image needs {human(needed)}",
-                hint="make room there, or move the job to another node",
-            )
+    if room.free < needed:
+        raise TransprocError(
+            f"node {place.node.name}: {human(room.free)} are free in {DATA}, the image needs {human(needed)}",
+            hint="make room there, or move the job to another node",
+        )
 
 
-def _check_memory(views: Sequence[View], target: Place) -> None:
-    needed, available = sum(view.memory for view in views), target.room.memory
+def _check_memory(needs: Needs, target: Place) -> None:
+    needed, available = needs.memory, target.room.memory
     if available < needed:
         raise TransprocError(
             f"node {target.node.name}: {human(available)} of memory are available, the processes have {human(needed)}",

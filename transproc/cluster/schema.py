@@ -5,6 +5,7 @@
     attempts     one line for each change of a job's place or state that was begun, migrations above all: `kind` is the command,
                  `before` the job's state then; `result` stays null while it is under way
     steps        of each, written before the step begins; `seconds` stays null until it has ended
+    checkpoints  where an attempt of kind `checkpoint` writes to
     facts        `host`: a random name of this store, with which the ids of its jobs begin
     plans        one line for each plan that was begun (`automation/plans/records.py`): its text, what it calls the nodes (JSON),
                  and how it ended; `result` stays null while it is carried out, or if it was cut off
@@ -75,7 +76,14 @@ def _create_plans(database: sqlite3.Connection) -> None:
         database.execute(statement)
 
 
-_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create, _create_plans]
+def _add_checkpoints(database: sqlite3.Connection) -> None:
+    database.execute(
+        "CREATE TABLE checkpoints ("
+        " attempt INTEGER PRIMARY KEY REFERENCES attempts (number) ON DELETE CASCADE, path TEXT NOT NULL)"
+    )
+
+
+_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create, _create_plans, _add_checkpoints]
 
 
 def prepare(database: sqlite3.Connection, path: Path) -> None:

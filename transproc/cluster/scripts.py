@@ -9,25 +9,34 @@ from __future__ import annotations
 
 from transproc.process import inspect
 
-# For its owner alone. Programs may run as other users: these may pass through to their own job, but look at nothing.
-CLAIM = """
+CLAIMABLE = """
 set -e
 if [ -e "$1/id" ] && [ ! -e "$1/exit" ]; then
   [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] || exit 1
   ! ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF -- "-> $1/bin/" || exit 3
+elif [ -e "$1/id" ]; then
+  owner=$(cat "$1/name" 2>/dev/null) || owner=${1##*/}
+  [ "$owner" = "$3" ] || exit 4
 fi
+"""
+"""Whether a directory may become a job's: an ended job's to one of the same name only. Words: directory, job's id and name."""
+
+# For its owner alone. Programs may run as other users: these may pass through to their own job, but look at nothing.
+CLAIM = f"""
+{CLAIMABLE}
 umask 077
 new=$1~new
 rm -rf "$new"
 mkdir -p "$new/data/work" "$new/bin"
-chmod 711 "${1%/*}" "$new/bin" "$new/data"
+chmod 711 "${{1%/*}}" "$new/bin" "$new/data"
 echo "$2" >"$new/id"
+[ "$3" = "${{1##*/}}" ] || echo "$3" >"$new/name"
 : >"$new/data/stdin"
-[ -z "$3" ] || chown "$3:$4" "$new/data/work" "$new/data/stdin"
+[ -z "$4" ] || chown "$4:$5" "$new/data/work" "$new/data/stdin"
 rm -rf "$1"
 mv "$new" "$1"
 """
-"""Words: directory, job's id, and the user and group ids of the job if it has a user. The directory is opened to these
+"""Words: directory, job's id and name, and the user and group ids of the job if it has a user. The directory is opened to these
 when there is a program: until then they cannot meddle with what is put there."""
 
 # The next process gets the id after that in ns_last_pid (proc_sys_kernel(5)); low ids are those of services. A shell reads byte
@@ -59,6 +68,20 @@ for f; do
   ls -lnLd "$f" 2>/dev/null | { read -r mode links user group size rest; echo "${size:--}"; }
 done
 """
+
+# In units of 1024 bytes. A directory that is left out is not looked into, so nothing is counted twice.
+USED = """
+cd "$1" && shift
+du -sk data
+for p; do
+  set -- "$@" -o -path "$p"; shift
+done
+[ $# -eq 0 ] || { shift; find data \\( "$@" \\) -prune -exec du -sk {} \\; ; }
+"""
+"""Disk that the job's files need, then what is left out of them. Words: directory, patterns."""
+
+CAN_CLONE = 'cp --reflink=always "$1/id" "$1/images/probe" && rm "$1/images/probe"'
+"""Fails without GNU's cp, and on file systems that share no blocks between files."""
 
 MAKE_IMAGES = 'umask 077; rm -rf "$1"; mkdir -p "$1"'
 
@@ -120,13 +143,14 @@ done
 """Processes that execute a job's binary, each with its parent. Words: directory."""
 
 # A program whose standard output is /dev/null is a supervisor of the pause tool's, which stays as long as the job; a conversation
-# with the job's terminal may stay, too. The job's own processes are not meant. What does not end by itself in time is ended.
+# with the job's terminal may stay, too. Processes of jobs are not meant, whatever they call themselves.
+# What does not end by itself in time is ended.
 QUIET = """
 busy() {
   for f in $(grep -lF -e "$1/" -e transproc-stop /proc/[0-9]*/cmdline 2>/dev/null); do
     p=${f#/proc/}; p=${p%/cmdline}
     [ "$p" != $$ ] || continue
-    case $(readlink "/proc/$p/exe") in '' | "$1"/bin/*) continue ;; esac
+    case $(readlink "/proc/$p/exe") in '' | "${1%/*}"/*/bin/*) continue ;; esac
     case $(tr '\\0' ' ' <"$f" 2>/dev/null) in
     *transproc-stop*" attach "*) ;;
     *transproc-stop*" --pid $2 "* | *transproc-stop*"$1/"*) [ "$(readlink "/proc/$p/fd/1")" = /dev/null ] || echo "$p" ;;

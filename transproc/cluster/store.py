@@ -123,14 +123,18 @@ class JobStore:
             raise ConflictError(f"job {job.name}: another transproc command has changed it meanwhile")
         job.version += 1
 
+    def expect_free(self, name: str) -> None:
+        """Raises `TransprocError` if the name is that of a job which has not ended."""
+        check_name(name)
+        if name in self.names() and self.load(name).state is not State.EXITED:
+            raise TransprocError(
+                f"job {name}: exists already",
+                hint=f"'transproc kill {name}' ends it; --name gives the new one another name",
+            )
+
     def create(self, job: Job) -> None:
         """A record for a new job; raises `TransprocError` if the name is taken by one that has not ended."""
-        check_name(job.name)
-        if job.name in self.names() and self.load(job.name).state is not State.EXITED:
-            raise TransprocError(
-                f"job {job.name}: exists already",
-                hint=f"'transproc kill {job.name}' ends it; --name gives the new one another name",
-            )
+        self.expect_free(job.name)
         self.remove(job.name)
         if not job.id.startswith(self.host):  # on nodes it tells whose directory that is
             job.id = f"{self.host}-{job.id}"
@@ -178,6 +182,28 @@ class JobStore:
             "UPDATE steps SET seconds = :seconds, detail = :detail WHERE attempt = :attempt AND number = :number",
             words,
         )
+
+    def note_checkpoint(self, attempt: int, path: Path) -> None:
+        """Records where a checkpoint is to be: before anything of it is there."""
+        self.database.change(
+            "INSERT INTO checkpoints VALUES (:attempt, :path)", {"attempt": attempt, "path": str(path)}
+        )
+
+    def checkpoints(self, job: Job) -> list[Path]:
+        """Where the checkpoints of a job were written, oldest first; they may have been moved or removed since."""
+        return self._paths(job, f"result = '{Result.DONE}'")
+
+    def drafts(self, job: Job) -> list[Path]:
+        """Where checkpoints of a job were to be that were cut off."""
+        return self._paths(job, f"result IS NULL OR result = '{Result.UNDECIDED}'")
+
+    def _paths(self, job: Job, which: str) -> list[Path]:
+        rows = self.database.all(
+            "SELECT path FROM checkpoints JOIN attempts ON attempt = number"
+            f" WHERE job = ? AND ({which}) ORDER BY number",
+            job.id,
+        )
+        return [Path(path) for (path,) in rows]
 
     def settle(self, attempt: int, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
         """Records how it ended; `outcome`: what became of the process."""

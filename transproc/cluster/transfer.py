@@ -8,7 +8,6 @@ binary of the target's ISA travels ahead, while the process still runs.
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path, PurePosixPath
 
 from transproc.cluster import archive
@@ -36,7 +35,7 @@ def relay_data(source: Place, target: Place) -> int:
 
     Only the job's own user may have programs there that run as their owner, whoever starts them: raises FormatError for others.
     """
-    rules = dataclasses.replace(FILES, owner=source.job.uid) if source.job.user else FILES
+    rules = FILES.owned_by(source.job.uid) if source.job.user else FILES
     return source.node.relay(source.data, target.node, rules, directory=target.directory)
 
 

@@ -36,4 +36,4 @@ def test_names_are_completed_from_the_table() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
     )
-    assert done.stdout.split() == ["restore", "resume", "recover", "rehearse"], done.stderr
+    assert done.stdout.split() == ["restore", "resume", "recover", "restart", "rehearse"], done.stderr

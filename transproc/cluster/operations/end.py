@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 
+from transproc.cluster import checkpoints
 from transproc.cluster.job import Job, State
 from transproc.cluster.operations.context import Context
 from transproc.errors import NodeError, TransprocError
@@ -25,15 +26,17 @@ def kill(context: Context, name: str, *, remove: bool = False) -> None:
             context.store.remove(name)
 
 
-def end(context: Context, job: Job, *, remove: bool) -> None:
-    """Ends all of a job; of its files those on the node that holds it stay unless `remove` is set."""
+def end(context: Context, job: Job, *, remove: bool, exit: str = "signal 9") -> None:
+    """Ends all of a job; of its files those on the node that holds it stay unless `remove` is set. `exit`: what is recorded."""
     for node in job.nodes:
         _end_on(context, job, node, remove)
     if job.state is not State.EXITED:
-        job.state, job.exit = State.EXITED, "signal 9"
+        job.state, job.exit = State.EXITED, exit
     job.target = None
     context.store.save(job)
     shutil.rmtree(context.store.move(job.name), ignore_errors=True)
+    for path in context.store.drafts(job):
+        checkpoints.Draft(path).discard()
 
 
 def _end_on(context: Context, job: Job, node: str, remove: bool) -> None:

@@ -16,8 +16,12 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Phase
 from transproc.cluster.move import Move
 from transproc.cluster.node import DATA
+from transproc.cluster.operations.checkpoint import clear, finish, is_to_end
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.end import end
+from transproc.cluster.operations.restart import KIND as RESTART
+from transproc.cluster.operations.restart import begun
+from transproc.cluster.operations.restart import settle as settle_restart
 from transproc.cluster.place import RECORD_SECONDS, Liveness, Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
@@ -52,13 +56,16 @@ def settle(context: Context, job: Job) -> str:
     with context.events.step(f"recover {job.name}") as step:
         if attempt and attempt.kind == "kill":
             outcome = _finish_kill(context, job)
+        elif attempt and is_to_end(context, job, attempt):
+            outcome = finish(context, job)
         else:
             move = context.move(job, job.target)
             move.source.become_quiet()
             runs = _let_go(job, attempt) and _target_runs(move)
             outcome = _finish(context, move) if runs else _take_back(context, move, attempt)
         if attempt:
-            result = Result.DONE if job.node == attempt.target else Result.UNDONE
+            done = job.node == attempt.target or clear(context, job)
+            result = Result.DONE if done else Result.UNDONE
             context.store.settle_all(job, result, outcome)
         step.detail = outcome
     _clear_leftovers(context, job)
@@ -126,6 +133,8 @@ def _finish_kill(context: Context, job: Job) -> str:
 
 def _finish_start(context: Context, job: Job) -> str:
     """The program may have come to life: then it is the job; else nothing of it is left."""
+    if (attempt := context.store.unsettled(job)) and attempt.kind == RESTART:
+        return settle_restart(context, job, begun(attempt))
     place = context.places(job)
     place.become_quiet()
     status = place.exit_status()
@@ -203,12 +212,18 @@ def _sweep(context: Context, node: str) -> Sequence[str]:
 
 
 def _expected(context: Context, name: str, identity: str, node: str) -> bool:
-    """Whether a job that has a record may have its directory there."""
-    try:
-        job = context.store.load(name)
-    except TransprocError:
-        return name in context.store.names()  # damaged: nobody knows
-    return job.id == identity and node in job.nodes
+    """Whether a job that has a record may have its directory there: as a rule it is the one of that name."""
+    names = context.store.names()
+    for job_name in sorted(names, key=lambda other: other != name):
+        try:
+            job = context.store.load(job_name)
+        except TransprocError:
+            if job_name == name:
+                return True  # damaged: nobody knows
+            continue
+        if job.id == identity:
+            return node in job.nodes
+    return False
 
 
 def _end_place(place: Place) -> None:
