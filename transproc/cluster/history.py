@@ -23,7 +23,10 @@ from transproc.errors import StoreError
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step of something: `started` in seconds of the epoch; `seconds` is None until it has ended well."""
+    """One step of something: `started` in seconds of the epoch; `seconds` is None until it has ended well.
+
+    `detail`: a few words, or why it has failed.
+    """
 
     name: str
     started: float

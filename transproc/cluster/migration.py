@@ -11,6 +11,7 @@ stopped, which is reported, not an error. So at most one copy ever runs, and non
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -144,6 +145,7 @@ class Migration:
         with self._events.step("undo"):
             self.move.undo()
             outcome, result = self._undo(error)
+            self._note_cause(message)
             if result is Result.DONE:
                 self._done(outcome)
             else:
@@ -155,6 +157,11 @@ class Migration:
         failure.message += "".join(f"\n  {line}" for line in rest)
         failure.exit_status = getattr(error, "exit_status", 1)
         return failure
+
+    def _note_cause(self, message: str) -> None:
+        """Beside the step that has failed. If that cannot be recorded, the end is tried all the same, and says so."""
+        with contextlib.suppress(StoreError):
+            self._store.step_failed(self._attempt, message)
 
     def _settle(self, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
         """A store that cannot be written changes nothing any more of what has happened; `recover` finds it out again."""

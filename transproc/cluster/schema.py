@@ -4,7 +4,8 @@
     jobs         one line a job; `record` is `Job.as_dict()` without the history, `version` counts its changes
     attempts     one line for each change of a job's place or state that was begun, migrations above all: `kind` is the command,
                  `before` the job's state then; `result` stays null while it is under way
-    steps        of each, written before the step begins; `seconds` stays null until it has ended
+    steps        of each, written before the step begins; `seconds` stays null until it has ended well,
+                 `detail` says a few words about it, or why it has failed
     checkpoints  where an attempt of kind `checkpoint` writes to
     facts        `host`: a random name of this store, with which the ids of its jobs begin
     plans        one line for each plan that was begun (`automation/plans/records.py`): its text, what it calls the nodes (JSON),

@@ -28,6 +28,9 @@ from transproc.cluster.database import Database
 from transproc.cluster.job import Hop, Job, State, check_name, name_after
 from transproc.errors import BusyError, ConflictError, TransprocError
 
+LONGEST_DETAIL = 4000
+"""Characters of what is recorded with a step: messages of failures hold what programs have said."""
+
 DEAD_SECONDS = 2.0
 """A process that was killed while it started another one has left its lock to that, until that executes its program."""
 
@@ -205,6 +208,15 @@ class JobStore:
         )
         return [Path(path) for (path,) in rows]
 
+    def step_failed(self, attempt: int, message: str) -> None:
+        """Records why the step under way has not ended well."""
+        words = {"attempt": attempt, "detail": message[:LONGEST_DETAIL]}
+        self.database.change(
+            "UPDATE steps SET detail = :detail WHERE attempt = :attempt AND seconds IS NULL AND number ="
+            " (SELECT max(number) FROM steps WHERE attempt = :attempt)",
+            words,
+        )
+
     def settle(self, attempt: int, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
         """Records how it ended; `outcome`: what became of the process."""
         words = {"number": attempt, "ended": time.time(), "result": result, "outcome": outcome}
@@ -268,6 +280,10 @@ class JobStore:
         """Holds `images/` with `dump/` and `image/`; the job's files never come to the host."""
         return self.files(name) / "move"
 
+    def glance(self, name: str) -> Path:
+        """Holds the image of a job that is looked at while it goes on."""
+        return self.files(name) / "glance"
+
     @contextmanager
     def lock(self, name: str, what: str = "") -> Iterator[None]:
         """Only one transproc at a time works on a job; raises `BusyError` if another one does. `what`: tells others."""
@@ -282,6 +298,16 @@ class JobStore:
         finally:
             path.unlink(missing_ok=True)  # while it is ours; who has opened it meanwhile looks again
             os.close(file)
+
+    def at_work(self, name: str) -> bool:
+        """Whether a transproc seems to work on the job at this moment. Nobody is disturbed by this look."""
+        check_name(name)
+        try:
+            who = (self.directory / "locks" / name).read_text(errors="replace")
+        except OSError:
+            return False
+        pid = who.rpartition(" ")[2]
+        return pid.isdecimal() and Path("/proc", pid).exists()
 
     def _locked(self, name: str, path: Path) -> int:
         until = time.monotonic() + DEAD_SECONDS

@@ -18,6 +18,7 @@ from transproc import log
 from transproc.binary.pair import PairStore
 from transproc.cluster import move
 from transproc.cluster.events import Signals, Silent
+from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
@@ -167,6 +168,17 @@ def test_preflight_fails(world: World, operation: str) -> None:
     assert world.runs_only_on(world.x86)
     assert "claim" not in world.arm.calls
     assert "pause" not in world.x86.calls
+
+
+def test_the_cause_is_recorded_beside_the_step(world: World) -> None:
+    """Once only what became of the process could be told later, not why."""
+    world.arm.failing["restore"] = BOOM
+    world.fails()
+    (attempt,) = Reader(world.store.path).attempts("j")
+    assert (attempt.result, attempt.outcome) == ("undone", "j runs on x86 again")
+    last = attempt.steps[-1]
+    assert (last.name, last.seconds, last.detail) == ("restore", None, "it broke")
+    assert all(step.seconds is not None for step in attempt.steps[:-1])
 
 
 def test_target_does_not_answer(world: World) -> None:

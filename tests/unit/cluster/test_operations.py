@@ -245,6 +245,47 @@ def test_a_paused_job_goes_on_to_a_site(world: World) -> None:
     world.one_copy_runs(world.x86)
 
 
+def test_a_look(world: World) -> None:
+    """The job runs already when its image is read, and the image, which is memory, is gone afterwards."""
+    world.run()
+    seen: list[Path] = []
+
+    def see(image: Path) -> int:
+        seen.append(image)
+        assert world.x86.processes == {PID: "running"} and world.job.state is State.RUNNING
+        return len(list(image.iterdir()))
+
+    assert operations.look(world.context, "j", see) > 0
+    assert not seen[0].exists() and not world.store.move("j").exists()
+    assert not (world.directory(world.x86) / "images").exists()
+    world.one_copy_runs(world.x86)
+    assert operations.look(world.context, "j", see) > 0
+
+
+@pytest.mark.parametrize("operation", ["pause", "dump", "get_dump", "resume"])
+def test_a_failed_look_lets_the_job_go_on(world: World, operation: str) -> None:
+    world.run()
+    world.x86.failing[operation] = BOOM
+    with pytest.raises(TransprocError, match="it broke"):
+        operations.look(world.context, "j", lambda image: None)
+    world.x86.failing = {}
+    if operation == "resume":
+        operations.resume(world.context, "j")
+    world.one_copy_runs(world.x86)
+    assert not world.store.glance("j").exists()
+
+
+def test_a_look_that_was_cut_off(world: World) -> None:
+    world.run()
+    with pytest.raises(KeyboardInterrupt):
+        operations.look(world.context, "j", lambda image: (_ for _ in ()).throw(KeyboardInterrupt))
+    world.store.begin(world.job, "look")
+    world.store.glance("j").mkdir()
+    operations.recover(world.context, "j")
+    world.one_copy_runs(world.x86)
+    assert not world.store.glance("j").exists()
+
+
 def test_a_failed_dump_of_a_running_job(world: World) -> None:
     world.run()
     world.x86.failing["dump"] = BOOM

@@ -133,6 +133,15 @@ def test_lock(store: JobStore) -> None:
     assert list((store.directory / "locks").iterdir()) == []
 
 
+def test_who_is_at_work(store: JobStore) -> None:
+    assert not store.at_work("j")
+    with store.lock("j", "migrate"):
+        assert store.at_work("j") and not store.at_work("k")
+    assert not store.at_work("j")
+    (store.directory / "locks/j").write_text("migrate, process 999999999")  # killed
+    assert not store.at_work("j")
+
+
 def test_a_brief_lock_is_waited_for(store: JobStore) -> None:
     """A look at the job, which another process or thread takes, is nothing that a command fails for."""
     entered, began = threading.Event(), time.monotonic()

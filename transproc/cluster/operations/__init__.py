@@ -10,7 +10,7 @@ from transproc.cluster.operations.choose import Choice, choose
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.end import discard, kill
 from transproc.cluster.operations.forecast import Forecast, forecast
-from transproc.cluster.operations.move import dump, migrate, pause, restore, resume, ship, transform
+from transproc.cluster.operations.move import dump, look, migrate, pause, restore, resume, ship, transform
 from transproc.cluster.operations.recover import recover, sweep
 from transproc.cluster.operations.restart import restart
 from transproc.cluster.operations.start import run
@@ -26,6 +26,7 @@ __all__ = [
     "dump",
     "forecast",
     "kill",
+    "look",
     "migrate",
     "pause",
     "recover",

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from transproc.cluster.job import Hop, Job, State, expect
 from transproc.cluster.migration import KIND, Migration
@@ -18,6 +20,8 @@ from transproc.cluster.store import Result
 from transproc.errors import TransprocError
 from transproc.isa import ALL
 from transproc.process.criu import Options
+
+T = TypeVar("T")
 
 
 def migrate(
@@ -105,6 +109,33 @@ def dump(context: Context, name: str) -> Path:
         with _stopped(context, move, "dump"):
             _steps(context, [*pausing, ("dump", move.dump), ("fetch", move.fetch)])
     return move.images / "dump"
+
+
+def look(context: Context, name: str, see: Callable[[Path], T], *, timeout: float = 10.0) -> T:
+    """Stops a running job for a moment, and returns what `see` makes of its image, which is removed then: it is memory.
+
+    The job goes on before `see` is called, and after a failure. `timeout` of the pause, in seconds.
+    """
+    with context.store.lock(name, "look"):
+        job = context.current(name)
+        context.expect_settled(job)
+        expect(job, State.RUNNING)
+        move, image = context.move(job), context.store.glance(name)
+        shutil.rmtree(image, ignore_errors=True)
+        move.source.make_images()
+
+        def go_on() -> str:
+            (move.images / "dump").rename(image)
+            move.resume_source()
+            return ""
+
+        try:
+            with _stopped(context, move, "look"):
+                pause = _pausing(move, PauseRequest(timeout=timeout))
+                _steps(context, [pause, ("dump", move.dump), ("fetch", move.fetch), ("resume", go_on)])
+            return see(image)
+        finally:
+            shutil.rmtree(image, ignore_errors=True)
 
 
 def _pausing(move: Move, request: PauseRequest) -> tuple[str, Callable[[], str]]:
