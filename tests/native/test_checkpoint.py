@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.faults import context_of
+from tests.native.harness import context_of
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State
 from transproc.cluster.node import DATA, SshNode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Kill -9 and full disks at every step of a migration (see `faults.py`)."""
+"""Kill -9, full disks and lost nodes at every step of migrations, checkpoints and restarts (see `faults.py`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.faults import Fault, Harness, faults, report
+from tests.native.faults import Fault, faults, more_faults, report
+from tests.native.harness import Harness
 from tests.native.nodes import NativeNodes
 from transproc.run import run
 
@@ -33,6 +34,12 @@ def harness(machines: NativeNodes, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.parametrize("fault", faults(), ids=str)
 def test_one_copy_goes_on(harness: Harness, fault: Fault) -> None:
+    OUTCOMES.append((fault, harness.check(fault)))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("fault", more_faults(), ids=str)
+def test_every_step_of_everything(harness: Harness, fault: Fault) -> None:
     OUTCOMES.append((fault, harness.check(fault)))
 
 
