@@ -2,7 +2,7 @@
 """Faults: whatever is killed, full, cut off or started anew at whatever moment, nothing is lost, and `recover` leaves nothing.
 
 An operation (a migration, a checkpoint, a restart) runs in a process of its own and says when each step begins and ends; there
-the fault strikes (`harness.py`). What is tried is listed here: `faults()` at each run of the tests, `more_faults()` by night as well.
+the fault strikes (`harness.py`). What is tried is listed here: `faults()` at each run of the tests, `more_faults()` by night.
 """
 
 from __future__ import annotations

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import stat
+import sys
 import time
 from collections.abc import Iterator
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from transproc.cluster.operations import Context
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import TransprocError
-from transproc.run import output
+from transproc.run import output, run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -142,3 +145,52 @@ def test_what_is_left_out(context: Context, counter: Path, tmp_path: Path) -> No
     place = context.places(context.store.load("count"))
     assert place.node.output(["ls", f"{place.data}/work"]) == "c\n"
     ends_well(context, "count", counter)
+
+
+@pytest.fixture(scope="module")
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("programs") / "witness"
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-O2", "-o", program, Path(__file__).with_name("witness.c")])
+    return program
+
+
+def test_time_and_files_elsewhere(
+    context: Context, nodes: dict[str, SshNode], witness: Path, tmp_path: Path
+) -> None:
+    """Clocks and timers go on where they were; files beyond the job's directory must be there, and be the same."""
+    nodes["na"].put_bytes(b"hello", "/run/read")
+    program = Program([str(witness), "/run/read", "/run/log"])
+    job = operations.run(context, program, "na", name="witness")
+    await_lines(context, job, 50)
+    found = operations.checkpoint(context, "witness", tmp_path / "to", end=True)
+    begin = time.monotonic()
+    kept = {file.path: file for file in found.manifest.outside}
+    log = nodes["na"].get_bytes("/run/log")
+    assert (kept["/run/read"].size, kept["/run/read"].sha256) == (5, sha256(b"hello").hexdigest())
+    assert (kept["/run/log"].size, kept["/run/log"].sha256) == (None, ""), "it is appended to"
+    with pytest.raises(TransprocError, match=r"node nb: the program uses /run/\w+, which is not there"):
+        operations.restart(context, found.path, "nb")
+    nodes["nb"].put_bytes(b"hallo", "/run/read")
+    nodes["nb"].put_bytes(log + b"x", "/run/log")
+    with pytest.raises(TransprocError, match="node nb: the program uses /run/read, which is not as it was"):
+        operations.restart(context, found.path, "nb")
+    nodes["nb"].put_bytes(b"hallo!", "/run/read")
+    time.sleep(max(0.0, begin + 3 - time.monotonic()))
+    job = operations.restart(context, found.path, "nb", force=True)
+    lines = context.places(job).read("stdout").count(b"\n")
+    await_lines(context, job, lines + 50)
+    context.places(job).node.run(["touch", f"{context.places(job).data}/work/stop"])
+    assert wait(context.store, "witness", context.places, 10).exit == "status 0"
+    rows = [line.split() for line in context.places(job).read("stdout").decode().splitlines()[:-1]]
+    assert [int(row[0]) for row in rows] == list(range(len(rows)))
+    assert {row[4] for row in rows} == {"hello", "hallo!"}
+    steps = [
+        [int(b) - int(a) for a, b in zip(one[1:4], other[1:4], strict=True)] for one, other in pairwise(rows)
+    ]
+    assert all(0 <= monotonic < 2500 and 0 <= cpu < 2500 for monotonic, cpu, _ in steps)
+    assert int(rows[-1][3]) > int(rows[lines][3]), "the timer strikes"
+    written = nodes["nb"].get_bytes("/run/log").decode()
+    assert written.startswith(log.decode() + "x") and written.endswith(f"\n{len(rows) - 1}\n")
+    for node in nodes.values():
+        node.run(["rm", "-f", "/run/read", "/run/log"])

@@ -23,6 +23,9 @@ def restart(
     paused: Annotated[
         bool, typer.Option("--paused", help="Leave it stopped: 'resume' lets it go on.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although files beyond its directory are not as they were.")
+    ] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Starts a job from a checkpoint, on a node of either ISA: the moment it was taken, with its memory and files.
@@ -38,7 +41,7 @@ def restart(
     from transproc.cluster import operations
 
     context = common.context()
-    job = operations.restart(context, directory, node, name=name, paused=paused)
+    job = operations.restart(context, directory, node, name=name, paused=paused, force=force)
     if as_json:
         common.show_job(context, job.name)
     else:

@@ -49,6 +49,9 @@ from transproc.process.pause import (
 from transproc.process.runner import understood
 
 PROGRAM_MODE = "u=rwx,go=rx"
+_DIGEST = re.compile(r"[0-9a-f]{64}|")
+DIGESTED = 1 << 30
+"""Bytes of a file beyond a job's directory, at most, of which a digest is taken: two seconds, on a fast processor."""
 _ENDED = re.compile(r"(status|signal) \d{1,3}")
 RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
@@ -309,6 +312,23 @@ class Place:
             if len(sizes) != len(paths):
                 raise ValueError(f"{len(sizes)} sizes of {len(paths)} files")
         return sizes
+
+    def digests(self, paths: Sequence[str]) -> list[str]:
+        """SHA-256 of each of these files, in hexadecimal; empty for one that is not there, no file, or larger than `DIGESTED`."""
+        done = self._digest(paths)
+        with understood(f"node {self.node.name}"):
+            found = ["" if line == b"-" else line.decode() for line in done.splitlines()]
+            if len(found) != len(paths) or not all(map(_DIGEST.fullmatch, found)):
+                raise ValueError(f"{len(found)} digests of {len(paths)} files")
+        return found
+
+    def _digest(self, paths: Sequence[str]) -> bytes:
+        words = ["sh", "-c", scripts.DIGESTS, "sh", str(DIGESTED), *paths]
+        return self.node.run(words, timeout=COPY_SECONDS).stdout if paths else b""
+
+    def stamps(self, paths: Sequence[str]) -> list[bytes]:
+        """Something of each of these files that is another when the file was changed."""
+        return self._shell(scripts.STAMPS, *paths).stdout.splitlines() if paths else []
 
     def taken(self, ids: Sequence[int]) -> list[int]:
         """Which of these ids are in use on the node."""

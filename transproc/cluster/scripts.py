@@ -83,6 +83,19 @@ done
 CAN_CLONE = 'cp --reflink=always "$1/id" "$1/images/probe" && rm "$1/images/probe"'
 """Fails without GNU's cp, and on file systems that share no blocks between files."""
 
+DIGESTS = """
+largest=$1; shift
+for f; do
+  found=
+  [ ! -f "$f" ] || [ "$(wc -c <"$f")" -gt "$largest" ] || found=$(sha256sum <"$f")
+  set -- $found; echo "${1:--}"
+done
+"""
+"""SHA-256 of files, or "-" for what is no file, too large, or cannot be read. Words: bytes of the largest, files."""
+
+STAMPS = 'for f; do stat -Lc "%s %Y" "$f" 2>/dev/null || echo -; done'
+"""Size and time of the last change, in seconds, of files; "-" for what is not there."""
+
 MAKE_IMAGES = 'umask 077; rm -rf "$1"; mkdir -p "$1"'
 
 _ROOM = """

@@ -273,6 +273,9 @@ class _Taking:
         self.draft.make()
         self.source.make_images()
         self.source.get_ready()
+        self._outside = list(self.needs.outside)
+        self._stamps = self.source.stamps(self._outside)
+        self._digests = self.source.digests(self._outside)
         self._kernel = self.source.node.output(["uname", "-r"]).strip()
         self._cloned = not self.request.end and self.source.can_clone()
         if not self._cloned and not self.request.end:
@@ -290,6 +293,10 @@ class _Taking:
     def _dump(self) -> str:
         self._since = self._since or time.perf_counter()
         self.source.criu_dump(self.job.pid, self.options)
+        unchanged = [
+            new == old for new, old in zip(self.source.stamps(self._outside), self._stamps, strict=True)
+        ]
+        self._digests = [sum_ if same else "" for sum_, same in zip(self._digests, unchanged, strict=True)]
         return ""
 
     def _copy_files(self) -> str:
@@ -355,7 +362,7 @@ class _Taking:
             memory=self.needs.memory,
             ids=self.needs.ids,
             capabilities=self.needs.capabilities,
-            outside=[Outside(path, size) for path, size in self.needs.outside.items()],
+            outside=self._outside_files(),
             bound=self._bound(),
             exclude=list(self.request.exclude),
             gnu=node.gnu_tar,
@@ -368,6 +375,18 @@ class _Taking:
             downtime=round(self._downtime, 4),
             contents=self.draft.contents(),
         )
+
+    def _outside_files(self) -> list[Outside]:
+        """With the sizes that a restore wants, those of the image: none of files that are appended to; with digests of then."""
+        opened = {
+            entry.reg.name: entry.reg.size if entry.reg.HasField("size") else None
+            for entry in ImageDirectory(self.draft.images).files().values()
+            if entry.HasField("reg")
+        }
+        return [
+            Outside(path, opened.get(path, size), digest)
+            for (path, size), digest in zip(self.needs.outside.items(), self._digests, strict=True)
+        ]
 
     def _bound(self) -> list[str]:
         """Why it cannot go on with another ISA."""

@@ -30,7 +30,10 @@ from transproc.cluster.start import keep_pair, take_back
 from transproc.cluster.store import Attempt, Result
 from transproc.cluster.transfer import human
 from transproc.errors import CheckpointError, TransprocError, UnsupportedError
-from transproc.images.directory import PARENT_LINK
+from transproc.images import kinds
+from transproc.images.codec import write_image
+from transproc.images.directory import PARENT_LINK, ImageDirectory
+from transproc.images.proto.files_pb2 import FileEntry
 
 KIND = "restart"
 """Of the attempt in the store."""
@@ -45,22 +48,47 @@ def restart(
     *,
     name: str | None = None,
     paused: bool = False,
+    force: bool = False,
 ) -> Job:
     """Starts a job from a checkpoint, whoever has made it and wherever, as a whole or not at all; returns its record.
 
-    `name`: by default that of the job in it; `paused`: it is left stopped. Its processes get the ids that they had, which must be
-    free on the node. Raises `TransprocError` if it is refused before anything is done, else `CheckpointError`.
+    `name`: by default that of the job in it; `paused`: it is left stopped; `force`: although files beyond its directory have
+    changed. Its processes get the ids that they had, which must be free on the node. Raises `TransprocError` if it is refused
+    before anything is done, else `CheckpointError`.
     """
     found = checkpoints.read(directory)
     job = found.manifest.job(node, name)
     with context.store.lock(job.name, KIND):
         context.store.expect_free(job.name)
-        return _Restart(context, found, job, paused).run()
+        return _Restart(context, found, job, paused, force).run()
 
 
 def check(context: Context, found: Checkpoint, node: str) -> None:
     """Raises `TransprocError` if a checkpoint cannot be started on a node as things are; what is damaged is not looked for."""
-    _preflight(found, context.places(found.manifest.job(node)))
+    place = context.places(found.manifest.job(node))
+    _preflight(found, place)
+    _expect_unchanged(place, _changed(found, place))
+
+
+def _changed(found: Checkpoint, place: Place) -> list[str]:
+    """The files beyond the job's directory that are not as they were: they may be on another node."""
+    outside = found.manifest.outside
+    paths = [file.path for file in outside]
+    sizes = place.sizes(paths) if paths else []
+    digests = place.digests([file.path if file.sha256 else "" for file in outside])
+    return [
+        file.path
+        for file, size, digest in zip(outside, sizes, digests, strict=True)
+        if file.size not in (None, size) or file.sha256 != digest
+    ]
+
+
+def _expect_unchanged(place: Place, changed: list[str]) -> None:
+    if changed:
+        raise TransprocError(
+            f"node {place.node.name}: the program uses {', '.join(changed)}, which is not as it was",
+            hint="copy what the program had there first; 'transproc restart --force' takes what is there now",
+        )
 
 
 def _preflight(found: Checkpoint, place: Place) -> str:
@@ -88,20 +116,22 @@ def _preflight(found: Checkpoint, place: Place) -> str:
 def needs_of(found: Checkpoint) -> Needs:
     """What the node must have."""
     manifest = found.manifest
-    outside = {file.path: file.size for file in manifest.outside}
+    outside: dict[str, int | None] = {file.path: None for file in manifest.outside}
     return Needs(manifest.memory, ids=manifest.ids, capabilities=manifest.capabilities, outside=outside)
 
 
 class _Restart:
     """One restart; the lock is held."""
 
-    def __init__(self, context: Context, found: Checkpoint, job: Job, paused: bool) -> None:
+    def __init__(self, context: Context, found: Checkpoint, job: Job, paused: bool, force: bool) -> None:
         self.context = context
         self.found = found
         self.job = job
         self.place = context.places(job)
         self.phase = ""
         self._paused = paused
+        self._force = force
+        self._changed: list[str] = []
         self._attempt = self._steps = 0
 
     def run(self) -> Job:
@@ -155,7 +185,11 @@ class _Restart:
         return human(self.found.size)
 
     def _preflight(self) -> str:
-        return _preflight(self.found, self.place)
+        done = _preflight(self.found, self.place)
+        self._changed = _changed(self.found, self.place)
+        if not self._force:
+            _expect_unchanged(self.place, self._changed)
+        return done
 
     def _prepare(self) -> str:
         """Recorded before: what the node may hold."""
@@ -170,10 +204,21 @@ class _Restart:
         target = self.context.store.move(self.job.name) / "images" / "image"
         pairs = PairStore([self.context.store.pair(self.job.name)])
         report = self.context.transform(self.found.images, target, pairs=pairs, to=self.place.node.isa)
+        self._accept_changes(target)
         link = target / PARENT_LINK
         link.unlink()
         link.symlink_to("../dump")  # where it will be
         return f"{report.threads} threads, {report.frames} frames, {report.values} values"
+
+    def _accept_changes(self, target: Path) -> None:
+        """criu refuses an open file that has not the size of the image, if that has one."""
+        if not self._changed:
+            return
+        image = ImageDirectory(target).image("files.img", kinds.FILES)
+        for entry in image.messages(FileEntry):
+            if entry.HasField("reg") and entry.reg.name in self._changed:
+                entry.reg.ClearField("size")
+        write_image(target / "files.img", image)
 
     def _ship(self) -> str:
         node, images = self.place.node, self.place.images
