@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transproc.cli import common
+from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
     from transproc.automation.plans.planning import Checked
+    from transproc.automation.plans.records import PlanRecord
+    from transproc.cluster.store import JobStore
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 FILE = typer.Argument(
@@ -116,6 +119,105 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def show(
+    file: Annotated[Path, FILE],
+    *,
+    map_: Annotated[list[str] | None, MAP] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Write a picture: a lane for each node.")
+    ] = None,
+) -> None:
+    """Draws a plan: what is done in which order, and when.
+
+    \b
+    Examples:
+      transproc plan show tour.toml
+      transproc plan show tour.toml --svg tour.svg
+    """
+    from transproc.automation.plans import drawing
+
+    checked = _examined(file, map_)
+    for line in drawing.text(checked.plan, checked.nodes):
+        typer.echo(line)
+    if svg is not None:
+        svg.write_text(drawing.svg(checked.plan, checked.nodes))
+    for problem in checked.problems:
+        typer.echo(f"{checked.plan.path}: {problem}", err=True)
+
+
+@app.command()
+def log(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A plan's name or number [default: all plans].")
+    ] = None,
+    *,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Lists the plans that were carried out, or says what one of them did, step by step.
+
+    \b
+    Examples:
+      transproc plan log
+      transproc plan log 12
+      transproc plan log tour --json          its last run: text, nodes, steps with times
+    """
+    from transproc.automation.plans import records
+
+    store = common.host().store
+    found = records.plans(store, name)
+    if name is not None and not found:
+        raise TransprocError(f"plan {name}: was never carried out", hint="'transproc plan log' lists them")
+    if name is not None:
+        _show_log(store, found[0], as_json=as_json)
+    elif as_json:
+        common.show_json([plan.as_dict() for plan in found])
+    else:
+        rows = [
+            (
+                plan.number,
+                plan.name,
+                _clock(plan.started),
+                plan.result or "under way, or cut off",
+                plan.outcome[:80],
+            )
+            for plan in found
+        ]
+        common.table(rows, ("PLAN", "NAME", "BEGAN", "RESULT", "OUTCOME"))
+
+
+def _show_log(store: JobStore, plan: PlanRecord, *, as_json: bool) -> None:
+    from transproc.automation.plans import records
+
+    steps = records.steps(store, plan.number)
+    if as_json:
+        common.show_json({**plan.as_dict(), "steps": [vars(step) for step in steps]})
+        return
+    typer.echo(
+        f"plan {plan.name} ({plan.path}), {_clock(plan.started)}: {plan.result or 'under way, or cut off'}"
+    )
+    rows = [
+        (
+            f"{step.started - plan.started:.2f}",
+            "" if step.ended is None else f"{step.ended - step.started:.2f}",
+            step.place,
+            step.title,
+            step.result or "",
+            " ".join(step.detail.split())[:100],
+        )
+        for step in steps
+    ]
+    common.table(rows, ("AFTER s", "TOOK s", "STEP", "WHAT", "RESULT", ""))
+    if plan.outcome:
+        typer.echo(plan.outcome)
+
+
+def _clock(time: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _examined(file: Path, mapping: list[str] | None) -> Checked:
     from transproc.automation.plans import planning
 
@@ -136,7 +238,15 @@ def _notes(checked: Checked) -> None:
 
 
 def _show(checked: Checked, *, as_json: bool) -> None:
+    """Of a dry run."""
+    from transproc.automation.plans import drawing
     from transproc.automation.plans.model import steps_of
 
-    for step in steps_of(checked.plan.main):
-        typer.echo(f"{step.name}  {step.title}")
+    if as_json:
+        steps = [
+            {"line": step.line, "verb": step.verb, "what": step.title} for step in steps_of(checked.plan.main)
+        ]
+        common.show_json({"nodes": checked.nodes, "steps": steps})
+        return
+    for line in drawing.text(checked.plan, checked.nodes):
+        typer.echo(line)

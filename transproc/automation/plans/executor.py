@@ -139,12 +139,21 @@ class Executor:
         while item.times is None or turn < item.times:
             turn += 1
             begin = time.monotonic()
-            self._block(item.body, f"{place}#{turn}.")
-            if item.until and all(self._holds(condition) for condition in item.until):
+            try:
+                self._block(item.body, f"{place}#{turn}.")
+            except TransprocError:
+                if not self._is_over(
+                    item
+                ):  # a program may end in the middle of what is repeated until it does
+                    raise
+            if self._is_over(item):
                 return
             if time.monotonic() - begin < NAP:
                 self._sleep(NAP)  # a block of nothing but skipped steps must not burn a processor
         self._check()
+
+    def _is_over(self, item: Repeat) -> bool:
+        return bool(item.until) and all(self._holds(condition) for condition in item.until)
 
     def _parallel(self, item: Parallel, place: str) -> None:
         """If one branch fails the others end after the step that each has under way."""

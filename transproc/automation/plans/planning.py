@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transproc.automation.plans import check, programs, seed
+from transproc.automation.plans import check, programs, seed, written
 from transproc.automation.plans.check import Follower
 from transproc.automation.plans.executor import Executor, Outcome
 from transproc.automation.plans.model import Plan
@@ -41,7 +41,7 @@ class Checked:
 
 def read(source: Source) -> tuple[Plan, list[Problem]]:
     """The plan of a file in either format, as far as it can be understood, and what is wrong with the file alone."""
-    plan, reader = seed.read(source)
+    plan, reader = (written if source.path.suffix == ".toml" else seed).read(source)
     return plan, [*reader.problems, *check.jobs(plan)]
 
 
