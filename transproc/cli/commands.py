@@ -39,6 +39,7 @@ COMMANDS = {
     "example": "fetch, compile and rehearse software that others wrote",
     "bench": "measure migrations",
     "demo": "watch a computation move between two ISAs",
+    "policy": "rules by which jobs move",
     "nodes": "list, add, check and remove nodes",
     "lab": "two virtual machines to migrate between",
     "doctor": "what this machine and the nodes lack",

@@ -118,6 +118,11 @@ class Reader:
         """What was begun with any job that there is, latest first."""
         return self._attempts("ORDER BY number DESC LIMIT ?", limit)
 
+    def since(self, kind: str, started: float) -> list[AttemptRecord]:
+        """What of a kind was begun later than that, or has not ended, latest first; without its steps."""
+        which = "WHERE kind = ? AND (started > ? OR result IS NULL) ORDER BY number DESC"
+        return [_attempt(row, ()) for row in self._all(f"{_ATTEMPTS} {which}", kind, started)]
+
     def arrivals(self, names: Sequence[str]) -> dict[str, float]:
         """When each of these jobs came to the node where it is, for those that have moved."""
         return dict(self._all(_ARRIVALS.format(_words(names)), *names))

@@ -70,6 +70,8 @@ def test_attempts_have_their_steps_and_outcomes(store: JobStore) -> None:
     assert reader.attempts("j", limit=1) == attempts[:1]
     assert reader.recent("migrate") == reader.latest() == attempts and reader.recent("kill") == []
     assert reader.latest(1) == attempts[:1]
+    assert [one.number for one in reader.since("migrate", time.time() - 60)] == [second, first]
+    assert reader.since("migrate", time.time() + 60) == reader.since("kill", 0.0) == []
     assert abs(reader.arrivals(["j", "none"]).pop("j") - time.time()) < 10
 
 
