@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Slurm as a `Scheduler`: places are partitions, a job that stops is requeued and held.
+
+The partition to which a job is to go is a word in its comment, which only its user and operators can write, and which its
+`transproc slurm exec` reads: at once if a signal tells it, else at its next look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from transproc.automation.schedulers import Host, Running
+from transproc.errors import TransprocError
+from transproc.slurm import commands
+from transproc.slurm.commands import SlurmJob
+from transproc.slurm.execution import WANTED
+
+SIGNAL = "USR1"
+_CLOSED = ("DOWN", "DRAIN", "FAIL", "MAINT", "NOT_RESPONDING")
+
+
+class Slurm:
+    """The cluster whose commands are in PATH. See `Scheduler`."""
+
+    def hosts(self) -> Sequence[Host]:
+        """As `Scheduler` says."""
+        return [
+            Host(
+                node.name,
+                node.isa,
+                node.partitions,
+                not any(word in state for state in node.states for word in _CLOSED),
+            )
+            for node in commands.nodes()
+        ]
+
+    def look(self, job: str) -> Running:
+        """As `Scheduler` says."""
+        about = self._job(job)
+        if about.state not in ("RUNNING", "PENDING", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"):
+            raise TransprocError(f"job {job}: is {about.state.lower()}, expected running")
+        held = about.state == "PENDING" and about.held
+        running = about.state in ("RUNNING", "SUSPENDED")
+        return Running(job, ",".join(about.partitions), about.nodes if running else "", held)
+
+    def stop(self, job: str, place: str) -> None:
+        """As `Scheduler` says."""
+        about = self._job(job)
+        if about.state not in ("RUNNING", "COMPLETING"):
+            raise TransprocError(
+                f"job {job}: is {about.state.lower()}, expected running",
+                hint=f"'scontrol update JobId={job} Partition={place}' is all that a job needs that waits",
+            )
+        if not about.requeue:
+            raise TransprocError(f"job {job}: is not to be requeued", hint="sbatch --requeue")
+        commands.update(about.number, Comment=f"{_without(about.comment)} transproc:to={place}".strip())
+        with contextlib.suppress(TransprocError):  # it is only sooner: it looks from time to time
+            commands.warn(about.number, SIGNAL)
+
+    def ship(self, job: str, place: str) -> None:
+        """Nothing: the state directory is on a file system that all nodes share."""
+
+    def place(self, job: str, place: str) -> None:
+        """As `Scheduler` says. Slurm lets a requeued job wait for two minutes: this one need not."""
+        about = self._job(job)
+        commands.update(about.number, Partition=place, StartTime="now", Comment=_without(about.comment))
+
+    def start(self, job: str) -> None:
+        """As `Scheduler` says."""
+        commands.release(self._job(job).number)
+
+    def _job(self, job: str) -> SlurmJob:
+        if not job.isdigit():
+            raise TransprocError(
+                f"job {job}: expected a number", hint="'squeue --format %A' shows those of an array's tasks"
+            )
+        return commands.job(int(job))
+
+
+def _without(comment: str) -> str:
+    return WANTED.sub("", comment).strip()

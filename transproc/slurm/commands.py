@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Slurm as its own commands show it: `scontrol`, `squeue`, `scancel`, as any user may call them.
+
+They speak for whoever calls, so Slurm itself decides what is allowed. Versions from 22.05 on (Debian 12) were tried.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from transproc.errors import CommandError, FormatError, TransprocError
+from transproc.run import run
+
+SECONDS = 30.0
+"""For one command: a controller that does not answer is asked again later."""
+_FIELD = re.compile(r"(?:^|\s)(\w+(?:[/:]\w+)*)=(\S*)")
+_ISAS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+
+
+@dataclass(frozen=True)
+class SlurmJob:
+    """What the controller says of a job. Times in seconds after 1970, None if there is none; `partitions`: where it may run."""
+
+    number: int
+    state: str
+    partitions: tuple[str, ...]
+    restarts: int
+    requeue: bool
+    started: float | None
+    ends: float | None
+    preempted: float | None
+    nodes: str
+    comment: str
+    stdout: str
+    stderr: str
+    held: bool = False
+    """It waits, and does not start before it is released."""
+    name: str = ""
+
+    @property
+    def limit(self) -> float | None:
+        """Seconds that it may run in all."""
+        return self.ends - self.started if self.ends is not None and self.started is not None else None
+
+
+@dataclass(frozen=True)
+class SlurmNode:
+    """A compute node: as `uname -m` says it, or as Slurm does if that is no ISA of ours."""
+
+    name: str
+    isa: str
+    states: frozenset[str]
+    partitions: tuple[str, ...]
+
+
+def job(number: int) -> SlurmJob:
+    """Raises `TransprocError` if there is no such job, or the controller does not answer."""
+    return parse_job(_ask(["scontrol", "show", "job", str(number)]))
+
+
+def parse_job(text: str) -> SlurmJob:
+    """Of `scontrol show job`. What users write (name, comment, paths) is taken by line: it may hold anything but line ends."""
+    _, _, rest = text.partition("\n")  # the first line holds the job's name
+    lines = dict(line.strip().partition("=")[::2] for line in rest.splitlines() if "=" in line)
+    free = ("Comment", "StdOut", "StdErr", "Command", "WorkDir", "StdIn", "AdminComment", "SystemComment")
+    fields: dict[str, str] = {}
+    for line in rest.splitlines():
+        if not line.strip().startswith(tuple(f"{name}=" for name in free)):
+            for name, value in _FIELD.findall(line):
+                fields.setdefault(name, value)
+    try:
+        return SlurmJob(
+            int(re.match(r"JobId=(\d+)", text)[1]),  # type: ignore[index]
+            fields["JobState"],
+            tuple(word for word in fields.get("Partition", "").split(",") if word),
+            int(fields["Restarts"]),
+            fields["Requeue"] == "1",
+            _moment(fields.get("StartTime", "")),
+            _moment(fields.get("EndTime", "")),
+            _moment(fields.get("PreemptTime", "")),
+            _known(fields.get("NodeList", "")),
+            _known(lines.get("Comment", "")),
+            _known(lines.get("StdOut", "")),
+            _known(lines.get("StdErr", "")),
+            fields.get("Priority") == "0",
+            (re.match(r"JobId=\d+.* JobName=(.*)", text) or ["", ""])[1],
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise FormatError(f"scontrol show job: not as expected: {error}") from error
+
+
+def node(name: str) -> SlurmNode:
+    """Raises `TransprocError` if there is no such node."""
+    return parse_nodes(_ask(["scontrol", "show", "node", name]))[0]
+
+
+def nodes() -> list[SlurmNode]:
+    """All of the cluster."""
+    return parse_nodes(_ask(["scontrol", "show", "node"]))
+
+
+def parse_nodes(text: str) -> list[SlurmNode]:
+    """Of `scontrol show node`."""
+    found = []
+    for part in re.split(r"(?m)^(?=NodeName=)", text):
+        if not part.strip():
+            continue
+        fields: dict[str, str] = {}
+        for name, value in _FIELD.findall(part):
+            fields.setdefault(name, value)
+        try:
+            states = frozenset(fields["State"].rstrip("*").split("+"))
+            isa = fields.get("Arch", "")
+            found.append(
+                SlurmNode(
+                    fields["NodeName"],
+                    _ISAS.get(isa, isa),
+                    states,
+                    tuple(fields.get("Partitions", "").split(",")),
+                )
+            )
+        except KeyError as error:
+            raise FormatError(f"scontrol show node: not as expected: {error}") from error
+    if not found:
+        raise FormatError("scontrol show node: names no node")
+    return found
+
+
+def requeue(number: int, *, hold: bool = False) -> None:
+    """Ends a running job and puts it back into the queue, where it is held or not."""
+    _ask(["scontrol", "requeuehold" if hold else "requeue", str(number)])
+
+
+def update(number: int, **fields: str) -> None:
+    """Changes a job, as `scontrol update` does."""
+    _ask(["scontrol", "update", f"JobId={number}", *(f"{name}={value}" for name, value in fields.items())])
+
+
+def release(number: int) -> None:
+    """Lets a held job start."""
+    _ask(["scontrol", "release", str(number)])
+
+
+def warn(number: int, signal: str) -> None:
+    """Sends a signal to a job: to what its script executes (`exec transproc slurm exec`), and to its steps (`srun`)."""
+    _ask(["scancel", "--batch", f"--signal={signal}", str(number)])
+    _ask(["scancel", f"--signal={signal}", str(number)])
+
+
+def running(user: str | None = None) -> list[int]:
+    """Jobs that run or wait, of a user or of all, by number."""
+    words = ["squeue", "--noheader", "--array", "--format=%A", *(["--user", user] if user else [])]
+    return [int(word) for word in _ask(words).split() if word.isdigit()]
+
+
+def _ask(argv: Sequence[str]) -> str:
+    environment = {**os.environ, "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C.UTF-8"}
+    try:
+        return run(argv, env=environment, timeout=SECONDS).stdout.decode(errors="replace")
+    except CommandError as error:
+        lines = [line for line in error.stderr.splitlines() if line.strip()]
+        said = lines[-1] if lines else f"status {error.status}"
+        raise TransprocError(f"{' '.join(argv[:3])}: {said}", hint=error.hint) from error
+
+
+def _moment(text: str) -> float | None:
+    try:
+        return time.mktime(datetime.fromisoformat(text).timetuple())
+    except ValueError:  # None, Unknown, N/A
+        return None
+
+
+def _known(text: str) -> str:
+    return "" if text == "(null)" else text
