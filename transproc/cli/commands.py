@@ -41,7 +41,7 @@ COMMANDS = {
     "demo": "watch a computation move between two ISAs",
     "policy": "rules by which jobs move",
     "nodes": "list, add, check and remove nodes",
-    "slurm": "programs in jobs of Slurm, which go on in a partition of the other ISA",
+    "slurm": "programs in jobs of Slurm move between partitions",
     "lab": "two virtual machines to migrate between",
     "doctor": "what this machine and the nodes lack",
     "setup": "build the toolchain and the lab's guests",

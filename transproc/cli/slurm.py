@@ -26,8 +26,8 @@ def slurm() -> None:
 
     \b
     Examples:
-      sbatch --requeue --signal=B:USR1@60 --partition=x86,arm job.sh      its last line: exec transproc slurm exec -- ./prog
       transproc slurm migrate 4711 --partition arm
+      sbatch --requeue --signal=B:USR1@60 --partition=x86,arm job.sh      its last line: exec transproc slurm exec -- ./prog
       transproc slurm list
     """
 
