@@ -18,6 +18,7 @@ TransprocError                 message, hint
 ├── StoreError                 the records of jobs cannot be read or written
 │   └── ConflictError          another command has changed the record meanwhile
 ├── BusyError                  another command works on the job
+├── MissingError               there is no job, task, … of that name
 └── OutcomeError               outcome: what became of the process
     ├── MigrationError
     └── CheckpointError        of a checkpoint, or a restart
@@ -168,6 +169,10 @@ class ConflictError(StoreError):
 
 class BusyError(TransprocError):
     """Another command works on the job: the same may be asked again when it is done."""
+
+
+class MissingError(TransprocError):
+    """There is nothing of that name."""
 
 
 class OutcomeError(TransprocError):

@@ -32,6 +32,8 @@ COMMANDS = {
     "checkpoint": "write a job to a directory, from which it can be started again",
     "restart": "start a job from a checkpoint",
     "inspect": "what a checkpoint holds, and where it can be restarted",
+    "serve": "manage jobs for several users: a controller",
+    "token": "who may use the controller of this host",
     "show": "look into an image or a job",
     "check": "what of a program can be migrated",
     "stress": "migrate a program onto itself, thousands of times, and compare",

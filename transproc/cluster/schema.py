@@ -7,6 +7,8 @@
     steps        of each, written before the step begins; `seconds` stays null until it has ended well,
                  `detail` says a few words about it, or why it has failed
     checkpoints  where an attempt of kind `checkpoint` writes to
+    tokens       who may use a controller, and as what: `digest` is of the secret, which nobody keeps
+    tasks        what a controller was asked to do, by whom; `request`, `result` and `error` are JSON (controller/tasks.py)
     facts        `host`: a random name of this store, with which the ids of its jobs begin
     plans        one line for each plan that was begun (`automation/plans/records.py`): its text, what it calls the nodes (JSON),
                  and how it ended; `result` stays null while it is carried out, or if it was cut off
@@ -84,7 +86,26 @@ def _add_checkpoints(database: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create, _create_plans, _add_checkpoints]
+_CONTROLLER = """
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL, digest BLOB NOT NULL,
+  created REAL NOT NULL, expires REAL, used REAL
+) WITHOUT ROWID;
+CREATE TABLE tasks (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, job TEXT, request TEXT NOT NULL, who TEXT NOT NULL,
+  state TEXT NOT NULL, created REAL NOT NULL, started REAL, ended REAL, result TEXT, error TEXT
+);
+CREATE INDEX tasks_of_job ON tasks (job);
+CREATE INDEX tasks_by_state ON tasks (state)
+"""
+
+
+def _controller(database: sqlite3.Connection) -> None:
+    for statement in _CONTROLLER.split(";"):
+        database.execute(statement)
+
+
+_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create, _create_plans, _add_checkpoints, _controller]
 
 
 def prepare(database: sqlite3.Connection, path: Path) -> None:

@@ -26,7 +26,7 @@ from transproc import paths
 from transproc.cluster import schema
 from transproc.cluster.database import Database
 from transproc.cluster.job import Hop, Job, State, check_name, name_after
-from transproc.errors import BusyError, ConflictError, TransprocError
+from transproc.errors import BusyError, ConflictError, MissingError, TransprocError
 
 LONGEST_DETAIL = 4000
 """Characters of what is recorded with a step: messages of failures hold what programs have said."""
@@ -87,13 +87,13 @@ class JobStore:
         return [name for (name,) in self.database.all("SELECT name FROM jobs ORDER BY name")]
 
     def load(self, name: str) -> Job:
-        """The record of a job; raises `TransprocError` if there is none, or it is damaged."""
+        """The record of a job; raises `MissingError` if there is none, `TransprocError` if it is damaged."""
         check_name(name)
         rows = self.database.all("SELECT record, version, id FROM jobs WHERE name = ?", name)
         if not rows:
             known = self.names()
             hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
-            raise TransprocError(f"job {name}: no such job", hint=hint)
+            raise MissingError(f"job {name}: no such job", hint=hint)
         record, version, identity = rows[0]
         try:
             data = {**json.loads(record), "name": name, "id": identity, "history": [], "version": version}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The HTTP interface: who may ask, what is answered, and how errors look."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import httpx
+import pytest
+
+from transproc.cluster.job import Job, State
+from transproc.controller.requests import ALL
+from transproc.controller.service import Service
+from transproc.controller.tokens import Role
+
+
+def made(service: Service, name: str, **fields: object) -> Job:
+    job = Job(name, "local", ["prog"], **{"state": State.RUNNING, **fields})  # type: ignore[arg-type]
+    service.store.create(job)
+    return job
+
+
+def test_who_may_ask(service: Service, url: str) -> None:
+    viewer = service.tokens.add("viewer", Role.VIEW)
+    assert httpx.get(f"{url}/health").json()["status"] == "ok"
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer x"}, 401),
+        ({"Authorization": f"Bearer {viewer[:-1]}A"}, 401),
+        ({"Authorization": f"Basic {viewer}"}, 401),
+        ({"Authorization": f"Bearer {viewer}"}, 200),
+    ):
+        answer = httpx.get(f"{url}/api/v1/jobs", headers=headers)
+        assert answer.status_code == status, headers
+    assert answer.headers["cache-control"] == "no-store"
+    headers = {"Authorization": f"Bearer {viewer}"}
+    for kind in ALL:
+        body = {"to": "b", "node": "b"}
+        path = kind.path.format(name="j")
+        answer = httpx.post(f"{url}/api/v1{path}", headers=headers, json=body)
+        assert answer.status_code in (403, 422), path
+    assert httpx.post(f"{url}/api/v1/jobs/j/kill", headers=headers).status_code == 403
+    service.tokens.remove("viewer")
+    assert httpx.get(f"{url}/api/v1/jobs", headers=headers).status_code == 401
+
+
+def test_every_path_but_one_needs_a_token(service: Service, url: str, client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert len(paths) > 10
+    for path, methods in paths.items():
+        for method in methods:
+            words = path.replace("{name}", "j").replace("{number}", "1")
+            answer = httpx.request(method, f"{url}{words}", json={})
+            assert answer.status_code == (200 if path == "/health" else 401), (method, path)
+
+
+def test_wrong_tokens_are_made_to_wait(service: Service, url: str, client: httpx.Client) -> None:
+    found = httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": "Bearer x"})
+    assert found.status_code == 401
+    for _ in range(30):
+        found = httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": "Bearer x"})
+        if found.status_code == 429:
+            break
+    assert int(found.headers["retry-after"]) >= 1
+    assert client.get("/jobs").status_code == 200
+
+
+def test_jobs_come_in_pages(service: Service, client: httpx.Client) -> None:
+    for name in ("a", "b", "c", "d"):
+        made(service, name)
+    made(service, "e", state=State.EXITED, exit="status 0")
+    with sqlite3.connect(service.store.path) as database:
+        database.execute("UPDATE jobs SET record = '{', version = 9 WHERE name = 'd'")
+    answer = client.get("/jobs", params={"limit": 2}).json()
+    assert [job["name"] for job in answer["jobs"]] == ["a", "b"]
+    assert (answer["total"], answer["next"], answer["damaged"]) == (4, "b", ["d"])
+    answer = client.get("/jobs", params={"after": "b"}).json()
+    assert [job["name"] for job in answer["jobs"]] == ["c", "e"] and answer["next"] is None
+    answer = client.get("/jobs", params={"state": "exited"}).json()
+    assert [job["exit"] for job in answer["jobs"]] == ["status 0"]
+    assert client.get("/jobs", params={"node": "nowhere"}).json()["jobs"] == []
+
+
+def test_one_job_with_what_was_begun(service: Service, client: httpx.Client) -> None:
+    job = made(service, "j")
+    number = service.store.begin(job, "migrate", "arm")
+    service.store.step(number, 0, "preflight")
+    found = client.get("/jobs/j").json()
+    assert found["state"] == "running" and found["task"] is None
+    assert [(one["kind"], one["target"], one["result"]) for one in found["attempts"]] == [
+        ("migrate", "arm", None)
+    ]
+    assert found["attempts"][0]["steps"][0]["name"] == "preflight"
+    assert client.get("/history").json()[0]["job"] == "j"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "text"),
+    [
+        ("GET", "/jobs/none", None, 404, "job none: no such job"),
+        ("GET", "/jobs/..%2f..%2fetc", None, 404, "Not Found"),
+        ("GET", "/jobs/UPPER", None, 422, "job name 'UPPER'"),
+        ("GET", "/jobs/" + "x" * 41, None, 422, "at most 40"),
+        ("GET", "/tasks/1", None, 404, "task 1: there is none"),
+        ("GET", "/tasks/x", None, 422, "integer"),
+        ("GET", "/jobs?limit=0", None, 422, "greater than or equal to 1"),
+        ("POST", "/jobs/j/migrate", {}, 422, "to: Field required"),
+        ("POST", "/jobs/j/migrate", {"to": "b", "more": 1}, 422, "more: Extra inputs"),
+        ("POST", "/jobs/j/migrate", {"to": "b", "timeout": -1}, 422, "greater than or equal to 0"),
+        ("POST", "/jobs/j/migrate", [], 422, "valid dictionary"),
+        ("POST", "/jobs/none/migrate?wait=5", {"to": "b"}, 404, "job none: no such job"),
+        ("DELETE", "/jobs", None, 405, "Method Not Allowed"),
+        ("GET", "/nothing", None, 404, "Not Found"),
+    ],
+)
+def test_errors(  # noqa: PLR0917
+    client: httpx.Client, method: str, path: str, body: object, status: int, text: str
+) -> None:
+    answer = client.request(method, path, json=body)
+    assert answer.status_code == status
+    assert text in answer.json()["error"]["message"]
+
+
+def test_a_request_is_bounded(client: httpx.Client) -> None:
+    answer = client.post("/jobs/j/migrate", content=b"x" * (2 << 20))
+    assert answer.status_code == 413
+    answer = client.post(
+        "/jobs/j/migrate", content=b"[" * 100_000, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (400, 422)

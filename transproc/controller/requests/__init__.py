@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What can be asked for: one class for each operation, with its parameters as fields, and a result that JSON can hold.
+
+The command line makes one and performs it on this host, or sends it to a controller, which performs it there; so the two can
+never differ. A new operation is a class in a module here and its line in `ALL`: it then has a command's seam, an endpoint with
+its description, a record, limits, and the roles that may use it.
+"""
+
+from transproc.controller.requests.base import Request
+from transproc.controller.requests.jobs import Kill, Pause, Recover, Resume
+from transproc.controller.requests.move import Dump, Migrate, Restore, Transform
+
+__all__ = ["ALL", "Dump", "Kill", "Migrate", "Pause", "Recover", "Request", "Restore", "Resume", "Transform"]
+
+ALL: tuple[type[Request], ...] = (Migrate, Pause, Dump, Transform, Restore, Resume, Kill, Recover)

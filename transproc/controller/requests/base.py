@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The common part of all requests, and what is said of their fields."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from transproc.cluster.operations import Context
+from transproc.controller.tokens import Role
+from transproc.errors import TransprocError
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Of a field: its description, and what of its type is allowed (bounds of numbers, length of texts)."""
+
+    text: str
+    least: float | None = None
+    most: float | None = None
+    longest: int = 4096
+
+
+JobName = Annotated[str, Meaning("The job's name.", longest=40)]
+NodeName = Annotated[str, Meaning("A node's name.", longest=100)]
+Where = Annotated[str | None, Meaning("A function of the program, or an address: `0x…`.", longest=1000)]
+Seconds = Annotated[float, Meaning("Seconds.", least=0.0, most=86400.0)]
+
+
+@dataclass(frozen=True)
+class Request(ABC):
+    """One operation with its parameters. A subclass is a frozen dataclass, whose docstring describes the endpoint."""
+
+    kind: ClassVar[str]
+    """Its name: the command's, and the last part of the endpoint's path."""
+    path: ClassVar[str] = ""
+    """The endpoint's, below /api/v1; {name} in it is the job's."""
+    role: ClassVar[Role] = Role.OPERATE
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """A request for a job has its path from its kind."""
+        super().__init_subclass__(**more)
+        cls.path = cls.path or f"/jobs/{{name}}/{cls.kind}"
+
+    @abstractmethod
+    def perform(self, context: Context) -> Any:
+        """Does it, and returns what JSON can hold. Raises `TransprocError`."""
+
+    @property
+    def job(self) -> str | None:
+        """The job that it works on; nothing else works on that at the same time."""
+        return getattr(self, "name", None)
+
+    def nodes(self, context: Context) -> Sequence[str]:
+        """Nodes that are kept busy by it: each has a limit. Raises `MissingError` if there is no such job."""
+        if self.job is None:
+            return ()
+        try:
+            job = context.store.load(self.job)
+        except TransprocError:
+            if self.job in context.store.names():  # damaged: it can be removed
+                return ()
+            raise
+        return [job.node, *([job.target] if job.target else [])]
+
+    def record(self) -> dict[str, Any]:
+        """What is kept of it, and shown to whoever may see jobs: no secrets."""
+        return dataclasses.asdict(self)

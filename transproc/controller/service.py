@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a controller is made of, shared by its HTTP interface, its web page, and what it does by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from transproc.cluster.history import Reader
+from transproc.controller.guard import Guard
+from transproc.controller.sessions import Sessions
+from transproc.controller.stream import Stream
+from transproc.controller.tasks import Tasks
+from transproc.controller.tokens import Tokens
+from transproc.errors import TransprocError
+from transproc.host import Host
+
+Words = ParamSpec("Words")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`at_once`: tasks that run at the same time, `per_node`: with one node; `watch`: seconds between two looks at a node's
+    jobs; `grace`: seconds that tasks have to end by themselves when the controller is stopped."""
+
+    at_once: int = 16
+    per_node: int = 4
+    watch: float = 5.0
+    grace: float = 30.0
+
+
+class Service:
+    """One controller of a state directory; there is only one at a time (`TransprocError`)."""
+
+    def __init__(self, host: Host, settings: Settings | None = None) -> None:
+        self.host = host
+        self.store = host.store
+        self.settings = settings or Settings()
+        self.directory = self.store.directory / "controller"
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        self._lock = _alone(self.directory / "lock")
+        self.reader = Reader(self.store.path)
+        self.stream = Stream()
+        self.listeners = 0
+        self._hurry = threading.Event()
+        self.tokens = Tokens(self.store.database)
+        self.sessions = Sessions(self.directory / "session.key", self.tokens)
+        self.guard = Guard(self.tokens)
+        self.tasks = Tasks(
+            host,
+            self.store.database,
+            self.stream,
+            at_once=self.settings.at_once,
+            per_node=self.settings.per_node,
+        )
+        self._records = ThreadPoolExecutor(4, thread_name_prefix="records")
+        self._nodes = ThreadPoolExecutor(32, thread_name_prefix="nodes")
+
+    async def ask(
+        self, function: Callable[Words, Answer], *words: Words.args, **more: Words.kwargs
+    ) -> Answer:
+        """Calls what reads or writes the records, in a thread; it takes milliseconds."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._records, lambda: function(*words, **more)
+        )
+
+    async def ask_node(
+        self, function: Callable[Words, Answer], *words: Words.args, **more: Words.kwargs
+    ) -> Answer:
+        """Calls what asks a node, in a thread of others: a node that does not answer holds up nothing else."""
+        return await asyncio.get_running_loop().run_in_executor(self._nodes, lambda: function(*words, **more))
+
+    def hurry(self) -> None:
+        """Ends the grace that `close` gives."""
+        self._hurry.set()
+
+    def close(self) -> None:
+        """Ends everything; tasks that run are given their grace."""
+        self.stream.close()
+        self.tasks.stop(self.settings.grace, self._hurry)
+        self._records.shutdown(wait=False, cancel_futures=True)
+        self._nodes.shutdown(wait=False, cancel_futures=True)
+        self.host.close()
+        os.close(self._lock)
+
+
+def _alone(path: Path) -> int:
+    """A lock that ends with this process."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = os.read(file, 20).decode(errors="replace")
+        os.close(file)
+        raise TransprocError(
+            f"{path.parent.parent}: another controller works with it (process {who})"
+        ) from None
+    os.ftruncate(file, 0)
+    os.write(file, str(os.getpid()).encode())
+    return file
