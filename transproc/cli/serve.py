@@ -37,8 +37,7 @@ def serve(
 
     \b
     Examples:
-      transproc token add alice --role operate
-      transproc serve
+      transproc serve                  and 'transproc token add alice --role operate'
       transproc serve --listen 0.0.0.0:8421 --certificate cert.pem --key key.pem
     """
     if (certificate is None) != (key is None):
