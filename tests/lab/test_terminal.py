@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from transproc.cluster import terminal
+from transproc.cluster import operations, terminal
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
@@ -26,7 +26,7 @@ from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.process.pause import Window
 from transproc.run import run
-from transproc.transform.pipeline import transform
+from transproc.transform.pipeline import carry, transform
 
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 
@@ -143,6 +143,33 @@ def test_a_terminal_is_the_same_after_each_move(user: User) -> None:
     assert ended is not None
     assert (ended.state, ended.exit, ended.moves) == (State.EXITED, "status 7", 3)
     assert user.shown.count("half") == 2, "shown when it was typed, and in the answer"
+
+
+def test_checkpoints_go_on_with_the_other_isa_in_another_year(
+    user: User, nodes: dict[str, SshNode], tmp_path: Path
+) -> None:
+    """Twice, there and back: with a terminal of its own each time, on which is what was printed, and what was typed."""
+    context = Context(user.store, user.place, carry, Silent())
+    nodes["arm"].run(["date", "-s", "2021-03-01 12:00:00"])
+    user.types("half", sees="half")
+    found = operations.checkpoint(context, user.name, tmp_path / "to", end=True)
+    ended = user.leaves()
+    assert ended is not None and ended.exit == "checkpoint"
+    operations.restart(context, found.path, "arm")
+    second = User(user.store, user.store.load(user.name), nodes)
+    second.sees(user.shown)
+    second.types(
+        " a line\n",
+        sees="half a line\r\nparent [half a line] 30x100 echo 1 front 1 leader 0 interrupts 0\r\n",
+    )
+    found = operations.checkpoint(context, user.name, tmp_path / "to", end=True)
+    second.leaves()
+    operations.restart(context, found.path, "x86")
+    third = User(user.store, user.store.load(user.name), nodes)
+    third.sees(second.shown)
+    third.types("end\n", sees="end, never resized\r\n")
+    third.leaves()
+    nodes["arm"].run(["date", "-s", f"@{time.time():.0f}"])
 
 
 def test_a_child_in_the_foreground_moves_along(user: User) -> None:

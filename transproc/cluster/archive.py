@@ -150,10 +150,14 @@ def pack_script(
     return f"{shlex.quote(tool)} sparse -- {shlex.quote(str(remote))}/pages-*.img >&2; {packing}"
 
 
-def unpack_script(directory: PurePosixPath, *, rules: Rules = FILES) -> str:
-    """Shell command for a node that unpacks its standard input in a directory, which is made when missing."""
+def unpack_script(directory: PurePosixPath, *, rules: Rules = FILES, parents: bool = True) -> str:
+    """Shell command for a node that unpacks its standard input in a directory, which is made when missing.
+
+    `parents`: so are those above it; else they must be there.
+    """
     place, keeping = shlex.quote(str(directory)), shlex.join(_keeping(rules))
-    return f"umask {PRIVATE:03o}; mkdir -p {place} && tar -C {place} {keeping} -xf -"
+    make = f"mkdir -p {place}" if parents else f"{{ [ -d {place} ] || mkdir {place}; }}"
+    return f"umask {PRIVATE:03o}; {make} && tar -C {place} {keeping} -xf -"
 
 
 def _keeping(rules: Rules) -> list[str]:

@@ -192,15 +192,23 @@ class Node(ABC):
         """Its tar knows sparse files and times below a second; asked once."""
         return b"GNU tar" in self.run(["tar", "--version"], check=False).stdout
 
-    def put(self, local: Path, remote: str | PurePosixPath, *, given: archive.Given | None = None) -> None:
+    def put(
+        self,
+        local: Path,
+        remote: str | PurePosixPath,
+        *,
+        given: archive.Given | None = None,
+        parents: bool = True,
+    ) -> None:
         """Copies a file or a directory to path `remote` itself, with modes, times, symbolic links and holes.
 
-        Missing parents are made. An existing file is replaced, never overwritten, so it may be one that is being executed;
-        an existing directory keeps what `local` does not have. `given`: owner and mode, else those that it has here.
+        Missing parents are made, without `parents` only the last of them. An existing file is replaced, never overwritten, so it
+        may be one that is being executed; an existing directory keeps what `local` does not have. `given`: owner and mode, else
+        those that it has here.
         Raises CommandError if either side's tar fails.
         """
         path = PurePosixPath(remote)
-        script = ["sh", "-c", archive.unpack_script(path.parent)]
+        script = ["sh", "-c", archive.unpack_script(path.parent, parents=parents)]
         with archive.pack(local, path.name, gnu=self.gnu_tar, given=given) as stream:
             if archive.size(local) <= SMALL:  # no channel has to be opened for that
                 self.run(script, stdin=stream.read())

@@ -32,7 +32,7 @@ def join(
     directory: str,
     keep: Path | None = None,
 ) -> int:
-    """Copies a file or directory to the same name in a directory of the target, which is made when missing.
+    """Copies a file or directory to the same name in a directory of the target, which is made when missing, but nothing above it.
 
     `keep`: it becomes this path of the host as well. Returns the bytes that passed. Raises FormatError if the source sends
     what the `rules` do not allow (then some of what came before it may have arrived), CommandError if a tar fails, NodeError if
@@ -41,7 +41,7 @@ def join(
     gnu = source.gnu_tar and target.gnu_tar
     tool = source.tool if rules is IMAGES else None
     packing = ["sh", "-c", archive.pack_script(PurePosixPath(path), gnu=gnu, tool=tool)]
-    unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules)]
+    unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules, parents=False)]
     with ExitStack() as stack:
         outlet = stack.enter_context(_channel(source))
         inlet = stack.enter_context(_channel(target))

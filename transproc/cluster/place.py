@@ -232,7 +232,7 @@ class Place:
 
     def make_images(self) -> None:
         """An empty directory for a dump."""
-        self._shell(scripts.MAKE_IMAGES, self.dump)
+        self._shell(scripts.MAKE_IMAGES, self.directory)
 
     def forget_images(self) -> None:
         """Removes the images: they are memory of processes, and large."""
@@ -273,7 +273,8 @@ class Place:
 
     def take_files(self, archive: IO[bytes]) -> None:
         """The job's files, out of an archive that has been checked."""
-        self.node.pipe(["sh", "-c", unpack_script(PurePosixPath(self.directory))], archive, None)
+        script = unpack_script(PurePosixPath(self.directory), parents=False)
+        self.node.pipe(["sh", "-c", script], archive, None)
 
     def _packing(self, top: str, exclude: Sequence[str]) -> str:
         return pack_script(PurePosixPath(top), gnu=self.node.gnu_tar, exclude=exclude)

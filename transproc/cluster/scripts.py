@@ -96,7 +96,8 @@ done
 STAMPS = 'for f; do stat -Lc "%s %Y" "$f" 2>/dev/null || echo -; done'
 """Size and time of the last change, in seconds, of files; "-" for what is not there."""
 
-MAKE_IMAGES = 'umask 077; rm -rf "$1"; mkdir -p "$1"'
+MAKE_IMAGES = 'umask 077; cd "$1" && rm -rf images && mkdir -p images/dump'
+"""Only where a job is: without the directory that says whose it is nothing would be found again. Words: directory."""
 
 _ROOM = """
 umask 077

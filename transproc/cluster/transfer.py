@@ -53,7 +53,7 @@ def ship_images(store: JobStore, job: Job, target: Place, *, with_dump: bool) ->
     here, there = images(store, job), PurePosixPath(target.images)
     if not with_dump:
         here, there = here / "image", there / "image"
-    target.node.put(here, there, given=Given())
+    target.node.put(here, there, given=Given(), parents=False)
     return archive.size(here)
 
 

@@ -221,11 +221,9 @@ class _Restart:
         write_image(target / "files.img", image)
 
     def _ship(self) -> str:
-        node, images = self.place.node, self.place.images
-        node.put(self.found.images, f"{images}/dump", given=Given())
-        node.put(
-            self.context.store.move(self.job.name) / "images" / "image", f"{images}/image", given=Given()
-        )
+        images = self.context.store.move(self.job.name) / "images" / "image"
+        for here, name in ((self.found.images, "dump"), (images, "image")):
+            self.place.node.put(here, f"{self.place.images}/{name}", given=Given(), parents=False)
         with self.found.archive.open("rb") as file:
             self.place.take_files(file)
         return human(self.found.size)
