@@ -29,8 +29,9 @@ STEPS = {
 class Fault:
     """`what` happens to `whom` when a step begins, or has ended (`after`); `delay` in seconds after that.
 
-    `what`: killed; full, of a disk; of a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
-    `whom`: command, criu, pause tool, connection to source or target; host, source, target. A restart has no source.
+    `what`: killed; full, of a disk; cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it; of
+    a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
+    `whom`: command, criu, pause tool, connection or network to source or target; host, source, target. A restart has no source.
     """
 
     what: str
@@ -81,11 +82,14 @@ def faults() -> list[Fault]:
         *(Fault("full", "host", step) for step in ("pause", "fetch", "restore", "resume", "retire")),
         *(Fault("full", "source", step) for step in ("pause", "dump")),
         *(Fault("full", "target", step) for step in ("prepare", "ship", "restore")),
+        Fault("cut", "source network", "dump"),
+        Fault("cut", "target network", "resume"),
         *of(
             CHECKPOINT,
             *(Fault("killed", "command", step) for step in ("dump", "resume", "write")),
             Fault("killed", "command", "fetch", delay=0.01),
             Fault("killed", "source connection", "fetch", delay=0.01),
+            Fault("corrupted", "source network", "fetch"),
             Fault("full", "host", "fetch"),
             Fault("full", "source", "files"),
         ),
@@ -96,6 +100,7 @@ def faults() -> list[Fault]:
             Fault("killed", "command", "restore", delay=0.02),
             Fault("killed", "command", "resume", after=True),
             Fault("killed", "target connection", "restore"),
+            Fault("cut", "target network", "ship"),
             Fault("full", "host", "prepare"),
             Fault("full", "target", "ship"),
         ),
@@ -106,14 +111,29 @@ def more_faults() -> list[Fault]:
     """All others: every step of everything."""
     nodes = [Fault(what, "source", step) for what in ("rebooted", "wiped") for step in STEPS[MIGRATE][2:]]
     nodes += [Fault(what, "target", step) for what in ("rebooted", "wiped") for step in STEPS[MIGRATE][2:]]
+    networks = [
+        Fault(what, whom, step)
+        for whom in ("source network", "target network")
+        for what, steps in (
+            ("cut", STEPS[MIGRATE]),
+            ("corrupted", "fetch ship".split()),
+            ("stalled", STEPS[MIGRATE][2:]),
+        )
+        for step in steps
+    ]
+    stopped = (
+        "pause dump fetch transform ship restore verify".split()
+    )  # one that runs would meet the full disk itself
     every = [
         *nodes,
+        *networks,
         *(
             Fault("killed", whom, step)
             for whom in ("source connection", "target connection")
             for step in STEPS[MIGRATE]
         ),
-        *(Fault("full", whom, step) for whom in ("host", "source", "target") for step in STEPS[MIGRATE]),
+        *(Fault("full", whom, step) for whom in ("host", "target") for step in STEPS[MIGRATE][:-2]),
+        *(Fault("full", "source", step) for step in stopped),
     ]
     for operation in (CHECKPOINT, END, RESTART):
         steps = STEPS[operation]
@@ -127,7 +147,15 @@ def more_faults() -> list[Fault]:
                 for step in steps
                 for delay in (0.0, 0.01)
             ),
-            *(Fault("full", whom, step) for whom in ("host", node) for step in steps),
+            *(Fault("full", "host", step) for step in steps),
+            *(
+                Fault("full", node, step)
+                for step in steps
+                if step in (*stopped, "files") or operation == RESTART
+            ),
+            *(Fault("cut", f"{node} network", step) for step in steps),
+            *(Fault("stalled", f"{node} network", step) for step in steps[2:]),
+            *(Fault("corrupted", f"{node} network", step) for step in ("fetch", "ship") if step in steps),
             *(Fault(what, node, step) for what in ("rebooted", "wiped") for step in steps[2:]),
             *(
                 Fault("killed", "criu", step, delay=delay)

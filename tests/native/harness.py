@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests.native.faults import CHECKPOINT, DIED, END, MIGRATE, RESTART, Fault
 from tests.native.nodes import NativeNodes
+from tests.native.wire import Wire
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
@@ -118,6 +119,14 @@ class Harness:
         self.state = directory / "state"
         self.state.mkdir()
         run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", self.state])
+        self.wires = {name: Wire(machine.port) for name, machine in machines.machines.items()}
+        self.configuration = machines.configuration.with_name(
+            "wires.toml"
+        )  # the operations' way to the nodes
+        text = machines.configuration.read_text()
+        for name, wire in self.wires.items():
+            text = text.replace(f"port = {machines.machines[name].port}\n", f"port = {wire.port}\n")
+        self.configuration.write_text(text)
         self.nodes = nodes_of(machines.configuration)
         self.context = context_of(self.state, self.nodes)
         self.store = self.context.store
@@ -130,6 +139,8 @@ class Harness:
         """Nothing stays."""
         for node in self.nodes.values():
             node.close()
+        for wire in self.wires.values():
+            wire.close()
         run(["umount", "-l", self.state])
 
     def check(self, fault: Fault) -> str:
@@ -223,7 +234,7 @@ class Harness:
         here, there = self._processes.Pipe()
         kept = self.kept if fault.operation == RESTART else Path()
         process = self._processes.Process(
-            target=_perform, args=(fault.operation, self.state, self.machines.configuration, kept, there)
+            target=_perform, args=(fault.operation, self.state, self.configuration, kept, there)
         )
         process.start()
         there.close()
@@ -254,6 +265,11 @@ class Harness:
         if fault.whom == "command":
             time.sleep(fault.delay)
             os.kill(command, signal.SIGKILL)
+        elif fault.whom.endswith("network"):
+            time.sleep(fault.delay)
+            with getattr(self.wires[_node(fault.whom)], fault.what)():
+                yield
+            return
         elif fault.loses:
             time.sleep(fault.delay)
             self._reboot(_node(fault.whom), wipe=fault.what == "wiped")
@@ -379,13 +395,17 @@ def _node(whom: str) -> str:
 
 
 def _by(word: str) -> str:
-    return {"killed": ", settled by `recover`", "done": ""}.get(word, ", and said so")
+    if word == "killed" or "transproc recover" in word:
+        return ", settled by `recover`"
+    return "" if word == "done" else ", and said so"
 
 
 def _in_short(fault: Fault, word: str, job: Job) -> str:
     """Of a job that runs."""
     if word == "killed":
         return "settled by `recover`"
+    if "does not answer" in word or "transproc recover" in word:
+        return "said what cannot be known yet, settled by `recover`"
     if fault.operation == MIGRATE and word != "done":
         assert f"runs on {job.node}" in word, word
         return "runs on the target" if job.node == "nb" else "stayed on the source, and said so"
