@@ -77,6 +77,8 @@ def test_the_wheel_has_sources_manual_and_license(wheel: Path) -> None:
         "share/man/man1/transproc-cc.1",
         "share/bash-completion/completions/transproc",
         "licenses/LICENSE",
+        "transproc/controller/web/templates/base.html",
+        "transproc/controller/web/static/style.css",
     ):
         assert any(name.endswith(end) for name in names), end
     assert not [name for name in names if "/llvm/test/" in name or name.endswith((".pyc", ".aarch64"))]

@@ -18,6 +18,7 @@ from transproc.controller.api.access import Caller
 from transproc.controller.api.models import Failure, Health, Identity
 from transproc.controller.bounds import Bounds
 from transproc.controller.service import Service
+from transproc.controller.web.mount import mount
 from transproc.errors import BusyError, ConflictError, MissingError, NodeError, StoreError, TransprocError
 
 PREFIX = "/api/v1"
@@ -61,6 +62,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(TransprocError, _failed)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    mount(app, service)
     app.add_middleware(Bounds)
     return app
 

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The web page in a browser: a real controller, two real nodes, real jobs, and what a user does with them."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from tests.native.nodes import NativeNodes
+from transproc.cluster import node as registry
+from transproc.cluster import operations
+from transproc.cluster.events import Silent, Token
+from transproc.cluster.node import DATA
+from transproc.cluster.start import Program
+from transproc.cluster.store import JobStore
+from transproc.controller.server import Server, listen
+from transproc.controller.service import Service
+from transproc.controller.tokens import Role
+from transproc.host import Host
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+HOSTILE = "<img src=x onerror='window.taken=1'><script>window.taken=1</script>"
+JOBS = ("clicked", "dragged", "keyed", "hostile")
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def service(
+    machines: NativeNodes, counter: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A controller with four jobs on `na`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "files", lambda: [machines.configuration])
+        made = Service(Host(JobStore(tmp_path_factory.mktemp("controller"))))
+        context = made.host.context(Silent(), Token())
+        for name in JOBS:
+            words = [str(counter), "1000000", "20000", "1", *([HOSTILE] if name == "hostile" else [])]
+            operations.run(context, Program(words), "na", name=name)
+        yield made
+        for name in JOBS:
+            operations.kill(context, name, remove=True)
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> Iterator[str]:
+    place = listen("127.0.0.1", 0)
+    server = Server(service, None)
+    thread = threading.Thread(target=server.run, args=[[place]])
+    thread.start()
+    yield f"http://127.0.0.1:{place.getsockname()[1]}"
+    server.stop()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def enter(service: Service, url: str) -> Iterator[Callable[..., BrowserContext]]:
+    """A window of somebody who has signed in with a role."""
+    numbers = itertools.count()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+        def open_window(role: Role, **options: object) -> BrowserContext:
+            context = browser.new_context(base_url=url, reduced_motion="reduce", **options)  # type: ignore[arg-type]
+            context.set_default_timeout(SECONDS * 1000)
+            page = context.new_page()
+            page.goto("/")
+            page.get_by_label("Token").fill(service.tokens.add(f"{role}.{next(numbers)}", role))
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#list")
+            page.close()
+            return context
+
+        yield open_window
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def window(enter: Callable[..., BrowserContext]) -> BrowserContext:
+    return enter(Role.OPERATE, color_scheme="light")
+
+
+@pytest.fixture
+def page(window: BrowserContext) -> Iterator[Page]:
+    """A page on which nothing goes wrong in the browser: no error, no script or style that is not ours."""
+    made, wrong = window.new_page(), []
+    made.on("pageerror", lambda error: wrong.append(str(error)))
+    made.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    yield made
+    made.close()
+    assert [text for text in wrong if "the server responded with a status of 409" not in text] == []
+
+
+def opened(page: Page, address: str) -> Page:
+    page.goto(address)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "on")
+    return page
+
+
+def test_a_job_is_migrated_by_a_click(page: Page, service: Service) -> None:
+    """Its steps are seen while they happen, then as bars, then the timeline has two nodes."""
+    opened(page, "/jobs/clicked").get_by_role("link", name="Migrate…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Migrate clicked")).to_be_visible()
+    assert dialog.locator("input[value=na]").count() == 0
+    dialog.get_by_label("nb").check()
+    dialog.get_by_role("button", name="Migrate").click()
+    expect(page.locator("#now .steps li").first).to_contain_text("preflight")
+    expect(page.locator("#head .state.busy")).to_contain_text("migrating to nb")
+    expect(page.locator(".toast.good")).to_contain_text("clicked runs on nb; downtime")
+    expect(page.locator("#head")).to_contain_text("on nb")
+    names = page.locator("#past .attempt .steps li.done .name").all_inner_texts()
+    assert names[:3] == ["preflight", "prepare", "pause"] and names[-1] == "retire"
+    assert page.locator(".timeline .stay").count() == 2
+    assert page.locator("#now .steps").count() == 0
+    assert service.store.load("clicked").node == "nb"
+
+
+def test_a_job_is_dragged_to_a_node(page: Page, service: Service) -> None:
+    opened(page, "/")
+    expect(page.locator("#node-nb[data-drop]")).to_be_visible()
+    page.drag_and_drop("#job-dragged .grip", "#node-nb")
+    expect(page.locator(".toast.good")).to_contain_text("dragged runs on nb")
+    expect(page.locator("#job-dragged td.node")).to_contain_text("nb")
+    assert service.store.load("dragged").node == "nb"
+    expect(page.locator("#node-nb .foot")).to_contain_text("2 jobs")
+
+
+def test_all_of_it_by_keys(page: Page, service: Service) -> None:
+    opened(page, "/")
+    page.keyboard.press("/")
+    page.keyboard.type("keyed")
+    expect(page.locator("tr[data-job]")).to_have_count(1)
+    assert page.url.endswith("/?q=keyed")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(page.locator("#job-keyed td.name a")).to_be_focused()
+    page.keyboard.press("m")
+    expect(page.get_by_role("dialog").locator("input:checked")).to_be_focused()
+    while page.evaluate("document.activeElement.value") != "nb":
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast.good")).to_contain_text("keyed runs on nb")
+    expect(page.locator("#job-keyed td.name a")).to_be_focused()  # the list was renewed around it
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog").get_by_role("heading", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/keyed")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/migrations")
+    expect(page.locator(".plot .point")).not_to_have_count(0)
+
+
+@contextmanager
+def full(service: Service, name: str) -> Iterator[None]:
+    """A node without room."""
+    node = service.host.node(name)
+    script = "used=$(df -Pk $1 | sed -n '2s/^[^ ]* *[0-9]* *\\([0-9]*\\) .*/\\1/p'); mount -o remount,size=$((used + 8))k $1"
+    node.run(["sh", "-c", script, "sh", str(DATA)])
+    try:
+        yield
+    finally:
+        node.run(["mount", "-o", "remount,size=256m", str(DATA)])
+
+
+def test_a_failure_says_why_and_what_became_of_the_job(page: Page, service: Service) -> None:
+    opened(page, "/jobs/hostile")
+    with full(service, "nb"):
+        page.keyboard.press("m")
+        page.get_by_role("dialog").get_by_label("nb").check()
+        page.get_by_role("dialog").get_by_role("button", name="Migrate").click()
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("it runs on na")
+    attempt = page.locator("#past .attempt.failed").first
+    expect(attempt.locator(".outcome")).to_contain_text("it runs on na")
+    expect(attempt.locator(".steps li.failed .detail")).not_to_be_empty()
+    alert.get_by_role("button").click()
+    expect(alert).to_have_count(0)
+
+
+def test_words_of_others_stay_words(page: Page, service: Service) -> None:
+    job = service.store.load("hostile")
+    place = service.host.place(job)
+    place.node.run(["sh", "-c", 'printf "%s\\n" "$1" >>"$2"', "sh", HOSTILE, f"{place.data}/stderr"])
+    opened(page, "/jobs/hostile")
+    expect(page.locator(".command-line")).to_contain_text("<img src=x")
+    expect(page.locator("[data-output]")).to_contain_text("1")
+    page.get_by_role("link", name="stderr").click()
+    expect(page.locator("[data-output]")).to_contain_text(HOSTILE)
+    opened(page, "/")
+    expect(page.locator("#job-hostile .command")).to_contain_text("<script>")
+    assert page.evaluate("window.taken") is None
+    assert page.locator("img").count() == 0
+
+
+def test_the_output_is_followed(page: Page) -> None:
+    output = opened(page, "/jobs/clicked").locator("[data-output]")
+    expect(output).not_to_be_empty()
+    last = int(output.inner_text().split()[-1])
+    expect(output).to_contain_text(str(last + 60))
+    page.keyboard.press("f")
+    expect(page.get_by_label("follow")).not_to_be_checked()
+
+
+def test_stacks_are_looked_at(page: Page, service: Service) -> None:
+    opened(page, "/jobs/clicked/stacks").get_by_role("button", name="Pause and look").click()
+    expect(page.locator(".frame b").get_by_text("main", exact=True)).to_be_visible()
+    assert not service.store.glance("clicked").exists()
+    assert service.store.load("clicked").state == "running"
+
+
+def test_light_and_dark(page: Page) -> None:
+    def colour() -> str:
+        return str(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+
+    opened(page, "/")
+    light = colour()
+    page.keyboard.press("t")
+    dark = colour()
+    assert light != dark
+    page.reload()
+    assert colour() == dark  # from the first moment: the server knows
+    page.emulate_media(color_scheme="dark")
+    page.context.clear_cookies(name="theme")
+    page.reload()
+    assert colour() == dark
+
+
+def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for address in (
+        "/",
+        "/nodes",
+        "/nodes/nb",
+        "/migrations",
+        "/tasks",
+        "/jobs/clicked",
+        "/jobs/clicked/stacks",
+        "/jobs/clicked/migrate",
+    ):
+        opened(page, address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+        assert page.locator("h1:visible, h2#dialog-title").count() >= 1, address
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), summary, [role=img]")]
+                .filter((one) => !(one.innerText?.trim() || one.textContent?.trim() || one.ariaLabel || one.labels?.length
+                    || one.getAttribute("aria-label")))
+                .map((one) => one.outerHTML)"""
+        )
+        assert nameless == [], address
+
+
+def test_who_may_only_look(enter: Callable[..., BrowserContext]) -> None:
+    window = enter(Role.VIEW)
+    page = opened(window.new_page(), "/jobs/clicked")
+    assert page.locator("main button, main .button").count() == 0
+    opened(page, "/")
+    assert page.locator(".grip, td.do").count() == 0
+    window.close()
+
+
+def test_without_javascript(enter: Callable[..., BrowserContext], service: Service) -> None:
+    window = enter(Role.OPERATE, java_script_enabled=False)
+    page = window.new_page()
+    page.goto("/jobs/keyed")
+    page.get_by_role("link", name="Migrate…").click()
+    page.get_by_label("na").check()
+    page.get_by_role("button", name="Migrate").click()
+    assert page.url.endswith("/jobs/keyed")
+    (task,) = service.tasks.recent(job="keyed", limit=1)
+    assert service.tasks.wait(task.number, SECONDS).error is None
+    assert service.store.load("keyed").node == "na"
+    window.close()
