@@ -22,6 +22,7 @@ from tests.benchmarks import (
     latency,
     library,
     native,
+    policies,
     runtime,
     size,
     software,
@@ -137,6 +138,27 @@ def measure_native(options: argparse.Namespace, work: Path) -> list[Any]:
         [(r.name, *(f"{r.steps[step] * 1000:.0f}" for step in steps)) for r in found],
         ("STEPS, MS", *(step.upper() for step in steps)),
     )
+    return found
+
+
+def measure_policies(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Rounds of policies with simulated nodes."""
+    found = []
+    for nodes, jobs in policies.SIZES[:1] if options.quick else policies.SIZES:
+        (directory := work / f"policies-{nodes}").mkdir()
+        found.append(policies.measure(directory, nodes, jobs, rounds=3 if options.quick else 7))
+    rows = [
+        (f"{r.nodes}, {r.jobs}", f"{r.connect:.2f}", f"{r.look:.2f}", f"{max(r.seconds.values()):.2f}",
+         f"{r.processor:.2f}", r.threads, f"{r.memory / 1e6:.0f} MB", f"{r.writes:.0f}")
+        for r in found
+    ]  # fmt: skip
+    header = ("NODES, JOBS", "CONNECT S", "LOOK S", "RULES S", "CPU S", "THREADS", "MEMORY", "WRITES/S")
+    table(rows, header)
+    for r in found:
+        kinds = [
+            f"{kind} {seconds * 1000:.0f} ms ({r.moves[kind]} moves)" for kind, seconds in r.seconds.items()
+        ]
+        print(f"{r.nodes} nodes, {r.jobs} jobs: {', '.join(kinds)}")
     return found
 
 
@@ -261,6 +283,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "transform": measure_transform,
     "downtime": measure_downtime,
     "native": measure_native,
+    "policies": measure_policies,
     "size": measure_size,
     "software": measure_software,
     "latency": measure_latency,
@@ -274,7 +297,7 @@ def main() -> int:
     options = _options()
     results: dict[str, Any] = {"machine": _machine()}
     try:
-        if options.what not in (["libc"], ["native"]):  # which need no library without sites
+        if options.what not in (["libc"], ["native"], ["policies"]):  # which need no library without sites
             prepare()
         with tempfile.TemporaryDirectory(prefix="transproc-bench-") as name:
             for what in options.what or MEASUREMENTS:

@@ -13,6 +13,7 @@ from transproc.automation.policies.evaluate import (
     LONG,
     Attempt,
     Decision,
+    Fits,
     JobState,
     Move,
     Situation,
@@ -82,6 +83,10 @@ class Policies:
 
     def decide(self) -> Decision:
         """What the rules would do now. Nodes are looked at, nothing is changed. Raises `StoreError`."""
+        return evaluate(self.policy, *self.look())
+
+    def look(self) -> tuple[Situation, Fits]:
+        """All that a decision depends on, as it is now."""
         reader = self._reader = self._reader or Reader(self._host.store.path)
         fleet = self._host.fleet(deadline=LOOK_SECONDS)
         now = time.time()
@@ -90,8 +95,7 @@ class Policies:
         loads = self._loads(reader, fleet, jobs)
         busy = {one.job: f"'{one.kind}' is at work on it" for one in reader.under_way()}
         states = [JobState(job.name, job.node, loads.get(job.name), busy.get(job.name)) for job in running]
-        situation = Situation(fleet, states, self._past(reader, now), now)
-        return evaluate(self.policy, situation, partial(self._unfit, jobs))
+        return Situation(fleet, states, self._past(reader, now), now), partial(self._unfit, jobs)
 
     def round(self, *, dry_run: bool = False) -> Report:
         """Looks, decides, and moves what is to be moved, at the same time; returns when all of that has ended.

@@ -16,6 +16,8 @@ from typing import ClassVar
 from transproc.automation.policies.view import Spot, View, matcher, total
 
 HOUR = 3600.0
+BUSIEST, IDLEST, LARGEST_JOBS = 20, 50, 50
+"""So many nodes and jobs at each end are weighed against each other for a move: the rest has its turn when these are even."""
 
 
 @dataclass(frozen=True)
@@ -128,25 +130,26 @@ class Balance(Rule):
             yield wish
 
     def _next(self, view: View, tried: set[str]) -> Wish | None:
-        spots = _idlest(spot for spot in view.usable(self.nodes) if spot.settled)
-        for source in reversed(spots):
+        spots = _idlest([spot for spot in view.usable(self.nodes) if spot.settled])
+        for source in reversed(spots[-BUSIEST:]):
             if source.busy - spots[0].busy <= self.difference:
                 return None
-            for job in sorted(source.jobs, key=lambda job: (-source.jobs[job], job)):
+            largest = sorted(source.jobs, key=lambda job: (-source.jobs[job], job))[:LARGEST_JOBS]
+            for job in largest:
                 if not self._may(view, job, tried) or not view.weight(job):
                     continue
-                if targets := [spot for spot in spots if self._gains(view, job, spot)]:
+                if targets := [spot for spot in spots[:IDLEST] if self._gains(view, job, spot)]:
                     loads = f"{source.name} has {source.busy:.2f} to do for each processor"
                     return Wish(job, targets, f"{loads}, {targets[0].name} {targets[0].busy:.2f}")
         return None
 
     def _gains(self, view: View, job: str, target: Spot) -> bool:
-        """The busier one of both has less to do afterwards, and by enough to be worth it."""
+        """The busier one of both has less to do afterwards: the target is not busier then than the source, or much is gained."""
         source, weight = view.where[job], view.weight(job)
         if source.busy - target.busy <= self.difference:
             return False
-        after = max((source.load - weight) / source.cpus, (target.load + weight) / target.cpus)
-        return after <= source.busy - self.difference / 2
+        left, more = (source.load - weight) / source.cpus, (target.load + weight) / target.cpus
+        return more <= left or max(left, more) <= source.busy - self.difference / 2
 
     def allows(self, view: View, job: str, target: Spot) -> bool:
         source = view.where[job]
@@ -174,38 +177,47 @@ class Price(Rule):
     def title(self) -> str:
         return f"price: {self.cheap} when idle, {self.fast} when busy"
 
+    @property
+    def _labels(self) -> tuple[str, str]:
+        return self.cheap, self.fast
+
     def _side(self, spot: Spot) -> str | None:
-        return next((label for label in (self.cheap, self.fast) if label in spot.labels), None)
+        return next((label for label in self._labels if label in spot.labels), None)
 
     def wishes(self, view: View) -> Iterator[Wish]:
+        sides = {
+            label: [spot for spot in view.usable() if self._side(spot) == label] for label in self._labels
+        }
+        largest = sorted(self._jobs(view, sides[self.cheap]), key=lambda job: (-view.weight(job), job))
+        smallest = sorted(self._jobs(view, sides[self.fast]), key=lambda job: (view.weight(job), job))
         tried: set[str] = set()
-        while wish := self._next(view, tried):
+        while wish := self._next(view, sides, (largest, smallest), tried):
             tried.add(wish.job)
             yield wish
 
-    def _next(self, view: View, tried: set[str]) -> Wish | None:
-        cheap = [spot for spot in view.usable() if self._side(spot) == self.cheap]
-        fast = [spot for spot in view.usable() if self._side(spot) == self.fast]
-        if not all(spot.settled for spot in cheap):
-            return None
+    def _next(
+        self, view: View, sides: dict[str, list[Spot]], order: tuple[list[str], list[str]], tried: set[str]
+    ) -> Wish | None:
+        cheap, fast = sides[self.cheap], sides[self.fast]
         load, cpus = total(cheap)
-        if not cpus or not fast:
+        if not cpus or not fast or not all(spot.settled for spot in cheap):
             return None
         if load / cpus > self.busy:
-            for job in self._jobs(view, cheap, tried, largest=True):
+            for job in order[0]:
                 source, weight = view.where[job], view.weight(job)
-                better = [spot for spot in fast if (spot.load + weight) / spot.cpus < source.busy]
-                if weight and better:
+                if not weight or not self._may(view, job, tried):
+                    continue
+                if better := [spot for spot in fast if (spot.load + weight) / spot.cpus < source.busy]:
                     return Wish(job, _idlest(better), f"{self.cheap} is busy ({load / cpus:.2f})")
         elif load / cpus < self.idle:
-            for job in self._jobs(view, fast, tried, largest=False):
-                if (load + view.weight(job)) / cpus <= (self.idle + self.busy) / 2:
+            for job in order[1]:
+                fits = (load + view.weight(job)) / cpus <= (self.idle + self.busy) / 2
+                if fits and self._may(view, job, tried):
                     return Wish(job, _cheapest(cheap), f"{self.cheap} is idle ({load / cpus:.2f})")
         return None
 
-    def _jobs(self, view: View, spots: list[Spot], tried: set[str], *, largest: bool) -> list[str]:
-        found = [job for spot in spots for job in spot.jobs if self._may(view, job, tried)]
-        return sorted(found, key=lambda job: (-view.weight(job) if largest else view.weight(job), job))
+    def _jobs(self, view: View, spots: list[Spot]) -> list[str]:
+        return [job for spot in spots for job in spot.jobs if self._may(view, job, set())]
 
     def allows(self, view: View, job: str, target: Spot) -> bool:
         """Nobody else moves jobs from one side to the other."""
@@ -256,7 +268,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
 
 
-def _idlest(spots: Iterator[Spot] | list[Spot]) -> list[Spot]:
+def _idlest(spots: list[Spot]) -> list[Spot]:
     return sorted(spots, key=_by(lambda spot: spot.busy))
 
 

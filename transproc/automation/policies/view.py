@@ -116,7 +116,10 @@ class View:
         target.jobs[job], self.where[job] = weight, target
         self.stuck.add(job)
         self._least.clear()
-        self._counts.clear()
+        for patterns, counts in self._counts.items():
+            if matcher(patterns).match(job):
+                counts[source.name] -= 1
+                counts[target.name] += 1
 
 
 @cache
