@@ -15,13 +15,25 @@ from transproc.cluster.migration import Phase
 
 DIED = "the program died with its tracer"
 
-MIGRATE, CHECKPOINT, END, RESTART = "migrate", "checkpoint", "checkpoint --end", "restart"
+MIGRATE, CHECKPOINT, END, RESTART, PLAN = "migrate", "checkpoint", "checkpoint --end", "restart", "plan"
 """The operations."""
 STEPS = {
     MIGRATE: [str(phase) for phase in Phase],
     CHECKPOINT: "preflight prepare pause dump files resume fetch write".split(),
     END: "preflight prepare pause dump fetch write end".split(),
     RESTART: "check preflight prepare transform ship restore verify resume".split(),
+    PLAN: [
+        *("1 pause steady", "pause steady on na", "2 dump steady", "dump", "fetch"),
+        *(
+            "3 transform steady for nb",
+            "transform steady to x86_64",
+            "4 ship steady to nb",
+            "preflight",
+            "prepare",
+            "ship",
+        ),
+        *("5 restore steady on nb, stopped", "restore", "verify", "6 resume steady", "resume steady on nb"),
+    ],
 }
 
 
@@ -104,6 +116,18 @@ def faults() -> list[Fault]:
             Fault("full", "host", "prepare"),
             Fault("full", "target", "ship"),
         ),
+        *of(
+            PLAN,
+            *(
+                Fault("killed", "command", step, after=True)
+                for step in STEPS[PLAN]
+                if step[0] in "2345"  # between two steps
+            ),
+            *(Fault("killed", "command", step) for step in ("ship", "resume steady on nb")),
+            Fault("killed", "command", "restore", delay=0.01),
+            Fault("killed", "target connection", "restore", delay=0.01),
+            Fault("full", "host", "fetch"),
+        ),
     ]
 
 
@@ -170,6 +194,17 @@ def more_faults() -> list[Fault]:
                 for delay in (0.0, 0.002)
             ),
         )
+    every += of(
+        PLAN,
+        *(Fault("killed", "command", step, after) for step in STEPS[PLAN] for after in (False, True)),
+        *(
+            Fault("killed", f"{node} connection", step, delay=delay)
+            for node in ("source", "target")
+            for step in STEPS[PLAN]
+            for delay in (0.0, 0.01)
+        ),
+        *(Fault("full", whom, step) for whom in ("host", "source", "target") for step in STEPS[PLAN]),
+    )
     known = set(faults())
     return [fault for fault in every if fault not in known]
 

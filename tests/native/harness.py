@@ -20,9 +20,11 @@ from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.native.faults import CHECKPOINT, DIED, END, MIGRATE, RESTART, Fault
+from tests.native.faults import CHECKPOINT, DIED, END, MIGRATE, PLAN, RESTART, Fault
 from tests.native.nodes import NativeNodes
 from tests.native.wire import Wire
+from transproc.automation.plans import planning, reading, recover
+from transproc.automation.plans.executor import Outcome
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
@@ -33,6 +35,7 @@ from transproc.cluster.start import Program
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
 from transproc.errors import TransprocError
+from transproc.host import Host
 from transproc.log import Step
 from transproc.run import run
 from transproc.transform import pipeline
@@ -78,11 +81,30 @@ def _perform(operation: str, state: Path, configuration: Path, kept: Path, line:
             operations.migrate(context, NAME, "nb")
         elif operation == RESTART:
             operations.restart(context, kept, "nb", name=NAME)
+        elif operation == PLAN:
+            outcome = _carry_out(context, configuration)
+            line.send("done" if outcome.result == "done" else outcome.text)
+            return
         else:
             operations.checkpoint(context, NAME, end=operation == END)
         line.send("done")
     except TransprocError as error:
         line.send(error.message)
+
+
+PLANNED = """
+sequence.main = [{pause = "steady"}, {dump = "steady"}, {transform = "steady", to = "nb"}, {ship = "steady", to = "nb"},
+  {restore = "steady", to = "nb", stopped = true}, {resume = "steady"}]
+[jobs.steady]
+"""
+
+
+def _carry_out(context: Context, configuration: Path) -> Outcome:
+    """A plan that takes each step by hand."""
+    os.environ["TRANSPROC_NODES"] = str(configuration)
+    source = reading.parse(Path("steady.toml"), PLANNED)
+    checked = planning.Checked(planning.read(source)[0], {"nb": "nb"}, [])
+    return planning.carry_out(checked, Host(context.store), context)[1]
 
 
 def _start(state: Path, configuration: Path, program: Path, line: Connection) -> None:
@@ -322,6 +344,9 @@ class Harness:
 
     def _recover(self) -> None:
         """As `transproc recover` does."""
+        for plan in recover.open_plans(self.store):
+            recover.recover(self.context, plan)
+        assert recover.open_plans(self.store) == []
         for name in self.store.names():
             operations.recover(self.context, name)
         assert operations.sweep(self.context) == [], "of a job whose record is there nothing is without one"
@@ -404,12 +429,16 @@ def _in_short(fault: Fault, word: str, job: Job) -> str:
     """Of a job that runs."""
     if word == "killed":
         return "settled by `recover`"
+    if fault.operation == PLAN and f"{NAME} stays as it is" in word:
+        return "stopped, said so, settled by `recover`"
     if "does not answer" in word or "transproc recover" in word:
         return "said what cannot be known yet, settled by `recover`"
-    if fault.operation == MIGRATE and word != "done":
+    if fault.operation in (MIGRATE, PLAN) and word != "done":
         assert f"runs on {job.node}" in word, word
         return "runs on the target" if job.node == "nb" else "stayed on the source, and said so"
-    done = {MIGRATE: "moved", CHECKPOINT: "written", END: "written", RESTART: "restarted"}[fault.operation]
+    done = {MIGRATE: "moved", CHECKPOINT: "written", END: "written", RESTART: "restarted", PLAN: "moved"}[
+        fault.operation
+    ]
     if word == "done":
         return f"{done} all the same"
     assert f"runs on {job.node}" in word, word

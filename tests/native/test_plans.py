@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from tests.native.nodes import NativeNodes
 from transproc.automation.plans import planning, records
 from transproc.automation.plans.executor import Outcome
+from transproc.automation.plans.reading import PlanError
 from transproc.automation.plans.records import Result
 from transproc.cluster import operations
 from transproc.cluster.events import Cancel, Silent, Token
@@ -22,6 +25,7 @@ from transproc.cluster.operations import Context
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
 from transproc.host import Host
+from transproc.log import Step
 from transproc.run import output
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
@@ -50,7 +54,7 @@ class World:
         return path
 
     def run(self, path: Path, cancel: Cancel | None = None, events: Silent | None = None) -> Outcome:
-        checked = planning.examine(path, self.host, MAP)
+        checked = planning.examine(path, self.host, MAP if path.suffix == ".json" else {})
         return planning.carry_out(checked, self.host, self.context(cancel, events))[1]
 
     def steps(self) -> list[tuple[str, str | None]]:
@@ -96,3 +100,132 @@ def test_the_first_implementations_instructions(world: World) -> None:
     operations.resume(world.context(), "counter")
     ended = wait(world.host.store, "counter", world.host.place, 30)
     assert world.host.place(ended).read("stdout").decode() == output([f"{world.program}.x86_64"])
+
+
+TOML = """
+[nodes]
+x86 = "na"
+arm = { node = "nb" }
+[jobs.one]
+program = "counter"
+arguments = ["20000", "5000"]
+[jobs.two]
+program = "counter"
+arguments = ["400", "2000", "1"]
+"""
+
+
+def toml(world: World, sequences: str) -> Path:
+    path = world.directory / "tour.toml"
+    path.write_text(TOML + sequences)
+    return path
+
+
+def test_branches_conditions_and_rounds(world: World) -> None:
+    path = toml(
+        world,
+        """
+        [steps]
+        there = { migrate = "one", to = "arm", when = ["one prints 20", "load of arm below 1000"] }
+        idle = { command = "false", on = "arm", when = "load of x86 above 1000", within = 0.1, otherwise = "skip" }
+        [[sequence.main]]
+        together = [["first"], ["second"]]
+        [[sequence.first]]
+        run = "one"
+        on = "x86"
+        [[sequence.first]]
+        do = ["there", { migrate = "one", to = "x86", when = "one enters usleep" }, "idle"]
+        repeat = 2
+        [[sequence.first]]
+        kill = "one"
+        [[sequence.second]]
+        run = "two"
+        on = "arm"
+        [[sequence.second]]
+        do = [{ migrate = "two", to = "x86" }, { migrate = "two", to = "arm" }]
+        until = "two has ended"
+        """,
+    )
+    outcome = world.run(path)
+    assert (outcome.result, outcome.error) == (Result.DONE, None)
+    job = world.host.store.load("two")
+    assert job.exit == "status 0"
+    assert world.host.place(job).read("stdout").decode() == output([f"{world.program}.x86_64", *WORDS])
+    results = Counter(
+        (step.title, step.result) for step in records.steps(world.host.store, 1) if step.job != "two"
+    )
+    assert results == {
+        ("run one on x86", "done"): 1,
+        ("migrate one to arm", "done"): 2,
+        ("migrate one to x86", "done"): 2,
+        ("on arm: false", "skipped"): 2,
+        ("kill one", "done"): 1,
+    }
+
+
+class After(Silent):
+    """Calls a plan off while a step is under way."""
+
+    def __init__(self, name: str, token: Token) -> None:
+        self._name = name
+        self._token = token
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        with super().step(name) as step:
+            if name == self._name:
+                self._token.cancel()
+            yield step
+
+
+@pytest.mark.parametrize(("moment", "node"), [("dump", "na"), ("ship", "na"), ("restore", "nb")])
+def test_called_off_between_steps(world: World, moment: str, node: str) -> None:
+    """The step under way comes to its end, no other one begins, and one copy runs."""
+    path = toml(
+        world,
+        '[sequence]\nmain = [{ run = "one", on = "x86", at = "usleep" }, { dump = "one" }, { transform = "one", to = "arm" },'
+        '{ ship = "one", to = "arm" }, { restore = "one", to = "arm", stopped = true }, { resume = "one" }, { kill = "one" }]',
+    )
+    token = Token()
+    outcome = world.run(path, token, After(moment, token))
+    job = world.host.store.load("one")
+    assert (outcome.result, outcome.jobs) == (Result.INTERRUPTED, {"one": f"one runs on {node}"})
+    assert (job.state, job.node) == (State.RUNNING, node)
+    assert len([pid for name in ("na", "nb") for pid in world.host.place(job, name).found()]) == 1
+    assert [result for _, result in world.steps()] == ["done"] * len(world.steps())
+    assert world.steps()[-1][0] == moment
+    assert records.plans(world.host.store)[0].result == "interrupted"
+
+
+def test_a_step_fails(world: World) -> None:
+    """The other branch ends after its step; what was stopped goes on; a second run takes another name for the job that lives."""
+    path = toml(
+        world,
+        '[sequence]\nmain = [{ run = "one", on = "x86", at = "usleep" },'
+        '{ together = [[{ command = "exit 3", on = "arm" }], [{ command = "true", on = "x86", after = "1h" }]] }]',
+    )
+    outcome = world.run(path)
+    assert outcome.error is not None and outcome.error.message == "exit 3: status 3: "
+    assert outcome.jobs == {"one": "one runs on na"}
+    assert world.steps() == [("run", "done"), ("command", "failed"), ("command", "interrupted")]
+    assert world.run(path).jobs == {"one-2": "one-2 runs on na"}
+
+
+def test_everything_that_is_wrong_is_said_at_once(world: World) -> None:
+    path = toml(
+        world,
+        '[sequence]\nmain = [{ run = "one", on = "x86", at = "nothing" },\n{ dump = "one" },\n'
+        '{ restore = "one", to = "pluto", at = "0x1000001" }]\n[jobs.three]\nprogram = "missing"',
+    )
+    checked = planning.examine(path, world.host, {"x87": "na"})
+    found = [str(problem) for problem in checked.problems]
+    assert found[0].startswith("line 1: --map x87: the plan names no such node")
+    assert [text.partition(" (")[0] for text in found[1:4]] == [
+        "line 12: counter: no function nothing",
+        "line 14: 0x1000001: no equivalence point of counter",
+        "line 14: there is no node pluto",
+    ]
+    assert "line 15: " in found[4] and "missing: no such file" in found[4]
+    with pytest.raises(PlanError, match="5 things are wrong"):
+        planning.carry_out(checked, world.host, world.context())
+    assert records.plans(world.host.store) == []

@@ -330,6 +330,7 @@ def paths(value: Any, path: lines.Path = ()) -> Iterator[lines.Path]:
         yield from paths(inner, (*path, key))
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=8), PLAIN, max_size=5), st.sampled_from([None, 1]))
 def test_every_value_of_json_has_a_line(data: dict[str, Any], indent: int | None) -> None:
     text = json.dumps(data, indent=indent)
@@ -338,6 +339,7 @@ def test_every_value_of_json_has_a_line(data: dict[str, Any], indent: int | None
     assert max(found.values()) <= text.count("\n") + 1
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=8), PLAIN, max_size=5))
 def test_every_value_of_toml_has_a_line(data: dict[str, Any]) -> None:
     text = tomlkit.dumps(data).replace("\r\n", "\n")
@@ -379,13 +381,13 @@ k = \"\"\"a\\\"\"\"\"
     }
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.dictionaries(KEYS, LIKE_PLANS, max_size=6))
 def test_whatever_is_in_a_config_json(data: dict[str, Any]) -> None:
     wrong(json.dumps(data), "config.json")
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.dictionaries(KEYS, LIKE_PLANS, max_size=6))
 def test_whatever_is_in_a_plan(data: dict[str, Any]) -> None:
     """TOML has no null. Steps are also tried in sequences."""

@@ -7,13 +7,12 @@ begin in another state than its first. In parallel branches a job belongs to one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transproc.automation.plans.model import (
     Block,
-    Condition,
     Item,
     Kind,
     Parallel,
@@ -95,13 +94,9 @@ class Follower:
     def _parallel(self, item: Parallel) -> None:
         owners: dict[str, int] = {}
         for number, branch in enumerate(item.branches):
-            for step in steps_of(branch):
-                if (
-                    step.job
-                    and step.verb is not Verb.COMMAND
-                    and owners.setdefault(step.job, number) != number
-                ):
-                    self._wrong(step, f"{step.job} is in two branches at the same time")
+            for line, job in _worked_on(branch):
+                if owners.setdefault(job, number) != number:
+                    self.problems.append(Problem(line, f"{job} is in two branches at the same time"))
             self._block(branch)
 
     def _step(self, step: Step) -> None:
@@ -186,6 +181,16 @@ class Follower:
         self.problems.append(Problem(step.line, f"step {step.name}: {message}", hint))
 
 
+def _worked_on(block: Block) -> Iterator[tuple[int, str]]:
+    """Jobs that a block stops or moves, with lines."""
+    for step in steps_of(block):
+        if step.job and step.verb is not Verb.COMMAND:
+            yield step.line, step.job
+    for line, condition in conditions_of(block):
+        if condition.kind is Kind.ENTERS:
+            yield line, condition.subject
+
+
 def _either(one: Standing | None, other: Standing | None) -> Standing:
     """After a step that may have been left out."""
     if one == other and one is not None:
@@ -246,8 +251,3 @@ def address(text: str) -> str:
 def missing_binaries(pair: tuple[tuple[str, Path], ...]) -> list[Path]:
     """Of those that a plan names itself."""
     return [path for _, path in pair if not path.is_file()]
-
-
-def needs_stop(condition: Condition) -> bool:
-    """Whether a program has to be stopped to see that."""
-    return condition.kind is Kind.ENTERS

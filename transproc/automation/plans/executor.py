@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import Job
 from transproc.cluster.operations import Context
-from transproc.errors import NodeError, PauseError, TransprocError
+from transproc.errors import NodeError, PauseError, StoreError, TransprocError
 from transproc.host import Host
 from transproc.log import Step as Shown
 
@@ -97,12 +97,19 @@ class Executor:
                 result = Result.INTERRUPTED
             except KeyboardInterrupt:  # a second time: the step was taken back
                 result = Result.INTERRUPTED
-            except TransprocError as found:
-                result, error = Result.FAILED, found
+            except (TransprocError, OSError) as found:
+                result, error = Result.FAILED, _meant(found)
             jobs = self._leave(result)
         outcome = Outcome(result, jobs, self._count, error)
-        self._log.finish(result, outcome.text)
+        self._note(lambda: self._log.finish(result, outcome.text))
         return outcome
+
+    def _note(self, record: Callable[[], None]) -> None:
+        """A log that cannot be written changes nothing any more of what has happened; `recover` gives the plan an end."""
+        try:
+            record()
+        except StoreError as error:
+            self._events.note(error.message)
 
     def _leave(self, result: Result) -> dict[str, str]:
         """What becomes of the jobs."""
@@ -112,8 +119,10 @@ class Executor:
                 job = self._context.store.load(name)
                 if result is not Result.DONE and (job.stopped or self._context.store.unsettled(job)):
                     job = operations.resume(self._context, name)
-            except TransprocError as error:
-                found[name] = f"{error.message} ('transproc recover' tries again)"
+            except (TransprocError, OSError) as error:
+                found[name] = (
+                    f"{name} stays as it is: {_meant(error).message}; 'transproc recover' lets it go on"
+                )
             else:
                 found[name] = describe(job)
         return found
@@ -141,7 +150,7 @@ class Executor:
             begin = time.monotonic()
             try:
                 self._block(item.body, f"{place}#{turn}.")
-            except TransprocError:
+            except (TransprocError, OSError):
                 if not self._is_over(
                     item
                 ):  # a program may end in the middle of what is repeated until it does
@@ -194,7 +203,7 @@ class Executor:
         """Beside the plan, which goes on whatever comes of it."""
         try:
             self._do(step, place)
-        except (TransprocError, StoppedError) as error:
+        except (TransprocError, StoppedError, OSError) as error:
             self._events.note(f"{step.title}: {error}")
 
     def _await_commands(self) -> None:
@@ -219,14 +228,9 @@ class Executor:
         try:
             with self._events.step(title) as shown:
                 yield shown
-        except StoppedError:
-            self._log.end(number, Result.INTERRUPTED)
-            raise
-        except KeyboardInterrupt:
-            self._log.end(number, Result.INTERRUPTED, "taken back")
-            raise
-        except TransprocError as error:
-            self._log.end(number, Result.FAILED, error.message)
+        except BaseException as error:
+            result, detail = _ended(error)
+            self._note(lambda: self._log.end(number, result, detail))
             raise
         self._log.end(
             number, Result.SKIPPED if shown.detail.startswith("left out") else Result.DONE, shown.detail
@@ -302,6 +306,20 @@ class Executor:
 
 _OF_STOPPED = (Verb.PAUSE, Verb.DUMP, Verb.MIGRATE, Verb.KILL, Verb.RESUME)
 """Steps that a paused job may be in for."""
+
+
+def _meant(error: TransprocError | OSError) -> TransprocError:
+    """A disk of this host that is full, or a file that is not there any more, is no error of ours."""
+    return error if isinstance(error, TransprocError) else TransprocError(str(error))
+
+
+def _ended(error: BaseException) -> tuple[Result, str]:
+    """How a step ended that has raised this."""
+    if isinstance(error, StoppedError):
+        return Result.INTERRUPTED, ""
+    if isinstance(error, KeyboardInterrupt):
+        return Result.INTERRUPTED, "taken back"
+    return Result.FAILED, getattr(error, "message", str(error))
 
 
 def describe(job: Job) -> str:
