@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A cluster of Slurm on this machine: Debian's slurmctld, munged and four slurmd, in namespaces of their own.
+
+Its partitions are `x86` and `arm`, of one node each, both of this ISA: what needs no other one is tested here, in seconds.
+Jobs of `urgent` preempt those of `cheap`; the node of `old` may be drained. Needs root, Debian's slurmctld, slurmd, munge,
+slurm-client, and sudo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from transproc.errors import LabError
+from transproc.lab.rootfs import host_criu
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "sudo")
+USER, UID = "slurmuser", 54322
+CPUS = 64
+START_SECONDS = 20.0
+KILL_WAIT = 4
+"""Seconds from SIGTERM to SIGKILL; Slurm's default is 30."""
+_INIT = Path(__file__).with_name("init.sh")
+_CONFIGURATION = """\
+ClusterName=native{pid}
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+AuthType=auth/munge
+AuthInfo=socket={state}/munge
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={state}/controller
+SlurmdSpoolDir={state}/%n
+SlurmctldPidFile=/run/slurmctld.pid
+SlurmdPidFile=/run/slurmd-%n.pid
+SlurmctldLogFile={state}/slurmctld.log
+SlurmdLogFile={state}/slurmd-%n.log
+ProctrackType=proctrack/cgroup
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=10000,sched_interval=1,bf_interval=1
+ReturnToService=2
+KillWait={wait}
+MailProg=/bin/true
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=x86 Nodes=x1 Default=YES PriorityTier=1 State=UP
+PartitionName=arm Nodes=a1 PriorityTier=1 State=UP
+PartitionName=cheap Nodes=p1 PriorityTier=1 State=UP
+PartitionName=urgent Nodes=p1 PriorityTier=10 PreemptMode=OFF State=UP
+PartitionName=old Nodes=d1 PriorityTier=1 State=UP
+"""
+_NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}\n"
+NODES = ("x1", "a1", "p1", "d1")
+
+
+_NEEDED = (Path(sys.executable), Path(sys.base_prefix), _INIT)
+"""What its user must get at."""
+
+
+def _closed(path: Path) -> list[Path]:
+    """The outermost directory on the way to a file that only root may enter, if there is one."""
+    return [parent for parent in reversed(path.resolve().parents) if not parent.stat().st_mode & 0o001][:1]
+
+
+def missing() -> list[str]:
+    """Programs that it needs and that are not there."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin"
+    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+
+
+class Cluster:
+    """Started and ended as a context manager; `directory` holds all that it needs, and jobs' files."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        self.state = self.directory / "state"
+        self.jobs = self.directory / "jobs"
+        """Working directory of all that is asked: anybody may write there."""
+        self.command = Path(sys.executable).with_name("transproc")
+        self.settings = self.directory / "slurm.toml"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._up()
+        except BaseException:
+            self._down()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._down()
+
+    def _up(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for path in (self.directory, self.state):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o711)
+        for name in ("controller", *NODES):
+            (self.directory / name).mkdir(exist_ok=True)
+        self.jobs.mkdir(exist_ok=True)
+        self.jobs.chmod(0o1777)
+        key = self.directory / "munge.key"
+        key.touch(0o600)
+        key.write_bytes(secrets.token_bytes(128))
+        home = Path(os.environ.get("TRANSPROC_HOME") or Path.home() / ".cache" / "transproc")
+        self.settings.write_text(
+            f'state = "{self.state}"\nhome = "{home}"\ncriu = {json.dumps(host_criu())}\n'
+        )
+        ports = _free_ports(1 + len(NODES))
+        text = _CONFIGURATION.format(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            ports=ports,
+            state=self.directory,
+            wait=KILL_WAIT,
+        )
+        for name, port in zip(NODES, ports[1:], strict=True):
+            text += _NODE.format(name=name, host=socket.gethostname(), port=port, cpus=CPUS)
+        (self.directory / "slurm.conf").write_text(text)
+        (self.directory / "cgroup.conf").write_text("ConstrainCores=no\n")
+        environment = {
+            "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+            "STATE": str(self.directory),
+            "LOGIN": f"{USER}:x:{UID}:{UID}::/tmp:/bin/sh",
+            "NODES": " ".join(NODES),
+            "CLOSED": " ".join(sorted({str(closed) for path in _NEEDED for closed in _closed(path)})),
+            "COMMAND": f"{self.command} slurm helper",
+        }
+        namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"]
+        with (self.directory / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["unshare", *namespaces, "sh", _INIT],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        self.until(
+            lambda: self.ask("sinfo", "-h", "-o", "%N|%T").strip() == "a1,d1,p1,x1|idle",
+            "its nodes are idle",
+            START_SECONDS,
+        )
+
+    def _down(self) -> None:
+        """Its processes are gone when it returns, and what Slurm has made in the control groups."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        for path in Path("/sys/fs/cgroup").glob("*/slurm_[xapd]1"):
+            for inner in [*sorted(path.rglob("*"), reverse=True), path]:
+                if inner.is_dir():
+                    self._remove(inner)
+
+    def _remove(self, group: Path) -> None:
+        """The kernel takes a moment to be done with processes that have ended."""
+        for _ in range(50):
+            with contextlib.suppress(OSError):
+                group.rmdir()
+                return
+            time.sleep(0.1)
+
+    def ask(self, *argv: str, user: bool = False, check: bool = True) -> str:
+        """What a command of Slurm's prints, in the cluster's namespaces."""
+        assert self._process is not None
+        pid = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        if not pid:
+            if self._process.poll() is not None:
+                raise LabError(f"the cluster has ended: {(self.directory / 'log').read_text()}")
+            return ""
+        who = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups"] if user else []
+        environment = {
+            "PATH": f"{self.command.parent}:{os.environ['PATH']}",
+            "SLURM_CONF": str(self.directory / "slurm.conf"),
+        }
+        environment |= {"TRANSPROC_SLURM": str(self.settings)}
+        done = subprocess.run(
+            [
+                "nsenter",
+                "--target",
+                pid[0],
+                "--mount",
+                "--pid",
+                *who,
+                "sh",
+                "-c",
+                'cd "$0" && exec "$@"',
+                self.jobs,
+                *argv,
+            ],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        if check and done.returncode and self.started:
+            raise AssertionError(f"{argv}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    started = False
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+        """Waits for something; raises LabError."""
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                raise LabError(f"Slurm: not within {seconds:g} s: {what}")
+            time.sleep(0.1)
+        self.started = True
+
+
+def _free_ports(count: int) -> list[int]:
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(server.getsockname()[1]) for server in servers]
+    for server in servers:
+        server.close()
+    return ports

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""One cluster for all tests of a module: they submit their jobs at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import Cluster, missing
+from transproc.run import run
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if os.getuid() != 0:
+        pytest.skip("Slurm's daemons and namespaces need root")
+    if missing():
+        pytest.skip(f"Slurm is not installed: there is no {', '.join(missing())}")
+    with tempfile.TemporaryDirectory(prefix="transproc-slurm-") as place, Cluster(Path(place)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def counter() -> Iterator[Path]:
+    """The program of counter.c, where any user gets at it."""
+    with tempfile.TemporaryDirectory(prefix="transproc-slurm-") as place:
+        program = Path(place) / "counter"
+        compiler = Path(sys.executable).with_name("transproc-cc")
+        run([compiler, "-O2", "-o", program, Path(__file__).with_name("counter.c")])
+        program.parent.chmod(0o755)
+        yield program

@@ -1,0 +1,30 @@
+# The first process of a cluster on this machine, in namespaces of its own: what is private to it is mounted, then the daemons start.
+# Environment: STATE, the cluster's directory; LOGIN, a user's line of passwd(5); NODES, their names; CLOSED, directories on the way to what the
+# user needs; COMMAND, what that user may do as root.
+set -eu
+mkdir -p /var/lib/transproc
+for place in /var/lib/transproc /run /etc/sudoers.d; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
+# The user's programs may be in root's home: others may pass through there, in here.
+for place in $CLOSED; do
+    mkdir -p "/run/closed$place"
+    mount --bind "$place" "/run/closed$place"
+    mount -t tmpfs -o mode=711 tmpfs "$place"
+    for inner in "/run/closed$place"/* "/run/closed$place"/.[!.]*; do
+        [ -d "$inner" ] || continue
+        mkdir "$place/${inner##*/}"
+        mount --bind "$inner" "$place/${inner##*/}"
+    done
+done
+{ cat /etc/passwd; echo "$LOGIN"; } >/run/passwd
+{ cat /etc/shadow; echo "${LOGIN%%:*}:*:20000::::::"; } | install -m 600 /dev/stdin /run/shadow
+mount --bind /run/passwd /etc/passwd
+mount --bind /run/shadow /etc/shadow
+install -m 440 /dev/null /etc/sudoers.d/test
+printf 'Defaults:%s env_keep += "TRANSPROC_SLURM"\n%s ALL=(root) NOPASSWD: %s\n' "${LOGIN%%:*}" "${LOGIN%%:*}" "$COMMAND" >/etc/sudoers.d/test
+cd "$STATE"
+munged --key-file="$STATE/munge.key" --socket="$STATE/munge" --pid-file=/run/munged.pid --log-file="$STATE/munged.log" \
+    --seed-file="$STATE/munge.seed" --force
+export SLURM_CONF="$STATE/slurm.conf"
+slurmctld
+for node in $NODES; do slurmd -N $node; done
+exec sleep infinity
