@@ -36,7 +36,11 @@ def test_a_job_of_nobodys_goes_there_and_back(nodes: dict[str, SshNode], tmp_pat
     job = operations.run(context, Program([str(program), "100000", "20000", "1"]), "x86", user="nobody")
     try:
         for target in ("arm", "x86"):
-            operations.migrate(context, job.name, target)
+            if target == "arm":
+                operations.migrate(context, job.name, target)
+            else:
+                found = operations.checkpoint(context, job.name, tmp_path / "to", end=True)
+                job = operations.restart(context, found.path, target)
             data = f"/var/lib/transproc/jobs/{job.name}/data"
             node = nodes[target]
             status = node.output(["cat", f"/proc/{job.pid}/status"]).splitlines()

@@ -7,26 +7,42 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.native.harness import context_of
+from tests.native.harness import context_of, expected
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State
 from transproc.cluster.node import DATA, SshNode
 from transproc.cluster.operations import Context
+from transproc.cluster.operations.restart import expect_owner
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
-from transproc.errors import TransprocError
-from transproc.run import output, run
+from transproc.errors import CheckpointError, FormatError, TransprocError
+from transproc.run import run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
-WORDS = ["300", "4000", "1"]
-LONG = ["100000", "4000", "1"]
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled("steady", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled("witness", tmp_path_factory)
+
+
+def compiled(name: str, directory: pytest.TempPathFactory) -> Path:
+    program = directory.mktemp("programs") / name
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-O2", "-pthread", "-o", program, Path(__file__).with_name(f"{name}.c")])
+    return program
 
 
 @pytest.fixture
@@ -40,119 +56,122 @@ def context(nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[Context]:
         assert node.output(["sh", "-c", f"ls {DATA}/jobs 2>/dev/null || true"]) == ""
 
 
-def start(context: Context, counter: Path, words: list[str] = WORDS) -> Job:
-    job = operations.run(context, Program([str(counter), *words]), "na", name="count")
-    await_lines(context, job, 20)
+def start(context: Context, program: Path) -> Job:
+    job = operations.run(context, Program([str(program)]), "na", name="job")
+    goes_on(context, job, 0)
     return job
 
 
-def await_lines(context: Context, job: Job, count: int) -> None:
-    until = time.monotonic() + 10
-    while context.places(job).read("stdout").count(b"\n") < count:
+def goes_on(context: Context, job: Job, since: int) -> None:
+    """It prints more than so many lines."""
+    until = time.monotonic() + 20
+    while lines(context, job) < since + 20:
         assert time.monotonic() < until
         time.sleep(0.01)
 
 
-def ends_well(context: Context, name: str, counter: Path) -> None:
-    ended = wait(context.store, name, context.places, 30)
-    assert ended.exit == "status 0"
-    assert context.places(ended).read("stdout").decode() == output([f"{counter}.x86_64", *WORDS])
+def lines(context: Context, job: Job) -> int:
+    return context.places(job).read("stdout").count(b"\n")
 
 
-def test_a_job_goes_on_and_starts_again(context: Context, counter: Path, tmp_path: Path) -> None:
+def ends_well(context: Context, name: str) -> None:
+    """It has printed and written each line once, with the right sums."""
+    place = context.places(context.store.load(name))
+    goes_on(context, place.job, lines(context, place.job))
+    place.node.run(["touch", f"{place.data}/work/stop"])
+    assert wait(context.store, name, context.places, 30).exit == "status 0"
+    printed = place.read("stdout").decode()
+    assert printed == expected(printed.count("\n") - 1) + "end\n"
+    assert place.node.get_bytes(f"{place.data}/work/lines").decode() == printed.removesuffix("end\n")
+
+
+def test_a_job_goes_on_and_starts_again(context: Context, steady: Path, tmp_path: Path) -> None:
     """On another node, under another name, while the first one runs on; and again when that has ended."""
-    first = start(context, counter, LONG)
-    found = operations.checkpoint(context, "count", tmp_path / "to")
-    assert context.current("count").state is State.RUNNING
-    lines = context.places(first).read("stdout").count(b"\n")
+    first = start(context, steady)
+    found = operations.checkpoint(context, "job", tmp_path / "to")
+    assert context.current("job").state is State.RUNNING
+    count = lines(context, first)
     second = operations.restart(context, found.path, "nb", name="second")
     assert (second.state, second.moves, second.node) == (State.RUNNING, 1, "nb")
     for node in ("na", "nb"):
         with pytest.raises(TransprocError, match=f"node {node}: process ids in use"):
             operations.restart(context, found.path, node, name="third")
-    assert context.store.names() == ["count", "second"]
-    await_lines(context, first, lines + 20)
-    await_lines(context, second, lines + 20)
-    operations.kill(context, "second")
+    assert context.store.names() == ["job", "second"]
+    goes_on(context, first, count)
+    ends_well(context, "second")
     with pytest.raises(TransprocError, match="has the files of another job, which has ended"):
         operations.restart(context, found.path, "nb", name="third")
     operations.kill(context, "second", remove=True)
-    third = operations.restart(context, found.path, "nb", name="third")
-    await_lines(context, third, lines + 20)
-    assert context.store.checkpoints(context.store.load("count")) == [found.path]
+    operations.restart(context, found.path, "nb", name="third")
+    ends_well(context, "third")
+    assert context.store.checkpoints(context.store.load("job")) == [found.path]
 
 
 def test_nothing_but_the_directory_is_needed(
-    nodes: dict[str, SshNode], context: Context, counter: Path, tmp_path: Path
+    nodes: dict[str, SshNode], context: Context, steady: Path, tmp_path: Path
 ) -> None:
     """The job has ended with its checkpoint and is forgotten; another host starts it, and moves it."""
-    start(context, counter)
-    found = operations.checkpoint(context, "count", tmp_path / "to", end=True)
-    assert (context.store.load("count").state, context.store.load("count").exit) == (
-        State.EXITED,
-        "checkpoint",
-    )
-    operations.kill(context, "count", remove=True)
+    start(context, steady)
+    found = operations.checkpoint(context, "job", tmp_path / "to", end=True)
+    assert (context.store.load("job").state, context.store.load("job").exit) == (State.EXITED, "checkpoint")
+    operations.kill(context, "job", remove=True)
     other = context_of(tmp_path / "other", nodes)
     operations.restart(other, found.path, "nb")
-    operations.migrate(other, "count", "na")
-    ends_well(other, "count", counter)
-    operations.kill(other, "count", remove=True)
+    operations.migrate(other, "job", "na")
+    ends_well(other, "job")
+    operations.kill(other, "job", remove=True)
 
 
-def test_it_is_its_owners_alone(context: Context, counter: Path, tmp_path: Path) -> None:
-    start(context, counter)
-    found = operations.checkpoint(context, "count", tmp_path / "to")
-    for path in [found.path, *found.path.rglob("*")]:
+def test_again_and_again(context: Context, steady: Path, tmp_path: Path) -> None:
+    """Until it ends; only the newest stay, and each of them can be started. All of it is its owner's alone."""
+    job, made = start(context, steady), []
+    for found in operations.checkpoint_every(context, "job", 0.05, tmp_path / "to", keep=2):
+        made.append(found)
+        if len(made) == 3:
+            operations.kill(context, "job")
+    assert len(made) == 3
+    assert checkpoints.listed(tmp_path / "to", "job") == [found.path for found in made[1:]]
+    assert len(list((tmp_path / "to").iterdir())) == 2
+    for path in [made[2].path, *made[2].path.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert "pages-1.img" in {path.name for path in found.images.iterdir()}
-    assert not context.places(context.store.load("count")).node.exists(f"{DATA}/jobs/count/images")
-
-
-def test_again_and_again(context: Context, counter: Path, tmp_path: Path) -> None:
-    """Until it ends; only the newest stay, and each of them can be started."""
-    start(context, counter)
-    made = list(operations.checkpoint_every(context, "count", 0.2, tmp_path / "to", keep=2))
-    assert len(made) > 2
-    assert checkpoints.listed(tmp_path / "to", "count") == [found.path for found in made[-2:]]
-    assert [path.name for path in (tmp_path / "to").iterdir() if path.name.startswith(".")] == []
-    operations.discard(context, "count")
-    for found in made[-2:]:
+    assert "pages-1.img" in {path.name for path in made[2].images.iterdir()}
+    assert not context.places(job).node.exists(f"{DATA}/jobs/job/images")
+    for found in made[1:]:
         operations.restart(context, found.path, "nb")
-        ends_well(context, "count", counter)
+        ends_well(context, "job")
 
 
-def test_a_damaged_one_is_refused(context: Context, counter: Path, tmp_path: Path) -> None:
-    start(context, counter)
-    found = operations.checkpoint(context, "count", tmp_path / "to", end=True)
+def test_what_is_damaged_or_pretends_is_refused(context: Context, steady: Path, tmp_path: Path) -> None:
+    start(context, steady)
+    found = operations.checkpoint(context, "job", tmp_path / "to", end=True)
+    expect_owner(found)
+    pretended = replace(found, manifest=replace(found.manifest, user="nobody", uid=65534))
+    with pytest.raises(FormatError, match=r"thread \d+ runs as user 0, expected nobody \(65534\)"):
+        expect_owner(pretended)
     pages = found.images / "pages-1.img"
     data = bytearray(pages.read_bytes())
     data[100] ^= 1
     pages.write_bytes(data)
     with pytest.raises(TransprocError, match=r"pages-1\.img: is not what was written"):
         operations.restart(context, found.path, "nb")
-    assert context.store.load("count").state is State.EXITED
+    assert context.store.load("job").state is State.EXITED, "it is not forgotten for that"
 
 
-def test_what_is_left_out(context: Context, counter: Path, tmp_path: Path) -> None:
-    job = start(context, counter)
-    work = f"{context.places(job).data}/work"
-    context.places(job).node.run(
-        ["sh", "-c", f"mkdir {work}/cache; echo x >{work}/cache/a; echo y >{work}/b.tmp; echo z >{work}/c"]
-    )
-    found = operations.checkpoint(context, "count", tmp_path / "to", end=True, exclude=["cache", "*.tmp"])
-    operations.restart(context, found.path, "nb")
-    place = context.places(context.store.load("count"))
-    assert place.node.output(["ls", f"{place.data}/work"]) == "c\n"
-    ends_well(context, "count", counter)
-
-
-@pytest.fixture(scope="module")
-def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("programs") / "witness"
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-o", program, Path(__file__).with_name("witness.c")])
-    return program
+def test_what_is_left_out(context: Context, steady: Path, tmp_path: Path) -> None:
+    job = start(context, steady)
+    place = context.places(job)
+    script = 'cd "$1"; mkdir cache; echo x >cache/a; echo y >b.tmp; echo z >c'
+    place.node.run(["sh", "-c", script, "sh", f"{place.data}/work"])
+    with pytest.raises(
+        CheckpointError, match=r"process \d+ uses lines, which is to be left out; .* runs on na"
+    ):
+        operations.checkpoint(context, "job", tmp_path / "to", files=False)
+    operations.checkpoint(context, "job", tmp_path / "to", end=True, exclude=["cache", "*.tmp"])
+    (path,) = (tmp_path / "to").iterdir()
+    operations.restart(context, path, "nb")
+    place = context.places(context.store.load("job"))
+    assert place.node.output(["ls", f"{place.data}/work"]) == "c\nlines\n"
+    ends_well(context, "job")
 
 
 def test_time_and_files_elsewhere(
@@ -162,7 +181,7 @@ def test_time_and_files_elsewhere(
     nodes["na"].put_bytes(b"hello", "/run/read")
     program = Program([str(witness), "/run/read", "/run/log"])
     job = operations.run(context, program, "na", name="witness")
-    await_lines(context, job, 50)
+    goes_on(context, job, 0)
     found = operations.checkpoint(context, "witness", tmp_path / "to", end=True)
     begin = time.monotonic()
     kept = {file.path: file for file in found.manifest.outside}
@@ -178,8 +197,8 @@ def test_time_and_files_elsewhere(
     nodes["nb"].put_bytes(b"hallo!", "/run/read")
     time.sleep(max(0.0, begin + 3 - time.monotonic()))
     job = operations.restart(context, found.path, "nb", force=True)
-    lines = context.places(job).read("stdout").count(b"\n")
-    await_lines(context, job, lines + 50)
+    count = lines(context, job)
+    goes_on(context, job, count)
     context.places(job).node.run(["touch", f"{context.places(job).data}/work/stop"])
     assert wait(context.store, "witness", context.places, 10).exit == "status 0"
     rows = [line.split() for line in context.places(job).read("stdout").decode().splitlines()[:-1]]
@@ -189,7 +208,7 @@ def test_time_and_files_elsewhere(
         [int(b) - int(a) for a, b in zip(one[1:4], other[1:4], strict=True)] for one, other in pairwise(rows)
     ]
     assert all(0 <= monotonic < 2500 and 0 <= cpu < 2500 for monotonic, cpu, _ in steps)
-    assert int(rows[-1][3]) > int(rows[lines][3]), "the timer strikes"
+    assert int(rows[-1][3]) > int(rows[count][3]), "the timer strikes"
     written = nodes["nb"].get_bytes("/run/log").decode()
     assert written.startswith(log.decode() + "x") and written.endswith(f"\n{len(rows) - 1}\n")
     for node in nodes.values():

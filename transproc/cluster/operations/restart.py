@@ -29,10 +29,11 @@ from transproc.cluster.preflight import Needs
 from transproc.cluster.start import keep_pair, take_back
 from transproc.cluster.store import Attempt, Result
 from transproc.cluster.transfer import human
-from transproc.errors import CheckpointError, TransprocError, UnsupportedError
+from transproc.errors import CheckpointError, FormatError, TransprocError, UnsupportedError
 from transproc.images import kinds
 from transproc.images.codec import write_image
 from transproc.images.directory import PARENT_LINK, ImageDirectory
+from transproc.images.flags import TaskState
 from transproc.images.proto.files_pb2 import FileEntry
 
 KIND = "restart"
@@ -113,6 +114,25 @@ def _preflight(found: Checkpoint, place: Place) -> str:
     return f"{manifest.isa} → {node.isa}, files {human(files)}"
 
 
+def expect_owner(found: Checkpoint) -> None:
+    """Raises `FormatError` if there are processes of others in a checkpoint of a user's job: criu starts them as whom it says."""
+    manifest, images = found.manifest, ImageDirectory(found.images)
+    if not manifest.user:
+        return
+    for tid in [tid for process in images.processes() for tid in process.threads]:
+        core = images.core(tid)
+        if core.tc.task_state in (TaskState.DEAD, TaskState.ZOMBIE):
+            continue
+        who = core.thread_core.creds
+        users = {who.uid, who.euid, who.suid, who.fsuid}
+        if users != {manifest.uid} or any([*who.cap_prm, *who.cap_inh]):
+            others = ", ".join(map(str, sorted(users - {manifest.uid}))) or "one with capabilities"
+            raise FormatError(
+                f"thread {tid} runs as user {others}, expected {manifest.user} ({manifest.uid})",
+                path=found.path,
+            )
+
+
 def needs_of(found: Checkpoint) -> Needs:
     """What the node must have."""
     manifest = found.manifest
@@ -180,6 +200,7 @@ class _Restart:
     def _check(self) -> str:
         """Every byte, before any is sent."""
         checkpoints.verify(self.found)
+        expect_owner(self.found)
         self.pair = pair_of(self.found.pair / self.found.manifest.program)
         self.pair.verify()
         return human(self.found.size)
