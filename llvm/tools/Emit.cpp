@@ -43,8 +43,10 @@ std::unique_ptr<TargetMachine> makeMachine(const Target &T, CodeGenOptLevel Leve
     WithColor::error() << Error << "\n";
     exit(1);
   }
-  return std::unique_ptr<TargetMachine>(Found->createTargetMachine(Triple, "generic", T.Features, targetOptions(),
-                                                                   Reloc::Static, CodeModel::Small, Level));
+  std::unique_ptr<TargetMachine> Made(Found->createTargetMachine(Triple, "generic", T.Features, targetOptions(),
+                                                                 Reloc::Static, CodeModel::Small, Level));
+  Made->setMachineOutliner(false); // aarch64 has it on for -Oz: it makes functions that the other ISA has not, with calls of theirs
+  return Made;
 }
 
 void retarget(Module &M, TargetMachine &Machine) {
