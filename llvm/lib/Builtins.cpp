@@ -2,6 +2,7 @@
 // Builtins that have a meaning on every ISA, but whose usual code has not: see Prepare.h.
 #include "transproc/Prepare.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 
@@ -52,6 +53,14 @@ static bool isBuiltin(const CallInst &Call, StringRef Name) {
   return Callee && Callee->getName() == Name && Call.arg_size() == 1;
 }
 
+// Assembly that is left (RefusePass) is a barrier: its text is at most a comment, for which back ends would need an assembler.
+static void removeComment(CallInst *Call) {
+  auto *Asm = dyn_cast<InlineAsm>(Call->getCalledOperand());
+  if (Asm && !StringRef(Asm->getAsmString()).empty())
+    Call->setCalledOperand(InlineAsm::get(Asm->getFunctionType(), "", Asm->getConstraintString(), Asm->hasSideEffects(),
+                                          Asm->isAlignStack(), Asm->getDialect(), Asm->canThrow()));
+}
+
 void lowerBuiltins(Module &M) {
   for (Function &F : M) {
     AllocaInst *Frame = nullptr;
@@ -59,6 +68,7 @@ void lowerBuiltins(Module &M) {
       auto *Call = dyn_cast<CallInst>(&I);
       if (!Call)
         continue;
+      removeComment(Call);
       if (Call->getIntrinsicID() == Intrinsic::frameaddress) { // an object of the frame: it keeps its address
         if (!Frame)
           Frame = createInEntry(F, Type::getInt8Ty(M.getContext()), "frame.address");

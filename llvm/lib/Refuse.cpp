@@ -19,8 +19,20 @@ struct Refusal {
   const char *Remedy = nullptr;
 };
 
+// Whether there is nothing to assemble: a compiler barrier, or one that says in a comment what it is for. A `#` that begins a line
+// begins a comment for every back end.
+bool isBarrier(StringRef Text) {
+  for (StringRef Rest = Text; !Rest.empty();) {
+    auto [Line, Others] = Rest.split('\n');
+    if (!Line.trim().empty() && !Line.trim().starts_with("#"))
+      return false;
+    Rest = Others;
+  }
+  return true;
+}
+
 Refusal checkAsm(const InlineAsm &Asm) {
-  if (StringRef(Asm.getAsmString()).trim().empty()) // a compiler barrier
+  if (isBarrier(Asm.getAsmString()))
     return {};
   return {"inline assembly cannot migrate",
           "write it in C, or move it to a function that is built for each ISA and never blocks"};

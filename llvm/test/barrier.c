@@ -10,3 +10,10 @@ int barrier(void) {
   __asm__ volatile("" : "+r"(x) : : "memory");
   return x + 1;
 }
+// CHECK-LABEL: told:
+// CHECK: {{(#|//)}}APP
+// CHECK-NOT: known
+int *told(int *place) {
+  __asm__ volatile("# a pointer, for all that is known\n\t\n\t# from here on" : "+r"(place));
+  return place;
+}

@@ -13,7 +13,8 @@ namespace transproc {
 void removeTargetAttributes(llvm::Module &M);
 
 // __builtin_frame_address(0) becomes the address of an object of the frame, which keeps it when the process migrates;
-// __builtin_setjmp and __builtin_longjmp (transproc-cc names them __transproc_builtin_...) become the C library's.
+// __builtin_setjmp and __builtin_longjmp (transproc-cc names them __transproc_builtin_...) become the C library's;
+// a barrier's assembly is empty.
 void lowerBuiltins(llvm::Module &M);
 
 // x * y + z that a back end may round once or twice (-ffp-contract=on) is rounded twice: of the baselines aarch64 would fuse it,
