@@ -30,6 +30,7 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 HOSTILE = "<img src=x onerror='window.taken=1'><script>window.taken=1</script>"
 JOBS = ("clicked", "dragged", "keyed", "hostile")
 SECONDS = 20
+expect.set_options(timeout=SECONDS * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,7 @@ def test_a_job_is_migrated_by_a_click(page: Page, service: Service) -> None:
     expect(dialog.get_by_role("heading", name="Migrate clicked")).to_be_visible()
     assert dialog.locator("input[value=na]").count() == 0
     dialog.get_by_label("nb").check()
+    expect(dialog.locator(".forecast")).to_contain_text("would work: ")
     dialog.get_by_role("button", name="Migrate").click()
     expect(page.locator("#now .steps li").first).to_contain_text("preflight")
     expect(page.locator("#head .state.busy")).to_contain_text("migrating to nb")
@@ -243,6 +245,7 @@ def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page) -> No
         "/nodes",
         "/nodes/nb",
         "/migrations",
+        "/plans",
         "/tasks",
         "/jobs/clicked",
         "/jobs/clicked/stacks",

@@ -35,6 +35,7 @@ PLACES = (
     ("/", "Jobs"),
     ("/nodes", "Nodes"),
     ("/migrations", "Migrations"),
+    ("/plans", "Plans"),
     ("/tasks", "Tasks"),
 )
 SHORTCUTS = (
@@ -48,6 +49,7 @@ SHORTCUTS = (
     ("g j", "go to the jobs"),
     ("g n", "go to the nodes"),
     ("g m", "go to the migrations"),
+    ("g p", "go to the plans"),
     ("g t", "go to the tasks"),
     ("t", "light or dark"),
     ("?", "these keys"),

@@ -8,19 +8,23 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
+from transproc.cluster import operations
+from transproc.cluster.events import Silent, Token
 from transproc.cluster.history import Listed
 from transproc.cluster.job import State
 from transproc.cluster.migration import KIND
 from transproc.cluster.store import Result
 from transproc.controller.web import plots, timeline, views
-from transproc.controller.web.frame import Looking, Operating, Route, page
+from transproc.controller.web.frame import HEADERS, Looking, Operating, Route, page
 from transproc.controller.web.state import Web, web_of
 from transproc.errors import MissingError, NodeError
 
 CARDS = 24
 """Nodes above the jobs; all are on a page of their own."""
+FIRST = 0.7
+"""Seconds that nodes have to answer before the first page of all is shown."""
 ATTEMPTS = 30
 """Of a job, that are shown."""
 PLOTTED = 400
@@ -34,6 +38,8 @@ State_ = Annotated[Web, Depends(web_of)]
 async def jobs(request: Request, who: Looking, web: State_) -> Response:
     """Nodes and jobs."""
     query = views.Query.read(dict(request.query_params))
+    if not web.survey.began:
+        await who.service.ask_node(web.survey.ask, FIRST)
 
     def gather() -> dict[str, Any]:
         reader, known = who.service.reader, web.survey.known()
@@ -145,6 +151,14 @@ async def migrate(request: Request, who: Operating, web: State_, name: str) -> R
         return {"job": found.job, "cards": cards, "here": here, "best": best}
 
     return page(request, "migrate.html", who=who, **await who.service.ask(gather))
+
+
+@router.get("/web/jobs/{name}/forecast")
+async def forecast(who: Operating, name: str, to: Annotated[str, Query(max_length=100)]) -> Response:
+    """In a line: whether the job could move there now, and how long that would take."""
+    host = who.service.host
+    found = await who.service.ask_node(operations.forecast, host.context(Silent(), Token()), name, to)
+    return JSONResponse({"message": views.forecast_text(found)}, headers=dict(HEADERS))
 
 
 @router.get("/jobs/{name}/stacks")

@@ -54,8 +54,13 @@ class Survey:
         with self._lock:
             return Known(nodes, {name: found for name, found in self._facts.items() if name in nodes})
 
-    def ask(self) -> bool:
-        """Asks all nodes, unless that was done a moment ago; returns whether something has changed."""
+    @property
+    def began(self) -> bool:
+        """Nodes were asked before."""
+        return self._asked >= 0
+
+    def ask(self, patience: float = PATIENCE) -> bool:
+        """Asks all nodes, unless that was done a moment ago; returns whether something has changed. `patience`: in seconds."""
         if not self._asking.acquire(blocking=False):
             return False
         try:
@@ -63,7 +68,7 @@ class Survey:
                 return False
             now = self._asked = time.monotonic()
             names = [name for name in self._host.names() if now >= self._next.get(name, 0.0)]
-            return self._take(names, self._host.survey(names, deadline=PATIENCE))
+            return self._take(names, self._host.survey(names, deadline=patience))
         finally:
             self._asking.release()
 

@@ -13,6 +13,8 @@ from transproc.cluster.description import Description
 from transproc.cluster.facts import Facts
 from transproc.cluster.history import AttemptRecord, Listed
 from transproc.cluster.job import Job, State
+from transproc.cluster.operations import Forecast
+from transproc.cluster.transfer import human
 from transproc.controller.tasks import Task, TaskState
 from transproc.controller.web import text
 from transproc.errors import TransprocError
@@ -199,6 +201,13 @@ def job_actions(job: Job | None, *, busy: bool) -> list[Action]:
         found.append(Action("resume", "Resume"))
     found.append(Action("kill", "Remove…" if job.state is State.EXITED else "Kill…", "danger", asks=True))
     return found
+
+
+def forecast_text(found: Forecast) -> str:
+    """What a migration would take."""
+    span = found.downtime
+    times = " to ".join(dict.fromkeys(text.duration(seconds) for seconds in (span.low, span.high)))
+    return f"would work: {human(found.memory)} of memory, down for {times} ({found.basis})"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ HOSTILE = (
 )
 FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01)
 PAGES = [
+    "/plans",
+    "/plans/1",
     "/",
     "/nodes",
     "/migrations",
@@ -94,6 +96,13 @@ def fill(service: Service, word: str) -> None:
         " VALUES (:kind, :job, '{}', :who, 'failed', 1, :error)",
         words,
     )
+    plan = (word, word, word, "{}", 1.0, word, word)
+    service.store.database.change("DELETE FROM plans", {})
+    with sqlite3.connect(store.path) as database:
+        database.execute("INSERT INTO plans VALUES (1, ?, ?, ?, ?, ?, 2.0, ?, ?)", plan)
+        database.execute("INSERT INTO plan_jobs VALUES (1, ?)", (in_path(word),))
+        step = "INSERT INTO plan_steps (plan, place, line, title, verb, job, started, result, detail)"
+        database.execute(f"{step} VALUES (1, ?, 1, ?, ?, ?, 1.0, ?, ?)", (word,) * 6)
     ended = Job("k", in_path(word), [word], state=State.EXITED, exit=word)
     store.create(ended)
     with sqlite3.connect(store.path) as database:  # damaged: its name was never checked

@@ -44,10 +44,29 @@ export async function ask(address, choose) {
   dialog.replaceChildren(form);
   if (choose) [...form.querySelectorAll("input[type=radio]")].filter((one) => one.value === choose).forEach((one) => (one.checked = true));
   dialog.showModal();
+  foretell(form);
   (form.querySelector("input:checked:not(:disabled), [autofocus]") ?? form.querySelector("button"))?.focus();
 }
 
+/** Says what a migration to the chosen node would take, as long as that is the choice. */
+async function foretell(form) {
+  const place = form.querySelector("[data-forecast]");
+  const to = form.elements.to?.value;
+  if (!place || !to) return;
+  place.textContent = "asking both nodes…";
+  let said = "";
+  try {
+    const answer = await fetch(`${place.dataset.forecast}?to=${encodeURIComponent(to)}`, { headers: { Accept: "application/json" } });
+    said = (await answer.json()).message;
+    place.classList.toggle("error", !answer.ok);
+  } catch {
+    // it is only a forecast
+  }
+  if (form.elements.to.value === to) place.textContent = said;
+}
+
 export function watchForms() {
+  document.addEventListener("change", (event) => event.target.name === "to" && foretell(event.target.form));
   document.addEventListener("submit", (event) => {
     const form = event.target.closest("form[data-action]");
     if (!form) return;
