@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.native.nodes import NativeNodes
-from transproc.cli import main
+from transproc.cli import common, main
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -55,3 +55,4 @@ def test_a_job_goes_to_where_it_is_best(
             assert "nb" in capfd.readouterr().out
     finally:
         main.run(["kill", "--remove", "j"])
+        common.host().close()

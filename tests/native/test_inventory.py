@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.native.nodes import NativeNodes, Setting
-from transproc.cli import main
+from transproc.cli import common, main
 from transproc.cluster import facts
 from transproc.cluster.job import Job, State
 from transproc.cluster.node import SshNode, read
@@ -23,11 +24,12 @@ pytestmark = pytest.mark.native
 
 
 @pytest.fixture(autouse=True)
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The user's list of nodes: empty at first, as are the records."""
     monkeypatch.setenv("TRANSPROC_NODES", str(tmp_path / "mine.toml"))
     monkeypatch.setenv("TRANSPROC_STATE", str(tmp_path / "state"))
-    return tmp_path / "mine.toml"
+    yield tmp_path / "mine.toml"
+    common.host().close()
 
 
 def add(machines: NativeNodes, name: str, *more: str) -> int:

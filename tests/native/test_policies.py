@@ -11,8 +11,9 @@ import pytest
 
 from tests.native.nodes import NativeNodes
 from transproc.automation.policies import Policies, parse
-from transproc.cli import main
+from transproc.cli import common, main
 from transproc.cluster import usage
+from transproc.controller.service import Service
 from transproc.host import Host
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
@@ -48,10 +49,20 @@ def test_a_node_is_emptied(
         assert [host.store.load(name).node for name in ("i", "j")] == ["nb", "nb"]
         back = parse('[limits]\ncool_down = "1h"\n[[rule]]\nkind = "keep"\nnodes = "na"\n')
         assert Policies(host, back).round().results == []  # they have just moved
-        host.close()
+        service = Service(host)
+        service.policies.start()
+        service.policies.set('[limits]\ncool_down = 0\n[[rule]]\nkind = "keep"\njobs = "i"\nnodes = "na"\n')
+        until = time.monotonic() + 30
+        while host.store.load("i").node != "na":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        service.close()
+        (task,) = service.tasks.recent()
+        assert (task.who, task.kind, task.job, task.state) == ("policy", "migrate", "i", "done")
     finally:
         for name in ("i", "j"):
             main.run(["kill", "--remove", name])
+        common.host().close()
 
 
 def test_processor_time_of_jobs(
@@ -73,3 +84,4 @@ def test_processor_time_of_jobs(
         host.close()
     finally:
         main.run(["kill", "--remove", "busy"])
+        common.host().close()

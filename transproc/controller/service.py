@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from transproc.cluster.history import Reader
 from transproc.controller.guard import Guard
+from transproc.controller.policies import Keeper
 from transproc.controller.sessions import Sessions
 from transproc.controller.stream import Stream
 from transproc.controller.tasks import Tasks
@@ -61,6 +62,7 @@ class Service:
             at_once=self.settings.at_once,
             per_node=self.settings.per_node,
         )
+        self.policies = Keeper(host, self.tasks, self.stream, self.directory / "policy.toml")
         self._records = ThreadPoolExecutor(4, thread_name_prefix="records")
         self._nodes = ThreadPoolExecutor(32, thread_name_prefix="nodes")
 
@@ -85,7 +87,9 @@ class Service:
     def close(self) -> None:
         """Ends everything; tasks that run are given their grace."""
         self.stream.close()
+        self.policies.close()
         self.tasks.stop(self.settings.grace, self._hurry)
+        self.policies.join()
         self._records.shutdown(wait=False, cancel_futures=True)
         self._nodes.shutdown(wait=False, cancel_futures=True)
         self.host.close()
