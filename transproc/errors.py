@@ -73,6 +73,14 @@ class ImageError(FormatError):
     """A CRIU image or image directory."""
 
 
+class AbsentPagesError(ImageError):
+    """Pages `[start, end)` of a process, which stayed in it when it was dumped: what they hold is not known here."""
+
+    def __init__(self, message: str, *, path: Path, pid: int, start: int, end: int) -> None:
+        super().__init__(message, path=path)
+        self.pid, self.start, self.end = pid, start, end
+
+
 class BinaryError(FormatError):
     """An ELF file."""
 

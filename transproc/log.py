@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,6 +28,13 @@ class Step:
     seconds: float = 0.0
     detail: str = ""
     steps: list[Step] = field(default_factory=list)
+    hear: Callable[[int, int], None] | None = None
+    """Whoever shows the step may want to know how far it is: bytes that are done, and all bytes."""
+
+    def progress(self, done: int, total: int) -> None:
+        """So many bytes of so many."""
+        if self.hear is not None:
+            self.hear(done, total)
 
 
 _stack: ContextVar[tuple[Step, ...]] = ContextVar("steps", default=())
@@ -64,10 +71,12 @@ def step(name: str) -> Iterator[Step]:
     main = threading.current_thread() is threading.main_thread()
     shown = not quiet and not outer and main and sys.stderr.isatty()
     status = _console().status(name.replace("[", "\\[") + " …") if shown else None
+    current.hear = outer[-1].hear if outer else None
     inside = _stack.set((*outer, current))
     start = time.perf_counter()
     if status:
         status.start()
+        current.hear = lambda done, total: status.update(f"{name} … {_amounts(done, total, start)}")
     failed = True
     try:
         yield current
@@ -81,6 +90,13 @@ def step(name: str) -> Iterator[Step]:
             mark, colour = ("✗ ", "red") if failed else ("✓ ", "green")
             detail = f"  {current.detail}" if current.detail else ""
             _print(name, mark=mark, colour=colour, dim=f"  {current.seconds:.2f} s{detail}")
+
+
+def _amounts(done: int, total: int, start: float) -> str:
+    """How far it is, how fast, and how long it will take: for a terminal."""
+    rate = done / max(time.perf_counter() - start, 0.001)
+    left = f", {(total - done) / rate:.0f} s left" if rate else ""
+    return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s{left}"
 
 
 def note(message: str) -> None:

@@ -4,6 +4,7 @@
 #include "clocks.h"
 #include "files.h"
 #include "sockets.h"
+#include "withhold.h"
 
 enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, ZOMBIE_PAUSE = 2, KILL_ROUNDS = 20 };
 
@@ -21,7 +22,7 @@ int report_failure(const char *error, const char *message)
 	return finish(&out, 1);
 }
 
-static int succeed(void)
+int report_success(void)
 {
 	struct text out = { 0 };
 	print(&out, "{\"ok\": true}");
@@ -55,7 +56,7 @@ int command_resize(const struct options *options)
 	if (!find_terminal(options, options->pid, &terminal))
 		return 1;
 	resize_terminal(&terminal, options->launch.window);
-	return succeed();
+	return report_success();
 }
 
 /* --- pause ------------------------------------------------------------------------------------------------------- */
@@ -194,7 +195,7 @@ static void heed_nobody(void)
 		SYS(NR_rt_sigaction, signals[i], ignored, 0, sizeof(uint64_t));
 }
 
-/* criu answers for itself: this becomes it. */
+/* criu answers for itself: this becomes it, or is silent but for its exit status. */
 int command_dump(const struct options *options)
 {
 	const char *directory = options->launch.directory;
@@ -210,8 +211,12 @@ int command_dump(const struct options *options)
 	if (launch.terminal && !(launch.argv = declare_terminal(&terminal, launch.argv, launch.key)))
 		return report_failure("system", format("%s: cannot be written", launch.key));
 	heed_nobody();
-	result = execute(&launch);
-	return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
+	if (!options->owed) {
+		result = execute(&launch);
+		return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
+	}
+	result = dump_withholding(&launch, options->pid, options->owed);
+	return result < 0 ? report_failure("system", format("a dump without large memory failed: errno %d", -result)) : (int)result;
 }
 
 /*
@@ -329,7 +334,7 @@ int command_kill(const struct options *options)
 		SYS(NR_kill, tree.items[i], SIGKILL);
 	if (!await_end(&tree))
 		return report_failure("timeout", format("process %d: does not end", (long)options->pid));
-	return succeed();
+	return report_success();
 }
 
 static void print_state(struct text *out, const struct index *index, int pid, int tid)
@@ -345,23 +350,34 @@ static void print_state(struct text *out, const struct index *index, int pid, in
 	print(out, "}");
 }
 
+/* In the middle of its end: it has no address space any more, and is no zombie yet. */
+static bool is_ending(int pid)
+{
+	char first;
+	return SYS(NR_readlinkat, AT_FDCWD, format("/proc/%d/exe", (long)pid), &first, 1) < 0;
+}
+
 int command_status(const struct options *options)
 {
 	struct numbers tree = tree_of(options->pid);
 	struct text out = { 0 };
+	bool more = false;
 	if (!tree.count)
 		return gone(options->pid);
 	print(&out, "{\"ok\": true, \"processes\": [");
 	for (size_t i = 0; i < tree.count; i++) {
 		const char *why;
 		struct index *index = index_of(tree.items[i], &why);
+		if (!index && is_ending(tree.items[i]))
+			continue;
 		struct numbers threads = threads_of(tree.items[i]);
-		print(&out, "%s{\"pid\": %d, \"index\": %s, \"threads\": [", i ? ", " : "", (long)tree.items[i], index ? "true" : "false");
+		print(&out, "%s{\"pid\": %d, \"index\": %s, \"threads\": [", more ? ", " : "", (long)tree.items[i], index ? "true" : "false");
 		for (size_t t = 0; t < threads.count; t++) {
 			print(&out, "%s", t ? ", " : "");
 			print_state(&out, index, tree.items[i], threads.items[t]);
 		}
 		print(&out, "]}");
+		more = true;
 	}
 	print(&out, "]}");
 	return finish(&out, 0);

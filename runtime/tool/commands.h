@@ -8,7 +8,7 @@
 
 struct options {
 	struct launch launch;
-	const char *list, *clocks;
+	const char *list, *clocks, *owed;
 	int pid;
 	bool pause, moved;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;
@@ -25,7 +25,12 @@ int command_attach(const struct options *options);
 int command_resize(const struct options *options);
 int command_peers(const struct options *options);
 int command_sparse(const struct options *options);
+int command_lend(const struct options *options);
+int command_borrow(const struct options *options);
+int command_link(const struct options *options);
 
+/* Prints {"ok": true} and returns 0. */
+int report_success(void);
 /* Prints {"ok": false, ...} and returns 1. */
 int report_failure(const char *error, const char *message);
 

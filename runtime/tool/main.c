@@ -6,7 +6,7 @@
  *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]... [--terminal LOG --rows R --columns C]
  *       [--uid U --gid G [--groups G,...]] [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]    --run: a paused tree first goes on for so long
- *   dump --pid P --dir DIR --list F --moves N [--clocks F] [--terminal LOG --key F] -- CRIU dump OPTION...
+ *   dump --pid P --dir DIR --list F --moves N [--clocks F] [--owed F] [--terminal LOG --key F] -- CRIU dump OPTION...    --owed: withhold.h
  *   restore --state DIR --pidfile F --moves N [--deadline MS] [--dir DIR --list F] [--terminal LOG --key F] [--uid U --gid G]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
  *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
@@ -15,6 +15,7 @@
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
+ *   lend --pid P; borrow --dir DIR --owed F; link --dir DIR    pages that follow a process: pages.h
  *   serve, channel    run programs for the host: serve.h
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
@@ -91,7 +92,7 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups }, { 0 } };
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
@@ -143,6 +144,9 @@ static const struct command commands[] = {
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },
 	{ "sparse", command_sparse, .needs_program = true },
+	{ "lend", command_lend, .needs_pid = true },
+	{ "borrow", command_borrow, .needs_pid = false },
+	{ "link", command_link, .needs_pid = false },
 	{ "serve", command_serve, .starts_others = true },
 	{ "channel", command_channel, .starts_others = true },
 };

@@ -134,16 +134,32 @@ static bool next_word(char **at, char **word)
 	return **word != 0;
 }
 
-bool position_of(int pid, int tid, long *call, uint64_t *pc)
+/* "NUMBER ARGUMENTS... SP PC", "-1 SP PC" or "running" (proc(5)). */
+static bool parse_position(int pid, int tid, long *call, uint64_t *sp, uint64_t *pc)
 {
 	char *text = read_file(format("/proc/%d/task/%d/syscall", (long)pid, (long)tid));
-	char *word, *last = NULL;
+	char *word, *last = NULL, *before = NULL;
 	uint64_t number = 0;
 	if (!text || !next_word(&text, &word) || !strcmp(word, "running"))
 		return false;
 	bool in_call = word[0] != '-' && parse_number(word, &number);
 	*call = in_call ? (long)number : -1;
-	while (next_word(&text, &word))
+	while (next_word(&text, &word)) {
+		before = last;
 		last = word;
-	return last && parse_number(last, pc);
+	}
+	return last && parse_number(last, pc) && before && parse_number(before, sp);
+}
+
+bool position_of(int pid, int tid, long *call, uint64_t *pc)
+{
+	uint64_t sp;
+	return parse_position(pid, tid, call, &sp, pc);
+}
+
+bool stack_of(int pid, int tid, uint64_t *sp)
+{
+	uint64_t pc;
+	long call;
+	return parse_position(pid, tid, &call, sp, &pc);
 }

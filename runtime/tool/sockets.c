@@ -110,3 +110,84 @@ long list_unix_peers(struct text *out, int pid)
 	SYS(NR_close, fd);
 	return result;
 }
+
+/* --- streams and descriptors --------------------------------------------------------------------------------------- */
+
+enum { STREAM_CLOEXEC = 1 | 02000000, BACKLOG = 4, SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_CMSG_CLOEXEC = 0x40000000, MSG_NOSIGNAL = 0x4000 };
+
+struct address {
+	uint16_t family;
+	char path[108];
+};
+
+struct vector {
+	void *data;
+	uint64_t size;
+};
+
+/* struct msghdr, struct cmsghdr */
+struct message {
+	void *name;
+	uint64_t name_size;
+	struct vector *pieces;
+	uint64_t count;
+	void *control;
+	uint64_t control_size, flags;
+};
+_Static_assert(sizeof(struct message) == 56, "struct msghdr");
+
+struct rights {
+	uint64_t size;
+	int32_t level, type, fds[MOST_DESCRIPTORS_SENT];
+};
+
+static bool name_socket(struct address *address, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	*address = (struct address){ .family = AF_UNIX };
+	if (size > sizeof address->path)
+		return false;
+	memcpy(address->path, name, size);
+	return true;
+}
+
+int listen_at(const char *name)
+{
+	struct address address;
+	long fd = SYS(NR_socket, AF_UNIX, STREAM_CLOEXEC, 0), result = -EINVAL;
+	SYS(NR_unlinkat, AT_FDCWD, name, 0);
+	if (fd >= 0 && name_socket(&address, name) && (result = SYS(NR_bind, fd, &address, sizeof address)) == 0)
+		result = SYS(NR_listen, fd, BACKLOG);
+	return (int)(fd < 0 || result == 0 ? fd : result);
+}
+
+int connect_to(const char *name)
+{
+	struct address address;
+	long fd = SYS(NR_socket, AF_UNIX, STREAM_CLOEXEC, 0), result = -EINVAL;
+	if (fd >= 0 && name_socket(&address, name))
+		result = SYS(NR_connect, fd, &address, sizeof address);
+	return (int)(fd < 0 || result == 0 ? fd : result);
+}
+
+bool send_descriptors(int socket, const int *fds, size_t count)
+{
+	struct rights rights = { .size = 16 + count * sizeof *fds, .level = SOL_SOCKET, .type = SCM_RIGHTS };
+	struct vector piece = { "", 1 };
+	struct message message = { .pieces = &piece, .count = 1, .control = &rights, .control_size = sizeof rights };
+	memcpy(rights.fds, fds, count * sizeof *fds);
+	return SYS(NR_sendmsg, socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+bool receive_descriptors(int socket, int *fds, size_t count)
+{
+	char byte;
+	struct rights rights = { 0 };
+	struct vector piece = { &byte, 1 };
+	struct message message = { .pieces = &piece, .count = 1, .control = &rights, .control_size = sizeof rights };
+	long got = SYS(NR_recvmsg, socket, &message, MSG_CMSG_CLOEXEC);
+	if (got != 1 || rights.level != SOL_SOCKET || rights.type != SCM_RIGHTS || rights.size != 16 + count * sizeof *fds)
+		return false;
+	memcpy(fds, rights.fds, count * sizeof *fds);
+	return true;
+}

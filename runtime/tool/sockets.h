@@ -9,4 +9,14 @@
    accepted being the one that listens; 0 or -errno. */
 long list_unix_peers(struct text *out, int pid);
 
+enum { WAIT_FOR_ALL = 0x100 /* MSG_WAITALL */, MOST_DESCRIPTORS_SENT = 2 };
+
+/* Sockets of this directory, for streams; a descriptor or -errno. A name that is taken is taken over. */
+int listen_at(const char *name);
+int connect_to(const char *name);
+
+/* Descriptors, which travel with one byte. Received ones are not inherited. False if that fails. */
+bool send_descriptors(int socket, const int *fds, size_t count);
+bool receive_descriptors(int socket, int *fds, size_t count);
+
 #endif

@@ -18,7 +18,7 @@ DIED = "the program died with its tracer"
 MIGRATE, CHECKPOINT, END, RESTART, PLAN = "migrate", "checkpoint", "checkpoint --end", "restart", "plan"
 """The operations."""
 STEPS = {
-    MIGRATE: [str(phase) for phase in Phase],
+    MIGRATE: [str(phase) for phase in Phase if phase is not Phase.PAGES],
     CHECKPOINT: "preflight prepare pause dump files resume fetch write".split(),
     END: "preflight prepare pause dump fetch write end".split(),
     RESTART: "check preflight prepare transform ship restore verify resume".split(),

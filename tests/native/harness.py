@@ -398,21 +398,23 @@ class Harness:
     def _found(
         self, node: str, wanted: Callable[[list[str]], bool], *, supervisors: bool = False
     ) -> list[int]:
-        """Processes of a node, by their command lines, as this machine numbers them."""
-        space = _space(children(self.machines.machines[node].process.pid)[0])
-        found = []
-        for path in Path("/proc").iterdir():
-            if not path.name.isdecimal():
-                continue
-            with contextlib.suppress(OSError):
-                words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if (
-                    wanted(words)
-                    and _space(int(path.name)) == space
-                    and (supervisors or not (_is_tool(words) and _supervises(path)))
-                ):
-                    found.append(int(path.name))
-        return found
+        """Processes of a node, by their command lines."""
+        found = in_node(self.machines, node, wanted)
+        return [pid for pid in found if supervisors or not _supervises(Path(f"/proc/{pid}"))]
+
+
+def in_node(machines: NativeNodes, node: str, wanted: Callable[[list[str]], bool]) -> list[int]:
+    """Processes of a node, by their command lines, as this machine numbers them."""
+    space = _space(children(machines.machines[node].process.pid)[0])
+    found = []
+    for path in Path("/proc").iterdir():
+        if not path.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError):
+            words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if wanted(words) and _space(int(path.name)) == space:
+                found.append(int(path.name))
+    return found
 
 
 def _node(whom: str) -> str:
@@ -455,7 +457,11 @@ def _is_tool(words: list[str]) -> bool:
 
 def _supervises(path: Path) -> bool:
     """The pause tool stays as a supervisor: of the standard streams nothing is left."""
-    return str((path / "fd/1").readlink()) == "/dev/null"
+    try:
+        words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        return _is_tool(words) and str((path / "fd/1").readlink()) == "/dev/null"
+    except OSError:
+        return True  # gone meanwhile
 
 
 def _space(pid: int) -> str:

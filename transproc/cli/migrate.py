@@ -37,6 +37,18 @@ def migrate(
     tcp_close: Annotated[
         bool, typer.Option("--tcp-close", help="End its TCP connections; else it is refused if it has any.")
     ] = False,
+    lazy: Annotated[
+        bool,
+        typer.Option("--lazy", help="It goes on at once; most of a large memory follows it (post-copy)."),
+    ] = False,
+    bandwidth: Annotated[
+        str,
+        typer.Option(
+            "--bandwidth",
+            metavar="RATE",
+            help="For memory that follows: at most so many bytes a second (20M).",
+        ),
+    ] = "",
     keep: Annotated[
         bool, typer.Option("--keep", help="The images stay on this host; else none are left anywhere.")
     ] = False,
@@ -44,7 +56,9 @@ def migrate(
 ) -> None:
     """Moves a job to another node, of either ISA, while it runs: as a whole or not at all.
 
-    If anything fails before the job runs on the new node, it goes on where it was, and the error says so.
+    If anything fails before the job runs on the new node, it goes on where it was, and the error says so. With --lazy
+    it may run there before all of its memory has come: if the link is lost it waits for what it needs, and
+    'transproc recover NAME' brings that.
 
     The best node is the one that has the least to do and can take the job; among equals, the cheapest. A node has its own name,
     its ISA, and what nodes.toml says as labels.
@@ -55,15 +69,17 @@ def migrate(
       transproc migrate nbody --to x86 --at advance
       transproc migrate nbody --to-label aarch64 --dry-run
       transproc migrate server --to arm --tcp-close
+      transproc migrate model --to big --lazy --bandwidth 50M
     """
     if (to is not None) + bool(labels) + anywhere != 1:
         raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
     if to is not None:
         common.connect(name, to)
-    from transproc.cluster import operations
+    from transproc.cluster import operations, transfer
     from transproc.process.criu import Options
 
-    options, context = Options(tcp_close=tcp_close), common.context()
+    options = Options(tcp_close=tcp_close, lazy=lazy, rate=transfer.rate(bandwidth))
+    context = common.context()
     others: dict[str, str] = {}
     if to is None:
         with context.events.step("choose a node") as step:

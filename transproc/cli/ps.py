@@ -31,9 +31,10 @@ def ps(
     """Lists the jobs of this host, where each is, and in which state.
 
     \b
-    States: running; paused, dumped, transformed, restored (all stopped: 'transproc resume NAME' lets the job
-    go on); exited; unknown (its node cannot be reached). With a question mark it is what was recorded last:
-    the node has not answered within a second.
+    States: running; owing (runs, and a part of its memory is still to come); paused, dumped, transformed,
+    shipped, restored (all stopped: 'transproc resume NAME' lets the job go on); exited; unknown (its node
+    cannot be reached). With a question mark it is what was recorded last: the node has not answered within
+    a second.
 
     \b
     Examples:
@@ -42,7 +43,7 @@ def ps(
     """
     store = JobStore()
     jobs = list(_readable(store))
-    found = {} if recorded else _asked(store, [job for job in jobs if job.state is State.RUNNING])
+    found = {} if recorded else _asked(store, [job for job in jobs if job.runs])
     if as_json:
         common.show_json([_entry(job, found, recorded=recorded) for job in jobs])
         return
@@ -50,7 +51,7 @@ def ps(
     for record in jobs:
         entry = found.get(record.name, record)
         job = record if entry is None else entry
-        stale = job.state is State.RUNNING and not recorded and record.name not in found
+        stale = job.runs and not recorded and record.name not in found
         state = "unknown" if entry is None else _state(job) + STALE * stale
         rows.append((job.name, state, _where(job), job.pid, job.moves, " ".join(job.argv)))
     common.table(rows, ("NAME", "STATE", "NODE", "PID", "HOPS", "COMMAND"))
@@ -95,7 +96,7 @@ def _entry(record: Job, found: dict[str, Job | None], *, recorded: bool) -> dict
     """For programs: the record, and whether its node has confirmed it."""
     answer = found.get(record.name, record)
     job = record if answer is None else answer
-    asked = record.state is State.RUNNING
+    asked = record.runs
     state = "unknown" if answer is None else _state(job)
     return {**job.as_dict(), "state": state, "stale": asked and (recorded or record.name not in found)}
 

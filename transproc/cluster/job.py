@@ -35,6 +35,7 @@ class State(StrEnum):
     TRANSFORMED = "transformed"  # paused, and the image for the other ISA is on the host
     SHIPPED = "shipped"  # transformed, and the image and the files are on `target`, too
     RESTORED = "restored"  # paused on `node`, and a copy that has not run is stopped on `target`
+    OWING = "owing"  # runs on `node`; a part of its memory is still in the stopped copy on `owed_by`
     EXITED = "exited"
 
 
@@ -80,6 +81,8 @@ class Job:
     directory: str = ""
     """The name of its directory on nodes, empty if that is the job's: the program knows its path, also when it goes on under
     another name (`operations.restart`)."""
+    owed_by: str | None = None
+    """The node whose stopped copy holds memory that has not followed the process: in OWING, and in RESTORED if that is next."""
     leftovers: list[str] = field(default_factory=list)
     image: str = ""
     """The ISA that its image on this host was made for last."""
@@ -92,6 +95,11 @@ class Job:
         return Path(self.argv[0]).name
 
     @property
+    def runs(self) -> bool:
+        """The process exists, and is not stopped by us."""
+        return self.state in (State.RUNNING, State.OWING)
+
+    @property
     def stopped(self) -> bool:
         """The process exists and is stopped by us."""
         return self.state in _STOPPED
@@ -99,7 +107,7 @@ class Job:
     @property
     def nodes(self) -> list[str]:
         """Where something of it may be; the one that holds it is the last."""
-        others = [*self.leftovers, *([self.target] if self.target else [])]
+        others = [*self.leftovers, *filter(None, (self.target, self.owed_by))]
         return [*dict.fromkeys(other for other in others if other != self.node), self.node]
 
     def as_dict(self) -> dict[str, Any]:
@@ -126,7 +134,7 @@ class Job:
 _STOPPED = (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED)
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "node", "id", "user", "directory", "image"), str),
-    **dict.fromkeys(("target", "exit"), str | None),
+    **dict.fromkeys(("target", "exit", "owed_by"), str | None),
     **dict.fromkeys(("pid", "moves", "uid", "gid"), int),
     **dict.fromkeys(("argv", "leftovers", "groups"), list),
     "started": int | float,
@@ -157,4 +165,6 @@ def expect(job: Job, *states: State) -> None:
         raise TransprocError(f"job {job.name}: has ended ({job.exit})")
     expected = " or ".join(states)
     hint = f"'transproc resume {job.name}' lets it go on" if job.stopped else None
+    if job.state is State.OWING:
+        hint = f"memory still comes from {job.owed_by}; if nothing brings it, 'transproc recover {job.name}' does"
     raise TransprocError(f"job {job.name}: is {job.state}, expected {expected}", hint=hint)

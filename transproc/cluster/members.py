@@ -57,7 +57,7 @@ class Rules:
 
 IMAGES = Rules(
     "an image directory",
-    re.compile(r"[A-Za-z0-9_-]+(\.tar\.gz)?\.img|[a-z]+\.log|stats-dump|identities|terminal|clocks"),
+    re.compile(r"[A-Za-z0-9_-]+(\.tar\.gz)?\.img|[a-z]+\.log|stats-dump|identities|terminal|clocks|owed"),
     True,
 )
 """What criu and the pause tool write (criu/image-desc.c; `tmpfs-dev-*.tar.gz.img`)."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Migration of a job as one transaction.
 
-    preflight → prepare → pause → dump → fetch → transform → ship → restore → verify → commit → retire
+    preflight → prepare → pause → dump → fetch → transform → ship → restore → verify → commit (→ pages) → retire
 
 The source is stopped at `pause` and stays so. Until `commit` has begun, any failure (Ctrl-C as well) removes what is on the
 target and lets the source go on. `commit` resumes the target's copy; if it then cannot be known whether that happened,
 neither side is touched, and the error says so. After it the source's copy is killed; if that fails it stays
 stopped, which is reported, not an error. So at most one copy ever runs, and none is killed before the other one does.
+
+With `Options.lazy` the target's copy runs before its memory is there: until the last page has come the job is OWING, and
+the source's copy is needed. What fails then undoes nothing: the program waits, and `recover` goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
+from transproc.cluster.transfer import human
 from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError
+from transproc.log import Step
 from transproc.process.criu import Options
 
 KIND = "migrate"
@@ -41,7 +46,25 @@ class Phase(StrEnum):
     RESTORE = "restore"
     VERIFY = "verify"
     COMMIT = "resume"
+    PAGES = "pages"
     RETIRE = "retire"
+
+
+def bring(move: Move, step: Step, cancel: Cancel) -> int:
+    """Brings the pages that a job's source still owes; tells how far it is, and returns the bytes that came."""
+    for link in move.bring_pages(cancel):
+        come = move.bytes_followed + link.bytes
+        if link.left is not None:
+            step.progress(come, come + link.left)
+    return move.bytes_followed
+
+
+def owing(job: Job) -> str:
+    """What became of a job whose pages do not come at the moment."""
+    return (
+        f"{job.name} runs on {job.node} as far as its memory is there, and waits for what {job.owed_by} still holds; "
+        f"'transproc recover {job.name}' brings that"
+    )
 
 
 class Migration:
@@ -72,6 +95,7 @@ class Migration:
         self._events: Events = events or Silent()
         self._cancel: Cancel = cancel or Token()
         self._attempt, self._started = 0, 0.0
+        self._step = Step("")
         self._was_paused = job.state is State.PAUSED
         self._stay_paused = stay_paused
         self._keep = keep
@@ -90,7 +114,7 @@ class Migration:
         ):
             try:
                 for number, (phase, action) in enumerate(self._plan()):
-                    if phase is not Phase.RETIRE:
+                    if phase not in (Phase.PAGES, Phase.RETIRE):
                         self._cancel.check()
                     self._do(number, phase, action)
             except BaseException as error:
@@ -120,6 +144,7 @@ class Migration:
             (Phase.RESTORE, move.restore),
             (Phase.VERIFY, move.verify),
             (Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)),
+            *([(Phase.PAGES, self._bring_pages)] if move.options.lazy else []),
             (Phase.RETIRE, lambda: move.retire(keep=self._keep)),
         ]
         stopped = self._was_paused and self.request.at is None and self.request.count is None
@@ -131,11 +156,19 @@ class Migration:
         if phase in (Phase.PAUSE, Phase.DUMP) and not self._down_since:
             self._down_since = time.perf_counter()
         with self._events.step(phase) as step:
+            self._step = step
             step.detail = action()
         self.seconds[str(phase)] = round(step.seconds, 4)
         if phase is Phase.COMMIT:
             self._downtime = time.perf_counter() - self._down_since
         self._store.step_done(self._attempt, number, round(step.seconds, 4), step.detail)
+
+    def _bring_pages(self) -> str:
+        """The program runs meanwhile."""
+        move, begin = self.move, time.perf_counter()
+        come = bring(move, self._step, self._cancel)
+        move.bytes_sent += come
+        return f"{human(come)}, {human(come / max(time.perf_counter() - begin, 0.001))}/s"
 
     def _failure(self, error: BaseException) -> MigrationError:
         """Undoes what was done and says what became of the process."""
@@ -174,6 +207,9 @@ class Migration:
     def _undo(self, error: BaseException) -> tuple[str, Result]:
         """Puts things in order; returns what became of the process, and how the migration ended."""
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
+        if self.phase is Phase.PAGES:
+            self.move.drop_link()
+            return owing(self.job), Result.DONE
         if self.phase is Phase.RETIRE:
             return f"{name} runs on {target}; a stopped copy may be left on {source}", Result.DONE
         if self.phase is Phase.COMMIT and (found := self._undecided()):
@@ -235,6 +271,8 @@ class Migration:
         if liveness is not Liveness.RUNNING:
             return None
         self.move.adopt()
+        if self.job.state is State.OWING:
+            return owing(self.job), Result.DONE
         return (
             f"{name} runs on {target}; {self.move.retire() or 'its copy on ' + source + ' is gone'}",
             Result.DONE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -18,14 +19,34 @@ from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
+from transproc.cluster.events import Cancel
 from transproc.cluster.job import Job, State
+from transproc.cluster.link import Link, Outcome, lost
 from transproc.cluster.place import Liveness, Look, PauseRequest, Place
 from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
-from transproc.errors import MismatchError, PauseError, StoreError, TransprocError, UnsupportedError
+from transproc.errors import (
+    AbsentPagesError,
+    MismatchError,
+    NodeError,
+    PauseError,
+    StoreError,
+    TransprocError,
+    UnsupportedError,
+)
+from transproc.images import owed, runs
+from transproc.images.directory import ImageDirectory
+from transproc.images.files import create
+from transproc.images.memory import Memory
 from transproc.process.criu import Options
 from transproc.process.pause import Pause, ThreadState
 
+NEAR = 1 << 18
+"""Bytes that are fetched at once if the transformation reads what was not dumped: frames lie beside each other."""
+TELL_SECONDS = 0.2
+RETRY_SECONDS = 0.5
+PATIENCE_SECONDS = 30.0
+"""How long a link is tried to be joined again on which nothing came."""
 SETTLE_SECONDS = 2.0
 """From the end of a restore until each thread has stopped."""
 
@@ -68,11 +89,14 @@ class Move:
         """Set to what is wrong with the store while things are put in order, which must not end halfway."""
         self._undoing = False
         self.bytes_sent = 0
+        self.bytes_followed = 0
+        """After the program went on, over links that have ended."""
         self.options = options or Options()
         self._target = target
         self._transform = transform
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._data: Future[int] | None = None
+        self._link: Link | None = None
         self._dump_sent = False
 
     @property
@@ -165,6 +189,8 @@ class Move:
         shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
         count = transfer.fetch_dump(self.store, self.job, self.source, self._target)
         self._dump_sent = self._target is not None
+        if self.options.lazy:
+            owed.mark(ImageDirectory(self.images / "dump"))
         self.bytes_sent += count if self._dump_sent else 0
         self._record(State.DUMPED)
         return human(count)
@@ -172,15 +198,41 @@ class Move:
     def transform(self, isa: str) -> str:
         """Makes the image for a node of that ISA, on the host."""
         images = self.images
-        remove(images / "image")
         pairs = PairStore([self.store.pair(self.job.name)])
-        report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
+        while True:
+            remove(images / "image")
+            try:
+                report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
+                break
+            except AbsentPagesError as error:
+                if not self.options.lazy:
+                    raise
+                self._fill(error)
         detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
         if isa == self.source.node.isa:
             detail = "same ISA: as dumped"
+        if self.options.lazy:
+            detail += f"; {human(self._list_owed())} follow"
         self.job.image = isa
         self._record(State.TRANSFORMED)
         return detail
+
+    def _fill(self, error: AbsentPagesError) -> None:
+        """Fetches pages that the transformation reads, and some behind them: a stack goes on there."""
+        dump = ImageDirectory(self.images / "dump")
+        lazy = Memory(dump, error.pid).lazy
+        wanted = runs.clip(lazy, error.start, max(error.end, error.start + NEAR))
+        pages = {start: self.source.peek(self.job.pid, error.pid, start, end) for start, end in wanted}
+        owed.fill(dump, error.pid, pages)
+        self._dump_sent = False  # what was sent does not have them
+
+    def _list_owed(self) -> int:
+        """Writes beside the transformed image what is still to come; returns its bytes."""
+        image = ImageDirectory(self.images / "image")
+        text, size = owed.still_lazy(image)
+        with create(image.path / owed.FILE) as file:
+            file.write(text.encode())
+        return size
 
     def ship(self) -> str:
         """Sends the image, and sees that the job's files have arrived."""
@@ -193,7 +245,11 @@ class Move:
 
     def restore(self) -> str:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
+        self.job.owed_by = self.source.node.name if self.options.lazy else None
         self._record(State.RESTORED)
+        if self.options.lazy:
+            self.target.borrow()
+            self._link = Link(self.source, self.target, self.job.pid, rate=self.options.rate)
         return restore(self.target, self.options)
 
     def verify(self) -> str:
@@ -205,15 +261,58 @@ class Move:
         if not stay_paused:
             self.target.resume(self.job.pid)
         self.adopt(State.PAUSED if stay_paused else State.RUNNING)
-        return ""
+        return f"memory comes from {self.job.owed_by}" if self.job.owed_by else ""
 
     def adopt(self, state: State = State.RUNNING) -> None:
-        """Records that the target holds the job, and the source a stopped copy that must go."""
+        """Records that the target holds the job, and the source a stopped copy: it must go, when it has given what it owes."""
+        if self.job.owed_by:
+            state = State.OWING
         if self.job.node != self.target.node.name:
-            self.job.leftovers.append(self.job.node)
+            if not self.job.owed_by:
+                self.job.leftovers.append(self.job.node)
             self.job.node, self.job.target = self.target.node.name, None
             self.job.moves += 1
         self._record(state)
+
+    def bring_pages(self, cancel: Cancel) -> Iterator[Link]:
+        """Until the last page that the source owes has come: now and then the link, which may be another one.
+
+        A lost link is joined again for PATIENCE_SECONDS. Raises what it was lost for, or `TransprocError` if pages are lost; the
+        program then waits for them, and the job stays OWING. When all is there, which is recorded, the source holds a mere copy.
+        """
+        good = time.monotonic()
+        while True:
+            try:
+                link = self._link or Link(self.source, self.target, self.job.pid, rate=self.options.rate)
+                self._link, before = link, link.bytes
+                while not link.wait(TELL_SECONDS):
+                    cancel.check()
+                    yield link
+                outcome, moved = link.outcome(), link.bytes > before
+                if outcome is Outcome.DELIVERED:
+                    break
+                if outcome is Outcome.LOST:
+                    raise lost(self.job.name, self.target.node.name)
+                error = NodeError(self.target.node.name, f"the link to {self.source.node.name} was lost")
+                good = time.monotonic() if moved else good
+            except NodeError as found:
+                error = found
+            finally:
+                self.bytes_followed += self._link.bytes if self._link is not None else 0
+                self.drop_link()
+            if time.monotonic() - good > PATIENCE_SECONDS:
+                raise error
+            cancel.check()
+            time.sleep(RETRY_SECONDS)
+        self.job.leftovers.append(self.source.node.name)
+        self.job.owed_by = None
+        self._record(State.RUNNING)
+
+    def drop_link(self) -> None:
+        """The program waits for what it has not got."""
+        if self._link is not None:
+            self._link.close()
+        self._link = None
 
     def retire(self, *, keep: bool = False) -> str:
         """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded.
@@ -241,6 +340,7 @@ class Move:
         it runs, for then it is the job, and `TransprocError` if the node does not answer, or cannot end it.
         """
         self.settle()
+        self.drop_link()
         left, restored = None, self.job.state is State.RESTORED
         if self.job.target is None:
             return None  # nothing is there yet
@@ -255,7 +355,7 @@ class Move:
             left = error.message
             if self.job.target not in self.job.leftovers:
                 self.job.leftovers.append(self.job.target)
-        self.job.target = None
+        self.job.target = self.job.owed_by = None
         if self.job.state in (State.SHIPPED, State.RESTORED):
             self.job.state = State.TRANSFORMED
         self._save()

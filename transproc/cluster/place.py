@@ -26,11 +26,12 @@ from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from transproc.cluster import scripts
+from transproc.cluster import pages, scripts
 from transproc.cluster.archive import Given, pack_script, unpack_script
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
+from transproc.images import owed as owed_pages
 from transproc.process import inspect
 from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, Criu, Options, dotted
 from transproc.process.pause import (
@@ -130,6 +131,7 @@ class Place:
         self.data = f"{self.directory}/data"
         self.images = f"{self.directory}/images"
         self.dump = f"{self.images}/dump"
+        self.image = f"{self.images}/image"
         self.program = f"{self.directory}/bin/{job.program}"
         self._criu_command = criu_command
 
@@ -162,6 +164,15 @@ class Place:
                 hint=f"'transproc doctor {self.node.name}' says what else it lacks",
             )
         return version
+
+    def check_lazy(self) -> None:
+        """Raises `UnsupportedError` if pages cannot follow a process to this node."""
+        for feature in ("uffd", "uffd-noncoop"):
+            if self.node.run([*self._criu_command(), "check", "--feature", feature], check=False).returncode:
+                raise UnsupportedError(
+                    f"node {self.node.name}: criu finds no userfaultfd there ({feature}), by which memory follows a program",
+                    hint="migrate without --lazy; kernels have it with CONFIG_USERFAULTFD, and containers may forbid it",
+                )
 
     @cached_property
     def room(self) -> Room:
@@ -408,7 +419,11 @@ class Place:
 
         Beside the image go a list of the files' inode numbers, as the program sees them, and the processor time used so far.
         """
-        first = self.tool.before_dump(pid, self._files, self.job.moves, f"{self.dump}/clocks", self._terminal)
+        owed = f"{self.dump}/{owed_pages.FILE}" if options and options.lazy else None
+        clocks = f"{self.dump}/clocks"
+        first = self.tool.before_dump(
+            pid, self._files, self.job.moves, clocks, terminal=self._terminal, owed=owed
+        )
         self.criu.dump(pid, self.dump, prefix=first, options=options)
         log = f"{self.dump}/{DUMP_LOG}"
         if (
@@ -422,12 +437,23 @@ class Place:
                 hint=f"let {DATA} there be on a file system of its own",
             )
 
+    def borrow(self) -> None:
+        """Makes ready for a restore from the transformed image whose pages are still to come: `link.Link` brings them."""
+        self.tool.borrow(self.image, f"{self.image}/{owed_pages.FILE}")
+
+    def peek(self, pid: int, process: int, start: int, end: int) -> bytes:
+        """Pages of a process of the stopped tree. Raises `CommandError` if they cannot be read."""
+        argv, request = self.tool.lend(pid), pages.request(process, start, end)
+        done = self.node.run(argv, stdin=request)
+        with understood(f"node {self.node.name}"):
+            return pages.answered(done.stdout, process, start, end)
+
     def criu_restore(self, options: Options | None = None) -> Restored:
         """Restores the tree from the transformed image, stopped. `options`: those of the dump."""
-        image, moves = f"{self.images}/image", self.job.moves + 1
+        moves = self.job.moves + 1
         return self.criu.restore(
             self.tool,
-            image,
+            self.image,
             state=self.directory,
             files=self._files,
             moves=moves,

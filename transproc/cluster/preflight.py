@@ -61,6 +61,8 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     needs = needs_of(look, target.directory)
     check_target(job, needs, target)
     check_room(needs.memory + needs.deleted, source, look.room)
+    if options.lazy:
+        target.check_lazy()
     return options
 
 

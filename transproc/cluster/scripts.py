@@ -46,10 +46,15 @@ max=$(cat /proc/sys/kernel/pid_max)
 echo $((max / 4 + $1 % (max / 4 * 3 - 1000))) >/proc/sys/kernel/ns_last_pid
 """
 
-# A claim that was cut off leaves a directory without a name that a job can have: nothing that has no owner bears a job's name.
-REMOVE = (
-    'for d in "$1" "$1~new"; do if [ "$(cat "$d/id" 2>/dev/null)" = "$2" ]; then rm -rf "$d"; fi; done; true'
-)
+# Who borrows pages for a program that is gone waits for nothing: two processes, of which each starts the other anew. A claim that
+# was cut off leaves a directory without a name that a job can have: nothing that has no owner bears a job's name.
+REMOVE = """
+[ "$(cat "$1/id" 2>/dev/null)" = "$2" ] && grep -qs . "$1/images/image/owed" && patience=100 || patience=0
+while [ "$patience" -gt 0 ] && found=$(grep -lF -e "$1/" /proc/[0-9]*/cmdline 2>/dev/null | while read -r f; do
+  case $(tr '\\0' ' ' <"$f" 2>/dev/null) in *transproc-stop*" borrow --dir $1/"*) f=${f#/proc/}; echo "${f%/cmdline}" ;; esac
+done) && [ -n "$found" ]; do kill -9 $found 2>/dev/null; patience=$((patience - 1)); done
+for d in "$1" "$1~new"; do if [ "$(cat "$d/id" 2>/dev/null)" = "$2" ]; then rm -rf "$d"; fi; done; true
+"""
 
 _STATE_OF = """
 state_of() {

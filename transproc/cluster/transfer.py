@@ -8,6 +8,7 @@ binary of the target's ISA travels ahead, while the process still runs.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 from transproc.cluster import archive
@@ -17,6 +18,9 @@ from transproc.cluster.members import FILES, IMAGES
 from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
+
+LEAST_RATE = 10_000
+"""Bytes per second."""
 
 
 def binary(store: JobStore, job: Job, isa: str) -> Path:
@@ -69,3 +73,16 @@ def human(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def rate(text: str) -> int | None:
+    """Bytes per second, as a user writes them: a number, with k, M or G behind it; None for nothing. Raises `TransprocError`."""
+    if not text:
+        return None
+    words = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([kMG]?)B?(?:/s)?", text)
+    found = round(float(words[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[words[2]]) if words else 0
+    if found < LEAST_RATE:
+        raise TransprocError(
+            f"rate {text!r}: expected bytes per second, such as 500k or 20M, at least {human(LEAST_RATE)}"
+        )
+    return found

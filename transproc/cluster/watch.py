@@ -20,7 +20,7 @@ def refresh(store: JobStore, job: Job, place: Place, *, locked: bool = False) ->
 
     It is recorded unless another command works on the job, which will find out itself. `locked`: the caller does.
     """
-    if job.state is not State.RUNNING or (status := place.exit_status()) is None:
+    if not job.runs or (status := place.exit_status()) is None:
         return job
     if locked:
         return _record_end(store, job, status)
@@ -32,7 +32,9 @@ def refresh(store: JobStore, job: Job, place: Place, *, locked: bool = False) ->
 
 
 def _record_end(store: JobStore, job: Job, status: str) -> Job:
-    job.exit, job.state, job.target = status, State.EXITED, None
+    if job.owed_by:  # nothing asks for its memory any more
+        job.leftovers.append(job.owed_by)
+    job.exit, job.state, job.target, job.owed_by = status, State.EXITED, None, None
     try:
         store.save(job)
     except ConflictError:

@@ -96,7 +96,7 @@ class ChildWriter:
         for start, end, flag in rows:
             for first in range(start, end, _MOST_PAGES * PAGE_SIZE):
                 count = min(end - first, _MOST_PAGES * PAGE_SIZE) // PAGE_SIZE
-                image.entries.append(Entry(_entry(first, count, flag, wide=memory.wide_counts)))
+                image.entries.append(Entry(pagemap_entry(first, count, flag, wide=memory.wide_counts)))
         write_image(self.path / memory.name, image)
 
     def _check(self, pages: Mapping[int, bytes]) -> None:
@@ -120,7 +120,8 @@ class ChildWriter:
         link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
 
 
-def _entry(address: int, pages: int, flag: PageFlag, *, wide: bool) -> PagemapEntry:
+def pagemap_entry(address: int, pages: int, flag: PageFlag, *, wide: bool) -> PagemapEntry:
+    """A run of pages."""
     entry = PagemapEntry(vaddr=address, compat_nr_pages=pages, flags=flag)
     if flag is PageFlag.PARENT:
         entry.in_parent = True

@@ -67,13 +67,14 @@ class Memory:
 
     def __init__(self, directory: ImageDirectory, pid: int | str) -> None:
         self.directory = directory
+        self.pid = pid
         self.name = f"pagemap-{pid}.img"
         self._data: list[mmap.mmap | bytes] = []
         own = _read_pagemap(directory, self.name)
         self.wide_counts = own.wide
         absent = (own.flags & PageFlag.LAZY != 0) & (own.flags & (PageFlag.PRESENT | PageFlag.PARENT) == 0)
         self.lazy = Ranges(own.start[absent], own.end[absent])
-        """Pages that are in no image: their source would send them after a restore."""
+        """Pages that are in no image: they follow the process after its restore."""
         self._table = self._load(directory, own)
 
     def read(self, address: int, size: int) -> bytes:

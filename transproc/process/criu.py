@@ -39,6 +39,10 @@ class Options:
     file_locks: bool = True
     deadline: float = DEADLINE
     """Seconds that criu has, each time; then it is ended, and the migration fails."""
+    lazy: bool = False
+    """Most pages of large memory stay in the process, and follow it (post-copy); of a dump `owed` says which."""
+    rate: int | None = None
+    """Bytes per second at most for what follows."""
     link_remap: bool = False
     """Files that are open, and whose name was removed while they have another one, get a name for the time of the move."""
 
@@ -72,6 +76,7 @@ def restore_argv(
     """`criu restore` that ends when the tree is there, stopped."""
     words = [*command, "restore", "--images-dir", directory, "-v4", "--log-file", RESTORE_LOG]
     words += ["--restore-detached", "--leave-stopped", "--pidfile", pidfile]
+    words += ["--lazy-pages"] if options and options.lazy else []
     return words + (options or Options()).words()
 
 

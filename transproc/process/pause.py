@@ -279,13 +279,34 @@ class Tool:
             return Restored(int(answer["pid"]), int(answer["unnamed"]))
 
     def before_dump(
-        self, pid: int, files: Files, moves: int, clocks: str, terminal: Terminal | None = None
+        self,
+        pid: int,
+        files: Files,
+        moves: int,
+        clocks: str,
+        *,
+        terminal: Terminal | None = None,
+        owed: str | None = None,
     ) -> list[str]:
         """What goes before `criu dump`: first are written the list of `files`, for a job that has moved so often; the processor
-        time that the tree has used, to the file `clocks`; and the `terminal`'s key, of which criu is told.
+        time that the tree has used, to the file `clocks`; and the `terminal`'s key, of which criu is told. `owed`: most pages
+        of large memory are not dumped, and listed there.
         """
         words = ["--pid", str(pid), *files.words(), "--moves", str(moves), "--clocks", clocks]
+        words += [] if owed is None else ["--owed", owed]
         return [self.path, "dump", *words, *_words(terminal), "--"]
+
+    def lend(self, pid: int) -> list[str]:
+        """The command that gives out pages of a stopped tree, as asked on its standard input (runtime/tool/pages.h)."""
+        return [self.path, "lend", "--pid", str(pid)]
+
+    def borrow(self, images: str, owed: str) -> None:
+        """Begins to wait for criu, which restores from `images`, and for the pages of a list of what is owed."""
+        self._call(["borrow", "--dir", images, "--owed", owed])
+
+    def link(self, images: str) -> list[str]:
+        """The command whose standard streams lead who borrows for a directory of images to who lends; see `cluster/link.py`."""
+        return [self.path, "link", "--dir", images]
 
     def attach(self, pid: int, terminal: Terminal, offset: int) -> list[str]:
         """The command that copies its standard input to a program's terminal, and the terminal's log, from a byte offset on, to

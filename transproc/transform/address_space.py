@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from transproc.binary.elf import PAGE, PF_W, Segment
 from transproc.binary.pair import Binary
-from transproc.errors import ImageError, TransformError, UnsupportedError
+from transproc.errors import AbsentPagesError, TransformError, UnsupportedError
 from transproc.images import runs
 from transproc.images.flags import VmaStatus
 from transproc.images.memory import Memory
@@ -52,7 +52,7 @@ class Range:
 class ProcessMemory:
     """What a process would read at an address: its dumped pages, else its executable's file, else zeros.
 
-    `ImageError` for a page that has contents which are not in the image.
+    `AbsentPagesError` for pages that have contents which are not in the image.
     """
 
     def __init__(self, memory: Memory, mm: MemoryMap, binary: Binary, *, stack_limit: int = 0) -> None:
@@ -94,10 +94,13 @@ class ProcessMemory:
 
     def _refuse_lazy(self, start: int, end: int) -> None:
         """Pages that the dump left in the process: nobody here knows what is in them."""
-        for lazy, _ in runs.clip(self._memory.lazy, start, end):
-            raise ImageError(
-                f"the page at {lazy:#x} is not in the image: it was left in the process (criu dump --lazy-pages)",
+        for lazy, behind in runs.clip(self._memory.lazy, start, end):
+            raise AbsentPagesError(
+                f"the page at {lazy:#x} is not in the image: it was left in the process",
                 path=self._memory.directory.path / self._memory.name,
+                pid=int(self._memory.pid),
+                start=lazy & -PAGE,
+                end=-(-behind // PAGE) * PAGE,
             )
 
     def page(self, page: int) -> bytes:

@@ -32,7 +32,7 @@ def end(context: Context, job: Job, *, remove: bool, exit: str = "signal 9") -> 
         _end_on(context, job, node, remove)
     if job.state is not State.EXITED:
         job.state, job.exit = State.EXITED, exit
-    job.target = None
+    job.target = job.owed_by = None
     context.store.save(job)
     shutil.rmtree(context.store.move(job.name), ignore_errors=True)
     for path in context.store.drafts(job):

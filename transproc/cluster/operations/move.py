@@ -13,7 +13,7 @@ from transproc.cluster.job import Hop, Job, State, expect
 from transproc.cluster.migration import KIND, Migration
 from transproc.cluster.move import Move
 from transproc.cluster.operations.context import Context
-from transproc.cluster.operations.recover import settle
+from transproc.cluster.operations.recover import bring_rest, settle
 from transproc.cluster.place import Liveness, PauseRequest
 from transproc.cluster.start import address_of
 from transproc.cluster.store import Result
@@ -236,7 +236,7 @@ def resume(
         cut_off = context.store.unsettled(job)
         if cut_off and not (source and job.target):
             settle(context, job)
-            if job.state is State.RUNNING:
+            if job.runs:
                 return job
         stopped = (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED)
         expect(job, *((State.RESTORED,) if stay_paused else stopped))
@@ -265,6 +265,9 @@ def _take_over(context: Context, move: Move, *, stay_paused: bool) -> None:
         move.adopt()
     else:
         move.commit(stay_paused=stay_paused)
+    if move.job.state is State.OWING:
+        bring_rest(context, move.job)
+        return
     if left := move.retire():
         context.events.note(left)
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from transproc.cluster import scripts
 from transproc.cluster.job import Job, State
-from transproc.cluster.migration import Phase
+from transproc.cluster.migration import Phase, bring, owing
 from transproc.cluster.move import Move
 from transproc.cluster.node import DATA
 from transproc.cluster.operations.checkpoint import clear, finish, is_to_end
@@ -25,6 +25,8 @@ from transproc.cluster.operations.restart import settle as settle_restart
 from transproc.cluster.place import RECORD_SECONDS, Liveness, Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
+from transproc.cluster.transfer import human
+from transproc.cluster.watch import refresh
 from transproc.errors import TransprocError
 
 LOST = "lost"
@@ -40,7 +42,11 @@ def recover(context: Context, name: str) -> str:
         job = context.store.load(name)
         if job.state is State.STARTING:
             return _finish_start(context, job)
-        if context.store.unsettled(job) or (job.target and job.state not in (State.SHIPPED, State.RESTORED)):
+        if job.state is State.OWING:
+            outcome = bring_rest(context, job)
+        elif context.store.unsettled(job) or (
+            job.target and job.state not in (State.SHIPPED, State.RESTORED)
+        ):
             outcome = settle(context, job)
         else:
             outcome = _look(context, job)
@@ -72,6 +78,34 @@ def settle(context: Context, job: Job) -> str:
     return outcome
 
 
+def bring_rest(context: Context, job: Job) -> str:
+    """Joins a program that runs with the node that still owes it memory, until that is there. The lock is held.
+
+    Raises `TransprocError` if that cannot be: nothing is lost by that, and the program waits for what it needs.
+    """
+    move = Move(
+        context.store,
+        job,
+        context.places(job, job.owed_by),
+        context.places(job),
+        transform=context.transform,
+    )
+    with context.events.step(f"recover {job.name}: its memory comes from {job.owed_by}") as step:
+        move.source.become_quiet(0)
+        try:
+            step.detail = human(bring(move, step, context.cancel))
+        except TransprocError as error:
+            error.hint = error.hint or (
+                f"{owing(job)}; if {job.owed_by} is lost for good, so is what it holds: 'transproc kill {job.name}'"
+            )
+            raise
+    outcome = f"{job.name} {_words(refresh(context.store, job, move.target, locked=True))} on {job.node}"
+    context.store.settle_all(job, Result.DONE, outcome)
+    if left := move.retire():
+        context.events.note(left)
+    return outcome
+
+
 def _let_go(job: Job, attempt: Attempt | None) -> bool:
     """Whether the copy on the target may have been let go; if not it is none, even if it seems to run: a restore was cut off."""
     if job.state is not State.RESTORED or job.target is None:
@@ -93,6 +127,8 @@ def _target_runs(move: Move) -> bool:
 
 def _finish(context: Context, move: Move) -> str:
     move.adopt()
+    if move.job.state is State.OWING:
+        return bring_rest(context, move.job)
     if left := move.retire():
         context.events.note(left)
     return f"{move.job.name} runs on {move.job.node}"

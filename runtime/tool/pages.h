@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Pages that follow a process (post-copy). What large memory holds is not dumped (withhold.c): it stays in the stopped process on
+ * the source, where it is lent (lend.c), and comes to the process on the target when that touches it, or in the background (borrow.c).
+ * Requests go one way, answers the other, in order; the host passes them on and reads the requests that are meant for it (transproc/cluster/owed.py).
+ */
+#ifndef TOOL_PAGES_H
+#define TOOL_PAGES_H
+
+#include "base.h"
+
+enum { PAGE = 4096, PIECE_PAGES = 64, MOST_PIECE = PIECE_PAGES * PAGE, MOST_REGIONS = MOST_PIECE / 16 };
+
+enum request_kind {
+	ASK_PAGES, /* [start, end), at most MOST_PIECE: answers that cover it, in order */
+	ASK_MAP, /* which pages of [start, end) there are: one answer, which may reach less far */
+	TELL_LEFT, /* to the host: `start` bytes are still to come */
+	TELL_DONE, /* to the host: all are there */
+};
+
+struct page_request {
+	uint32_t kind, pid;
+	uint64_t start, end;
+};
+
+enum answer_kind { PAGES, ZEROS, MAP };
+
+struct page_answer {
+	uint32_t kind, pid;
+	uint64_t start, end;
+	uint64_t size, check; /* of what follows: pages; of MAP the ranges that there are, as struct range */
+};
+
+struct range {
+	uint64_t start, end;
+};
+
+/* What PAGEMAP_SCAN takes and gives (linux/fs.h; Linux 6.7). */
+struct scan {
+	uint64_t size, flags, start, end, walk_end, vec, vec_count, most_pages, inverted, mask, any_of, wanted;
+};
+_Static_assert(sizeof(struct scan) == 96, "struct pm_scan_arg");
+
+struct region {
+	uint64_t start, end, categories;
+};
+
+#define PAGEMAP_SCAN 0xc0606610u
+
+/* For errors of the line, not of an enemy: SSH keeps those away. */
+static inline uint64_t checksum(const void *data, size_t size)
+{
+	const uint64_t *words = data, prime = 0x9e3779b97f4a7c15u;
+	uint64_t lanes[4] = { 1, 2, 3, 4 };
+	for (size_t i = 0; i + 4 <= size / 8; i += 4)
+		for (size_t k = 0; k < 4; k++)
+			lanes[k] = ((lanes[k] ^ words[i + k]) * prime) ^ (lanes[k] >> 29);
+	for (size_t i = size / 8 & ~3ul; i < size / 8; i++)
+		lanes[0] = ((lanes[0] ^ words[i]) * prime) ^ (lanes[0] >> 29);
+	return (lanes[0] * 3 ^ lanes[1] * 5 ^ lanes[2] * 7 ^ lanes[3] * 11) + size;
+}
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* See withhold.h. */
+#include "withhold.h"
+#include "commands.h"
+#include "pages.h"
+#include "proc.h"
+
+enum {
+	EAGER_MAPPING = 1 << 18, /* mappings up to this size are dumped */
+	EAGER_HEAD = 1 << 15, EAGER_TAIL = 1 << 16, /* of the others these: headers of heaps, thread control blocks, the hottest of a stack */
+	RED_ZONE = 4 * PAGE, EAGER_STACK = 1 << 16, /* around a stack pointer */
+	MOST_EAGER = 16 << 20, SMALL_MAPPING = 1 << 16, /* beyond so many bytes dumped, only mappings up to this size are */
+};
+enum { SET_FILTER = 1, NEW_LISTENER = 8, ALLOW = 0x7fff0000, NOTIFY = 0x7fc00000, LOAD = 0x20, JUMP_IF = 0x15, RETURN = 6, REAL_ANSWER = 1 };
+#define NOTIFY_RECEIVE 0xc0502100u
+#define NOTIFY_SEND 0xc0182101u
+enum { POLLIN = 1, FAILED = 125, BATCH = 512 };
+
+struct filter_step {
+	uint16_t code;
+	uint8_t yes, no;
+	uint32_t value;
+};
+
+struct filter {
+	uint16_t count;
+	const struct filter_step *steps;
+};
+
+/* linux/seccomp.h */
+struct notice {
+	uint64_t id;
+	uint32_t pid, flags;
+	int32_t call;
+	uint32_t architecture;
+	uint64_t ip, arguments[6];
+};
+_Static_assert(sizeof(struct notice) == 80, "struct seccomp_notif");
+
+struct reply {
+	uint64_t id;
+	int64_t value;
+	int32_t error;
+	uint32_t flags;
+};
+
+/* What is kept back of a process. `asked`: up to where criu was told that nothing is there. */
+struct kept {
+	struct range range;
+	uint64_t asked;
+};
+
+struct withheld {
+	int pid;
+	struct kept *items;
+	size_t count, room;
+	struct withheld *next;
+};
+
+/* --- what is withheld ---------------------------------------------------------------------------------------------- */
+
+static void keep(struct withheld *withheld, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return;
+	if (withheld->count == withheld->room) {
+		withheld->room = 2 * withheld->room + 64;
+		struct kept *larger = allocate(withheld->room * sizeof *larger);
+		if (withheld->count)
+			memcpy(larger, withheld->items, withheld->count * sizeof *larger);
+		withheld->items = larger;
+	}
+	withheld->items[withheld->count++] = (struct kept){ { start, end }, start };
+}
+
+/* "start-end perms offset device inode name" (proc(5)): false if it is no anonymous memory of the process alone. */
+static bool parse_mapping(const char *line, struct range *range)
+{
+	uint64_t bounds[2] = { 0 };
+	for (int i = 0; i < 2; i++, line++)
+		for (; *line && *line != (i ? ' ' : '-'); line++)
+			bounds[i] = bounds[i] << 4 | (uint64_t)(*line <= '9' ? *line - '0' : *line - 'a' + 10);
+	*range = (struct range){ bounds[0], bounds[1] };
+	if (line[0] != 'r' || line[1] != 'w' || line[3] != 'p')
+		return false;
+	for (int field = 0; field < 2; field++) { /* perms, offset */
+		while (*line && *line != ' ')
+			line++;
+		line += *line == ' ';
+	}
+	static const char anonymous[] = "00:00 0";
+	for (size_t i = 0; anonymous[i]; i++)
+		if (line[i] != anonymous[i])
+			return false;
+	line += sizeof anonymous - 1;
+	while (*line == ' ')
+		line++;
+	/* [vdso] and its like are the kernel's; names that a program gives look like [anon:...]. */
+	return !*line || !memcmp(line, "[heap]", 6) || !memcmp(line, "[stack]", 7) || !memcmp(line, "[anon", 5);
+}
+
+static void withhold_mapping(struct withheld *withheld, struct range range, uint64_t *eager)
+{
+	uint64_t size = range.end - range.start;
+	if (size <= (uint64_t)(*eager < MOST_EAGER ? EAGER_MAPPING : SMALL_MAPPING)) {
+		*eager += size;
+		return;
+	}
+	*eager += EAGER_HEAD + EAGER_TAIL;
+	if (size > EAGER_HEAD + EAGER_TAIL)
+		keep(withheld, range.start + EAGER_HEAD, range.end - EAGER_TAIL);
+}
+
+/* [start, end) is dumped after all. */
+static void release(struct withheld *withheld, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0, count = withheld->count; i < count; i++) {
+		struct range *range = &withheld->items[i].range;
+		if (range->end <= start || range->start >= end)
+			continue;
+		uint64_t behind = range->end;
+		range->end = start > range->start ? start : range->start;
+		keep(withheld, end, behind);
+	}
+}
+
+static void release_stacks(struct withheld *withheld)
+{
+	struct numbers threads = threads_of(withheld->pid);
+	for (size_t i = 0; i < threads.count; i++) {
+		uint64_t sp;
+		if (stack_of(withheld->pid, threads.items[i], &sp) && sp > RED_ZONE)
+			release(withheld, (sp - RED_ZONE) & -(uint64_t)PAGE, (sp & -(uint64_t)PAGE) + EAGER_STACK);
+	}
+}
+
+/* By address, as criu asks; a few hundred at most are out of order. */
+static void sort(struct withheld *withheld)
+{
+	for (size_t i = 1; i < withheld->count; i++)
+		for (size_t k = i; k && withheld->items[k].range.start < withheld->items[k - 1].range.start; k--) {
+			struct kept item = withheld->items[k];
+			withheld->items[k] = withheld->items[k - 1];
+			withheld->items[k - 1] = item;
+		}
+	for (size_t i = 0; i < withheld->count; i++)
+		withheld->items[i].asked = withheld->items[i].range.start;
+}
+
+/* Locked pages are to be there when the program goes on (mlock(2)): all of such a process is dumped. */
+static void look_at(struct withheld *withheld)
+{
+	uint64_t eager = 0;
+	struct range range;
+	struct text maps;
+	if (status_number(withheld->pid, "VmLck") > 0 || !read_text(format("/proc/%d/maps", (long)withheld->pid), &maps))
+		return;
+	append(&maps, "", 1);
+	for (char *line = maps.data, *end; *line; line = end) {
+		for (end = line; *end && *end != '\n'; end++)
+			;
+		if (*end)
+			*end++ = 0;
+		if (parse_mapping(line, &range))
+			withhold_mapping(withheld, range, &eager);
+	}
+	release_stacks(withheld);
+	sort(withheld);
+}
+
+/* Of a tree; NULL if a process has a filter of its own, which criu could not lift while it has one itself. */
+static struct withheld *look_at_tree(int pid)
+{
+	struct numbers tree = tree_of(pid);
+	struct withheld *all = NULL;
+	for (size_t i = 0; i < tree.count; i++) {
+		struct withheld *one = allocate(sizeof *one);
+		*one = (struct withheld){ .pid = tree.items[i], .next = all };
+		all = one;
+		if (status_number(one->pid, "Seccomp") > 0)
+			return NULL;
+		look_at(one);
+	}
+	return all;
+}
+
+/* --- criu's questions ---------------------------------------------------------------------------------------------- */
+
+struct question {
+	int memory /* criu's */, pagemap;
+	struct scan scan;
+	uint64_t count; /* regions that were told */
+};
+
+/* The real answer for a part; false at an error. Moves on as far as there is room for regions. */
+static bool tell_part(struct question *question, uint64_t *at, uint64_t end)
+{
+	static struct region regions[BATCH];
+	while (*at < end && question->count < question->scan.vec_count) {
+		uint64_t room = question->scan.vec_count - question->count;
+		struct scan scan = question->scan;
+		scan.start = *at;
+		scan.end = end;
+		scan.walk_end = 0;
+		scan.vec = (uint64_t)regions;
+		scan.vec_count = room < BATCH ? room : BATCH;
+		long got = SYS(NR_ioctl, question->pagemap, PAGEMAP_SCAN, &scan);
+		if (got < 0 || scan.walk_end <= *at)
+			return false;
+		long size = got * (long)sizeof *regions, place = (long)(question->scan.vec + question->count * sizeof *regions);
+		if (size && SYS(NR_pwrite64, question->memory, regions, size, place) != size)
+			return false;
+		question->count += (uint64_t)got;
+		*at = scan.walk_end;
+	}
+	return true;
+}
+
+/* The answer without what is withheld, in criu's memory; the number of regions, or -1. */
+static int64_t answer(struct question *question, struct withheld *withheld, uint64_t place)
+{
+	uint64_t at = question->scan.start, end = question->scan.end;
+	for (size_t i = 0; i < withheld->count && at < end && question->count < question->scan.vec_count; i++) {
+		struct kept *kept = &withheld->items[i];
+		if (kept->range.end <= at || kept->range.start >= end)
+			continue;
+		if (kept->range.start > at && !tell_part(question, &at, kept->range.start))
+			return -1;
+		if (at < kept->range.start)
+			break; /* no more room */
+		at = kept->range.end < end ? kept->range.end : end;
+		if (kept->asked < at)
+			kept->asked = at;
+	}
+	if (!tell_part(question, &at, end))
+		return -1;
+	long where = (long)(place + offsetof(struct scan, walk_end));
+	return SYS(NR_pwrite64, question->memory, &at, sizeof at, where) == sizeof at ? (int64_t)question->count : -1;
+}
+
+/* Whose page map is open at a descriptor of criu's; 0 if it is none. */
+static int owner_of(uint32_t criu, uint64_t fd)
+{
+	static char link[64];
+	long size = SYS(NR_readlinkat, AT_FDCWD, format("/proc/%d/fd/%d", (long)criu, (long)fd), link, sizeof link - 1);
+	uint64_t pid = 0;
+	if (size < 15)
+		return 0;
+	link[size] = 0;
+	char *number = link + 6; /* behind /proc/ */
+	for (char *c = number; *c; c++)
+		if (*c == '/')
+			*c = 0;
+	return parse_number(number, &pid) ? (int)pid : 0;
+}
+
+static void take_question(int listener, int criu, struct withheld *all)
+{
+	struct notice notice = { 0 };
+	struct scan scan;
+	if (SYS(NR_ioctl, listener, NOTIFY_RECEIVE, &notice) < 0)
+		return;
+	struct reply reply = { .id = notice.id, .flags = REAL_ANSWER };
+	int memory = open_file(format("/proc/%d/mem", (long)notice.pid), O_RDWR), owner = owner_of(notice.pid, notice.arguments[0]);
+	struct withheld *withheld = all;
+	while (withheld && withheld->pid != owner)
+		withheld = withheld->next;
+	if (withheld && SYS(NR_pread64, memory, &scan, sizeof scan, notice.arguments[2]) == sizeof scan && scan.size == sizeof scan && scan.start < scan.end) {
+		long pagemap = SYS(NR_pidfd_getfd, criu, notice.arguments[0], 0);
+		struct question question = { memory, (int)pagemap, scan, 0 };
+		int64_t count = pagemap < 0 ? -1 : answer(&question, withheld, notice.arguments[2]);
+		reply = (struct reply){ .id = notice.id, .value = count < 0 ? 0 : count, .error = count < 0 ? -EIO : 0 };
+		SYS(NR_close, pagemap);
+	}
+	SYS(NR_close, memory);
+	SYS(NR_ioctl, listener, NOTIFY_SEND, &reply);
+}
+
+/* --- criu ---------------------------------------------------------------------------------------------------------- */
+
+static int install_filter(void)
+{
+	static const struct filter_step steps[] = {
+		{ LOAD, 0, 0, 0 /* the call's number */ }, { JUMP_IF, 0, 3, NR_ioctl },
+		{ LOAD, 0, 0, 24 /* args[1], the low half */ }, { JUMP_IF, 0, 1, PAGEMAP_SCAN }, { RETURN, 0, 0, NOTIFY }, { RETURN, 0, 0, ALLOW } };
+	static const struct filter filter = { sizeof steps / sizeof *steps, steps };
+	return (int)SYS(NR_seccomp, SET_FILTER, NEW_LISTENER, &filter);
+}
+
+/* In the child: tells its listener's number, and becomes criu when the parent has a copy. */
+static _Noreturn void become_watched(const struct launch *criu, int tell, int go)
+{
+	int listener = install_filter();
+	char token;
+	if (write_all(tell, (const char *)&listener, sizeof listener) < 0 || SYS(NR_read, go, &token, 1) != 1)
+		leave(FAILED);
+	long result = execute(criu);
+	(void)report_failure("system", format("%s: cannot be executed: errno %d", criu->argv[0], -result));
+	leave(FAILED);
+}
+
+static long write_withheld(const struct withheld *all, const char *path)
+{
+	struct text text = { 0 };
+	for (; all; all = all->next)
+		for (size_t i = 0; i < all->count; i++) {
+			const struct kept *kept = &all->items[i];
+			if (kept->asked > kept->range.start && kept->asked < kept->range.end)
+				return -EIO; /* criu has seen one part, and not asked for the other */
+			if (kept->asked == kept->range.end && kept->range.start < kept->range.end)
+				print(&text, "%d %x %x\n", (long)all->pid, kept->range.start, kept->range.end);
+		}
+	return write_file(path, &text);
+}
+
+static int await_criu(int listener, int process, int pid, struct withheld *all)
+{
+	struct {
+		int fd;
+		int16_t events, found;
+	} polls[2] = { { process, POLLIN, 0 }, { listener, POLLIN, 0 } };
+	int status = 0;
+	do {
+		polls[0].found = polls[1].found = 0;
+		SYS(NR_ppoll, polls, listener < 0 ? 1 : 2, 0, 0, 0);
+		if (polls[1].found & POLLIN)
+			take_question(listener, process, all);
+	} while (!polls[0].found);
+	SYS(NR_wait4, pid, &status, WALL, 0);
+	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
+long dump_withholding(const struct launch *criu, int pid, const char *path)
+{
+	int tell[2], go[2], number = -1;
+	struct withheld *all = look_at_tree(pid);
+	if (SYS(NR_pipe2, tell, O_CLOEXEC) < 0 || SYS(NR_pipe2, go, O_CLOEXEC) < 0)
+		return -ENOMEM;
+	long child = spawn();
+	if (child == 0) {
+		SYS(NR_close, go[1]);
+		become_watched(criu, tell[1], go[0]);
+	}
+	SYS(NR_close, tell[1]);
+	if (child < 0 || SYS(NR_read, tell[0], &number, sizeof number) != sizeof number)
+		return child < 0 ? child : -EIO;
+	long process = SYS(NR_pidfd_open, child, 0), listener = number < 0 ? -1 : SYS(NR_pidfd_getfd, process, number, 0);
+	if (write_all(go[1], "", 1) < 0)
+		return -EIO;
+	long status = await_criu((int)listener, (int)process, (int)child, all);
+	long written = status ? 0 : write_withheld(all, path);
+	return written < 0 ? written : status;
+}

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Memory follows a program that has gone on already (post-copy): nothing differs, and whoever is killed, no page is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.native.harness import children, context_of, in_node, kill, nodes_of
+from tests.native.nodes import NativeNodes
+from transproc.cluster import operations
+from transproc.cluster.job import State, expect
+from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context
+from transproc.cluster.start import Program
+from transproc.cluster.watch import wait
+from transproc.errors import TransprocError
+from transproc.process.criu import Options
+from transproc.run import output, run
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+NAME = "follow"
+MEGABYTES, PAUSE = 24, 500_000
+"""Microseconds between rounds, until it is told to go on: half a minute is enough on a busy machine."""
+SLOW = Options(lazy=True, rate=24_000_000)
+"""Its memory takes longer than it would run undisturbed."""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("follow") / NAME
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-O2", "-pthread", "-o", path, Path(__file__).with_name("follow.c")])
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(program: Path) -> str:
+    return output([f"{program}.x86_64", str(MEGABYTES), "0"])
+
+
+@pytest.fixture
+def context(
+    machines: NativeNodes,
+    nodes: dict[str, SshNode],
+    program: Path,
+    tmp_path: Path,
+) -> Iterator[Context]:
+    """With the program started on `na`, its memory filled."""
+    made = context_of(tmp_path / "state", nodes)
+    words = [str(MEGABYTES), str(PAUSE)]
+    operations.run(made, Program([str(program), *words]), "na", name=NAME)
+    place = made.places(made.store.load(NAME))
+    while not place.read("stdout"):
+        time.sleep(0.01)
+    yield made
+    operations.discard(made, NAME)
+    for name in nodes:
+        assert tools(machines, name, "borrow", "lend", "link") == []
+
+
+def tools(machines: NativeNodes, node: str, *commands: str) -> list[int]:
+    """Processes of the pause tool's with such a command, as this machine numbers them, parents first."""
+    found = in_node(
+        machines,
+        node,
+        lambda words: "transproc-stop" in words[0] and words[1:2] != [] and words[1] in commands,
+    )
+    return sorted(found, key=lambda pid: any(pid in children(other) for other in found))
+
+
+def go(context: Context, node: str = "nb") -> None:
+    """The program shall take no more rests."""
+    place = context.places(context.store.load(NAME), node)
+    place.node.put_bytes(b"", f"{place.data}/work/go")
+
+
+def finish(context: Context, undisturbed: str) -> None:
+    job = wait(context.store, NAME, context.places, 30)
+    assert (job.exit, job.node) == ("status 0", "nb")
+    assert context.places(job).read("stdout").decode() == undisturbed
+    assert not context.places(job, "na").found()
+
+
+class Moving(threading.Thread):
+    """A migration with --lazy; `error` is what it ended with."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(daemon=True)
+        self.context = context
+        self.error: TransprocError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            operations.migrate(self.context, NAME, "nb", options=SLOW)
+        except TransprocError as error:
+            self.error = error
+
+    def await_owing(self) -> None:
+        """Until the program runs without all of its memory."""
+        while self.is_alive() and self.context.store.load(NAME).state is not State.OWING:
+            time.sleep(0.005)
+        assert self.is_alive(), self.error
+
+
+def test_memory_follows(context: Context, undisturbed: str) -> None:
+    moving = Moving(context)
+    moving.await_owing()
+    job = context.store.load(NAME)
+    assert (job.node, job.owed_by, job.nodes) == ("nb", "na", ["na", "nb"])
+    with pytest.raises(TransprocError, match="is owing, expected running"):
+        expect(job, State.RUNNING)
+    go(context)
+    moving.join(30)
+    assert moving.error is None
+    finish(context, undisturbed)
+
+
+STRIKES: dict[str, Callable[[NativeNodes, Context], None]] = {
+    "who watches": lambda machines, _: kill(tools(machines, "nb", "borrow")[0]),
+    "who works": lambda machines, _: kill(tools(machines, "nb", "borrow")[1]),
+    "who lends": lambda machines, _: kill(tools(machines, "na", "lend")[0]),
+    "the link": lambda machines, _: kill(tools(machines, "nb", "link")[0]),
+    "the connection to the source": lambda _, context: _cut(context, "na"),
+    "the connection to the target": lambda _, context: _cut(context, "nb"),
+}
+
+
+def _cut(context: Context, node: str) -> None:
+    context.places(context.store.load(NAME), node).node.session.connection.process.kill()
+
+
+@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES.keys())
+@pytest.mark.parametrize(
+    "delay", [0.1, pytest.param(0.0, marks=pytest.mark.nightly), pytest.param(0.5, marks=pytest.mark.nightly)]
+)
+def test_whoever_is_killed(
+    machines: NativeNodes,
+    context: Context,
+    undisturbed: str,
+    strike: Callable[[NativeNodes, Context], None],
+    delay: float,
+) -> None:
+    moving = Moving(context)
+    moving.await_owing()
+    go(context)
+    time.sleep(delay)
+    strike(machines, context)
+    moving.join(40)
+    assert moving.error is None
+    finish(context, undisturbed)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["who watches", "who works"])
+def test_killed_while_criu_restores(
+    machines: NativeNodes, context: Context, undisturbed: str, number: int
+) -> None:
+    """It moves all the same, or stays, and says so."""
+    moving = Moving(context)
+    while moving.is_alive() and len(found := tools(machines, "nb", "borrow")) < 2:
+        time.sleep(0.002)
+    kill(found[number])
+    moving.join(40)
+    go(context, context.store.load(NAME).node)
+    job = wait(context.store, NAME, context.places, 30)
+    assert job.exit == "status 0"
+    assert (job.node == "nb") == (moving.error is None), moving.error
+    assert context.places(job).read("stdout").decode() == undisturbed
+
+
+def _migrate(state: Path, configuration: Path) -> None:
+    operations.migrate(context_of(state, nodes_of(configuration)), NAME, "nb", options=SLOW)
+
+
+def test_the_command_is_killed(
+    machines: NativeNodes, context: Context, undisturbed: str, tmp_path: Path
+) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=_migrate, args=(tmp_path / "state", machines.configuration), daemon=True
+    )
+    process.start()
+    while process.is_alive() and context.store.load(NAME).state is not State.OWING:
+        time.sleep(0.01)
+    go(context)
+    process.kill()
+    process.join()
+    place = context.places(context.store.load(NAME), "nb")
+    time.sleep(0.5)
+    before = place.printed()
+    time.sleep(0.5)
+    assert place.printed() == before  # it waits for what it has not got
+    assert operations.recover(context, NAME) == f"{NAME} runs on nb"
+    assert context.store.load(NAME).state is State.RUNNING
+    finish(context, undisturbed)
+
+
+def test_a_job_that_owes_is_ended(context: Context) -> None:
+    moving = Moving(context)
+    moving.await_owing()
+    place = context.places(context.store.load(NAME), "nb")
+    place.tool.kill(context.store.load(NAME).pid)
+    moving.join(40)
+    assert moving.error is None
+    assert wait(context.store, NAME, context.places, 10).exit == "signal 9"
+    assert not context.places(context.store.load(NAME), "na").found()
