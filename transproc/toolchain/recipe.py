@@ -3,7 +3,8 @@
 
 A recipe is `examples/NAME/recipe.toml`:
 
-    source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive
+    source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive.
+                                    # Without it: what lies beside the recipe
     suite = "bookworm"              # Debian's release that has it, if not trixie
     with = ["zlib"]                 # further source packages, in directories of these names in the tree
     build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, MAKEFLAGS for all cores, EXAMPLE
@@ -25,7 +26,7 @@ A recipe is `examples/NAME/recipe.toml`:
     prepare = "cp $SOURCE/*.c ."
     run = "$SOURCE/bzip2 -k bzip2.c"  # shell whose processes' CPU time is measured
 
-`$SOURCE` is the tree in which `build` ran, `$EXAMPLE` the recipe's directory. Only source and build, and a scenario's
+`$SOURCE` is the tree in which `build` ran, `$EXAMPLE` the recipe's directory. Only build, and a scenario's
 name and run or drive, must be given; `env` is a table of variables.
 """
 
@@ -86,9 +87,9 @@ class Recipe:
     """A program of others: where it comes from, how it is compiled, what it is to do."""
 
     name: str
-    source: str
     build: str
     scenarios: tuple[Scenario, ...]
+    source: str = ""
     libraries: tuple[str, ...] = ()
     suite: str = debian.SUITE
     benchmarks: tuple[Benchmark, ...] = ()
@@ -131,9 +132,11 @@ def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
     sources = {
         place: debian.source(package, recipe.suite)
         for place, package in ((".", recipe.source), *((name, name) for name in recipe.libraries))
+        if package
     }
     beside = EXAMPLES / recipe.name
-    used = sorted(path for path in beside.iterdir() if path.name in recipe.build) if beside.is_dir() else []
+    files = sorted(beside.iterdir()) if beside.is_dir() else []
+    used = [path for path in files if path.name in recipe.build or not recipe.source]
     key = digest(used, recipe.build, compiler, *map(str, sources.values()), str(toolchain().root))
     tree = home() / "examples" / f"{recipe.name}-{key}"
     if not tree.is_dir():
@@ -146,6 +149,8 @@ def _build(recipe: Recipe, sources: Mapping[str, Path], compiler: str, work: Pat
         for place, source in sources.items():
             # With its times: what is generated stays newer than what it is made of.
             shutil.copytree(source, work / place, symlinks=True, dirs_exist_ok=True)
+        if not recipe.source:
+            shutil.copytree(EXAMPLES / recipe.name, work, dirs_exist_ok=True)
         environment = {
             "CC": compiler,
             "AR": "ar",

@@ -36,7 +36,7 @@ def test_a_script_that_drives_a_server_is_believed(
 ) -> None:
     def drive(script: str) -> dict[str, object]:
         scenario = Scenario("load", drive=script)
-        recipe = Recipe("p", "p", "true", (scenario,))
+        recipe = Recipe("p", "true", (scenario,))
         return example.rehearse(recipe, scenario, tmp_path, ["a", "b"], hops=3, seed=7, timeout=1)
 
     good = drive('echo first; echo "$HOPS on $NODES, $SEED, $SOURCE"')

@@ -149,7 +149,7 @@ class Follower:
             return Standing(State.RUNNING, there or standing.node)
         if verb is Verb.MIGRATE:
             self._elsewhere(step, standing, on)
-            return Standing(State.RUNNING, on)
+            return Standing(State.PAUSED if step.stopped else State.RUNNING, on)
         return Standing(State.EXITED, standing.node)
 
     def _restored(self, step: Step, standing: Standing, on: str | None) -> Standing:

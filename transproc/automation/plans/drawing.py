@@ -193,6 +193,6 @@ def _step(picture: _Picture, step: Step) -> None:
 
 def _stops(step: Step) -> bool:
     """The job is stopped afterwards."""
-    if step.verb in (Verb.RUN, Verb.RESTORE):
-        return step.stopped or step.at is not None
+    if step.stopped or (step.verb in (Verb.RUN, Verb.RESTORE) and step.at is not None):
+        return True
     return step.verb in (Verb.PAUSE, Verb.DUMP, Verb.TRANSFORM, Verb.SHIP)

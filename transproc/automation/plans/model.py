@@ -127,7 +127,7 @@ class Step:
             Verb.TRANSFORM: f"transform {self.job} for {self.on}",
             Verb.SHIP: f"ship {self.job} to {self.on}",
             Verb.RESTORE: f"restore {self.job} on {self.on}" + (", stopped" if self.stopped else ""),
-            Verb.MIGRATE: f"migrate {self.job} to {self.on}",
+            Verb.MIGRATE: f"migrate {self.job} to {self.on}" + (", stopped" if self.stopped else ""),
             Verb.WAIT: f"wait for the end of {self.job}",
         }.get(self.verb, f"{self.verb} {self.job}")
         return (

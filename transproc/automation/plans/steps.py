@@ -134,7 +134,9 @@ class Steps:
         timeout = step.timeout or (STOP_SECONDS if step.at else PAUSE_SECONDS)
         where = check.address(step.at) if step.at else None
         try:
-            hop = operations.migrate(self._context, name, self._node(step.on), at=where, timeout=timeout)
+            hop = operations.migrate(
+                self._context, name, self._node(step.on), at=where, timeout=timeout, stay_paused=step.stopped
+            )
         except MigrationError as error:
             if isinstance(error.__cause__, KeyboardInterrupt):
                 raise KeyboardInterrupt from error

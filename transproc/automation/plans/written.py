@@ -42,7 +42,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "ship": ("to",),
     "restore": ("to", "at", "stopped", "timeout"),
     "resume": (),
-    "migrate": ("to", "at", "timeout"),
+    "migrate": ("to", "at", "stopped", "timeout"),
     "kill": (),
     "wait": ("timeout",),
     "do": ("repeat", "until"),

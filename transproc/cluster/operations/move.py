@@ -33,12 +33,14 @@ def migrate(
     timeout: float = 10.0,
     options: Options | None = None,
     keep: bool = False,
+    stay_paused: bool = False,
 ) -> Hop:
     """Moves a running or paused job to another node, as a whole or not at all.
 
     `at`: it is stopped not before this function or address; `timeout` of the pause, in seconds; `keep`: the images stay on this
-    host (`JobStore.move`), until the job moves again or is removed. Raises `MigrationError`, whose
-    outcome says what became of the process, or `TransprocError` if nothing was begun.
+    host (`JobStore.move`), until the job moves again or is removed; `stay_paused`: it is stopped on the other node, too.
+
+    Raises `MigrationError`, whose outcome says what became of the process, or `TransprocError` if nothing was begun.
     """
     with context.store.lock(name, KIND):
         job = context.current(name)
@@ -53,6 +55,7 @@ def migrate(
             request=PauseRequest(_address(context, job, at), None, timeout),
             options=options,
             keep=keep,
+            stay_paused=stay_paused,
             events=context.events,
             cancel=context.cancel,
         )
