@@ -28,6 +28,7 @@ COMMANDS = {
     "restore": "restore a transformed job on another node, stopped",
     "resume": "let a job go on",
     "plan": "carry out a file of instructions: run, move, wait, repeat",
+    "batch": "run a list of programs on all nodes, with or without migration",
     "recover": "settle what was cut off, and remove what is left of it",
     "checkpoint": "write a job to a directory, from which it can be started again",
     "restart": "start a job from a checkpoint",
