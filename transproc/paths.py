@@ -72,6 +72,14 @@ def nodes() -> Path:
     return cached if cached.exists() and not configured.exists() else configured
 
 
+def contexts() -> Path:
+    """The user's list of controllers, with tokens: for him alone."""
+    if os.environ.get("TRANSPROC_HOME"):
+        return home() / "contexts.json"
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "transproc" / "contexts.json"
+
+
 def mirror() -> str:
     """Where Debian packages come from. Plain HTTP is what apt uses: signatures protect the contents."""
     return os.environ.get("TRANSPROC_MIRROR", "http://deb.debian.org/debian")

@@ -67,28 +67,37 @@ def checkpoint(
     if files not in ("all", "none"):
         raise typer.BadParameter(f"{files}: expected all or none", param_hint="'--files'")
     seconds = None if every is None else duration(every)
-    from transproc.cluster import operations
-    from transproc.process.criu import Options
+    from transproc.controller.requests import Checkpoint
+    from transproc.controller.requests.start import described
 
-    how: dict[str, Any] = {
-        "files": files == "all",
-        "exclude": exclude or [],
-        "keep": keep,
-        "end": end,
-        "at": at,
-        "timeout": timeout,
-        "options": Options(tcp_close=tcp_close),
-    }
-    context = common.context()
+    where = None if to is None else str(to if common.remote() else to.absolute())
+    request = Checkpoint(
+        name,
+        where,
+        keep=keep,
+        end=end,
+        files=files == "all",
+        exclude=exclude or [],
+        at=at,
+        timeout=timeout,
+        tcp_close=tcp_close,
+    )
     if seconds is None or end:
-        _show(operations.checkpoint(context, name, to, **how), as_json)
+        _show(common.perform(request), as_json)
         return
+    if common.remote():
+        raise TransprocError(
+            "--every works on this host only", hint="let cron or a systemd timer ask the controller each time"
+        )
+    from transproc.cluster import operations
 
     def failed(error: TransprocError) -> None:
         typer.echo(f"transproc: {error.message}; it is tried again", err=True)
 
-    for found in operations.checkpoint_every(context, name, seconds, to, failed=failed, **how):
-        _show(found, as_json)
+    for found in operations.checkpoint_every(
+        common.context(), name, seconds, to, failed=failed, **request.how()
+    ):
+        _show(described(found), as_json)
 
 
 def duration(text: str) -> float:
@@ -99,21 +108,8 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _show(found: Any, as_json: bool) -> None:
-    if as_json:
-        manifest = found.manifest
-        common.show_json(
-            {
-                "path": str(found.path),
-                "name": manifest.name,
-                "number": manifest.number,
-                "taken": manifest.taken,
-                "bytes": found.size,
-                "downtime": manifest.downtime,
-            }
-        )
-    else:
-        typer.echo(found.path)
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    common.show_json(found) if as_json else typer.echo(found["path"])
 
 
 app = common.application(checkpoint)

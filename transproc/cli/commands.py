@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from transproc import __version__, log
+from transproc.cli import common
+from transproc.errors import TransprocError
 
 COMMANDS = {
     "run": "start a program as a job on a node",
@@ -35,6 +37,7 @@ COMMANDS = {
     "inspect": "what a checkpoint holds, and where it can be restarted",
     "serve": "manage jobs for several users: a controller",
     "token": "who may use the controller of this host",
+    "context": "the controllers that you know, for --controller",
     "show": "look into an image or a job",
     "check": "what of a program can be migrated",
     "stress": "migrate a program onto itself, thousands of times, and compare",
@@ -49,6 +52,14 @@ COMMANDS = {
     "doctor": "what this machine and the nodes lack",
     "setup": "build the toolchain and the lab's guests",
 }
+
+
+REMOTE = frozenset(
+    "run migrate ps logs wait kill pause dump transform ship restore resume recover checkpoint restart history".split()
+)
+"""What a controller can be asked for."""
+HERE = frozenset("attach top show inspect plan policy nodes slurm".split())
+"""What works with jobs and nodes of this host, and not yet with a controller's; the rest has nothing to do with them."""
 
 
 class Commands(TyperGroup):
@@ -95,6 +106,9 @@ def options(
     context: typer.Context,
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Show no progress."),
     version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+    controller: str | None = typer.Option(
+        None, "--controller", metavar="NAME|URL", help="Let this controller do it ('transproc context')."
+    ),
 ) -> None:
     """Live migration of native Linux processes between x86_64 and aarch64.
 
@@ -108,6 +122,12 @@ def options(
       transproc logs -f p
     """
     log.quiet = quiet
+    common.controller = controller
+    if context.invoked_subcommand in HERE and (there := common.remote()):
+        raise TransprocError(
+            f"'transproc {context.invoked_subcommand}' works on this host only, not with controller {there.controller.url}",
+            hint="use it on the controller's host, or here with --controller here",
+        )
     if version:
         typer.echo(f"transproc {__version__}")
     elif context.invoked_subcommand is None:

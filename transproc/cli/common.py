@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from transproc.cluster.operations import Context
     from transproc.cluster.place import Place
     from transproc.cluster.start import Program
+    from transproc.controller.client import Client
+    from transproc.controller.requests import Request
     from transproc.host import Host
     from transproc.lab.doctor import Finding
 
@@ -36,6 +39,10 @@ FILES = typer.Option("--files", metavar="DIR", help="Copied: its working directo
 ENV = typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """For commands whose last argument is another command with options of its own."""
+
+
+controller: str | None = None
+"""What --controller says."""
 
 
 def application(command: Any, **settings: Any) -> typer.Typer:
@@ -67,6 +74,8 @@ def connect(name: str, target: str) -> None:
 
     What fails here fails again, and is reported, when it is needed.
     """
+    if remote() is not None:
+        return
     from threading import Thread
 
     from transproc.cluster.store import JobStore
@@ -83,6 +92,28 @@ def connect(name: str, target: str) -> None:
 def place_of(job: Job, name: str | None = None) -> Place:
     """The job's place on a node, by default the one that holds it."""
     return host().place(job, name)
+
+
+def remote() -> Client | None:
+    """The controller that commands go to, if the user has chosen one."""
+    chosen = controller or os.environ.get("TRANSPROC_CONTROLLER")
+    if not chosen and not paths.contexts().exists():
+        return None
+    from transproc.controller import contexts
+
+    chosen = chosen or contexts.load()[0]
+    if not chosen or chosen == "here":
+        return None
+    from transproc.controller.client import Client
+
+    return Client(contexts.find(chosen))
+
+
+def perform(request: Request) -> Any:
+    """Does what is asked for, here or at the controller, and returns its result as plain data."""
+    if (there := remote()) is not None:
+        return there.perform(request, log)
+    return request.perform(context())
 
 
 def context() -> Context:
@@ -103,11 +134,6 @@ def two_nodes(text: str) -> list[str]:
     if {guest.node for guest in GUESTS} & set(names):
         Lab().up()
     return names
-
-
-def show_job(context: Context, name: str, **more: Any) -> None:
-    """A job's record for programs, and what a command has made of it."""
-    show_json({**context.store.load(name).as_dict(), **more})
 
 
 def show_json(value: Any) -> None:

@@ -19,14 +19,13 @@ def dump(name: Annotated[str, common.NAME], *, as_json: Annotated[bool, common.J
     Example:
       transproc dump nbody && transproc show nbody
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Dump
 
-    context = common.context()
-    image = operations.dump(context, name)
+    job = common.perform(Dump(name))
     if as_json:
-        common.show_job(context, name, image=image)
+        common.show_json(job)
     else:
-        typer.echo(image)
+        typer.echo(job["image"])
 
 
 app = common.application(dump)

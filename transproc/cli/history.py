@@ -13,6 +13,8 @@ from transproc.cli import common
 
 if TYPE_CHECKING:
     from transproc.cluster.history import AttemptRecord
+    from transproc.cluster.job import Job
+    from transproc.controller.client import Client
 
 
 def history(
@@ -34,12 +36,7 @@ def history(
       transproc history nbody
       transproc history nbody --json
     """
-    from transproc.cluster.history import Reader
-
-    store = common.host().store
-    job = None if name is None else store.load(name)
-    reader = Reader(store.path)
-    found = reader.latest(limit) if job is None else reader.attempts(job.name, limit)
+    job, found = _there(common.remote(), name, limit) if common.remote() else _here(name, limit)
     found.reverse()
     if as_json:
         common.show_json([dataclasses.asdict(one) for one in found])
@@ -54,6 +51,33 @@ def history(
             _show(one)
         if job.exit is not None:
             typer.echo(f"ended on {job.node}: {job.exit}")
+
+
+def _here(name: str | None, limit: int) -> tuple[Job | None, list[AttemptRecord]]:
+    """The job, if one is meant, and what was begun, latest first."""
+    from transproc.cluster.history import Reader
+
+    store = common.host().store
+    job = None if name is None else store.load(name)
+    reader = Reader(store.path)
+    return job, reader.latest(limit) if job is None else reader.attempts(job.name, limit)
+
+
+def _there(client: Client | None, name: str | None, limit: int) -> tuple[Job | None, list[AttemptRecord]]:
+    """The same, of a controller."""
+    from transproc.cluster.history import AttemptRecord, StepRecord
+    from transproc.cluster.job import Job
+
+    assert client is not None
+    detail = None if name is None else client.get(f"/jobs/{name}")
+    entries = client.get("/history", limit=limit) if detail is None else detail["attempts"][:limit]
+    found = [
+        AttemptRecord(**{**entry, "steps": tuple(StepRecord(**step) for step in entry["steps"])})
+        for entry in entries
+    ]
+    known = [field.name for field in dataclasses.fields(Job)]
+    words = {key: value for key, value in (detail or {}).items() if key in known}
+    return (Job.from_dict({**words, "history": []}) if detail else None), found
 
 
 def _clock(seconds: float) -> str:

@@ -25,9 +25,9 @@ def kill(
       transproc kill nbody
       transproc kill --remove nbody
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Kill
 
-    operations.kill(common.context(), name, remove=remove)
+    common.perform(Kill(name, remove=remove))
 
 
 app = common.application(kill)

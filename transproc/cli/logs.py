@@ -29,7 +29,12 @@ def logs(
       transproc logs nbody
       transproc logs -f nbody        follows the job from node to node
     """
-    store, stream = JobStore(), "stderr" if errors else "stdout"
+    stream = "stderr" if errors else "stdout"
+    if (there := common.remote()) is not None:
+        for piece in there.log(name, stream, follow=go_on):
+            _print(piece)
+        return
+    store = JobStore()
     if not go_on:
         _print(common.place_of(store.load(name)).read(stream))
         return

@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from transproc.cli import common
-
-if TYPE_CHECKING:
-    from transproc.cluster.operations import Forecast
 
 
 def migrate(
@@ -75,45 +71,36 @@ def migrate(
         raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
     if to is not None:
         common.connect(name, to)
-    from transproc.cluster import operations, transfer
-    from transproc.process.criu import Options
+    from transproc.cluster import transfer
+    from transproc.controller.requests import Forecast, Migrate
 
-    options = Options(tcp_close=tcp_close, lazy=lazy, rate=transfer.rate(bandwidth))
-    context = common.context()
-    others: dict[str, str] = {}
-    if to is None:
-        with context.events.step("choose a node") as step:
-            choice = operations.choose(context, name, labels=labels or [], options=options)
-            to = step.detail = choice.node
-        expected, others = choice.forecast, choice.others
-    elif dry_run:
-        expected = operations.forecast(context, name, to, options=options)
+    goal: dict[str, Any] = {"to": to, "labels": labels or [], "anywhere": anywhere, "tcp_close": tcp_close}
+    goal |= {"lazy": lazy, "rate": transfer.rate(bandwidth)}
     if dry_run:
-        _show(expected, others, as_json=as_json)
+        _show(common.perform(Forecast(name, **goal)), as_json=as_json)
         return
-    hop = operations.migrate(context, name, to, at=at, timeout=timeout, options=options, keep=keep)
+    hop = common.perform(Migrate(name, at=at, timeout=timeout, keep=keep, **goal))
     if as_json:
-        common.show_json(dataclasses.asdict(hop))
+        common.show_json(hop)
     else:
-        typer.echo(f"{name} runs on {to}; downtime {hop.downtime:.2f} s")
+        typer.echo(f"{name} runs on {hop['target']}; downtime {hop['downtime']:.2f} s")
 
 
-def _show(found: Forecast, others: dict[str, str], *, as_json: bool) -> None:
+def _show(found: dict[str, Any], *, as_json: bool) -> None:
     """What is to be expected, and why it is none of the other nodes."""
     if as_json:
-        common.show_json({**dataclasses.asdict(found), "others": others})
+        common.show_json(found)
         return
     from transproc.cluster.transfer import human
 
-    typer.echo(
-        f"{found.job} can move from {found.source} ({found.isas[0]}) to {found.target} ({found.isas[1]})"
-    )
-    typer.echo(f"  memory    {human(found.memory)}")
-    typer.echo(f"  downtime  {found.downtime.low:.2f} to {found.downtime.high:.2f} s")
-    typer.echo(f"  as a whole {found.whole.low:.2f} to {found.whole.high:.2f} s ({found.basis})")
-    if others:
+    (source, target), downtime, whole = found["isas"], found["downtime"], found["whole"]
+    typer.echo(f"{found['job']} can move from {found['source']} ({source}) to {found['target']} ({target})")
+    typer.echo(f"  memory    {human(found['memory'])}")
+    typer.echo(f"  downtime  {downtime['low']:.2f} to {downtime['high']:.2f} s")
+    typer.echo(f"  as a whole {whole['low']:.2f} to {whole['high']:.2f} s ({found['basis']})")
+    if found["others"]:
         typer.echo("other nodes:")
-        common.table([(f"  {node}", reason) for node, reason in others.items()])
+        common.table([(f"  {node}", reason) for node, reason in found["others"].items()])
 
 
 app = common.application(migrate)

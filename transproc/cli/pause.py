@@ -34,12 +34,11 @@ def pause(
       transproc pause nbody
       transproc pause nbody --at advance      when it calls advance() next
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Pause
 
-    context = common.context()
-    operations.pause(context, name, at=at, count=count, timeout=timeout)
+    job = common.perform(Pause(name, at=at, count=count, timeout=timeout))
     if as_json:
-        common.show_job(context, name)
+        common.show_json(job)
 
 
 app = common.application(pause)

@@ -41,9 +41,14 @@ def ps(
       transproc ps
       transproc ps --recorded --json
     """
-    store = JobStore()
-    jobs = list(_readable(store))
-    found = {} if recorded else _asked(store, [job for job in jobs if job.runs])
+    found: dict[str, Job | None]
+    if (there := common.remote()) is not None:  # it asks the nodes by itself, every few seconds
+        jobs = [Job.from_dict({"history": [], **entry}) for entry in there.jobs()]
+        found = {} if recorded else {job.name: job for job in jobs}
+    else:
+        store = JobStore()
+        jobs = list(_readable(store))
+        found = {} if recorded else _asked(store, [job for job in jobs if job.runs])
     if as_json:
         common.show_json([_entry(job, found, recorded=recorded) for job in jobs])
         return

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from transproc import log
 from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
     from transproc.cluster.operations import Context
+    from transproc.controller.client import Client
 
 
 def recover(
@@ -38,6 +40,9 @@ def recover(
       transproc recover
       transproc recover nbody
     """
+    if (there := common.remote()) is not None:
+        _at(there, name, as_json=as_json)
+        return
     from transproc.cluster import operations
 
     context = common.context()
@@ -52,6 +57,28 @@ def recover(
             failures += 1
             typer.echo(error.message + (f"; {error.hint}" if error.hint else ""), err=True)
     done += operations.sweep(context) if name is None else []
+    if as_json:
+        common.show_json({"done": done, "failures": failures})
+    else:
+        for line in done:
+            typer.echo(line)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _at(client: Client, name: str | None, *, as_json: bool) -> None:
+    """Each job at a controller, which settles plans and remainders by itself."""
+    from transproc.controller.requests import Recover
+
+    done, failures = [], 0
+    for job in [name] if name else [entry["name"] for entry in client.jobs()]:
+        try:
+            done.append(client.perform(Recover(job), log))
+        except TransprocError as error:
+            if name is not None:
+                raise
+            failures += 1
+            typer.echo(error.message + (f"; {error.hint}" if error.hint else ""), err=True)
     if as_json:
         common.show_json({"done": done, "failures": failures})
     else:

@@ -38,14 +38,14 @@ def restart(
       transproc restart /backup/nbody-20261128T141502Z-3 --node arm
       transproc restart /backup/nbody-20261128T141502Z-3 --node x86 --name second
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Restart
 
-    context = common.context()
-    job = operations.restart(context, directory, node, name=name, paused=paused, force=force)
+    where = str(directory if common.remote() else directory.absolute())
+    job = common.perform(Restart(where, node, name=name, paused=paused, force=force))
     if as_json:
-        common.show_job(context, job.name)
+        common.show_json(job)
     else:
-        typer.echo(f"{job.name} {'is paused' if paused else 'runs'} on {job.node}")
+        typer.echo(f"{job['name']} {'is paused' if paused else 'runs'} on {job['node']}")
 
 
 app = common.application(restart)

@@ -23,12 +23,11 @@ def restore(
     Example:
       transproc restore nbody --node arm && transproc resume nbody
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Restore
 
-    context = common.context()
-    operations.restore(context, name, node)
+    job = common.perform(Restore(name, node))
     if as_json:
-        common.show_job(context, name)
+        common.show_json(job)
 
 
 app = common.application(restore)

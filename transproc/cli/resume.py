@@ -37,13 +37,13 @@ def resume(
       transproc resume nbody --source
       transproc resume nbody --paused && transproc pause nbody --at advance    it moves, and stops at its next call of advance()
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Resume
 
-    job = operations.resume(common.context(), name, source=source, force=force, stay_paused=paused)
+    job = common.perform(Resume(name, source=source, force=force, paused=paused))
     if as_json:
-        common.show_json(job.as_dict())
+        common.show_json(job)
     else:
-        typer.echo(f"{name} {'stays paused' if job.stopped else 'runs'} on {job.node}")
+        typer.echo(f"{name} {'runs' if job['state'] == 'running' else 'stays paused'} on {job['node']}")
 
 
 app = common.application(resume)

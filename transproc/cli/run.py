@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pwd
 import sys
@@ -13,9 +12,11 @@ from typing import Annotated
 import typer
 
 from transproc.cli import attach, common
-from transproc.cluster import operations
 from transproc.cluster.terminal import window_of
 from transproc.cluster.watch import exit_code, wait
+from transproc.controller.requests import Run
+from transproc.errors import TransprocError
+from transproc.process.pause import Window
 
 
 def run(
@@ -64,23 +65,54 @@ def run(
         raise typer.BadParameter(
             "a program has a terminal or a file as standard input", param_hint="'--stdin'"
         )
+    if common.remote() and tty and wait_for_it:
+        raise TransprocError(
+            "a terminal is connected on the controller's host only", hint="leave --wait out, or --tty"
+        )
     kind = {"TERM": os.environ.get("TERM", "dumb")} if tty else {}
-    what = common.program(program, arguments, stdin, files, kind | common.environment(env))
-    what = dataclasses.replace(what, window=window_of(sys.stdout.fileno()) or what.window)
-    context = common.context()
-    job = operations.run(
-        context, what, node, name=name, pause_at=pause_at, terminal=tty, user=user, starter=starter()
+    variables = kind | common.environment(env)
+    common.program(program, arguments, stdin, files, variables)
+    window = window_of(sys.stdout.fileno()) or Window()
+    job = common.perform(
+        Run(
+            program,
+            node,
+            arguments or [],
+            name,
+            stdin=str(stdin) if stdin else None,
+            files=str(files) if files else None,
+            env=variables,
+            pause_at=pause_at,
+            terminal=tty,
+            rows=window.rows,
+            columns=window.columns,
+            user=user,
+            starter=starter(),
+        )
     )
     if not wait_for_it:
-        common.show_json(job.as_dict()) if as_json else typer.echo(job.name)
+        common.show_json(job) if as_json else typer.echo(job["name"])
         return
+    raise typer.Exit(_until_its_end(job["name"], tty=tty))
+
+
+def _until_its_end(name: str, *, tty: bool) -> int:
+    """Shows what it prints, and returns its status."""
+    if (there := common.remote()) is not None:
+        ended = there.wait(name)
+        for stream, file in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+            for piece in there.log(name, stream):
+                file.buffer.write(piece)
+            file.flush()
+        return exit_code(ended["exit"])
+    store = common.host().store
     if tty:
-        raise typer.Exit(attach.connect(context.store, job.name, offset=0))
-    job = wait(context.store, job.name, common.place_of)
+        return attach.connect(store, name, offset=0)
+    job = wait(store, name, common.place_of)
     place = common.place_of(job)
     typer.echo(place.read("stdout"), nl=False)
     typer.echo(place.read("stderr"), nl=False, err=True)
-    raise typer.Exit(exit_code(job.exit))
+    return exit_code(job.exit)
 
 
 def starter() -> str | None:

@@ -57,6 +57,7 @@ def serve(
     place = bind(address, port)
     host = f"[{address}]" if ":" in address else address
     typer.echo(f"https://{host}:{place.getsockname()[1]} sha256:{shown.fingerprint}")
+    service.start()
     answer(Server(service, shown), place)
 
 

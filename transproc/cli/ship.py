@@ -22,12 +22,11 @@ def ship(
     Example:
       transproc ship nbody --node arm && transproc restore nbody --node arm
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Ship
 
-    context = common.context()
-    operations.ship(context, name, node)
+    job = common.perform(Ship(name, node))
     if as_json:
-        common.show_job(context, name)
+        common.show_json(job)
 
 
 app = common.application(ship)

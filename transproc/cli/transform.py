@@ -26,14 +26,13 @@ def transform(
     Example:
       transproc dump nbody && transproc transform nbody && transproc restore nbody --node arm
     """
-    from transproc.cluster import operations
+    from transproc.controller.requests import Transform
 
-    context = common.context()
-    image = operations.transform(context, name, to)
+    job = common.perform(Transform(name, to))
     if as_json:
-        common.show_job(context, name, image=image)
+        common.show_json(job)
     else:
-        typer.echo(image)
+        typer.echo(job["image"])
 
 
 app = common.application(transform)

@@ -25,6 +25,11 @@ def wait_for(
     Example:
       transproc wait nbody && echo well done
     """
+    if (there := common.remote()) is not None:
+        found = there.wait(name, timeout)
+        if as_json:
+            common.show_json(found)
+        raise typer.Exit(exit_code(found["exit"]))
     job = wait(JobStore(), name, common.place_of, timeout)
     if as_json:
         common.show_json(job.as_dict())

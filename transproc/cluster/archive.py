@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from transproc.cluster.members import FILES, IMAGES, Rules, checked
+from transproc.cluster.members import FILES, IMAGES, UPLOAD, Rules, checked
 from transproc.errors import CommandError
 from transproc.run import spawn
 
@@ -161,5 +161,9 @@ def unpack_script(directory: PurePosixPath, *, rules: Rules = FILES, parents: bo
 
 
 def _keeping(rules: Rules) -> list[str]:
-    """What of owners and modes is kept: of images nothing, they are their owner's alone."""
-    return ["--no-same-owner", "--no-same-permissions"] if rules is IMAGES else ["--numeric-owner", "-p"]
+    """What of owners and modes is kept: of images and uploads nothing, they are their owner's alone."""
+    return (
+        ["--no-same-owner", "--no-same-permissions"]
+        if rules in (IMAGES, UPLOAD)
+        else ["--numeric-owner", "-p"]
+    )

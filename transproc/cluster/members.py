@@ -61,6 +61,7 @@ IMAGES = Rules(
     True,
 )
 """What criu and the pause tool write (criu/image-desc.c; `tmpfs-dev-*.tar.gz.img`)."""
+UPLOAD = Rules("files of a new job")
 FILES = Rules("files of a job")
 
 

@@ -290,10 +290,12 @@ class Place:
     def _packing(self, top: str, exclude: Sequence[str]) -> str:
         return pack_script(PurePosixPath(top), gnu=self.node.gnu_tar, exclude=exclude)
 
-    def read(self, stream: str, offset: int = 0) -> bytes:
-        """What `stdout` or `stderr` holds from a byte offset on."""
-        path = f"{self.data}/{stream}"
-        return self._shell('if [ -e "$1" ]; then tail -c "+$2" "$1"; fi', path, str(offset + 1)).stdout
+    def read(self, stream: str, offset: int = 0, most: int | None = None) -> bytes:
+        """What `stdout` or `stderr` holds from a byte offset on, at most so many bytes."""
+        path, piece = f"{self.data}/{stream}", "" if most is None else f" | head -c {most}"
+        return self._shell(
+            f'if [ -e "$1" ]; then tail -c "+$2" "$1"{piece}; fi', path, str(offset + 1)
+        ).stdout
 
     def printed(self) -> int:
         """How many bytes `stdout` holds."""

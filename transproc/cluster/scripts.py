@@ -192,4 +192,12 @@ done
 """
 """Jobs whose directories are there, with their ids. Words: the directory of all."""
 
+EXITS = """
+cd "$1" 2>/dev/null || exit 0
+for f in */exit; do
+  [ ! -e "$f" ] || echo "${f%/exit} $(cat "${f%exit}id")"
+done
+"""
+"""Jobs that have ended, with their ids. Words: the directory of all jobs."""
+
 CONTAINS = 'grep -qF -- "$2" "$1"'

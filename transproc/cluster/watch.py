@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from transproc.cluster import scripts
+from transproc.cluster.base import DATA, Node
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Place
 from transproc.cluster.store import BRIEF, JobStore
@@ -40,6 +42,12 @@ def _record_end(store: JobStore, job: Job, status: str) -> Job:
     except ConflictError:
         return store.load(job.name)
     return job
+
+
+def ended_on(node: Node) -> dict[str, str]:
+    """Names and ids of the jobs that have ended on a node, in one question. Raises `NodeError`."""
+    lines = node.output(["sh", "-c", scripts.EXITS, "sh", str(DATA / "jobs")]).splitlines()
+    return {name: identity for name, _, identity in (line.partition(" ") for line in lines)}
 
 
 def wait(store: JobStore, name: str, place_of: Callable[[Job], Place], timeout: float | None = None) -> Job:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from transproc import __version__
-from transproc.controller.api import events, jobs, nodes, operations, policy, tasks
+from transproc.controller.api import events, jobs, nodes, operations, policy, tasks, uploads
 from transproc.controller.api.access import Caller
 from transproc.controller.api.models import Failure, Health, Identity
 from transproc.controller.bounds import Bounds
@@ -55,7 +55,7 @@ def create_app(service: Service) -> FastAPI:
         responses=_ERRORS,
     )
     app.state.service = service
-    for part in (jobs, tasks, nodes, operations, policy, events):
+    for part in (jobs, tasks, nodes, operations, uploads, policy, events):
         app.include_router(part.router, prefix=PREFIX)
     app.add_api_route("/health", _health, tags=["controller"], operation_id="health")
     app.add_api_route(f"{PREFIX}/me", _me, tags=["controller"], operation_id="me")

@@ -74,7 +74,6 @@ def serve(server: Server, place: socket.socket) -> None:
     """Answers at a socket until a signal comes, then brings everything to its end."""
     before = {number: signal.signal(number, server.stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server.service.policies.start()
         server.run([place])
     finally:
         server.service.close()

@@ -16,10 +16,13 @@ from typing import ParamSpec, TypeVar
 from transproc.cluster.history import Reader
 from transproc.controller.guard import Guard
 from transproc.controller.policies import Keeper
+from transproc.controller.requests import Request
 from transproc.controller.sessions import Sessions
 from transproc.controller.stream import Stream
-from transproc.controller.tasks import Tasks
-from transproc.controller.tokens import Tokens
+from transproc.controller.tasks import Task, Tasks
+from transproc.controller.tokens import Role, Token, Tokens
+from transproc.controller.uploads import Uploads
+from transproc.controller.watch import Watch
 from transproc.errors import TransprocError
 from transproc.host import Host
 
@@ -30,12 +33,14 @@ Answer = TypeVar("Answer")
 @dataclass(frozen=True)
 class Settings:
     """`at_once`: tasks that run at the same time, `per_node`: with one node; `watch`: seconds between two looks at a node's
-    jobs; `grace`: seconds that tasks have to end by themselves when the controller is stopped."""
+    jobs; `grace`: seconds that tasks have to end by themselves when the controller is stopped; `job_user`: whom the jobs of those
+    who are no admins run as."""
 
     at_once: int = 16
     per_node: int = 4
     watch: float = 5.0
     grace: float = 30.0
+    job_user: str | None = None
 
 
 class Service:
@@ -55,6 +60,7 @@ class Service:
         self.tokens = Tokens(self.store.database)
         self.sessions = Sessions(self.directory / "session.key", self.tokens)
         self.guard = Guard(self.tokens)
+        self.uploads = Uploads(self.directory / "uploads")
         self.tasks = Tasks(
             host,
             self.store.database,
@@ -63,6 +69,7 @@ class Service:
             per_node=self.settings.per_node,
         )
         self.policies = Keeper(host, self.tasks, self.stream, self.directory / "policy.toml")
+        self.watch = Watch(self)
         self._records = ThreadPoolExecutor(4, thread_name_prefix="records")
         self._nodes = ThreadPoolExecutor(32, thread_name_prefix="nodes")
 
@@ -80,6 +87,19 @@ class Service:
         """Calls what asks a node, in a thread of others: a node that does not answer holds up nothing else."""
         return await asyncio.get_running_loop().run_in_executor(self._nodes, lambda: function(*words, **more))
 
+    def start(self) -> None:
+        """Settles what an earlier controller has left, and watches from now on."""
+        self.watch.start()
+        self.policies.start()
+
+    def do_on_node(self, action: Callable[[], None]) -> None:
+        """Calls what asks a node, beside everything else."""
+        self._nodes.submit(action)
+
+    def submit(self, request: Request, token: Token) -> Task:
+        """Takes a request of whoever has a token; raises `TransprocError` if it is refused."""
+        return self.tasks.submit(request.admitted(Desk(self, token)), token.name)
+
     def hurry(self) -> None:
         """Ends the grace that `close` gives."""
         self._hurry.set()
@@ -88,12 +108,45 @@ class Service:
         """Ends everything; tasks that run are given their grace."""
         self.stream.close()
         self.policies.close()
+        self.watch.close()
         self.tasks.stop(self.settings.grace, self._hurry)
         self.policies.join()
         self._records.shutdown(wait=False, cancel_futures=True)
         self._nodes.shutdown(wait=False, cancel_futures=True)
         self.host.close()
         os.close(self._lock)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """As `requests.base.Desk` says."""
+
+    service: Service
+    token: Token
+
+    @property
+    def who(self) -> str:
+        """As `requests.base.Desk` says."""
+        return self.token.name
+
+    @property
+    def role(self) -> Role:
+        """As `requests.base.Desk` says."""
+        return self.token.role
+
+    @property
+    def job_user(self) -> str | None:
+        """As `requests.base.Desk` says."""
+        return self.service.settings.job_user
+
+    @property
+    def checkpoints(self) -> Path:
+        """As `requests.base.Desk` says."""
+        return self.service.store.directory / "checkpoints"
+
+    def upload(self, identity: str) -> Path:
+        """As `requests.base.Desk` says."""
+        return self.service.uploads.find(identity, self.token.id)
 
 
 def _alone(path: Path) -> int:

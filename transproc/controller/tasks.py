@@ -40,14 +40,13 @@ class TaskState(StrEnum):
     DONE = "done"
     FAILED = "failed"  # and has left things in order: the error says how
     CANCELLED = "cancelled"  # everything was taken back
-    CUT_OFF = (
-        "cut off"  # the controller ended meanwhile; what was under way with the job was settled after that
-    )
+    SETTLING = "settling"  # the controller ended meanwhile: what was under way with the job is being settled
+    CUT_OFF = "cut off"  # and that was done
 
     @property
     def ended(self) -> bool:
         """Nothing more happens."""
-        return self not in (TaskState.WAITING, TaskState.RUNNING)
+        return self not in (TaskState.WAITING, TaskState.RUNNING, TaskState.SETTLING)
 
 
 @dataclass
@@ -242,21 +241,25 @@ class Tasks:
 
     def settle(self) -> list[Task]:
         """At the start of a controller: marks what the one before has left; returns the tasks that were running then."""
-        rows = self._database.all(f"{_QUERY} WHERE state IN ('waiting', 'running') ORDER BY number")
+        rows = self._database.all(
+            f"{_QUERY} WHERE state IN ('waiting', 'running', 'settling') ORDER BY number"
+        )
         left = [_task(row) for row in rows]
         for task in left:
-            began = task.state is TaskState.RUNNING
-            task.state = TaskState.CUT_OFF if began else TaskState.CANCELLED
-            what = "the controller ended meanwhile" if began else "the controller ended before it began"
-            task.ended, task.error = time.time(), {"message": what, "exit_status": 1}
+            if task.state is not TaskState.WAITING:
+                task.state = TaskState.SETTLING
+            else:
+                task.state, task.ended = TaskState.CANCELLED, time.time()
+                task.error = {"message": "the controller ended before it began", "exit_status": 1}
             self._save(task)
         self._database.change(
             "DELETE FROM tasks WHERE number <= (SELECT max(number) FROM tasks) - :kept", {"kept": KEPT}
         )
-        return [task for task in left if task.state is TaskState.CUT_OFF]
+        return [task for task in left if task.state is TaskState.SETTLING]
 
     def explain(self, task: Task, outcome: str) -> None:
         """What became of the job of a task that was cut off."""
+        task.state, task.ended = TaskState.CUT_OFF, time.time()
         task.error = {"message": f"the controller ended meanwhile; {outcome}", "exit_status": 1}
         self._save(task)
         self._tell(task)

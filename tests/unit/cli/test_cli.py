@@ -241,7 +241,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
 
 def test_every_command_that_gives_a_result_gives_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """The others have none, run another program, or show something to people."""
-    groups = {"bench", "lab", "nodes", "policy", "plan", "token", "slurm"}
+    groups = {"bench", "lab", "nodes", "policy", "plan", "token", "context", "slurm"}
     for command in set(commands.COMMANDS) - groups - {"attach", "logs", "kill", "demo", "setup", "serve"}:
         assert main.run([command, "--help"]) == 0
         assert "--json" in capsys.readouterr().out, command

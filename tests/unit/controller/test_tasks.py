@@ -110,7 +110,7 @@ def test_what_a_killed_controller_has_left(service: Service) -> None:
     for job, state in (("j", "running"), ("k", "waiting")):
         service.store.database.change(insert, {"job": job, "state": state})
     left = service.tasks.settle()
-    assert [(task.job, task.state) for task in left] == [("j", TaskState.CUT_OFF)]
+    assert [(task.job, task.state) for task in left] == [("j", TaskState.SETTLING)]
     service.tasks.explain(left[0], "j runs on x86")
     states = {task.job: (task.state, task.error) for task in service.tasks.recent()}
     assert states["j"][0] is TaskState.CUT_OFF and "j runs on x86" in str(states["j"][1])
@@ -186,4 +186,6 @@ def parsed(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
         if line.startswith("event: "):
             kind = line[7:]
         elif line.startswith("data: "):
-            yield kind, json.loads(line[6:])
+            data = json.loads(line[6:])
+            assert data.pop("time") > 0
+            yield kind, data

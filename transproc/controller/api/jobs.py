@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from bisect import bisect_right
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
 
 from transproc.cluster.job import Job, State
+from transproc.cluster.watch import refresh
 from transproc.controller.api.access import Caller, Controller
 from transproc.controller.api.models import AttemptModel, JobDetail, JobList, JobModel
 from transproc.controller.service import Service
-from transproc.errors import MissingError, TransprocError
+from transproc.errors import NodeError, TransprocError
 
 router = APIRouter(tags=["jobs"])
+PIECE = 1 << 20
+FOLLOW_SECONDS = 0.3
+"""Between two looks at a log that somebody follows."""
 Name = Annotated[str, Path(max_length=40, description="The job's name.")]
 
 
@@ -52,8 +60,17 @@ def _page(service: Service, states: set[State], node: str | None, after: str, li
 
 
 @router.get("/jobs/{name}", operation_id="show_job")
-async def job(service: Controller, _: Caller, name: Name) -> JobDetail:
+async def job(
+    service: Controller,
+    _: Caller,
+    name: Name,
+    ask: Annotated[bool, Query(description="Ask the node first whether it has ended.")] = False,
+) -> JobDetail:
     """One job with all that was begun with it."""
+    if ask:
+        found = await service.ask(service.store.load, name)
+        with contextlib.suppress(TransprocError):
+            await service.ask_node(lambda: refresh(service.store, found, service.host.place(found)))
     return await service.ask(_detail, service, name)
 
 
@@ -64,21 +81,65 @@ def _detail(service: Service, name: str) -> JobDetail:
     return JobDetail(**JobModel.model_validate(found).model_dump(), attempts=attempts, task=task)
 
 
+@router.get(
+    "/jobs/{name}/log",
+    operation_id="log",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+async def log(
+    *,
+    service: Controller,
+    _: Caller,
+    name: Name,
+    stream: Annotated[Literal["stdout", "stderr"], Query(description="Which one.")] = "stdout",
+    offset: Annotated[int, Query(ge=0, le=1 << 60, description="In bytes.")] = 0,
+    follow: Annotated[bool, Query(description="Go on until the job ends, also when it moves.")] = False,
+) -> StreamingResponse:
+    """What a job has printed, from an offset on."""
+    first = await service.ask_node(read_log, service, name, stream, offset)
+    return StreamingResponse(
+        _log(service, name, stream, offset, first, follow=follow), media_type="application/octet-stream"
+    )
+
+
+def read_log(service: Service, name: str, stream: str, offset: int) -> tuple[bytes, bool]:
+    """The next piece, at most PIECE bytes, and whether the job had ended before."""
+    found = service.store.load(name)
+    place = service.host.place(found)
+    ended = refresh(service.store, found, place).state is State.EXITED
+    return place.read(stream, offset, PIECE), ended
+
+
+async def _log(
+    service: Service, name: str, stream: str, offset: int, first: tuple[bytes, bool], *, follow: bool
+) -> AsyncIterator[bytes]:
+    data, ended = first
+    while not service.stream.closed:
+        offset += len(data)
+        if data:
+            yield data
+        elif ended or not follow:
+            return
+        else:
+            await asyncio.sleep(FOLLOW_SECONDS)
+        try:
+            data, ended = await service.ask_node(read_log, service, name, stream, offset)
+        except NodeError:  # it may be moving, or its node away for a moment
+            data = b""
+            await asyncio.sleep(1)
+
+
 @router.get("/history", operation_id="history")
 async def history(
     service: Controller,
     _: Caller,
-    kind: Annotated[str, Query(max_length=40, description="Of attempts.")] = "migrate",
+    kind: Annotated[
+        str | None, Query(max_length=40, description="Only of this kind, such as `migrate`.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> list[AttemptModel]:
-    """What of a kind was begun with any job, latest first."""
-    found = await service.ask(service.reader.recent, kind, limit)
+    """What was begun with any job, latest first."""
+    reader = service.reader
+    found = await (service.ask(reader.recent, kind, limit) if kind else service.ask(reader.latest, limit))
     return [AttemptModel.model_validate(attempt) for attempt in found]
-
-
-def expect_job(service: Service, name: str) -> Job:
-    """The record of a job; raises `MissingError` also for what cannot be a job's name."""
-    try:
-        return service.store.load(name)
-    except TransprocError as error:
-        raise MissingError(error.message, hint=error.hint) from error

@@ -136,6 +136,13 @@ class NodeList(BaseModel):
     nodes: list[NodeModel]
 
 
+class UploadModel(BaseModel):
+    """An upload."""
+
+    id: str
+    parts: list[str]
+
+
 class Identity(Model):
     """Whom a token stands for."""
 

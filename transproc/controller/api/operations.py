@@ -3,7 +3,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
@@ -46,6 +46,8 @@ def _described(hint: Any) -> Any:
     if get_origin(hint) is not Annotated:
         return hint
     plain, meaning = get_args(hint)[0], next(note for note in get_args(hint) if isinstance(note, Meaning))
+    if get_origin(plain) in (Sequence, Mapping):
+        return Annotated[plain, Field(description=meaning.text, max_length=meaning.longest)]
     kinds = set(get_args(plain) or (plain,))
     words: dict[str, Any] = {"description": meaning.text}
     if kinds & {int, float}:
@@ -70,7 +72,8 @@ async def _begin(  # noqa: PLR0917
         request = kind(**words)
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
-    task = await service.ask(service.tasks.submit, request, token.name)
+    response.headers["X-Transproc-Events"] = service.stream.mark(service.stream.last)
+    task = await service.ask(service.submit, request, token)
     response.headers["Location"] = f"/api/v1/tasks/{task.number}"
     if wait:
         task = await service.tasks.end_of(task.number, wait)

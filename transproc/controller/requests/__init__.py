@@ -8,8 +8,39 @@ its description, a record, limits, and the roles that may use it.
 
 from transproc.controller.requests.base import Request
 from transproc.controller.requests.jobs import Kill, Pause, Recover, Resume
-from transproc.controller.requests.move import Dump, Migrate, Restore, Transform
+from transproc.controller.requests.move import Dump, Forecast, Migrate, Restore, Ship, Transform
+from transproc.controller.requests.start import Checkpoint, Restart, Run
 
-__all__ = ["ALL", "Dump", "Kill", "Migrate", "Pause", "Recover", "Request", "Restore", "Resume", "Transform"]
+__all__ = [
+    "ALL",
+    "Checkpoint",
+    "Dump",
+    "Forecast",
+    "Kill",
+    "Migrate",
+    "Pause",
+    "Recover",
+    "Request",
+    "Restart",
+    "Restore",
+    "Resume",
+    "Run",
+    "Ship",
+    "Transform",
+]
 
-ALL: tuple[type[Request], ...] = (Migrate, Pause, Dump, Transform, Restore, Resume, Kill, Recover)
+ALL: tuple[type[Request], ...] = (
+    Run,
+    Migrate,
+    Forecast,
+    Pause,
+    Dump,
+    Transform,
+    Ship,
+    Restore,
+    Resume,
+    Kill,
+    Recover,
+    Checkpoint,
+    Restart,
+)

@@ -7,7 +7,8 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol
 
 from transproc.cluster.operations import Context
 from transproc.controller.tokens import Role
@@ -30,11 +31,34 @@ Where = Annotated[str | None, Meaning("A function of the program, or an address:
 Seconds = Annotated[float, Meaning("Seconds.", least=0.0, most=86400.0)]
 
 
+class Desk(Protocol):
+    """Where a controller takes a request, and from whom: the name of a token, and its role."""
+
+    @property
+    def who(self) -> str:
+        """The name of the token."""
+
+    @property
+    def role(self) -> Role:
+        """What it allows."""
+
+    @property
+    def job_user(self) -> str | None:
+        """Whom the jobs of those who are no admins run as, if the operator has said so."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are kept."""
+
+    def upload(self, identity: str) -> Path:
+        """The directory of an upload of the same token. Raises `MissingError`."""
+
+
 @dataclass(frozen=True)
 class Request(ABC):
     """One operation with its parameters. A subclass is a frozen dataclass, whose docstring describes the endpoint."""
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
     """Its name: the command's, and the last part of the endpoint's path."""
     path: ClassVar[str] = ""
     """The endpoint's, below /api/v1; {name} in it is the job's."""
@@ -43,7 +67,8 @@ class Request(ABC):
     def __init_subclass__(cls, **more: Any) -> None:
         """A request for a job has its path from its kind."""
         super().__init_subclass__(**more)
-        cls.path = cls.path or f"/jobs/{{name}}/{cls.kind}"
+        if cls.kind and not cls.path:
+            cls.path = f"/jobs/{{name}}/{cls.kind}"
 
     @abstractmethod
     def perform(self, context: Context) -> Any:
@@ -66,6 +91,14 @@ class Request(ABC):
             raise
         return [job.node, *([job.target] if job.target else [])]
 
+    def admitted(self, desk: Desk) -> Request:
+        """What is performed when a controller is asked for this, by whom `desk` says. Raises `TransprocError` to refuse it."""
+        return self
+
+    def words(self) -> dict[str, Any]:
+        """All fields, as they are sent."""
+        return dataclasses.asdict(self)
+
     def record(self) -> dict[str, Any]:
         """What is kept of it, and shown to whoever may see jobs: no secrets."""
-        return dataclasses.asdict(self)
+        return self.words()

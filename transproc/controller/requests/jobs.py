@@ -45,9 +45,14 @@ class Resume(Request):
         Meaning("With `source`: though the other node does not answer; if it comes back, two copies run."),
     ] = False
 
+    paused: Annotated[bool, Meaning("After `restore`: the new copy is the job, and stays stopped.")] = False
+
     def perform(self, context: Context) -> Any:
         """As the base says."""
-        return operations.resume(context, self.name, source=self.source, force=self.force).as_dict()
+        done = operations.resume(
+            context, self.name, source=self.source, force=self.force, stay_paused=self.paused
+        )
+        return done.as_dict()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A controller as its users have it: commands that it performs, and what becomes of a migration when it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.native.harness import expected
+from tests.native.nodes import NativeNodes
+from transproc.cluster.base import DATA
+from transproc.cluster.migration import Phase
+from transproc.cluster.node import SshNode
+from transproc.run import run
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+COMMAND = Path(sys.executable).with_name("transproc")
+SECONDS = 30.0
+
+
+@dataclass
+class Served:
+    """A controller in a process of its own, and a user of it who has a home of his own."""
+
+    home: Path
+    environment: dict[str, str]
+    nodes: dict[str, SshNode]
+    process: subprocess.Popen[str] | None = None
+    port: int = 0
+
+    def start(self, *how: str) -> None:
+        """Starts it, always at the same port; `how`: arguments of Python, else the plain command."""
+        self.close()
+        words = [sys.executable, *how] if how else [str(COMMAND)]
+        words += ["serve", "--listen", f"127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=self.environment)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        url, fingerprint = line.split()
+        self.port = int(url.rpartition(":")[2])
+        if not (self.home / "contexts.json").exists():
+            token = self.here("token", "add", "tester", "--role", "operate")
+            words = ["context", "add", "c", url, "--fingerprint", fingerprint]
+            done = self._run(self.user, words, input=token)
+            assert "as tester (operate)" in done.stdout, done.stderr
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """Stops or kills it."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(SECONDS)
+            self.close()
+
+    def close(self) -> None:
+        """It has ended."""
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
+        self.process = None
+
+    @property
+    def user(self) -> dict[str, str]:
+        """Of somebody who has no nodes, only a controller."""
+        kept = {key: value for key, value in self.environment.items() if key != "TRANSPROC_NODES"}
+        return kept | {"TRANSPROC_STATE": str(self.home / "nothing"), "TRANSPROC_HOME": str(self.home)}
+
+    def __call__(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command that goes to the controller."""
+        done = self._run(self.user, ["--controller", "c", *map(str, words)])
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def here(self, *words: str) -> str:
+        """A command on its own host."""
+        done = self._run(self.environment, list(words))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        """The result of a command that goes to the controller."""
+        return json.loads(self(*words, "--json").stdout)
+
+    def copies(self, node: str, program: str) -> str:
+        """Processes there that execute the program."""
+        script = 'ls -l /proc/[0-9]*/exe 2>/dev/null | grep "bin/$1$" || true'
+        return self.nodes[node].output(["sh", "-c", script, "sh", program])
+
+    @staticmethod
+    def _run(environment: dict[str, str], words: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(COMMAND), *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+            check=False,
+            **more,
+        )
+
+
+@pytest.fixture
+def served(machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[Served]:
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = os.environ | {
+        "TRANSPROC_STATE": str(tmp_path / "state"),
+        "TRANSPROC_NODES": str(machines.configuration),
+    }
+    made = Served(home, environment, nodes)
+    made.start()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("programs") / "steady"
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-O2", "-pthread", "-o", program, Path(__file__).with_name("steady.c")])
+    return program
+
+
+def test_commands_go_to_a_controller(served: Served, steady: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_text("hello")
+    words = ["--node", "na", "--name", "steady", "--files", tmp_path / "data", "--env", "SECRET=hidden"]
+    assert served("run", *words, "--", steady).stdout == "steady\n"
+    assert "steady  running  na" in served("ps").stdout
+    done = served("migrate", "steady", "--to", "nb")
+    assert done.stdout.startswith("steady runs on nb; downtime")
+    assert "  ✓ resume" in done.stderr and "\n✓ migrate steady from na to nb" in done.stderr, done.stderr
+    assert served.json("migrate", "steady", "--to", "na")["target"] == "na"
+    image = served.json("dump", "steady")["image"]
+    assert Path(image).is_dir()
+    assert served.json("transform", "steady", "--to", "x86_64")["state"] == "transformed"
+    assert served("resume", "steady").stdout == "steady runs on na\n"
+    kinds = [entry["kind"] for entry in served.json("history", "steady")]
+    assert kinds == ["migrate", "migrate", "dump", "resume"]
+    made = served.json("checkpoint", "steady", "--end")
+    served("kill", "--remove", "steady")
+    assert served("restart", made["path"], "--node", "nb").stdout == "steady runs on nb\n"
+    assert served.nodes["nb"].get_bytes(f"{DATA}/jobs/steady/data/work/file") == b"hello"
+    finish(served, "nb")
+    assert served.json("ps") == []
+    with sqlite3.connect(tmp_path / "state" / "jobs.sqlite") as database:
+        assert "hidden" not in str(database.execute("SELECT * FROM tasks").fetchall())
+    database.close()
+
+
+def test_errors_are_those_of_the_command(served: Served, steady: Path) -> None:
+    done = served("migrate", "none", "--to", "nb", check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "transproc: error: job none: no such job")
+    served("run", "--node", "na", "--name", "job", "--", steady)
+    done = served("migrate", "job", "--to", "nowhere", check=False)
+    assert done.returncode == 1 and "node nowhere: unknown" in done.stderr and "hint: " in done.stderr
+    done = served("attach", "job", check=False)
+    assert done.returncode == 1 and "works on this host only" in done.stderr
+    served.end()
+    done = served("ps", check=False)
+    assert done.returncode == 1 and "controller https://127.0.0.1" in done.stderr
+    served.start()
+    served("kill", "--remove", "job")
+
+
+KILLED = [(str(phase), state) for phase in Phase for state in ("begun", "done")]
+USUAL = [("dump", "begun"), ("resume", "begun"), ("resume", "done")]
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        pytest.param(*words, id="-".join(words), marks=[] if words in USUAL else pytest.mark.nightly)
+        for words in KILLED
+    ],
+)
+def test_a_controller_is_killed(served: Served, steady: Path, step: str, state: str) -> None:
+    """At every step of a migration: the next one settles it by itself, one copy goes on, and who waits is told."""
+    served.end()
+    served.start("-m", "tests.native.doomed", step, state)
+    served("run", "--node", "na", "--name", "steady", "--", steady)
+    words = [str(COMMAND), "--controller", "c", "migrate", "steady", "--to", "nb"]
+    with subprocess.Popen(words, env=served.user, stderr=subprocess.PIPE, text=True) as command:
+        assert served.process is not None
+        assert served.process.wait(SECONDS) == -signal.SIGKILL
+        served.start()
+        _, errors = command.communicate(timeout=SECONDS)
+    assert command.returncode == 1
+    job = served.json("ps")[0]
+    assert f"the controller ended meanwhile; steady runs on {job['node']}" in errors
+    assert (job["state"], job["target"], job["leftovers"]) == ("running", None, [])
+    assert all(entry["result"] for entry in served.json("history"))
+    copies = {name: served.copies(name, "steady") for name in ("na", "nb")}
+    other = next(name for name in copies if name != job["node"])
+    assert copies[job["node"]] and copies[other] == ""
+    finish(served, job["node"])
+
+
+def finish(served: Served, node: str) -> None:
+    """The program comes to its end, and has written each line once."""
+    place = f"{DATA}/jobs/steady/data"
+    served.nodes[node].run(["touch", f"{place}/work/stop"])
+    assert served("wait", "steady").returncode == 0
+    printed = served("logs", "steady").stdout
+    count = printed.count("\n") - 1
+    assert count > 0 and printed == expected(count) + "end\n"
+    assert served.nodes[node].get_bytes(f"{place}/work/lines").decode() == expected(count)
+    served("kill", "--remove", "steady")
+    for other in served.nodes.values():
+        assert other.output(["sh", "-c", 'ls "$1" 2>/dev/null || true', "sh", f"{DATA}/jobs"]) == ""
+
+
+def test_two_clients_at_once(served: Served, steady: Path) -> None:
+    """Of two migrations of one job one is carried out, and the other one is told who works on it, or where the job is."""
+    served("run", "--node", "na", "--name", "steady", "--", steady)
+    words = [str(COMMAND), "--controller", "c", "migrate", "steady", "--to", "nb"]
+    commands = [subprocess.Popen(words, env=served.user, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [command.communicate(timeout=60)[1] for command in commands]
+    statuses = [command.returncode for command in commands]
+    assert sorted(statuses) == [0, 1, 1, 1], said
+    for status, errors in zip(statuses, said, strict=True):
+        assert status == 0 or "works on it (migrate, asked for by tester)" in errors or "is on nb" in errors
+    assert served.json("ps")[0]["node"] == "nb"
+    finish(served, "nb")

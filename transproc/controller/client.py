@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Requests performed by a controller, as if they were performed here: the same steps, results and errors.
+
+With what Python has by itself: a command that only asks a controller starts as quickly as any.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import IO, Any
+
+from transproc.cluster.events import Events
+from transproc.controller.contexts import CONNECT_SECONDS, Controller, trust
+from transproc.controller.requests import Request, Run
+from transproc.controller.sending import send
+from transproc.errors import TransprocError
+from transproc.log import Step
+
+ANSWER_SECONDS = 120.0
+"""For an answer, and between two lines of a stream, in which one comes every 15 s."""
+PATIENCE = 60.0
+"""Seconds that a controller may be away, to be started again, while we wait for a task."""
+PREFIX = "/api/v1"
+
+
+class Client:
+    """A controller."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self._trust = trust(controller)
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def perform(self, request: Request, events: Events) -> Any:
+        """As `request.perform`; Ctrl-C calls the task off and waits for its end, a second one ends the waiting."""
+        path, words = self._prepared(request, events)
+        task, headers = self._call("POST", path, words)
+        return self._follow(task["number"], headers.get("X-Transproc-Events", ""), events)
+
+    def _prepared(self, request: Request, events: Events) -> tuple[str, dict[str, Any]]:
+        """Path and body."""
+        words = request.words()
+        if isinstance(request, Run):
+            words = send(self, words, events)
+        path = request.path.format(name=urllib.parse.quote(str(words.get("name", "")), safe=""))
+        if "{name}" in request.path:
+            del words["name"]
+        return path, words
+
+    def _follow(self, number: int, mark: str, events: Events) -> Any:
+        shown, called_off = _Steps(events), False
+        while True:
+            try:
+                for kind, data in self._events(number, mark):
+                    if kind == "task" and data["number"] == number and data["ended"]:
+                        shown.close()
+                        return _result(data)
+                    shown.show(kind, data)
+            except KeyboardInterrupt:
+                if called_off:
+                    raise
+                called_off = True
+                events.note("interrupted: after this step everything is taken back")
+                self.post(f"/tasks/{number}/cancel")
+            mark = self._mark
+
+    def _events(self, number: int, mark: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What happens in a task; again after the connection was lost, for as long as PATIENCE."""
+        self._mark, until = mark, None
+        while True:
+            try:
+                yield from self._listen(f"/events?task={number}&since={urllib.parse.quote(self._mark)}")
+                until = None
+            except OSError as error:
+                until = until or time.monotonic() + PATIENCE
+                if time.monotonic() > until:
+                    raise self._lost(error) from error
+                time.sleep(0.5)
+
+    def _listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        with self._answer("GET", path) as answer:
+            kind = ""
+            while line := answer.readline(1 << 20).decode():
+                key, _, value = line.rstrip("\n").partition(": ")
+                if key == "id":
+                    self._mark = value
+                elif key == "event":
+                    kind = value
+                elif key == "data":
+                    yield kind, json.loads(value)
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def get(self, path: str, **words: Any) -> Any:
+        """What the controller answers at a path below /api/v1."""
+        query = urllib.parse.urlencode({key: value for key, value in words.items() if value is not None})
+        return self._call("GET", f"{path}?{query}" if query else path)[0]
+
+    def post(self, path: str, words: dict[str, Any] | None = None) -> Any:
+        """What it answers to something that changes something."""
+        return self._call("POST", path, words)[0]
+
+    def put(self, path: str, body: IO[bytes], size: int | None = None) -> None:
+        """Sends bytes; `size`: if it is known."""
+        headers = {"Content-Type": "application/octet-stream"}
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        with self._answer("PUT", path, body, headers):
+            pass
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"next": ""}
+        while page["next"] is not None:
+            page = self.get("/jobs", after=page["next"])
+            found += page["jobs"]
+        return found
+
+    def log(self, name: str, stream: str, *, follow: bool = False) -> Iterator[bytes]:
+        """What a job has printed; with `follow` until its end."""
+        query = urllib.parse.urlencode({"stream": stream, "follow": str(follow).lower()})
+        with self._answer("GET", f"/jobs/{quoted(name)}/log?{query}") as answer:
+            while data := answer.read1(1 << 16):
+                yield data
+
+    def wait(self, name: str, timeout: float | None = None) -> dict[str, Any]:
+        """A job's record when it has ended; raises `TransprocError` after so many seconds."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            job: dict[str, Any] = self.get(f"/jobs/{quoted(name)}", ask="true")
+            if job["state"] == "exited":
+                return job
+            if until is not None and time.monotonic() > until:
+                raise TransprocError(
+                    f"job {name}: has not ended after {timeout:g} s; it is {job['state']} on {job['node']}"
+                )
+            time.sleep(0.3)
+
+    # --- HTTP ----------------------------------------------------------------------------------------------------
+
+    def _call(
+        self, method: str, path: str, words: dict[str, Any] | None = None
+    ) -> tuple[Any, http.client.HTTPMessage]:
+        headers = {"Content-Type": "application/json"}
+        body = None if words is None else json.dumps(words).encode()
+        try:
+            with self._answer(method, path, body, headers) as answer:
+                return json.loads(answer.read()), answer.headers
+        except OSError as error:
+            raise self._lost(error) from error
+
+    @contextmanager
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Iterator[http.client.HTTPResponse]:
+        """A good answer; raises OSError if there is none, `TransprocError` for another one."""
+        host, port = self.controller.place
+        connection = http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._trust)
+        sent = {"Authorization": f"Bearer {self.controller.token}", **(headers or {})}
+        try:
+            try:
+                connection.connect()
+                connection.sock.settimeout(ANSWER_SECONDS)
+                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.request(method, PREFIX + path, body, sent)
+                answer = connection.getresponse()
+            except http.client.HTTPException as error:
+                raise OSError(str(error) or type(error).__name__) from error
+            if answer.status >= 300:
+                raise self._refused(answer)
+            yield answer
+        finally:
+            connection.close()
+
+    def _refused(self, answer: http.client.HTTPResponse) -> TransprocError:
+        text = answer.read(1 << 20)
+        try:
+            trouble = json.loads(text)["error"]
+            error = TransprocError(str(trouble["message"]), hint=trouble["hint"])
+            error.exit_status = int(trouble["exit_status"])
+        except (ValueError, KeyError, TypeError):
+            return TransprocError(f"controller {self.controller.url}: answers {answer.status}")
+        if answer.status == 401:
+            error.message = f"controller {self.controller.url}: {error.message}"
+            error.hint = "'transproc token add' on its host makes one, 'transproc context add' keeps it"
+        return error
+
+    def _lost(self, error: OSError) -> TransprocError:
+        reason, hint = str(error), None
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            reason = "it shows another certificate than the one that was accepted"
+            hint = "if that is as it should be: 'transproc context add' again"
+        return TransprocError(f"controller {self.controller.url}: {reason}", hint=hint)
+
+
+class _Steps:
+    """The controller's steps as our own."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._open: list[tuple[str, AbstractContextManager[Step], Step]] = []
+
+    def show(self, kind: str, data: dict[str, Any]) -> None:
+        """One event."""
+        if kind == "note":
+            self._events.note(str(data["message"]))
+        elif kind == "step" and data["state"] == "begun":
+            manager = self._events.step(str(data["name"]))
+            self._open.append((data["name"], manager, manager.__enter__()))
+        elif kind == "step" and self._open and self._open[-1][0] == data["name"]:
+            _, manager, step = self._open.pop()
+            step.detail = str(data.get("detail", ""))
+            self._end(manager, failed=data["state"] == "failed")
+
+    def close(self) -> None:
+        """What has no end has failed."""
+        while self._open:
+            self._end(self._open.pop()[1], failed=True)
+
+    @staticmethod
+    def _end(manager: AbstractContextManager[Step], *, failed: bool) -> None:
+        error = TransprocError("failed") if failed else None
+        manager.__exit__(type(error) if error else None, error, None)
+
+
+def _result(task: dict[str, Any]) -> Any:
+    """What a task has returned. Raises `TransprocError` if it has failed."""
+    if task["state"] == "done":
+        return task["result"]
+    trouble = task["error"] or {}
+    error = TransprocError(
+        str(trouble.get("message", f"the task is {task['state']}")), hint=trouble.get("hint")
+    )
+    error.exit_status = int(trouble.get("exit_status", 1))
+    raise error
+
+
+def quoted(name: str) -> str:
+    """A name as a part of a path."""
+    return urllib.parse.quote(name, safe="")
