@@ -250,6 +250,7 @@ int command_borrow(const struct options *options)
 		return report_failure("system", format("%s: cannot be used: errno %d", directory, -result));
 	if (!parse_owed(owed))
 		return report_failure("system", format("%s: is no list of what is owed", options->owed));
+	shared->eager = options->eager;
 	shared->listener = listen_at(criu_name);
 	shared->link_listener = listen_at(link_name);
 	if (shared->listener < 0 || shared->link_listener < 0)

@@ -46,6 +46,7 @@ struct borrower {
 struct shared {
 	struct borrower spaces[MOST_SPACES];
 	size_t count;
+	bool eager; /* the program stands until all is there: nobody waits for one page rather than another */
 	bool restored; /* criu is done: pages may come unasked */
 	bool receiving, failed; /* a descriptor was lost: nothing can be known about a process's memory any more */
 	int listener, link_listener, criu, link[3]; /* the last: a socket, and what its other end reads from and writes to; -1 for none */

@@ -10,7 +10,7 @@ struct options {
 	struct launch launch;
 	const char *list, *clocks, *owed;
 	int pid;
-	bool pause, moved;
+	bool pause, moved, eager;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;
 };
 

@@ -15,7 +15,7 @@
  *   kill --pid P [--moved --state DIR]
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
- *   lend --pid P; borrow --dir DIR --owed F; link --dir DIR    pages that follow a process: pages.h
+ *   lend --pid P; borrow --dir DIR --owed F [--eager]; link --dir DIR    pages that follow a process: pages.h
  *   serve, channel    run programs for the host: serve.h
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
@@ -100,8 +100,9 @@ static const char *parse(char **arguments, struct options *options)
 		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
-		if (!strcmp(name, "--pause") || !strcmp(name, "--moved")) {
-			*(name[2] == 'p' ? &options->pause : &options->moved) = true;
+		bool *flag = !strcmp(name, "--pause") ? &options->pause : !strcmp(name, "--moved") ? &options->moved : !strcmp(name, "--eager") ? &options->eager : NULL;
+		if (flag) {
+			*flag = true;
 			continue;
 		}
 		char *value = *++arguments;

@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "sockets.h"
 
-enum { MOST_ASKED = 64, SPARED = 16 /* of them for who waits */, LEAST_WINDOW = 2 * MOST_PIECE, MOST_WINDOW = (MOST_ASKED - SPARED) * MOST_PIECE };
+enum { MOST_ASKED = 64, SPARED = 16 /* of them for who waits */, LEAST_WINDOW = 4 * MOST_PIECE, MOST_WINDOW = (MOST_ASKED - SPARED) * MOST_PIECE };
 enum { AHEAD = 50 /* ms of transfer that are asked for */, NEAR = 16 * PAGE /* comes with a page that is waited for */, TELL_PAUSE = 200 /* ms */ };
 enum { F_SETFL = 4, TURNS = 8, SOCKET = 0, IN = 1, OUT = 2 };
 static const uint64_t all = UINT64_MAX;
@@ -13,7 +13,7 @@ const char link_name[] = "link.socket";
 
 static struct page_request asked[MOST_ASKED]; /* a ring */
 static size_t first, asked_count;
-static uint64_t bytes_asked, window = LEAST_WINDOW, bytes_come, cursors[MOST_SPACES];
+static uint64_t bytes_asked, window, bytes_come, cursors[MOST_SPACES];
 static long since, told;
 static bool starved; /* somebody waits for whom nothing could be asked */
 
@@ -32,7 +32,7 @@ void drop_link(void)
 	}
 	first = asked_count = have = 0;
 	bytes_asked = bytes_come = 0;
-	window = LEAST_WINDOW;
+	window = shared->eager ? MOST_WINDOW : LEAST_WINDOW;
 	memset(cursors, 0, sizeof cursors);
 }
 
@@ -227,7 +227,7 @@ static void adapt(size_t size)
 {
 	long time = now();
 	bytes_come += size;
-	if (time - since >= AHEAD) {
+	if (time - since >= AHEAD && !shared->eager) {
 		uint64_t wanted = bytes_come * AHEAD / (uint64_t)(time - since) * 3 / 2;
 		window = wanted < LEAST_WINDOW ? LEAST_WINDOW : wanted > MOST_WINDOW ? MOST_WINDOW : wanted;
 		since = time;

@@ -15,12 +15,13 @@ import pytest
 from tests.native.harness import children, context_of, in_node, kill, nodes_of
 from tests.native.nodes import NativeNodes
 from transproc.cluster import operations
+from transproc.cluster.events import Token
 from transproc.cluster.job import State, expect
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
-from transproc.errors import TransprocError
+from transproc.errors import MigrationError, TransprocError
 from transproc.process.criu import Options
 from transproc.run import output, run
 
@@ -122,6 +123,61 @@ def test_memory_follows(context: Context, undisturbed: str) -> None:
     moving.join(30)
     assert moving.error is None
     finish(context, undisturbed)
+
+
+@pytest.mark.parametrize("megabytes", [100])
+def test_large_memory_goes_by_itself(
+    nodes: dict[str, SshNode], program: Path, tmp_path: Path, megabytes: int
+) -> None:
+    """Without an image of it, and the program goes on when all is there; twice, since it then has it from a link."""
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(program), str(megabytes), str(PAUSE)]), "na", name=NAME)
+    try:
+        place = context.places(context.store.load(NAME))
+        while not place.read("stdout"):
+            time.sleep(0.01)
+        for node in ("nb", "na"):
+            hop = operations.migrate(context, NAME, node)
+            assert "pages" in hop.steps
+            assert hop.bytes_sent > megabytes << 19
+            assert context.store.load(NAME).state is State.RUNNING
+        go(context, "na")
+        job = wait(context.store, NAME, context.places, 30)
+        assert job.exit == "status 0"
+        assert context.places(job).read("stdout").decode() == output(
+            [f"{program}.x86_64", str(megabytes), "0"]
+        )
+    finally:
+        operations.discard(context, NAME)
+
+
+def test_a_migration_is_called_off_while_memory_comes(
+    nodes: dict[str, SshNode], machines: NativeNodes, program: Path, tmp_path: Path
+) -> None:
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(program), "100", str(PAUSE)]), "na", name=NAME)
+    try:
+        place = context.places(context.store.load(NAME))
+        while not place.read("stdout"):
+            time.sleep(0.01)
+
+        def call_off() -> None:
+            while not tools(machines, "nb", "link"):
+                time.sleep(0.01)
+            assert isinstance(context.cancel, Token)
+            context.cancel.cancel()
+
+        threading.Thread(target=call_off, daemon=True).start()
+        with pytest.raises(MigrationError) as caught:
+            operations.migrate(context, NAME, "nb", options=Options(rate=10_000_000))
+        assert caught.value.outcome == f"{NAME} runs on na again"
+        for name in nodes:
+            assert tools(machines, name, "borrow", "lend", "link") == []
+        assert context.places(context.store.load(NAME), "nb").found() == []
+        go(context, "na")
+        assert wait(context.store, NAME, context.places, 30).exit == "status 0"
+    finally:
+        operations.discard(context, NAME)
 
 
 STRIKES: dict[str, Callable[[NativeNodes, Context], None]] = {

@@ -42,7 +42,7 @@ def migrate(
         typer.Option(
             "--bandwidth",
             metavar="RATE",
-            help="For memory that follows: at most so many bytes a second (20M).",
+            help="At most so many bytes of large memory a second (20M).",
         ),
     ] = "",
     keep: Annotated[

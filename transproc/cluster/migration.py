@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Migration of a job as one transaction.
 
-    preflight → prepare → pause → dump → fetch → transform → ship → restore → verify → commit (→ pages) → retire
+    preflight → prepare → pause → dump → fetch → transform → ship → restore → verify (→ pages) → commit (→ pages) → retire
 
 The source is stopped at `pause` and stays so. Until `commit` has begun, any failure (Ctrl-C as well) removes what is on the
 target and lets the source go on. `commit` resumes the target's copy; if it then cannot be known whether that happened,
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 
 from transproc.cluster.events import Cancel, Events, Silent, Token
@@ -87,6 +88,8 @@ class Migration:
     ) -> None:
         """Raises `TransprocError` if source and target are the same node. `events`, `cancel`: nobody, by default."""
         self.job = job
+        # images that are kept shall have all of its memory
+        options = replace(options or Options(), withhold=not keep)
         self.move = Move(store, job, source, target, transform=transform, options=options)
         self.request = request or PauseRequest()
         self.seconds: dict[str, float] = {}
@@ -114,7 +117,7 @@ class Migration:
         ):
             try:
                 for number, (phase, action) in enumerate(self._plan()):
-                    if phase not in (Phase.PAGES, Phase.RETIRE):
+                    if phase is not Phase.RETIRE and not self._runs(phase):
                         self._cancel.check()
                     self._do(number, phase, action)
             except BaseException as error:
@@ -131,24 +134,26 @@ class Migration:
         self.job.history.append(hop)
         return hop
 
-    def _plan(self) -> list[tuple[Phase, Callable[[], str]]]:
+    def _plan(self) -> Iterator[tuple[Phase, Callable[[], str]]]:
+        """What the preflight has found out decides how the memory goes."""
         move = self.move
-        plan: list[tuple[Phase, Callable[[], str]]] = [
-            (Phase.PREFLIGHT, move.preflight),
-            (Phase.PREPARE, move.prepare),
-            (Phase.PAUSE, lambda: move.pause(self.request)),
-            (Phase.DUMP, move.dump),
-            (Phase.FETCH, move.fetch),
-            (Phase.TRANSFORM, lambda: move.transform(move.target.node.isa)),
-            (Phase.SHIP, move.ship),
-            (Phase.RESTORE, move.restore),
-            (Phase.VERIFY, move.verify),
-            (Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)),
-            *([(Phase.PAGES, self._bring_pages)] if move.options.lazy else []),
-            (Phase.RETIRE, lambda: move.retire(keep=self._keep)),
-        ]
         stopped = self._was_paused and self.request.at is None and self.request.count is None
-        return [step for step in plan if not (stopped and step[0] is Phase.PAUSE)]
+        yield Phase.PREFLIGHT, move.preflight
+        yield Phase.PREPARE, move.prepare
+        if not stopped:
+            yield Phase.PAUSE, lambda: move.pause(self.request)
+        yield Phase.DUMP, move.dump
+        yield Phase.FETCH, move.fetch
+        yield Phase.TRANSFORM, lambda: move.transform(move.target.node.isa)
+        yield Phase.SHIP, move.ship
+        yield Phase.RESTORE, move.restore
+        yield Phase.VERIFY, move.verify
+        if move.options.withhold and not move.options.lazy:
+            yield Phase.PAGES, self._bring_pages
+        yield Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)
+        if move.options.lazy:
+            yield Phase.PAGES, self._bring_pages
+        yield Phase.RETIRE, lambda: move.retire(keep=self._keep)
 
     def _do(self, number: int, phase: Phase, action: Callable[[], str]) -> None:
         self.phase = phase
@@ -163,8 +168,12 @@ class Migration:
             self._downtime = time.perf_counter() - self._down_since
         self._store.step_done(self._attempt, number, round(step.seconds, 4), step.detail)
 
+    def _runs(self, phase: Phase) -> bool:
+        """Whether it is the step in which the program runs already, and its memory follows."""
+        return phase is Phase.PAGES and self.move.options.lazy
+
     def _bring_pages(self) -> str:
-        """The program runs meanwhile."""
+        """The program runs meanwhile, or is restored and stopped."""
         move, begin = self.move, time.perf_counter()
         come = bring(move, self._step, self._cancel)
         move.bytes_sent += come
@@ -207,7 +216,7 @@ class Migration:
     def _undo(self, error: BaseException) -> tuple[str, Result]:
         """Puts things in order; returns what became of the process, and how the migration ended."""
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
-        if self.phase is Phase.PAGES:
+        if self._runs(self.phase):
             self.move.drop_link()
             return owing(self.job), Result.DONE
         if self.phase is Phase.RETIRE:

@@ -46,7 +46,8 @@ NEAR = 1 << 18
 TELL_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0
-"""How long a link is tried to be joined again on which nothing came."""
+PATIENCE_STOPPED = 5.0
+"""How long a link is tried to be joined again on which nothing came; the second while the program stands."""
 SETTLE_SECONDS = 2.0
 """From the end of a restore until each thread has stopped."""
 
@@ -160,13 +161,13 @@ class Move:
         self._save()
         source = self._pool.submit(self._prepare_source)
         self.target.prepare(path)
-        self.target.get_ready()
+        self.target.get_ready(3 if self.options.withhold else 2)
         source.result()
         return human(path.stat().st_size)
 
     def _prepare_source(self) -> None:
         self.source.make_images()
-        self.source.get_ready()
+        self.source.get_ready(3 if self.options.withhold else 2)
 
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on."""
@@ -189,7 +190,7 @@ class Move:
         shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
         count = transfer.fetch_dump(self.store, self.job, self.source, self._target)
         self._dump_sent = self._target is not None
-        if self.options.lazy:
+        if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
         self.bytes_sent += count if self._dump_sent else 0
         self._record(State.DUMPED)
@@ -205,13 +206,13 @@ class Move:
                 report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
                 break
             except AbsentPagesError as error:
-                if not self.options.lazy:
+                if not self.options.withhold:
                     raise
                 self._fill(error)
         detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
         if isa == self.source.node.isa:
             detail = "same ISA: as dumped"
-        if self.options.lazy:
+        if self.options.withhold:
             detail += f"; {human(self._list_owed())} follow"
         self.job.image = isa
         self._record(State.TRANSFORMED)
@@ -247,8 +248,8 @@ class Move:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
         self.job.owed_by = self.source.node.name if self.options.lazy else None
         self._record(State.RESTORED)
-        if self.options.lazy:
-            self.target.borrow()
+        if self.options.withhold:
+            self.target.borrow(eager=not self.options.lazy)
             self._link = Link(self.source, self.target, self.job.pid, rate=self.options.rate)
         return restore(self.target, self.options)
 
@@ -275,10 +276,10 @@ class Move:
         self._record(state)
 
     def bring_pages(self, cancel: Cancel) -> Iterator[Link]:
-        """Until the last page that the source owes has come: now and then the link, which may be another one.
+        """Until the last page that the source holds has come: now and then the link, which may be another one.
 
-        A lost link is joined again for PATIENCE_SECONDS. Raises what it was lost for, or `TransprocError` if pages are lost; the
-        program then waits for them, and the job stays OWING. When all is there, which is recorded, the source holds a mere copy.
+        A lost link is joined again for a while. Raises what it was lost for, or `TransprocError` if pages are lost; a program
+        that runs then waits for them, and the job stays OWING. When all is there, and recorded, the source has a mere copy.
         """
         good = time.monotonic()
         while True:
@@ -300,13 +301,14 @@ class Move:
             finally:
                 self.bytes_followed += self._link.bytes if self._link is not None else 0
                 self.drop_link()
-            if time.monotonic() - good > PATIENCE_SECONDS:
+            if time.monotonic() - good > (PATIENCE_SECONDS if self.options.lazy else PATIENCE_STOPPED):
                 raise error
             cancel.check()
             time.sleep(RETRY_SECONDS)
-        self.job.leftovers.append(self.source.node.name)
-        self.job.owed_by = None
-        self._record(State.RUNNING)
+        if self.job.owed_by:
+            self.job.leftovers.append(self.job.owed_by)
+            self.job.owed_by = None
+            self._record(State.RUNNING)
 
     def drop_link(self) -> None:
         """The program waits for what it has not got."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,14 +166,10 @@ class Place:
             )
         return version
 
-    def check_lazy(self) -> None:
-        """Raises `UnsupportedError` if pages cannot follow a process to this node."""
-        for feature in ("uffd", "uffd-noncoop"):
-            if self.node.run([*self._criu_command(), "check", "--feature", feature], check=False).returncode:
-                raise UnsupportedError(
-                    f"node {self.node.name}: criu finds no userfaultfd there ({feature}), by which memory follows a program",
-                    hint="migrate without --lazy; kernels have it with CONFIG_USERFAULTFD, and containers may forbid it",
-                )
+    @property
+    def can_borrow(self) -> bool:
+        """Whether pages can come to a process here after its restore: criu and the kernel have userfaultfd with events."""
+        return _has_userfaultfd(self.node, tuple(self._criu_command()))
 
     @cached_property
     def room(self) -> Room:
@@ -181,10 +178,13 @@ class Place:
         with understood(f"node {self.node.name}"):
             return _room(_facts(done.stdout.decode()))
 
-    def get_ready(self) -> None:
-        """Learns and brings, while the process still runs, what would else be asked for in the downtime."""
+    def get_ready(self, channels: int = 2) -> None:
+        """Learns and brings, while the process still runs, what would else be asked for in the downtime.
+
+        `channels`: one for the images, one for the files, one for pages if they go by themselves.
+        """
         _ = self.tool, self.node.gnu_tar
-        self.node.spare(2)  # for the images, and for the files
+        self.node.spare(channels)
 
     # --- the directory -----------------------------------------------------------------------------------------
 
@@ -421,7 +421,7 @@ class Place:
 
         Beside the image go a list of the files' inode numbers, as the program sees them, and the processor time used so far.
         """
-        owed = f"{self.dump}/{owed_pages.FILE}" if options and options.lazy else None
+        owed = f"{self.dump}/{owed_pages.FILE}" if options and options.withhold else None
         clocks = f"{self.dump}/clocks"
         first = self.tool.before_dump(
             pid, self._files, self.job.moves, clocks, terminal=self._terminal, owed=owed
@@ -439,9 +439,9 @@ class Place:
                 hint=f"let {DATA} there be on a file system of its own",
             )
 
-    def borrow(self) -> None:
+    def borrow(self, *, eager: bool) -> None:
         """Makes ready for a restore from the transformed image whose pages are still to come: `link.Link` brings them."""
-        self.tool.borrow(self.image, f"{self.image}/{owed_pages.FILE}")
+        self.tool.borrow(self.image, f"{self.image}/{owed_pages.FILE}", eager=eager)
 
     def peek(self, pid: int, process: int, start: int, end: int) -> bytes:
         """Pages of a process of the stopped tree. Raises `CommandError` if they cannot be read."""
@@ -530,6 +530,12 @@ def _liveness(state: str) -> Liveness:
     if not letter:
         return Liveness.GONE
     return Liveness.STOPPED if letter == "T" else Liveness.RUNNING
+
+
+@cache
+def _has_userfaultfd(node: Node, command: tuple[str, ...]) -> bool:
+    checks = [shlex.join([*command, "check", "--feature", feature]) for feature in ("uffd", "uffd-noncoop")]
+    return not node.run(["sh", "-c", " && ".join(checks)], check=False).returncode
 
 
 @cache

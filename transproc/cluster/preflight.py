@@ -17,6 +17,8 @@ from transproc.process.capabilities import names
 from transproc.process.criu import Options
 from transproc.process.pause import ProcessState
 
+LARGE = 64 << 20
+"""Bytes of memory from which on it is faster without an image."""
 LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
 
@@ -61,9 +63,20 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     needs = needs_of(look, target.directory)
     check_target(job, needs, target)
     check_room(needs.memory + needs.deleted, source, look.room)
-    if options.lazy:
-        target.check_lazy()
-    return options
+    return replace(options, withhold=_withholds(needs, target, options))
+
+
+def _withholds(needs: Needs, target: Place, options: Options) -> bool:
+    """Whether pages of large memory go from process to process, not into an image. Raises `UnsupportedError` if they must, and
+    cannot."""
+    if not options.lazy and not (options.withhold and needs.memory >= LARGE):
+        return False
+    if options.lazy and not target.can_borrow:
+        raise UnsupportedError(
+            f"node {target.node.name}: criu finds no userfaultfd there, by which memory follows a program",
+            hint="migrate without --lazy; kernels have it with CONFIG_USERFAULTFD, and containers may forbid it",
+        )
+    return target.can_borrow
 
 
 def check_source(job: Job, source: Place, look: Look, isa: Isa | None, options: Options) -> Options:

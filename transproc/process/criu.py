@@ -39,10 +39,13 @@ class Options:
     file_locks: bool = True
     deadline: float = DEADLINE
     """Seconds that criu has, each time; then it is ended, and the migration fails."""
+    withhold: bool = False
+    """Most pages of large memory stay in the process, and go by another way than the image; of a dump `owed` says which.
+    Before the preflight: they may."""
     lazy: bool = False
-    """Most pages of large memory stay in the process, and follow it (post-copy); of a dump `owed` says which."""
+    """And the program goes on before they are there (post-copy); implies `withhold`."""
     rate: int | None = None
-    """Bytes per second at most for what follows."""
+    """Bytes per second at most for these pages."""
     link_remap: bool = False
     """Files that are open, and whose name was removed while they have another one, get a name for the time of the move."""
 
@@ -76,7 +79,7 @@ def restore_argv(
     """`criu restore` that ends when the tree is there, stopped."""
     words = [*command, "restore", "--images-dir", directory, "-v4", "--log-file", RESTORE_LOG]
     words += ["--restore-detached", "--leave-stopped", "--pidfile", pidfile]
-    words += ["--lazy-pages"] if options and options.lazy else []
+    words += ["--lazy-pages"] if options and options.withhold else []
     return words + (options or Options()).words()
 
 

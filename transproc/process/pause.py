@@ -300,9 +300,12 @@ class Tool:
         """The command that gives out pages of a stopped tree, as asked on its standard input (runtime/tool/pages.h)."""
         return [self.path, "lend", "--pid", str(pid)]
 
-    def borrow(self, images: str, owed: str) -> None:
-        """Begins to wait for criu, which restores from `images`, and for the pages of a list of what is owed."""
-        self._call(["borrow", "--dir", images, "--owed", owed])
+    def borrow(self, images: str, owed: str, *, eager: bool) -> None:
+        """Begins to wait for criu, which restores from `images`, and for the pages of a list of what is owed.
+
+        `eager`: the program goes on when all are there.
+        """
+        self._call(["borrow", "--dir", images, "--owed", owed, *(["--eager"] if eager else [])])
 
     def link(self, images: str) -> list[str]:
         """The command whose standard streams lead who borrows for a directory of images to who lends; see `cluster/link.py`."""
