@@ -78,7 +78,8 @@ def faults() -> list[Fault]:
     """What is tried at each run: of migrations most, of the others what differs from them."""
     busy = ("prepare", "pause", "dump", "ship", "restore", "retire")
     return [
-        *(Fault("killed", "command", step, after) for step in STEPS[MIGRATE] for after in (False, True)),
+        *(Fault("killed", "command", step) for step in STEPS[MIGRATE]),
+        *(Fault("killed", "command", step, after=True) for step in ("resume", "retire")),
         *(Fault("killed", "command", step, delay=0.01) for step in busy),
         *(
             Fault("killed", "criu", step, delay=delay)
@@ -145,10 +146,11 @@ def more_faults() -> list[Fault]:
         )
         for step in steps
     ]
-    stopped = (
-        "pause dump fetch transform ship restore verify".split()
-    )  # one that runs would meet the full disk itself
+    # A program that runs on a node would meet its full disk itself.
+    stopped = "pause dump files fetch transform ship restore verify".split()
+    ahead = "check preflight prepare transform ship restore".split()
     every = [
+        *(Fault("killed", "command", step, after=True) for step in STEPS[MIGRATE]),
         *nodes,
         *networks,
         *(
@@ -156,8 +158,9 @@ def more_faults() -> list[Fault]:
             for whom in ("source connection", "target connection")
             for step in STEPS[MIGRATE]
         ),
-        *(Fault("full", whom, step) for whom in ("host", "target") for step in STEPS[MIGRATE][:-2]),
-        *(Fault("full", "source", step) for step in stopped),
+        *(Fault("full", "host", step) for step in STEPS[MIGRATE]),
+        *(Fault("full", "source", step) for step in STEPS[MIGRATE] if step in stopped),
+        *(Fault("full", "target", step) for step in STEPS[MIGRATE] if step in ahead),
     ]
     for operation in (CHECKPOINT, END, RESTART):
         steps = STEPS[operation]
@@ -175,7 +178,7 @@ def more_faults() -> list[Fault]:
             *(
                 Fault("full", node, step)
                 for step in steps
-                if step in (*stopped, "files") or operation == RESTART
+                if step in (ahead if operation == RESTART else stopped)
             ),
             *(Fault("cut", f"{node} network", step) for step in steps),
             *(Fault("stalled", f"{node} network", step) for step in steps[2:]),
@@ -203,7 +206,16 @@ def more_faults() -> list[Fault]:
             for step in STEPS[PLAN]
             for delay in (0.0, 0.01)
         ),
-        *(Fault("full", whom, step) for whom in ("host", "source", "target") for step in STEPS[PLAN]),
+        *(Fault("cut", f"{node} network", step) for node in ("source", "target") for step in STEPS[PLAN]),
+        *(Fault("full", "host", step) for step in STEPS[PLAN]),
+        *(Fault("full", "source", step) for step in STEPS[PLAN] if step in stopped),
+        *(Fault("full", "target", step) for step in STEPS[PLAN] if step in ahead),
+        *(
+            Fault(what, node, step)
+            for node, steps in (("source", STEPS[PLAN][2:]), ("target", STEPS[PLAN][9:]))
+            for step in steps
+            for what in ("rebooted", "wiped")
+        ),
     )
     known = set(faults())
     return [fault for fault in every if fault not in known]

@@ -507,6 +507,16 @@ def test_resume_settles_what_was_cut_off(world: World) -> None:
     world.one_copy_runs(world.arm)
 
 
+def test_a_restored_copy_that_is_gone(world: World) -> None:
+    """Its node was started again, before it was let go: once nothing let the other copy go on."""
+    by_hand(world)
+    operations.restore(world.context, "j", "arm")
+    world.arm.processes = {}
+    assert operations.recover(world.context, "j") == "j is transformed on x86"
+    operations.resume(world.context, "j")
+    world.one_copy_runs(world.x86)
+
+
 def test_a_process_that_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its node was started again: nobody wrote down how it ended."""
     monkeypatch.setattr(recover, "RECORD_SECONDS", 0.0)

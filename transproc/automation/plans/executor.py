@@ -78,6 +78,7 @@ class Executor:
         self._log = log
         self._stop = threading.Event()
         self._count = 0
+        self._left = False
         self._commands: list[threading.Thread] = []
         self._mutex = threading.Lock()
         self.steps = Steps(plan, nodes, self._context, log)
@@ -101,7 +102,8 @@ class Executor:
                 result, error = Result.FAILED, _meant(found)
             jobs = self._leave(result)
         outcome = Outcome(result, jobs, self._count, error)
-        self._note(lambda: self._log.finish(result, outcome.text))
+        if not self._left:  # else `recover` settles the jobs, and ends the plan then
+            self._note(lambda: self._log.finish(result, outcome.text))
         return outcome
 
     def _note(self, record: Callable[[], None]) -> None:
@@ -120,6 +122,7 @@ class Executor:
                 if result is not Result.DONE and (job.stopped or self._context.store.unsettled(job)):
                     job = operations.resume(self._context, name)
             except (TransprocError, OSError) as error:
+                self._left = True
                 found[name] = (
                     f"{name} stays as it is: {_meant(error).message}; 'transproc recover' lets it go on"
                 )

@@ -193,6 +193,8 @@ def _look(context: Context, job: Job) -> str:
         found = move.source.liveness(job.pid)
         if found is Liveness.GONE and job.state is not State.RESTORED:
             return _gone(move)
+    if job.state is State.RESTORED and move.target.liveness(job.pid) is Liveness.GONE:
+        move.abandon_target(never_ran=False)  # the node was started anew: the copy here can go on
     return f"{job.name} {_words(job)} on {job.node}"
 
 
