@@ -7,6 +7,7 @@ The command line has one for each command, a service has one for as long as it r
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ class Host:
         self._mutex = threading.Lock()
         self._nodes: dict[str, Node] = {}
         self._stamp: Sequence[object] = ()
+        self._reader: Reader | None = None
         self._asked: set[str] = set()
         self._failed: dict[str, TransprocError] = {}
 
@@ -46,6 +48,15 @@ class Host:
             if self._store is None:
                 self._store = JobStore()
             return self._store
+
+    @property
+    def reader(self) -> Reader:
+        """Of the records; it reads again only what has changed."""
+        path = self.store.path
+        with self._mutex:
+            if self._reader is None:
+                self._reader = Reader(path)
+            return self._reader
 
     def node(self, name: str) -> Node:
         """The node of that name: the same one as long as nodes.toml says the same of it, so that its connections are shared.
@@ -107,7 +118,7 @@ class Host:
     def fleet(self, *, deadline: float = 5.0) -> list[NodeState]:
         """All nodes, with what is known of them within so many seconds."""
         found = self.survey(deadline=deadline)
-        jobs = count(listed.job for listed in Reader(self.store.path).jobs() if listed.job is not None)
+        jobs = count(listed.job for listed in self.reader.jobs() if listed.job is not None)
         with self._mutex:
             described = {name: node.description for name, node in self._nodes.items()}
         return [
@@ -156,12 +167,18 @@ class Host:
             fleet=self.fleet,
         )
 
-    def close(self) -> None:
-        """Ends the connections."""
-        with self._mutex:
-            nodes, self._nodes, self._stamp = list(self._nodes.values()), {}, ()
-        for node in nodes:
-            node.close()
+    def close(self, patience: float = 2.0) -> None:
+        """Ends the connections; questions of a survey that are under way are waited for, so many seconds."""
+        until = time.monotonic() + patience
+        while True:
+            with self._mutex:
+                nodes, self._nodes, self._stamp = list(self._nodes.values()), {}, ()
+                waiting = bool(self._asked)
+            for node in nodes:
+                node.close()
+            if not waiting or time.monotonic() > until:
+                return
+            time.sleep(0.02)
 
 
 def _stamp(path: Path) -> object:

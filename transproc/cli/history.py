@@ -55,11 +55,8 @@ def history(
 
 def _here(name: str | None, limit: int) -> tuple[Job | None, list[AttemptRecord]]:
     """The job, if one is meant, and what was begun, latest first."""
-    from transproc.cluster.history import Reader
-
-    store = common.host().store
-    job = None if name is None else store.load(name)
-    reader = Reader(store.path)
+    job = None if name is None else common.host().store.load(name)
+    reader = common.host().reader
     return job, reader.latest(limit) if job is None else reader.attempts(job.name, limit)
 
 

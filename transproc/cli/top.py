@@ -40,9 +40,7 @@ def top(
       transproc top
       transproc top --once --json
     """
-    from transproc.cluster.history import Reader
-
-    reader = Reader(common.host().store.path)
+    reader = common.host().reader
     if as_json:
         common.show_json(_look(reader))
     elif once or not sys.stdout.isatty():

@@ -12,6 +12,7 @@ import re
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from typing import IO
 
@@ -62,6 +63,7 @@ class Connection:
     ) -> None:
         self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the connection)
+        weakref.finalize(self, self._errors.close)  # or with the process
         self.process: subprocess.Popen[bytes] = begin(command(BOOT), stderr=self._errors)
         self._explain = explain
         self.isa = self.tool = ""

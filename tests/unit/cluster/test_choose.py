@@ -62,7 +62,7 @@ def test_reasons(world: World, candidate: NodeState, labels: tuple[str, ...], re
 
 def test_the_one_with_least_to_do_among_equals_the_cheapest(world: World) -> None:
     world.run()
-    world.nodes |= dict.fromkeys(("a", "b", "c"), world.arm)
+    world.nodes |= dict.fromkeys((("a", "b"), "c"), world.arm)
     choice = choosing(
         world,
         node("x86", facts("x86_64")),
@@ -152,17 +152,19 @@ def past(job: str, way: str, downtime: float, size: int, whole: float = 1.0) -> 
 
 def test_what_is_most_like_it_is_what_counts() -> None:
     history = [past("j", "a>b", 0.5, 1000), past("k", "a>b", 5.0, 1000), past("j", "b>a", 9.0, 1000)]
-    downtime, _, basis = estimate(history, "j", "a", "b", 1000)
+    downtime, _, basis = estimate(history, "j", ("a", "b"), 1000, 0.1)
     assert downtime.low <= 0.5 <= downtime.high < 1
     assert basis == "1 migration of this job from a to b"
-    downtime, _, basis = estimate(history, "new", "a", "b", 1000)
+    downtime, _, basis = estimate(history, "new", ("a", "b"), 1000, 0.1)
     assert basis == "2 migrations of other jobs from a to b"
     assert downtime.low <= 0.5 and downtime.high >= 5.0
-    assert estimate(history, "j", "a", "c", 1000)[2] == "2 migrations of this job between other nodes"
-    assert estimate(history, "new", "c", "d", 1000)[2] == "3 migrations of other jobs between other nodes"
-    assert "a guess" in estimate([], "j", "a", "b", 1000)[2]
+    assert estimate(history, "j", ("a", "c"), 1000, 0.1)[2] == "2 migrations of this job between other nodes"
+    assert (
+        estimate(history, "new", ("c", "d"), 1000, 0.1)[2] == "3 migrations of other jobs between other nodes"
+    )
+    assert "a guess" in estimate([], "j", ("a", "b"), 1000, 0.1)[2]
     undone = AttemptRecord(1, "j", "migrate", "running", "a", "b", 1, 2, "undone", "", None, None, ())
-    assert "a guess" in estimate([undone], "j", "a", "b", 1000)[2]
+    assert "a guess" in estimate([undone], "j", ("a", "b"), 1000, 0.1)[2]
 
 
 @given(
@@ -171,7 +173,7 @@ def test_what_is_most_like_it_is_what_counts() -> None:
 )
 def test_a_span_holds_what_was_measured(samples: list[tuple[float, int]], memory: int) -> None:
     history = [past("j", "a>b", seconds, size, seconds) for seconds, size in samples]
-    downtime, whole, _ = estimate(history, "j", "a", "b", memory)
+    downtime, whole, _ = estimate(history, "j", ("a", "b"), memory, 0.1)
     for span in (downtime, whole):
         assert 0 <= span.low <= min(seconds for seconds, _ in samples)
         assert span.high >= max(seconds for seconds, _ in samples)
@@ -180,6 +182,6 @@ def test_a_span_holds_what_was_measured(samples: list[tuple[float, int]], memory
 def test_more_memory_takes_longer() -> None:
     history = [past("j", "a>b", 1.0, 1 << 20)]
     assert (
-        estimate(history, "j", "a", "b", 1 << 22)[0].high
-        >= 4 * estimate(history, "j", "a", "b", 1 << 20)[0].high * 0.99
+        estimate(history, "j", ("a", "b"), 1 << 22, 0.1)[0].high
+        >= 4 * estimate(history, "j", ("a", "b"), 1 << 20, 0.1)[0].high * 0.99
     )

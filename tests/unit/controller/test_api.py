@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import httpx
 import pytest
@@ -129,3 +130,19 @@ def test_a_request_is_bounded(client: httpx.Client) -> None:
         "/jobs/j/migrate", content=b"[" * 100_000, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code in (400, 422)
+
+
+def test_nodes_are_listed_with_what_is_known_of_them(
+    service: Service, client: httpx.Client, tmp_path: Path
+) -> None:
+    (tmp_path / "nodes.toml").write_text(
+        '[gone]\nhost = "127.0.0.1"\nport = 1\nkey = "k"\nhost_key = "ssh-ed25519 AAAA"\n'
+        'labels = ["cheap"]\ncapacity = 2\nprice = 0.5\n'
+    )
+    service.store.create(Job("j", "gone", ["prog"], state=State.RUNNING))
+    service.host.survey(deadline=20)  # the first connection may take longer than a list waits
+    found = {node["name"]: node for node in client.get("/nodes").json()["nodes"]}
+    assert found["gone"]["labels"] == ["cheap", "gone"]
+    assert (found["gone"]["capacity"], found["gone"]["price"], found["gone"]["jobs"]) == (2, 0.5, 1)
+    assert not found["gone"]["up"] and found["gone"]["facts"] is None
+    assert found["local"]["facts"] is None or found["local"]["facts"]["isa"] in found["local"]["labels"]

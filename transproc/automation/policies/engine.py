@@ -79,7 +79,6 @@ class Policies:
         self._tokens: list[Token] = []
         self._samples: dict[str, _Sample] = {}
         self._needs: dict[tuple[str, str], frozenset[str] | None] = {}
-        self._reader: Reader | None = None
 
     def decide(self) -> Decision:
         """What the rules would do now. Nodes are looked at, nothing is changed. Raises `StoreError`."""
@@ -87,7 +86,7 @@ class Policies:
 
     def look(self) -> tuple[Situation, Fits]:
         """All that a decision depends on, as it is now."""
-        reader = self._reader = self._reader or Reader(self._host.store.path)
+        reader = self._host.reader
         fleet = self._host.fleet(deadline=LOOK_SECONDS)
         now = time.time()
         running = [listed.job for listed in reader.jobs() if listed.job and listed.job.state is State.RUNNING]

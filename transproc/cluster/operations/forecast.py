@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,11 @@ RECENT = 300
 """Migrations of the past that are looked at."""
 FEW = 3
 """So many say little of how much the times of one job differ."""
-GUESS = (0.05, 1.0, 20e6, 400e6)
-"""Seconds of the shortest and longest downtime of a small process, and bytes a second, between nodes that are no emulated ones
-(docs/benchmarks.md): for the first migration of all."""
+QUICK, SLOW = 0.5, 6.0
+"""The downtime of a small process, as multiples of the time in which both nodes answer a preflight: both are some questions
+and a few programs that start, on real nodes (docs/benchmarks.md) as on emulated ones. For the first migration of all."""
+FAST_BYTES, SLOW_BYTES = 400e6, 20e6
+"""A second, of a larger one."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,27 @@ def forecast(context: Context, name: str, to: str, *, options: Options | None = 
     move = context.move(job, to)
     if options is not None:
         move.options = options
+    for place in (move.source, move.target):
+        _ = place.node.isa  # connecting is not a part of it
+    begin = time.perf_counter()
     memory = move.examine()
+    answer = time.perf_counter() - begin
     past = Reader(context.store.path).recent(KIND, RECENT)
-    downtime, whole, basis = estimate(past, name, job.node, to, memory)
+    downtime, whole, basis = estimate(past, name, (job.node, to), memory, answer)
     isas = (move.source.node.isa, move.target.node.isa)
     return Forecast(name, job.node, to, isas, memory, downtime, whole, basis)
 
 
 def estimate(
-    past: Sequence[AttemptRecord], job: str, source: str, target: str, memory: int
+    past: Sequence[AttemptRecord], job: str, way: tuple[str, str], memory: int, answer: float
 ) -> tuple[Span, Span, str]:
-    """Downtime, time of the whole, and what they are taken from: the migrations that are most like this one."""
+    """Downtime, time of the whole, and what they are taken from: the migrations that are most like this one.
+
+    `answer`: seconds of a preflight now.
+    """
+    source, target = way
     done = [one for one in past if one.result == Result.DONE and one.downtime and one.ended]
-    same_way = [one for one in done if (one.source, one.target) == (source, target)]
+    same_way = [one for one in done if (one.source, one.target) == way]
     for kind, found in (
         (f"of this job from {source} to {target}", [one for one in same_way if one.job == job]),
         (f"of other jobs from {source} to {target}", same_way),
@@ -80,9 +91,13 @@ def estimate(
             downtime = _span([(one.downtime or 0.0, one.bytes or 0) for one in found], memory)
             wholes = [((one.ended or 0.0) - one.started, one.bytes or 0) for one in found]
             return downtime, _span(wholes, memory), f"{count} {kind}"
-    shortest, longest, slow, fast = GUESS
-    downtime = Span(round(shortest + memory / fast, 3), round(longest + memory / slow, 3))
-    return downtime, Span(downtime.low, downtime.high + 2), "a guess: there was no migration yet"
+    low, high = QUICK * answer + memory / FAST_BYTES, SLOW * answer + memory / SLOW_BYTES
+    basis = "a guess from how fast both nodes answer: there was no migration yet"
+    return (
+        Span(round(low, 3), round(high, 3)),
+        Span(round(low + answer, 3), round(high + 4 * answer, 3)),
+        basis,
+    )
 
 
 def _span(samples: Sequence[tuple[float, int]], memory: int) -> Span:

@@ -127,7 +127,12 @@ class NodeModel(BaseModel):
     up: bool | None = Field(description="Null: it has not answered in time.")
     error: Trouble | None = None
     facts: dict[str, Any] | None = None
-    jobs: int = Field(description="Jobs that are on it and have not ended.")
+    jobs: int = Field(description="Jobs that are on it, or on their way there, and have not ended.")
+    labels: list[str] = Field(
+        description="Its name, its ISA as far as that is known, and words of its owner."
+    )
+    capacity: int | None = Field(description="How many jobs it takes at once.")
+    price: float | None = Field(description="Of an hour.")
 
 
 class NodeList(BaseModel):
