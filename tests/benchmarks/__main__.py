@@ -27,6 +27,7 @@ from tests.benchmarks import (
     size,
     software,
     transforming,
+    web,
 )
 from tests.benchmarks.workloads import NPB_PREFIX, prepare, workloads
 from transproc.cli import common
@@ -162,6 +163,20 @@ def measure_policies(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_web(options: argparse.Namespace, work: Path) -> list[Any]:
+    """The controller's web page with many jobs."""
+    found = []
+    for jobs in web.SIZES[:2] if options.quick else web.SIZES:
+        (directory := work / f"web-{jobs}").mkdir()
+        found.append(web.measure(directory, jobs, rounds=5 if options.quick else 15))
+    rows = [
+        (r.jobs, *(f"{1000 * seconds:.0f} ms" for seconds in (*r.answers.values(), r.load, r.update)))
+        for r in found
+    ]
+    table(rows, ("JOBS", *(name.upper() for name in web.PAGES), "LOAD", "UPDATE"))
+    return found
+
+
 def _quartiles(seconds: list[float]) -> str:
     low, middle, high = statistics.quantiles(seconds, n=4)
     return f"{middle:.3f} ({low:.3f} to {high:.3f})"
@@ -284,6 +299,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "downtime": measure_downtime,
     "native": measure_native,
     "policies": measure_policies,
+    "web": measure_web,
     "size": measure_size,
     "software": measure_software,
     "latency": measure_latency,
@@ -297,7 +313,12 @@ def main() -> int:
     options = _options()
     results: dict[str, Any] = {"machine": _machine()}
     try:
-        if options.what not in (["libc"], ["native"], ["policies"]):  # which need no library without sites
+        if options.what not in (
+            ["libc"],
+            ["native"],
+            ["policies"],
+            ["web"],
+        ):  # which need no library without sites
             prepare()
         with tempfile.TemporaryDirectory(prefix="transproc-bench-") as name:
             for what in options.what or MEASUREMENTS:

@@ -23,6 +23,8 @@ from transproc.errors import MissingError, TransprocError
 from transproc.isa import ALL
 
 STATIC = Path(__file__).with_name("static")
+MODULES = sorted(path.name for path in STATIC.glob("*.js"))
+"""All of them are needed on each page: asked for at once, and not one after the other as they import each other."""
 LONGEST_BODY = 1 << 14
 """Bytes of a form."""
 HEADERS = {
@@ -113,6 +115,7 @@ def page(
     frame = {
         "user": who,
         "theme": theme if theme in ("light", "dark") else "",
+        "modules": MODULES,
         "places": PLACES,
         "shortcuts": SHORTCUTS,
         "path": request.url.path,
