@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,19 @@ def serve(
     grace: Annotated[
         float, typer.Option("--grace", metavar="SECONDS", help="For tasks to end when it is stopped.")
     ] = 30.0,
+    job_user: Annotated[
+        str | None,
+        typer.Option("--job-user", metavar="USER", help="Whom jobs run as, of all who are no admins."),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            "--log", metavar="FORMAT", help="text or json [default: text on a terminal, else json]."
+        ),
+    ] = None,
+    unit: Annotated[
+        bool, typer.Option("--systemd-unit", help="Only print a unit of systemd that starts it so.")
+    ] = False,
 ) -> None:
     """Answers requests over HTTPS, from 'transproc --controller', browsers and programs, until it is stopped.
 
@@ -38,24 +52,37 @@ def serve(
     \b
     Examples:
       transproc serve                  and 'transproc token add alice --role operate'
+      transproc serve --listen 0.0.0.0 --systemd-unit > /etc/systemd/system/transproc.service
       transproc serve --listen 0.0.0.0:8421 --certificate cert.pem --key key.pem
     """
     if (certificate is None) != (key is None):
         raise typer.BadParameter("a certificate needs its key", param_hint="'--certificate'")
+    if log_format not in (None, "text", "json"):
+        raise typer.BadParameter(f"{log_format}: expected text or json", param_hint="'--log'")
     address, port = _place(listen)
+    if unit:
+        from transproc.controller import systemd
+
+        words = [word for word in sys.argv[1:] if word not in ("serve", "--systemd-unit")]
+        typer.echo(systemd.unit(words, grace), nl=False)
+        return
     from transproc.controller import certificate as certificates
+    from transproc.controller import logs
     from transproc.controller.server import Server
     from transproc.controller.server import listen as bind
     from transproc.controller.server import serve as answer
     from transproc.controller.service import Service, Settings
 
-    service = Service(common.host(), Settings(at_once=at_once, per_node=per_node, grace=grace))
+    service = Service(
+        common.host(), Settings(at_once=at_once, per_node=per_node, grace=grace, job_user=job_user)
+    )
     if certificate and key:
         shown = certificates.read(certificate, key)
     else:
         shown = certificates.ensure(service.directory, certificates.own_names(address))
     place = bind(address, port)
     host = f"[{address}]" if ":" in address else address
+    logs.begin(as_json=log_format == "json" or (log_format is None and not sys.stderr.isatty()))
     typer.echo(f"https://{host}:{place.getsockname()[1]} sha256:{shown.fingerprint}")
     service.start()
     answer(Server(service, shown), place)

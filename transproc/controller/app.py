@@ -9,12 +9,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from transproc import __version__
 from transproc.controller.api import events, jobs, nodes, operations, policy, tasks, uploads
-from transproc.controller.api.access import Caller
+from transproc.controller.api.access import Caller, Controller
 from transproc.controller.api.models import Failure, Health, Identity
 from transproc.controller.bounds import Bounds
 from transproc.controller.service import Service
@@ -58,10 +59,14 @@ def create_app(service: Service) -> FastAPI:
     for part in (jobs, tasks, nodes, operations, uploads, policy, events):
         app.include_router(part.router, prefix=PREFIX)
     app.add_api_route("/health", _health, tags=["controller"], operation_id="health")
+    app.add_api_route(
+        "/metrics", _metrics, tags=["controller"], operation_id="metrics", response_class=PlainTextResponse
+    )
     app.add_api_route(f"{PREFIX}/me", _me, tags=["controller"], operation_id="me")
     app.add_exception_handler(TransprocError, _failed)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(Exception, _defect)
     mount(app, service)
     app.add_middleware(Bounds)
     return app
@@ -78,6 +83,11 @@ holds the answer back until its end; `/events?task=N` tells its steps. A task th
 async def _health() -> Health:
     """Whether the controller answers; needs no token."""
     return Health(status="ok", version=__version__)
+
+
+async def _metrics(service: Controller, _: Caller) -> PlainTextResponse:
+    """For Prometheus, in its text format."""
+    return PlainTextResponse(await service.ask(service.metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _me(token: Caller) -> Identity:
@@ -102,6 +112,11 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()[:10]]
     return _answer(422, "; ".join(found), exit_status=2)
+
+
+async def _defect(_: Request, error: Exception) -> JSONResponse:
+    """What nobody expected; the server logs it with its traceback."""
+    return _answer(500, f"internal error: {type(error).__name__}")
 
 
 def _answer(

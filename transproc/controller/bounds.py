@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -15,6 +17,7 @@ BODY_SECONDS = 20.0
 """From a request's head to the end of its body."""
 UPLOADS = "/api/v1/uploads"
 
+log = logging.getLogger(__name__)
 CLOSE = {"Connection": "close"}
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -40,12 +43,23 @@ class Bounds:
             await self._app(scope, receive, send)
             return
 
+        began, status = time.monotonic(), 0
+        state = scope.setdefault("state", {})
+
         async def answer(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 _add_headers(message, scope["path"])
             await send(message)
 
-        await self._app(scope, receive if scope["path"].startswith(UPLOADS) else _bounded(receive), answer)
+        bounded = receive if scope["path"].startswith(UPLOADS) else _bounded(receive)
+        try:
+            await self._app(scope, bounded, answer)
+        finally:
+            words = {"method": scope["method"], "path": scope["path"], "status": status}
+            words |= {"client": (scope.get("client") or [""])[0], "who": state.get("who", "")}
+            log.info("request", extra={**words, "seconds": round(time.monotonic() - began, 4)})
 
 
 def _bounded(receive: Receive) -> Receive:

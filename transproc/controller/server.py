@@ -12,8 +12,10 @@ from types import FrameType
 
 import uvicorn
 
+from transproc.controller import systemd
 from transproc.controller.app import create_app
 from transproc.controller.certificate import Certificate
+from transproc.controller.connections import Bounded
 from transproc.controller.service import Service
 from transproc.errors import TransprocError
 
@@ -47,7 +49,7 @@ class Server(uvicorn.Server):
             h11_max_incomplete_event_size=HEAD_BYTES,
             ws_max_size=1 << 20,
             proxy_headers=False,
-            http="h11",
+            http=Bounded,
             ws="websockets-sansio",
             ssl_certfile=certificate.path if certificate else None,
             ssl_keyfile=certificate.key if certificate else None,
@@ -74,8 +76,10 @@ def serve(server: Server, place: socket.socket) -> None:
     """Answers at a socket until a signal comes, then brings everything to its end."""
     before = {number: signal.signal(number, server.stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        systemd.notify("READY=1")
         server.run([place])
     finally:
+        systemd.notify("STOPPING=1")
         server.service.close()
         for number, action in before.items():
             signal.signal(number, action)

@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from transproc.cluster.history import Reader
 from transproc.controller.guard import Guard
+from transproc.controller.metrics import Metrics
 from transproc.controller.policies import Keeper
 from transproc.controller.requests import Request
 from transproc.controller.sessions import Sessions
@@ -70,6 +71,7 @@ class Service:
         )
         self.policies = Keeper(host, self.tasks, self.stream, self.directory / "policy.toml")
         self.watch = Watch(self)
+        self.metrics = Metrics(self)
         self._records = ThreadPoolExecutor(4, thread_name_prefix="records")
         self._nodes = ThreadPoolExecutor(32, thread_name_prefix="nodes")
 

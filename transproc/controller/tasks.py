@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,7 @@ from transproc.errors import BusyError, MissingError, StoreError, TransprocError
 from transproc.host import Host
 from transproc.log import Step
 
+log = logging.getLogger(__name__)
 KEPT = 10_000
 """Records of tasks that have ended; older ones go."""
 
@@ -209,6 +211,7 @@ class Tasks:
             error = {"message": failed.message, "hint": failed.hint, "exit_status": failed.exit_status}
             error["type"] = type(failed).__name__
         except Exception as failed:
+            log.exception("a task has failed by a defect")
             state, error = TaskState.FAILED, {"message": f"internal error: {failed!r}", "exit_status": 1}
         with self._lock:
             self._busy.subtract(live.nodes)
@@ -304,6 +307,16 @@ class Tasks:
         )
 
     def _tell(self, task: Task) -> None:
+        words = {
+            "task": task.number,
+            "kind": task.kind,
+            "job": task.job,
+            "who": task.who,
+            "state": task.state,
+        }
+        if task.error:
+            words["error"] = task.error["message"]
+        log.info("task", extra=words)
         self._stream.publish("task", {**vars(task)})
 
 

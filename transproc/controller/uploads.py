@@ -74,7 +74,7 @@ class Uploads:
                 _copy(source, sink)
             _expect_directory(part)
         except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
             raise
         finally:
             draft.unlink(missing_ok=True)

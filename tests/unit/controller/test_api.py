@@ -146,3 +146,14 @@ def test_nodes_are_listed_with_what_is_known_of_them(
     assert (found["gone"]["capacity"], found["gone"]["price"], found["gone"]["jobs"]) == (2, 0.5, 1)
     assert not found["gone"]["up"] and found["gone"]["facts"] is None
     assert found["local"]["facts"] is None or found["local"]["facts"]["isa"] in found["local"]["labels"]
+
+
+def test_metrics(service: Service, url: str, client: httpx.Client) -> None:
+    made(service, "a")
+    made(service, "b", state=State.EXITED, exit="status 0")
+    client.post("/jobs/a/kill?wait=20")
+    assert httpx.get(f"{url}/metrics").status_code == 401
+    text = httpx.get(f"{url}/metrics", headers=dict(client.headers)).text
+    assert 'transproc_jobs{node="local",state="exited"} ' in text
+    assert 'transproc_tasks_total{kind="kill",state=' in text
+    assert "transproc_migration_downtime_seconds_count 0.0" in text

@@ -43,6 +43,7 @@ async def caller(
             raise HTTPException(403, "the request comes from another site's page")
     if token is None:
         raise HTTPException(401, "a valid token is needed", {"WWW-Authenticate": "Bearer"})
+    request.state.who = token.name  # for the log
     return token
 
 

@@ -55,7 +55,8 @@ class Run(Request):
         for name, value in self.env.items():
             if not _VARIABLE.fullmatch(name) or "\0" in value:
                 raise ValueError(f"{name!r}: not a variable of an environment")
-        if any("\0" in word for word in [self.program, *self.arguments]):
+        paths = [self.stdin or "", self.files or ""]
+        if any("\0" in word for word in [self.program, *self.arguments, *paths]):
             raise ValueError("an argument has a zero byte")
 
     def perform(self, context: Context) -> Any:
@@ -120,6 +121,11 @@ class Checkpoint(Request):
     timeout: Seconds = 10.0
     tcp_close: Annotated[bool, Meaning("Its TCP connections are closed when it is restarted.")] = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what cannot be a path."""
+        if "\0" in (self.to or ""):
+            raise ValueError("a path has a zero byte")
+
     def perform(self, context: Context) -> Any:
         """As the base says."""
         where = None if self.to is None else Path(self.to)
@@ -163,6 +169,11 @@ class Restart(Request):
     paused: Annotated[bool, Meaning("Leave it stopped.")] = False
     force: Annotated[bool, Meaning("Although files beyond its directory are not as they were.")] = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what cannot be a path."""
+        if "\0" in self.directory:
+            raise ValueError("a path has a zero byte")
+
     def perform(self, context: Context) -> Any:
         """As the base says."""
         job = operations.restart(
@@ -177,7 +188,7 @@ class Restart(Request):
     def admitted(self, desk: Desk) -> Request:
         """Others than admins restart what the controller's own checkpoints are."""
         inside = Path(self.directory).resolve().is_relative_to(desk.checkpoints.resolve())
-        if "\0" in self.directory or not (inside or desk.role.includes(Role.ADMIN)):
+        if not (inside or desk.role.includes(Role.ADMIN)):
             raise TransprocError(
                 f"{self.directory}: not one of the controller's checkpoints",
                 hint=f"those are in {desk.checkpoints}; an admin may name others",
