@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "transproc/Invokes.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/IR/CycleInfo.h"
@@ -35,7 +36,7 @@ bool mayHaveHome(Value *V, const CycleInfo &Cycles) {
 void storeAtDefinition(Value *V, AllocaInst *Home, Function &F) {
   BasicBlock::iterator Where;
   if (auto *I = dyn_cast<Instruction>(V))
-    Where = isa<PHINode>(I) ? I->getParent()->getFirstInsertionPt() : std::next(I->getIterator());
+    Where = behind(*I);
   else
     for (Where = F.getEntryBlock().begin(); isa<AllocaInst>(Where);)
       ++Where;

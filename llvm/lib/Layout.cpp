@@ -4,14 +4,22 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/IR/DerivedTypes.h"
+#include "llvm/IR/Function.h"
+#include "llvm/IR/Metadata.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace llvm;
 
 namespace transproc {
 
-uint64_t idBase(StringRef SourceFile, StringRef Function) {
-  return xxHash64((Twine(SourceFile) + ":" + Function).str()) << 24;
+uint64_t idBase(const Function &F) {
+  const Module &M = *F.getParent();
+  std::string Key = (Twine(M.getSourceFileName()) + ":" + F.getName()).str();
+  if (F.hasComdat()) // one of several copies, in files whose names may be alike
+    if (auto *Unit = M.getNamedMetadata(UnitDigest))
+      Key += ":" + cast<MDString>(Unit->getOperand(0)->getOperand(0))->getString().str();
+  return xxHash64(Key) << 24;
 }
 
 namespace {

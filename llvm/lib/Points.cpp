@@ -73,11 +73,14 @@ SmallVector<BasicBlock *, 4> irreducibleHeads(Function &F, const DominatorTree &
 
 class Chooser {
 public:
-  Chooser(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallInst *> Stops,
+  Chooser(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallBase *> Stops,
           const PointOptions &Options)
       : F(F), DT(DT), LI(LI), SE(SE), Options(Options) {
-    for (CallInst *Stop : Stops)
-      StopBlocks.push_back(Stop->getParent());
+    for (CallBase *Stop : Stops) // who comes back from an invoke by its landing pad was not stopped
+      if (auto *Invoke = dyn_cast<InvokeInst>(Stop))
+        StopBlocks.push_back(Invoke->getNormalDest());
+      else
+        StopBlocks.push_back(Stop->getParent());
   }
 
   LoopPoints choose() {
@@ -195,7 +198,7 @@ bool mayLoopForLong(Function &F, LoopInfo &LI, ScalarEvolution &SE) {
   return !irreducibleHeads(F, DominatorTree(F)).empty();
 }
 
-LoopPoints choosePoints(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallInst *> Stops,
+LoopPoints choosePoints(Function &F, DominatorTree &DT, LoopInfo &LI, ScalarEvolution &SE, ArrayRef<CallBase *> Stops,
                         const PointOptions &Options) {
   return Chooser(F, DT, LI, SE, Stops, Options).choose();
 }

@@ -26,7 +26,7 @@ static const char *whyPinned(const Instruction &I) {
   if (auto *Call = dyn_cast<CallBase>(&I)) {
     if (Call->hasFnAttr(Attribute::ReturnsTwice) && !isJump(*Call))
       return "calls a function that returns twice"; // vfork
-    if (isa<InvokeInst>(Call) || isa<CallBrInst>(Call))
+    if (isa<CallBrInst>(Call))
       return "calls with several successors";
     if (auto *C = dyn_cast<CallInst>(Call); C && C->isMustTailCall())
       return "has a musttail call";
@@ -35,8 +35,8 @@ static const char *whyPinned(const Instruction &I) {
     if (!isStackToken(C->getArgOperand(0)))
       return "restores a computed stack pointer";
   }
-  if (I.isEHPad())
-    return "has an exception handler";
+  if (I.isEHPad() && !isa<LandingPadInst>(I))
+    return "has an exception handler of another system";
   Type *T = I.getType();
   if (!T->isVoidTy() && !isCarriable(T))
     return "has a value of a type that cannot be listed";

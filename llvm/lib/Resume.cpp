@@ -8,6 +8,7 @@
 // For debuggers, a variable in a stack object is found by that address, and one that only ever had one listed value by that
 // value's slot, of which mem2reg makes locations.
 #include "transproc/Carriers.h"
+#include "transproc/Invokes.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/BinaryFormat/Dwarf.h"
@@ -101,6 +102,9 @@ private:
   void createEntry() {
     auto *T = FunctionType::get(B.getVoidTy(), {B.getPtrTy()}, false);
     Resume = Function::Create(T, GlobalValue::InternalLinkage, F.getAddressSpace(), F.getName() + ".resume", F.getParent());
+    Resume->setComdat(F.getComdat());
+    if (F.hasPersonalityFn())
+      Resume->setPersonalityFn(F.getPersonalityFn());
     Resume->setIsNewDbgInfoFormat(F.IsNewDbgInfoFormat);
     Resume->setAttributes(AttributeList::get(B.getContext(), F.getAttributes().getFnAttrs(), AttributeSet(), {}));
     for (auto Kind : {Attribute::Memory, Attribute::AlwaysInline, Attribute::InlineHint, Attribute::Hot,
@@ -154,8 +158,39 @@ private:
   void splitContinuations() {
     for (const Site &S : Sites) {
       auto *Call = cast<Instruction>(mapped(S.Call));
-      Continuations.push_back(Call->getParent()->splitBasicBlock(std::next(Call->getIterator()), "continue"));
+      if (auto *Invoke = dyn_cast<InvokeInst>(Call))
+        Continuations.push_back(splitNormalEdge(*Invoke));
+      else
+        Continuations.push_back(Call->getParent()->splitBasicBlock(std::next(Call->getIterator()), "continue"));
+      Handlers.push_back(addRaise(Call));
     }
+  }
+
+  // Where an invoke goes on, behind a block of its own for what the call returned. separateInvokes() left no phis there.
+  static BasicBlock *splitNormalEdge(InvokeInst &Invoke) {
+    BasicBlock *Next = Invoke.getNormalDest();
+    BasicBlock *Returned = BasicBlock::Create(Invoke.getContext(), "returned", Invoke.getFunction(), Next);
+    BranchInst::Create(Next, Returned);
+    Invoke.setNormalDest(Returned);
+    return Next;
+  }
+
+  // An exception that comes to the frame when it has become a record (docs/format.md, section 4, Exceptions): the call is made to throw,
+  // behind which its landing pad takes over. Null for a call without one.
+  BasicBlock *addRaise(Instruction *Call) {
+    auto *Invoke = dyn_cast<InvokeInst>(Call);
+    if (!Invoke)
+      return nullptr;
+    IRBuilder<>::InsertPointGuard Keep(B);
+    if (!Nowhere) {
+      Nowhere = BasicBlock::Create(B.getContext(), "nowhere", Clone);
+      new UnreachableInst(B.getContext(), Nowhere);
+    }
+    auto *Raise = BasicBlock::Create(B.getContext(), "raise", Clone);
+    B.SetInsertPoint(Raise);
+    FunctionCallee Callee = F.getParent()->getOrInsertFunction("__transproc_raise", FunctionType::get(B.getVoidTy(), {B.getPtrTy()}, false));
+    B.CreateInvoke(Callee, Nowhere, Invoke->getUnwindDest(), {Resume->getArg(0)});
+    return Raise;
   }
 
   LoadInst *objectAddress(Value *Array, unsigned I) {
@@ -229,7 +264,7 @@ private:
       }
     }
     if (auto *I = dyn_cast<Instruction>(V))
-      new StoreInst(I, Slot, isa<PHINode>(I) ? I->getParent()->getFirstInsertionPt() : std::next(I->getIterator()));
+      new StoreInst(I, Slot, behind(*I));
   }
 
   void dispatch() {
@@ -239,7 +274,13 @@ private:
     SwitchInst *Switch = B.CreateSwitch(B.CreateAnd(Id, IdMask), Bad, Sites.size());
     for (DbgVariableRecord *D : Waiting)
       Entry->insertDbgRecordBefore(D, Switch->getIterator());
+    // An exception passes by: there is no landing pad for it.
+    BasicBlock *Trap = BasicBlock::Create(B.getContext(), "trap", Clone), *Pass = BasicBlock::Create(B.getContext(), "pass", Clone);
     B.SetInsertPoint(Bad);
+    B.CreateCondBr(B.CreateTrunc(Id, B.getInt1Ty()), Pass, Trap);
+    B.SetInsertPoint(Pass);
+    Passing = B.CreateRetVoid();
+    B.SetInsertPoint(Trap);
     B.CreateIntrinsic(Intrinsic::trap, {}, {});
     B.CreateUnreachable();
     for (unsigned I = 0; I < Sites.size(); ++I) {
@@ -248,6 +289,13 @@ private:
       loadSite(Sites[I]);
       B.CreateBr(Continuations[I]);
       Switch->addCase(B.getInt64(Sites[I].Id & IdMask), Case);
+      if (BasicBlock *Raise = Handlers[I]) {
+        BasicBlock *Thrown = BasicBlock::Create(B.getContext(), "thrown", Clone);
+        B.SetInsertPoint(Thrown);
+        loadSite(Sites[I], /*Thrown=*/true);
+        B.CreateBr(Raise);
+        Switch->addCase(B.getInt64((Sites[I].Id & IdMask) | ThrownBit), Thrown);
+      }
     }
   }
 
@@ -256,13 +304,13 @@ private:
     return cast<ConstantInt>(Header)->getZExtValue();
   }
 
-  void loadSite(const Site &S) {
+  void loadSite(const Site &S, bool Thrown = false) {
     CarrierReader Reader(B, Resume->getArg(0), S.Jump ? 0 : headerNarrow(headerOf(S)));
     for (Value *V : S.Live)
       setSlot(V, Reader.read(V->getType()));
     for (auto &[V, Home] : S.Homes)
       setSlot(V, B.CreateLoad(V->getType(), Addresses[Home]));
-    if (S.hasResult())
+    if (S.hasResult() && !Thrown)
       B.CreateStore(B.CreateAlignedLoad(S.Call->getType(), field(RecordResult), Align(16)), SlotOf[mapped(S.Call)]);
   }
 
@@ -276,7 +324,7 @@ private:
   void storeResults() {
     for (BasicBlock &BB : *Clone) {
       auto *Return = dyn_cast<ReturnInst>(BB.getTerminator());
-      if (!Return)
+      if (!Return || Return == Passing)
         continue;
       B.SetInsertPoint(Return);
       if (Value *Result = Return->getReturnValue()) {
@@ -333,6 +381,9 @@ private:
   Function *Clone = nullptr, *Resume = nullptr;
   BasicBlock *Entry = nullptr;
   SmallVector<BasicBlock *, 16> Continuations;
+  SmallVector<BasicBlock *, 16> Handlers; // of each site: where an exception is raised anew; null
+  BasicBlock *Nowhere = nullptr;
+  ReturnInst *Passing = nullptr;
   SmallVector<AllocaInst *, 32> Slots;
   DenseMap<Value *, AllocaInst *> SlotOf;
   DenseMap<Value *, AllocaInst *> Tokens;      // llvm.stacksave: slot with the token to restore

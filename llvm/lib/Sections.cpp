@@ -47,6 +47,14 @@ void placeVariable(GlobalVariable &G, unsigned &Locals) {
   placeData(G, sectionSuffix(G, Locals));
 }
 
+// Sections are padded to one size, so each holds one function: static initialisers share .text.startup, and so may what a program
+// puts into a section of its choice.
+void placeFunction(Function &F) {
+  F.setAlignment(std::max(F.getAlign().valueOrOne(), CommonAlignment));
+  if (StringRef Section = F.getSection(); !Section.empty() && !Section.starts_with(".text.resume."))
+    F.setSection(((Section.starts_with(".text.") ? "" : ".text.") + Section + "." + F.getName()).str());
+}
+
 } // namespace
 
 PreservedAnalyses SectionsPass::run(Module &M, ModuleAnalysisManager &) {
@@ -56,7 +64,7 @@ PreservedAnalyses SectionsPass::run(Module &M, ModuleAnalysisManager &) {
       placeVariable(G, Locals);
   for (Function &F : M)
     if (!F.isDeclaration())
-      F.setAlignment(std::max(F.getAlign().valueOrOne(), CommonAlignment));
+      placeFunction(F);
   return PreservedAnalyses::all();
 }
 

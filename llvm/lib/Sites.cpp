@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // transproc-sites: makes functions migratable.
+#include "transproc/Invokes.h"
 #include "transproc/Jumps.h"
 #include "transproc/Points.h"
 #include "transproc/Prepare.h"
@@ -47,6 +48,8 @@ private:
       giveTailCallsReturns(F);
     hoistObjects();
     dropMarkers(F);
+    numberSelectors(F);
+    separateInvokes(F);
     sinkThreadLocalAddresses(F);
     FAM.invalidate(F, PreservedAnalyses::none());
   }
@@ -66,13 +69,11 @@ private:
   }
 
   void chooseSites() {
-    SmallVector<CallInst *, 16> Stops;
-    for (Instruction &I : instructions(F))
-      if (auto *Call = dyn_cast<CallInst>(&I); Call && R.mayReach(*Call) && !isJump(*Call)) {
-        SiteCalls.insert(Call);
-        if (Call->use_empty() || resultDescriptor(Call->getType()) != NotCapturable)
-          Stops.push_back(Call);
-      }
+    SmallVector<CallBase *, 16> Stops;
+    forEachSiteCall([&](CallBase *Call) {
+      if (Call->use_empty() || resultDescriptor(Call->getType()) != NotCapturable)
+        Stops.push_back(Call);
+    });
     LoopPoints Points;
     if (Options.Points)
       Points = choosePoints(F, FAM.getResult<DominatorTreeAnalysis>(F), FAM.getResult<LoopAnalysis>(F),
@@ -83,7 +84,8 @@ private:
                        FAM.getResult<ScalarEvolutionAnalysis>(F));
       FAM.invalidate(F, PreservedAnalyses::none());
     }
-    SmallVector<CallInst *, 16> Sites(Stops);
+    forEachSiteCall([&](CallBase *Call) { SiteCalls.insert(Call); }); // behind what copies loops
+    SmallVector<CallBase *, 16> Sites;
     for (BasicBlock *Head : Points.Direct)
       Sites.push_back(insertPoint(&*Head->getFirstInsertionPt()));
     insertPolls(F, Points, Options.Loops.StripLength, [&](Instruction *Before) { Sites.push_back(insertPoint(Before)); });
@@ -94,6 +96,12 @@ private:
         ++First;
       SiteCalls.insert(insertPoint(&*First));
     }
+  }
+
+  template <typename Callback> void forEachSiteCall(Callback Do) {
+    for (Instruction &I : instructions(F))
+      if (auto *Call = dyn_cast<CallBase>(&I); Call && R.mayReach(*Call) && !isJump(*Call))
+        Do(Call);
   }
 
   // A function that only jumps has no frame at which a thread could be stopped.
@@ -130,14 +138,14 @@ private:
 
   // Sites in the order of the function: the same for both ISAs, as both get this IR.
   void number() {
-    Base = idBase(M.getSourceFileName(), F.getName());
+    Base = idBase(F);
     for (Instruction &I : instructions(F)) {
       if (!SiteCalls.contains(&I))
         continue;
       if (Sites.size() == MaxSites)
         report_fatal_error("too many sites in " + F.getName(), false);
       Site S;
-      S.Call = cast<CallInst>(&I);
+      S.Call = cast<CallBase>(&I);
       S.Id = siteId(Base, Sites.size());
       S.Jump = isJump(*S.Call);
       S.Tail = TailCalls.contains(S.Call);
@@ -151,7 +159,7 @@ private:
     for (Site &S : Sites)
       if (S.Jump) {
         SiteCalls.erase(S.Call);
-        S.Call = noteJump(S.Call, Mark, S.Id);
+        S.Call = noteJump(cast<CallInst>(S.Call), Mark, S.Id);
         SiteCalls.insert(S.Call);
       }
   }
@@ -204,7 +212,7 @@ private:
       }
     Function *Resume = makeResumeEntry(F, Sites, Objects, Options.PromoteLimit);
     attachObjects(F, Sites, Objects, Dynamic);
-    SmallVector<CallInst *, 8> Tails;
+    SmallVector<CallBase *, 8> Tails;
     for (Site &S : Sites)
       if (S.Tail)
         Tails.push_back(S.Call);

@@ -4,6 +4,7 @@
 // A list first lies in the call's "deopt" operand bundle, so that cloning the function and demoting its values carry it
 // along; the attribute holds the id until the call becomes a statepoint.
 #include "transproc/Carriers.h"
+#include "transproc/Invokes.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/DebugInfo.h"
@@ -24,9 +25,9 @@ constexpr const char *IdAttribute = "transproc-id";
 constexpr const char *MarkerName = "transproc.point";
 
 // The same call with the list Operands; erases Call.
-CallInst *replaceList(CallInst *Call, uint64_t Id, ArrayRef<Value *> Operands) {
+CallBase *replaceList(CallBase *Call, uint64_t Id, ArrayRef<Value *> Operands) {
   OperandBundleDef List("deopt", Operands);
-  auto *New = cast<CallInst>(CallBase::Create(Call, List, Call->getIterator()));
+  CallBase *New = CallBase::Create(Call, List, Call->getIterator());
   New->addFnAttr(Attribute::get(Call->getContext(), IdAttribute, utostr(Id)));
   New->copyMetadata(*Call);
   New->takeName(Call);
@@ -35,7 +36,7 @@ CallInst *replaceList(CallInst *Call, uint64_t Id, ArrayRef<Value *> Operands) {
   return New;
 }
 
-SmallVector<Value *, 32> listOf(CallInst *Call) {
+SmallVector<Value *, 32> listOf(CallBase *Call) {
   auto List = Call->getOperandBundle(LLVMContext::OB_deopt);
   return SmallVector<Value *, 32>(List->Inputs.begin(), List->Inputs.end());
 }
@@ -103,7 +104,7 @@ SmallVector<Site *, 4> undominated(Function &F, MutableArrayRef<Site> Sites) {
   return Found;
 }
 
-void convertToStatepoint(CallInst *Call) {
+void convertToStatepoint(CallBase *Call) {
   IRBuilder<> B(Call);
   LLVMContext &C = B.getContext();
   uint64_t Id = 0;
@@ -112,8 +113,14 @@ void convertToStatepoint(CallInst *Call) {
   SmallVector<Value *, 16> Args(Call->args());
   bool Point = isPoint(Call);
   Value *Callee = Point ? ConstantPointerNull::get(B.getPtrTy()) : Call->getCalledOperand();
-  CallInst *New = B.CreateGCStatepointCall(Id, Point ? PointBytes : 0, FunctionCallee(Call->getFunctionType(), Callee),
-                                           ArrayRef<Value *>(Args), std::optional<ArrayRef<Value *>>(List), {}, "");
+  FunctionCallee Target(Call->getFunctionType(), Callee);
+  std::optional<ArrayRef<Value *>> Listed(List);
+  CallBase *New;
+  auto *Invoke = dyn_cast<InvokeInst>(Call);
+  if (Invoke)
+    New = B.CreateGCStatepointInvoke(Id, 0, Target, Invoke->getNormalDest(), Invoke->getUnwindDest(), ArrayRef<Value *>(Args), Listed, {}, "");
+  else
+    New = B.CreateGCStatepointCall(Id, Point ? PointBytes : 0, Target, ArrayRef<Value *>(Args), Listed, {}, "");
   New->setCallingConv(Call->getCallingConv());
   AttributeList Old = Call->getAttributes();
   AttributeList Attrs = New->getAttributes().addFnAttributes(C, AttrBuilder(C, statepointAttributes(C, Old.getFnAttrs())));
@@ -124,6 +131,8 @@ void convertToStatepoint(CallInst *Call) {
   }
   New->setAttributes(Attrs);
   if (!Call->getType()->isVoidTy() && !Call->use_empty()) {
+    if (Invoke)
+      B.SetInsertPoint(&*Invoke->getNormalDest()->getFirstInsertionPt());
     CallInst *Result = B.CreateGCResult(New, Call->getType());
     Result->setAttributes(Result->getAttributes().addRetAttributes(C, AttrBuilder(C, Old.getRetAttrs())));
     Result->takeName(Call);
@@ -140,7 +149,7 @@ FunctionCallee pointMarker(Module &M) {
   return Marker;
 }
 
-bool isPoint(const CallInst *Call) {
+bool isPoint(const CallBase *Call) {
   const Function *Callee = Call->getCalledFunction();
   return Callee && Callee->getName() == MarkerName;
 }
@@ -228,15 +237,13 @@ void hoistBools(Function &F, ArrayRef<Instruction *> Bools) {
     auto *I = dyn_cast<Instruction>(V);
     if (!I)
       Image->moveBefore(&*F.getEntryBlock().getFirstInsertionPt());
-    else if (isa<PHINode>(I))
-      Image->moveBefore(&*I->getParent()->getFirstInsertionPt());
     else
-      Image->moveAfter(I);
+      Image->moveBefore(&*behind(*I));
   }
 }
 
-void makeTailCalls(ArrayRef<CallInst *> Calls) {
-  for (CallInst *Call : Calls) {
+void makeTailCalls(ArrayRef<CallBase *> Calls) {
+  for (CallBase *Call : Calls) {
     auto *New = cast<CallInst>(CallBase::Create(Call, ArrayRef<OperandBundleDef>(), Call->getIterator()));
     New->removeFnAttr(IdAttribute);
     New->copyMetadata(*Call);
@@ -248,11 +255,11 @@ void makeTailCalls(ArrayRef<CallInst *> Calls) {
 }
 
 void convertToStatepoints(Function &F) {
-  SmallVector<CallInst *, 32> Calls;
+  SmallVector<CallBase *, 32> Calls;
   for (Instruction &I : instructions(F))
-    if (auto *Call = dyn_cast<CallInst>(&I); Call && Call->hasFnAttr(IdAttribute))
+    if (auto *Call = dyn_cast<CallBase>(&I); Call && Call->hasFnAttr(IdAttribute))
       Calls.push_back(Call);
-  for (CallInst *Call : Calls)
+  for (CallBase *Call : Calls)
     convertToStatepoint(Call);
   if (!Calls.empty())
     F.setGC("statepoint-example"); // statepoints demand a strategy; no pointer here belongs to a collector

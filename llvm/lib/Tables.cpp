@@ -8,18 +8,19 @@ using namespace llvm;
 
 namespace transproc {
 
-// A weak function's name may be bound to another file's function; the row must name this one.
+// The name of a weak or inline function may be bound to another file's; the row must name this one.
 static Constant *ownAddress(Function &F) {
-  if (!F.isInterposable())
+  if (!F.isInterposable() && !F.hasComdat())
     return &F;
   return GlobalAlias::create(GlobalValue::InternalLinkage, F.getName() + ".own", &F);
 }
 
-static void emitTable(Module &M, Constant *Contents, StringRef Name, StringRef Section, Align A) {
+static GlobalVariable *emitTable(Module &M, Constant *Contents, StringRef Name, StringRef Section, Align A) {
   auto *G = new GlobalVariable(M, Contents->getType(), /*isConstant=*/true, GlobalValue::InternalLinkage, Contents, Name);
   G->setSection(Section);
   G->setAlignment(A);
   appendToCompilerUsed(M, {G});
+  return G;
 }
 
 static void emitLines(Module &M, StringRef Lines, StringRef Name, StringRef Section) {
@@ -37,8 +38,18 @@ void Tables::emit(Module &M) const {
   auto *Word = Type::getInt64Ty(C);
   auto *RowType = StructType::get(C, {Ptr, Ptr, Word});
   SmallVector<Constant *, 0> Entries;
-  for (const Row &R : Rows)
-    Entries.push_back(ConstantStruct::get(RowType, {ownAddress(*R.F), R.Resume, ConstantInt::get(Word, R.IdBase)}));
+  for (const Row &R : Rows) {
+    Constant *Entry = ConstantStruct::get(RowType, {ownAddress(*R.F), R.Resume, ConstantInt::get(Word, R.IdBase)});
+    if (!R.F->hasComdat()) {
+      Entries.push_back(Entry);
+      continue;
+    }
+    // Of an inline function's copies the linker keeps one, with its row.
+    GlobalVariable *Own = emitTable(M, Entry, ("__transproc_function." + R.F->getName()).str(), ".transproc.functions", Align(8));
+    Own->setComdat(R.F->getComdat());
+  }
+  if (Entries.empty())
+    return;
   auto *TableType = ArrayType::get(RowType, Entries.size());
   emitTable(M, ConstantArray::get(TableType, Entries), "__transproc_functions", ".transproc.functions", Align(8));
 }

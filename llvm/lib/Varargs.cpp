@@ -65,7 +65,7 @@ struct Packing {
   uint64_t Size = 0;
 };
 
-Packing packArguments(CallInst &Call, const DataLayout &DL) {
+Packing packArguments(CallBase &Call, const DataLayout &DL) {
   Packing P;
   for (unsigned I = Call.getFunctionType()->getNumParams(); I < Call.arg_size(); ++I) {
     bool ByVal = Call.isByValArgument(I);
@@ -89,14 +89,15 @@ Constant *noArguments(Module &M) {
   return G;
 }
 
-AllocaInst *storeArguments(CallInst &Call, const Packing &P, uint64_t Size) {
+AllocaInst *storeArguments(CallBase &Call, const Packing &P, uint64_t Size) {
   const DataLayout &DL = Call.getDataLayout();
   BasicBlock &Entry = Call.getFunction()->getEntryBlock();
   IRBuilder<> EB(&Entry, Entry.begin());
   AllocaInst *Buffer = EB.CreateAlloca(ArrayType::get(EB.getInt8Ty(), Size), nullptr, "va.slots");
   Buffer->setAlignment(Align(16));
   IRBuilder<> B(&Call);
-  B.CreateLifetimeStart(Buffer, B.getInt64(Size));
+  if (!isa<InvokeInst>(Call)) // which has two ends
+    B.CreateLifetimeStart(Buffer, B.getInt64(Size));
   unsigned Fixed = Call.getFunctionType()->getNumParams();
   for (unsigned I = Fixed; I < Call.arg_size(); ++I) {
     uint64_t Offset = P.Offsets[I - Fixed];
@@ -115,7 +116,7 @@ AllocaInst *storeArguments(CallInst &Call, const Packing &P, uint64_t Size) {
   return Buffer;
 }
 
-void lowerCall(CallInst &Call) {
+void lowerCall(CallBase &Call) {
   Packing P = packArguments(Call, Call.getDataLayout());
   uint64_t Size = std::max(P.Size, MinBufferSize);
   AllocaInst *Buffer = P.Size ? storeArguments(Call, P, Size) : nullptr;
@@ -124,23 +125,28 @@ void lowerCall(CallInst &Call) {
   Args.push_back(Buffer ? static_cast<Value *>(Buffer) : noArguments(*Call.getModule()));
 
   IRBuilder<> B(&Call);
-  CallInst *New = B.CreateCall(loweredType(Call.getFunctionType()), Call.getCalledOperand(), Args);
+  CallBase *New;
+  if (auto *Invoke = dyn_cast<InvokeInst>(&Call))
+    New = B.CreateInvoke(loweredType(Call.getFunctionType()), Call.getCalledOperand(), Invoke->getNormalDest(), Invoke->getUnwindDest(), Args);
+  else
+    New = B.CreateCall(loweredType(Call.getFunctionType()), Call.getCalledOperand(), Args);
   AttributeList L = Call.getAttributes();
   SmallVector<AttributeSet, 8> Params;
   for (unsigned I = 0; I < Fixed; ++I)
     Params.push_back(L.getParamAttrs(I));
   New->setAttributes(AttributeList::get(Call.getContext(), L.getFnAttrs(), L.getRetAttrs(), Params));
   New->setCallingConv(Call.getCallingConv());
-  New->setTailCallKind(Buffer ? CallInst::TCK_NoTail : Call.getTailCallKind());
+  if (auto *Plain = dyn_cast<CallInst>(&Call))
+    cast<CallInst>(New)->setTailCallKind(Buffer ? CallInst::TCK_NoTail : Plain->getTailCallKind());
   New->copyMetadata(Call);
-  if (Buffer)
+  if (Buffer && isa<CallInst>(Call))
     B.CreateLifetimeEnd(Buffer, B.getInt64(Size));
   Call.replaceAllUsesWith(New);
   New->takeName(&Call);
   Call.eraseFromParent();
 }
 
-void giveCallItsOwnType(CallInst &Call) {
+void giveCallItsOwnType(CallBase &Call) {
   SmallVector<Type *, 8> Params;
   for (Value *V : Call.args())
     Params.push_back(V->getType());
@@ -154,7 +160,7 @@ void lowerInstruction(Instruction &I) {
     IRBuilder<> B(Copy);
     B.CreateStore(B.CreateLoad(B.getPtrTy(), Copy->getSrc()), Copy->getDest());
     Copy->eraseFromParent();
-  } else if (auto *Call = dyn_cast<CallInst>(&I)) {
+  } else if (auto *Call = dyn_cast<CallBase>(&I)) {
     if (Call->isInlineAsm() || isa<IntrinsicInst>(Call) || !Call->getFunctionType()->isVarArg())
       return;
     auto *Callee = dyn_cast<Function>(Call->getCalledOperand());

@@ -11,7 +11,7 @@ import lit.formats
 
 config.name = "transproc"
 config.test_format = lit.formats.ShTest()
-config.suffixes = [".c", ".ll"]
+config.suffixes = [".c", ".cpp", ".ll"]
 config.excludes = ["Inputs"]
 here = Path(__file__).parent
 config.test_source_root = str(here)

@@ -6,7 +6,9 @@
 //
 // Exit status: 0, 1 failed, 3 the file has something that cannot migrate.
 #include "Codegen.h"
+#include "transproc/Layout.h"
 #include "transproc/Prepare.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/CodeGen/Passes.h"
@@ -23,6 +25,7 @@
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/WithColor.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace llvm;
 using namespace transproc;
@@ -39,7 +42,6 @@ static cl::opt<bool> Plain("plain", cl::desc("No sites, nothing lowered for them
 static cl::opt<bool> Stress("stress", cl::desc("Call transproc_hook() at points and function entries"), cl::cat(Options));
 static cl::opt<bool> Debug("debug", cl::desc("Keep debug information"), cl::cat(Options));
 static cl::opt<bool> Assembly("S", cl::desc("Write assembly"), cl::cat(Options));
-static cl::opt<bool> UnwindTables("unwind-tables", cl::desc("Also emit .eh_frame, for programs that unwind themselves"), cl::cat(Options));
 static cl::opt<bool> Verbose("v", cl::desc("Print counts"), cl::cat(Options));
 static cl::opt<std::string> SiteOptions("sites", cl::desc("Options of transproc-sites, for experiments"), cl::cat(Options));
 static cl::opt<std::string> MarchX86("march-x86_64", cl::desc("x86_64 processor or level"), cl::init("x86-64-v2"), cl::cat(Options));
@@ -100,14 +102,29 @@ static void tune(Module &M, const transproc::Target &T) {
     F.addFnAttr("tune-cpu", Name);
 }
 
-// What the pipeline assumes of every function.
+// What the pipeline assumes of every function. In a file of C, or of C++ without exceptions, nothing throws; but an exception may pass
+// by, from a callback, so all have call-frame information for that (.eh_frame), which the link drops where nothing reads it.
 static void prepareFunctions(Module &M) {
+  bool Throws = any_of(M, [](const Function &F) { return !F.isDeclaration() && !F.doesNotThrow(); });
   for (Function &F : M) {
     F.removeFnAttr(Attribute::OptimizeNone);
     F.removeFnAttr("frame-pointer");
-    F.addFnAttr(Attribute::NoUnwind); // C: and call-frame information then goes to .debug_frame
     F.removeFnAttr(Attribute::UWTable);
+    if (!Throws)
+      F.addFnAttr(Attribute::NoUnwind);
+    if (!F.isDeclaration())
+      F.setUWTableKind(UWTableKind::Sync);
   }
+}
+
+// See idBase().
+static void noteUnit(Module &M) {
+  auto Buffer = MemoryBuffer::getFile(Input);
+  if (!Buffer) // standard input
+    return;
+  LLVMContext &C = M.getContext();
+  Metadata *Digest = MDString::get(C, utohexstr(xxh3_64bits((*Buffer)->getBuffer())));
+  M.getOrInsertNamedMetadata(UnitDigest)->addOperand(MDNode::get(C, {Digest}));
 }
 
 static bool writeIr(const Module &M) {
@@ -160,9 +177,6 @@ static bool attempt(MemoryBufferRef Bitcode, const transproc::Target &T, Attempt
   retarget(*M, *Machine);
   tune(*M, T);
   recordAbilities(*M, *Machine);
-  if (UnwindTables)
-    for (Function &F : *M)
-      F.setUWTableKind(UWTableKind::Sync);
   auto Allocator = RegisterRegAlloc::getDefault();
   if (How == Attempt::WithoutScheduler)
     disableScheduler();
@@ -253,6 +267,7 @@ int main(int argc, char **argv) {
       separateMultiplyAdd(*M);
     lowerBuiltins(*M);
     prepareFunctions(*M);
+    noteUnit(*M);
     if (Outcome Done = compile(*M, TailCalls); Done != Outcome::NoRegisters)
       return Done == Outcome::Good ? 0 : 1;
   }

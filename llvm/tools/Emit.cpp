@@ -2,6 +2,7 @@
 #include "Codegen.h"
 #include "transproc/Steps.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/BinaryFormat/Dwarf.h"
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
 #include "llvm/CodeGen/Passes.h"
@@ -18,6 +19,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
+#include "llvm/Target/TargetLoweringObjectFile.h"
 #include "llvm/Target/TargetOptions.h"
 
 using namespace llvm;
@@ -168,6 +170,27 @@ private:
 };
 char CheckTailCalls::ID = 0;
 
+// Tables of handlers name what they refer to by absolute addresses, on every ISA: aarch64's would do it by way of data of their own, which
+// x86_64 has not.
+class NameHandlers : public MachineFunctionPass {
+public:
+  static char ID;
+  NameHandlers() : MachineFunctionPass(ID) {}
+  StringRef getPassName() const override { return "transproc: encodings of exception tables"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    struct Encodings : TargetLoweringObjectFile {
+      static void set(TargetLoweringObjectFile &T) {
+        for (auto Encoding : {&Encodings::PersonalityEncoding, &Encodings::LSDAEncoding, &Encodings::TTypeEncoding})
+          T.*Encoding = dwarf::DW_EH_PE_udata4;
+      }
+    };
+    Encodings::set(const_cast<TargetLoweringObjectFile &>(*MF.getTarget().getObjFileLowering()));
+    return false;
+  }
+};
+char NameHandlers::ID = 0;
+
 } // namespace
 
 // As TargetMachine::addPassesToEmitFile, with passes of our own.
@@ -182,6 +205,7 @@ static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_p
   // behind all passes that move blocks, before those that measure distances
   Config->insertPass(&PatchableFunctionID, new SeparateReturnAddresses);
   Config->insertPass(&PatchableFunctionID, new CheckTailCalls);
+  Config->insertPass(&PatchableFunctionID, new NameHandlers);
   if (Config->addISelPasses())
     return false;
   Config->addMachinePasses();

@@ -8,7 +8,7 @@
  * Other variables: TRANSPROC_SEED, TRANSPROC_MAX (migrations), TRANSPROC_VERBOSE (1: totals, 2: every frame), TRANSPROC_LENIENT
  * (go on when a stack has a frame without stack map, instead of failing).
  *
- * The program's main must be called program_main; its objects need unwind tables (transproc-codegen --unwind-tables).
+ * The program's main must be called program_main; its objects have unwind tables.
  * The formats are those of docs/format.md, sections 3 and 4. */
 #include "harness.h"
 #include <stdlib.h>

@@ -34,6 +34,9 @@ ADDRESSES = ("resume_loop", "resume_syscall", "end", "tp_offset", "args")
 RETURN_SPECIALS = {sites.BOTTOM_MAIN, sites.BOTTOM_THREAD, sites.LOOP, sites.RESUME_SYSCALL}
 """Specials that are return addresses: their frame rule is that of the call before them."""
 
+OWN = b".own"
+"""Ends the second name of a function whose first one may be bound to another object's (llvm/lib/Tables.cpp)."""
+
 Columns = npt.NDArray[np.void]
 
 
@@ -71,6 +74,7 @@ def build(elf: Elf, mate_build_id: bytes) -> bytes:
     if len(table) % 3:
         raise StackMapError("function table is truncated", path=elf.path)
     functions, strings = _functions(elf, table.reshape(-1, 3))
+    maps = maps.select(_linked(maps, functions))
     frames = FrameTable(elf, {register.dwarf for register in by_machine(elf.machine).registers})
     rules = _Rows()
     site_table, objects = _sites(elf, maps, functions, frames, rules)
@@ -79,6 +83,14 @@ def build(elf: Elf, mate_build_id: bytes) -> bytes:
     rows, saved = rules.tables()
     tables = [functions, site_table, locations, maps.constants, rows, saved, objects, specials, strings]
     return _pack(elf, mate_build_id, tables)
+
+
+def _linked(maps: stackmap.StackMaps, functions: Columns) -> npt.NDArray[np.bool_]:
+    """Which records are of functions that are in the program: of an inline function every object has a copy, with records, and
+    the linker has kept one. The others' resume entries have the address 0, and they themselves that of the one kept.
+    """
+    kept: npt.NDArray[np.bool_] = np.isin(maps.id >> np.uint64(24), functions["hash"]) & (maps.function != 0)
+    return kept
 
 
 def _locations(maps: stackmap.StackMaps, zero_register: int | None) -> Columns:
@@ -116,7 +128,7 @@ def _functions(elf: Elf, table: npt.NDArray[np.uint64]) -> tuple[Columns, npt.ND
         out["size"][i] = row["size"]
         out["name"][i] = len(strings)
         start = int(row["name"])
-        strings += text[start : text.index(b"\0", start)] + b"\0"
+        strings += text[start : text.index(b"\0", start)].removesuffix(OWN) + b"\0"
     return out, np.frombuffer(bytes(strings), np.uint8)
 
 

@@ -35,6 +35,9 @@ _SYMTAB, _RELA = 2, 4
 _EXECUTABLE = 4
 _STT_SECTION = 3
 
+_OWN = ".own"
+"""Ends the second name of a function whose first one may be bound to another object's (llvm/lib/Tables.cpp)."""
+
 Place = tuple[int, int]
 """A section's index, and an offset in it. Undefined symbols: (0, index of the symbol)."""
 
@@ -68,6 +71,10 @@ class Relocatable:
     def find(self, name: str) -> int | None:
         """The index of the first section of a name."""
         return self.names.index(name) if name in self.names else None
+
+    def find_all(self, name: str) -> list[int]:
+        """The indexes of all sections of a name: what belongs to an inline function has one of its own."""
+        return [index for index, found in enumerate(self.names) if found == name]
 
     def relocations(self, section: int) -> npt.NDArray[np.void]:
         """Those of one section, by offset."""
@@ -106,7 +113,9 @@ class Relocatable:
             row = self.symbols[index]
             if int(row["section"]) in text and int(row["size"]):
                 place = (int(row["section"]), int(row["value"]))
-                out.setdefault(place, (self.symbol_name(index), int(row["size"])))
+                name = self.symbol_name(index)
+                if not name.endswith(_OWN):
+                    out.setdefault(place, (name, int(row["size"])))
         return out
 
 

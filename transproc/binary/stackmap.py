@@ -52,6 +52,20 @@ class StackMaps:
     locations: npt.NDArray[np.void]
     constants: npt.NDArray[np.uint64]
 
+    def select(self, kept: npt.NDArray[np.bool_]) -> StackMaps:
+        """Some of the records."""
+        if kept.all():
+            return self
+        return StackMaps(
+            self.id[kept],
+            self.function[kept],
+            self.pc[kept],
+            self.first[kept],
+            self.count[kept],
+            self.locations,
+            self.constants,
+        )
+
     def constant_at(self, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
         """The values of locations that must be constants (kinds 4 and 5); raises `StackMapError` if one is not."""
         rows = self.locations[index]

@@ -11,8 +11,9 @@ import typer
 
 from transproc.binary import compare
 from transproc.binary.compare import Report
+from transproc.binary.demangle import demangle
 from transproc.cli import common
-from transproc.toolchain import objects
+from transproc.toolchain import cxx, objects
 from transproc.toolchain.sysroot import toolchain
 
 
@@ -46,7 +47,7 @@ def check(
 
 def _report(file: Path) -> Report:
     if objects.is_object(file):
-        return objects.check(file, toolchain().leaf_list.read_text().split())
+        return objects.check(file, cxx.leaf_list(toolchain()).read_text().split())
     return compare.check(file)
 
 
@@ -54,8 +55,9 @@ def _show(name: str, report: Report) -> None:
     found = dataclasses.asdict(report)
     rows = [(key.replace("_", " "), value) for key, value in found.items() if isinstance(value, int)]
     common.table(rows, (name, "agrees" if report.agrees else "DISAGREES"))
+    names = demangle(report.not_migratable)
     for function, why in report.not_migratable.items():
-        typer.echo(f"not migratable while it runs: {function} {why}")
+        typer.echo(f"not migratable while it runs: {names[function]} {why}")
     for problem in report.problems:
         typer.echo(problem)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from transproc.binary.demangle import demangle
 from transproc.binary.pair import PairStore
 from transproc.cli import common
 from transproc.cluster.store import JobStore
@@ -85,17 +86,18 @@ def _find(what: str, pair: list[Path]) -> tuple[Path, list[Path]]:
 def show_thread(thread: ThreadView, *, values: bool = True) -> None:
     """A thread's stack, for people."""
     typer.echo(f"process {thread.pid}, thread {thread.tid}, {thread.isa}")
+    names = demangle(frame.function for frame in thread.frames)
     for number, frame in enumerate(thread.frames):
-        typer.echo(f"  #{number:<3}{_frame(frame)}")
+        typer.echo(f"  #{number:<3}{_frame(frame, names[frame.function])}")
         for value in frame.values if values else []:
             typer.echo(f"        {value.type} {value.name} = {value.value}")
     if thread.problem:
         typer.echo(f"  cannot be read further: {thread.problem}")
 
 
-def _frame(frame: FrameView) -> str:
+def _frame(frame: FrameView, function: str) -> str:
     where = f" at {frame.line}" if frame.line else ""
-    return f"{frame.function}{where}  ({frame.kind} {frame.address:#x}, site {frame.site}, {frame.objects} stack objects)"
+    return f"{function}{where}  ({frame.kind} {frame.address:#x}, site {frame.site}, {frame.objects} stack objects)"
 
 
 app = common.application(show)

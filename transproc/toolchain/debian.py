@@ -109,6 +109,27 @@ def source(package: str, suite: str = SUITE) -> Path:
     return target
 
 
+LLVM = "llvm-toolchain-19"
+LLVM_PARTS = (
+    *("libcxx/include", "libcxx/src", "libcxx/vendor", "libcxxabi/include", "libcxxabi/src"),
+    *("openmp/runtime/src", "openmp/runtime/tools"),
+)
+"""What is kept of LLVM's sources: the libraries of C++ and OpenMP."""
+
+
+def llvm() -> Path:
+    """The unpacked sources of libc++, libc++abi and libomp, of the compiler's version."""
+    target = downloads() / f"llvm-libraries-{SUITE}"
+    if not target.is_dir():
+        with (
+            log.step("fetch LLVM's libraries (157 MiB)"),
+            tempfile.TemporaryDirectory(dir=downloads(), prefix=f".{target.name}-") as work,
+        ):
+            apt = _Apt(Path(work), ("deb-src",), SUITE)
+            _place(apt, partial(_unpack_upstream, LLVM, parts=LLVM_PARTS), Path(work) / "result", target)
+    return target
+
+
 def _place(apt: _Apt, unpack: Callable[[_Apt, Path], None], result: Path, target: Path) -> None:
     """Fetches and unpacks into `result`, and moves that to `target`."""
     result.mkdir()
@@ -165,10 +186,12 @@ def _unpack_musl(apt: _Apt, result: Path) -> None:
     run(["dpkg-source", "--no-check", "-x", next(files.glob("*.dsc")), result])
 
 
-def _unpack_upstream(package: str, apt: _Apt, result: Path) -> None:
+def _unpack_upstream(package: str, apt: _Apt, result: Path, parts: Sequence[str] = ()) -> None:
+    """The authors' archive, or only the directories `parts` of it."""
     files = apt.call("source", "--download-only", "--tar-only", package)
     archive = next(path for path in files.glob("*.orig.tar.*") if path.suffix != ".asc")
-    run(["tar", "-xf", archive, "--strip-components=1", "--no-same-owner", "-C", result])
+    chosen = ["--wildcards", *(f"*/{part}" for part in parts)] if parts else []
+    run(["tar", "-xf", archive, "--strip-components=1", "--no-same-owner", "-C", result, *chosen])
 
 
 def _unpack_builtins(apt: _Apt, result: Path) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""`transproc-cc`: a C compiler whose programs can move between ISAs; a drop-in for cc in make, autoconf and CMake builds.
+"""`transproc-cc`, `transproc-c++`: compilers of C and C++ whose programs can move between ISAs, in place of cc and c++ in make,
+autoconf and CMake builds.
 
     transproc-cc -O2 -c a.c          a.o, a dual object
     transproc-cc a.o b.c -o prog     prog.x86_64, prog.aarch64, and prog for this machine
@@ -30,8 +31,19 @@ from transproc.toolchain.options import (
 )
 from transproc.toolchain.sysroot import Toolchain, toolchain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from transproc.toolchain import cxx
+
 MACHINE = "x86_64-linux-musl"
 """What -dumpmachine says: configure scripts know it, and it is where the build runs."""
+
+COMPILED = ("c", "c++", "asm")
+"""Kinds of inputs that are compiled."""
+
+_CXX_LIBRARIES = {
+    ("library", name) for name in ("c++", "stdc++", "c++abi", "supc++", "unwind", "gcc_eh", "gcc_s")
+}
 
 TOOL_FILES = {"print-cmake-toolchain": "transproc.cmake", "print-meson-native": "transproc.meson"}
 """Questions whose answer is a file beside this one."""
@@ -40,14 +52,14 @@ TOOL_FILES = {"print-cmake-toolchain": "transproc.cmake", "print-meson-native": 
 def main() -> None:
     """Entry point."""
     try:
-        invocation = parse(sys.argv[1:])
+        invocation = parse(sys.argv[1:], cxx=Path(sys.argv[0]).name.endswith("++"))
         if invocation.query:
             _answer(invocation.query)
         elif invocation.verbose and not invocation.inputs:
             print(_version(), file=sys.stderr)
         else:
             execute(invocation, toolchain(plain=invocation.plain))
-            if invocation.mode in (OBJECT, PREPROCESS):
+            if invocation.mode in (OBJECT, PREPROCESS) and not invocation.cxx:
                 from transproc.toolchain import plan  # noqa: PLC0415 (once for each kind of command line)
 
                 plan.remember(sys.argv[1:], _planned)
@@ -74,7 +86,7 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
         raise TransprocError("no input files")
     for note in invocation.notes:
         sys.stderr.write(f"transproc-cc: note: {note}\n")
-    sources = [word for kind, word in invocation.inputs if kind in ("c", "asm")]
+    sources = [word for kind, word in invocation.inputs if kind in COMPILED]
     if invocation.output and len(sources) > 1 and invocation.mode in (OBJECT, ASSEMBLY):
         raise TransprocError("-o cannot be used with -c or -S and several files")
     if invocation.mode in (PREPROCESS, SYNTAX):
@@ -84,7 +96,7 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
     else:
         suffix = ".o" if invocation.mode == OBJECT else ".s"
         for kind, word in invocation.inputs:
-            if kind in ("c", "asm"):
+            if kind in COMPILED:
                 output = Path(invocation.output or Path(word).stem + suffix)
                 _compile(invocation, tools, kind, word, output)
 
@@ -100,15 +112,33 @@ def _planned(words: list[str]) -> tuple[list[str], list[str] | None] | None:
         return _front_end_words(invocation, tools, [quick.SOURCE]), None
     if invocation.mode != OBJECT or invocation.output != quick.OUTPUT:
         return None
-    options = [*_front_options(invocation, tools), *_dependencies(invocation, Path(quick.OUTPUT))]
+    options = [*_front_options(invocation, tools, "c"), *_dependencies(invocation, Path(quick.OUTPUT))]
     codegen = compiling.back_end_words(_codegen(invocation, tools), quick.BITCODE, quick.HALVES)
     return compiling.front_end_words(quick.SOURCE, quick.BITCODE, options), codegen
 
 
-def _front_options(invocation: Invocation, tools: Toolchain) -> list[str]:
+def _front_options(invocation: Invocation, tools: Toolchain, kind: str) -> list[str]:
     headers = [] if "-nostdinc" in invocation.front else ["-isystem", str(tools.include)]
-    language = ["-x", "c"] if invocation.language else []
+    if kind == "c++":
+        none = "-nostdinc++" in invocation.without
+        headers = [*(["-nostdinc++"] if none else _cxx(tools).front_end), *headers]
+    language = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
     return [*invocation.front, *headers, *language]
+
+
+def _cxx(tools: Toolchain) -> cxx.Library:
+    from transproc.toolchain import cxx  # noqa: PLC0415 (not for C)
+
+    return cxx.library(tools)
+
+
+def _uses_cxx(invocation: Invocation) -> bool:
+    """Whether C++'s library, or what belongs to it, is wanted."""
+    if len(invocation.without) > 1:
+        return False
+    return invocation.cxx or any(
+        kind == "c++" or (kind, word) in _CXX_LIBRARIES for kind, word in invocation.inputs
+    )
 
 
 def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]) -> None:
@@ -125,7 +155,8 @@ def _front_end_words(invocation: Invocation, tools: Toolchain, sources: list[str
         mode = []
     named = ["-o", invocation.output] if invocation.output else []
     named += ["-v"] if invocation.verbose else []
-    options = [*_front_options(invocation, tools), *_dependencies(invocation, None)]
+    kind = "c++" if any(kind == "c++" for kind, _ in invocation.inputs) else "c"
+    options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, None)]
     return [compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources]
 
 
@@ -147,16 +178,20 @@ def _codegen(invocation: Invocation, tools: Toolchain) -> compiling.Codegen:
         level=invocation.level,
         plain=invocation.plain,
         debug=invocation.debug,
-        leaf_list=None if invocation.plain else tools.leaf_list,
+        leaf_list=None if invocation.plain else _leaf_list(invocation, tools),
         extra=tuple(invocation.codegen),
     )
+
+
+def _leaf_list(invocation: Invocation, tools: Toolchain) -> Path:
+    return _cxx(tools).leaf_list if _uses_cxx(invocation) else tools.leaf_list
 
 
 def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, output: Path) -> None:
     if kind == "asm":
         messages = _assemble(invocation, tools, Path(word), output)
     else:
-        options = [*_front_options(invocation, tools), *_dependencies(invocation, output)]
+        options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, output)]
         codegen = _codegen(invocation, tools)
         compiler = compiling.compile_to_assembly if invocation.mode == ASSEMBLY else compiling.compile_c
         try:
@@ -204,7 +239,7 @@ def _assemble(invocation: Invocation, tools: Toolchain, source: Path, output: Pa
             hint=f"write it for both, as {' and '.join(path.name for path in pair.values())}, or use the C version",
         )
     return compiling.assemble(
-        pair, output, ["-Wno-unused-command-line-argument", *_front_options(invocation, tools)]
+        pair, output, ["-Wno-unused-command-line-argument", *_front_options(invocation, tools, "asm")]
     )
 
 
@@ -218,7 +253,7 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
         objects = []
         for number, (kind, word) in enumerate(invocation.inputs):
-            if kind in ("c", "asm"):
+            if kind in COMPILED:
                 place = Path(work) / str(number)
                 place.mkdir()
                 objects.append(place / f"{Path(word).stem}.o")
@@ -229,13 +264,20 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
                 objects.append(Path(word))
         if invocation.mode == COMBINED:
             combine(objects, output)
-        else:
-            link(objects, output, tools, strip=invocation.strip, options=invocation.link)
+            return
+        if _uses_cxx(invocation) and "-nostdlib++" not in invocation.without:
+            objects += _cxx(tools).archives()
+        link(objects, output, tools, strip=invocation.strip, options=invocation.link)
 
 
 def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:
+    if name == "c++":
+        return _cxx(tools).standard()
     file = name[1:] if name.startswith(":") else f"lib{name}.a"
-    for place in [*map(Path, invocation.library_paths), tools.lib]:
+    places = [*map(Path, invocation.library_paths), tools.lib]
+    if _uses_cxx(invocation):
+        places.append(_cxx(tools).directory)
+    for place in places:
         if (place / file).exists():
             return place / file
     raise UnsupportedError(

@@ -19,7 +19,17 @@ if TYPE_CHECKING:  # dataclasses and pathlib would take half of the time that a 
     from pathlib import Path
 
 SECTION = ".transproc.aarch64"
-PER_ISA = (".rodata", ".isa.", ".got", ".eh_frame", ".note", ".llvm_stackmaps", ".transproc")
+_STACK_MAPS = ".llvm_stackmaps"
+PER_ISA = (
+    ".rodata",
+    ".isa.",
+    ".got",
+    ".eh_frame",
+    ".gcc_except_table",
+    ".note",
+    ".llvm_stackmaps",
+    ".transproc",
+)
 """Prefixes of loaded sections that are not at the same addresses in both binaries of a pair: everything else is common."""
 
 MACHINES = {"x86_64": 62, "aarch64": 183}
@@ -28,7 +38,7 @@ MACHINES = {"x86_64": 62, "aarch64": 183}
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _RELOCATABLE = 1
-_PROGBITS, _NOBITS = 1, 8
+_PROGBITS, _NOBITS, _GROUP = 1, 8, 17
 _ALLOCATED, _EXECUTABLE = 2, 4
 _FUNCTION_ALIGNMENT = 16
 _APPEND_ALIGNMENT = 16
@@ -111,6 +121,16 @@ class _Object:
         self.sections.append(_Section(name, fields))
         self.table_changed = True
 
+    def unload_maps(self) -> None:
+        """Stack maps are not loaded. Where the linker may drop a function, because another object has the same inline function,
+        they must not say they are: it would miss the function.
+        """
+        if any(section.kind == _GROUP for section in self.sections):
+            for section in self.sections:
+                if section.name == _STACK_MAPS:
+                    section.fields[2] &= ~_ALLOCATED
+                    self.table_changed = True
+
     def finish(self) -> bytes:
         """The edited object."""
         if self.table_changed:
@@ -149,6 +169,8 @@ def combine(x86_64: bytes, aarch64: bytes, what: str = "object") -> bytes:
         size = max(a.size, b.size)
         first.resize(a, size, align)
         second.resize(b, size, align)
+    first.unload_maps()
+    second.unload_maps()
     first.add_section(SECTION, second.finish())
     return first.finish()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -28,13 +29,15 @@ COMMON_START = 0x1000000
 FOR_BACK_ENDS = {"memcpy", "memmove", "memset", "memcmp", "abort", "__stack_chk_fail"}
 """What back ends call on their own account, and compiler-rt, which Debian builds with a stack protector."""
 
+UNWINDER = "_Unwind_RaiseException"
+"""Whoever defines it reads call-frame information and tables of handlers."""
+
 START_FILES = ("crt1.o", "transproc.o", "memory.o")
 _OPTIONS = [
     "-static",
     "-nostdlib",
     "--no-gc-sections",
     "--build-id=sha1",
-    "--no-eh-frame-hdr",
     "--orphan-handling=place",
 ]
 _PAGES = ["-z", "max-page-size=4096", "-z", "noseparate-code", "-z", "norelro"]
@@ -69,13 +72,14 @@ def link(
     members = [member for path in dict.fromkeys(archives) for member in archive.read(path)]
     parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
     chosen = archive.select(*_demand(parts), members)
+    exceptions = any(UNWINDER in part.defined for part in [*parts, *(member.symbols for member in chosen)])
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
         if any(part.common for part in [*parts, *(member.symbols for member in chosen)]):
             files += _tentative(files, Path(work))
         with ThreadPoolExecutor(1) as side:
             side.submit(import_module, INDEXER)  # it takes as long as the linkers do
-            binaries = _link_both(files, Path(work), tools, options)
+            binaries = _link_both(files, Path(work), tools, options, exceptions=exceptions)
         x86_64, aarch64 = (path.read_bytes() for path in binaries)
         check_addresses(x86_64, aarch64, str(output))
         _add_index(binaries)
@@ -103,12 +107,27 @@ def _tentative(files: Sequence[_Input], work: Path) -> list[_Input]:
     return [_read(tentative.define(wanted, work))] if wanted else []
 
 
-def _link_both(files: Sequence[_Input], work: Path, tools: Toolchain, options: Sequence[str]) -> list[Path]:
+def _layout(work: Path, exceptions: bool) -> list[str]:
+    """The linker script. Tables that only the unwinder reads are dropped where it is not in the program."""
+    text = LAYOUT.read_text()
+    script = work / LAYOUT.name
+    if not exceptions:
+        lines = [line for line in text.splitlines() if not re.match(r"\t\.(eh_frame|gcc_except_table)", line)]
+        text = "\n".join(lines).replace(
+            "/DISCARD/ : {", "/DISCARD/ : { *(.eh_frame) *(.gcc_except_table .gcc_except_table.*)"
+        )
+    script.write_text(text)
+    return ["-T", str(script), "--eh-frame-hdr" if exceptions else "--no-eh-frame-hdr"]
+
+
+def _link_both(
+    files: Sequence[_Input], work: Path, tools: Toolchain, options: Sequence[str], *, exceptions: bool
+) -> list[Path]:
     jobs = []
     for number, isa in enumerate(dual.MACHINES):
         place = work / isa
         place.mkdir()
-        words = [LD, *_OPTIONS, *_PAGES, *options, "-T", str(LAYOUT), "-o", str(place / "program")]
+        words = [LD, *_OPTIONS, *_PAGES, *_layout(work, exceptions), *options, "-o", str(place / "program")]
         words += _place(files, number, place)
         words += [str(path) for path in tools.runtime(isa)]
         jobs.append(words)

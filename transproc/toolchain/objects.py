@@ -138,8 +138,7 @@ def _half(data: bytes, what: str) -> _Half:
     elf = Relocatable(data, what)
     rows: dict[Place, str] = {}
     hashes: dict[str, int] = {}
-    table = elf.find(".transproc.functions")
-    if table is not None:
+    for table in elf.find_all(".transproc.functions"):
         ids = np.frombuffer(elf.contents(table), "<u8").reshape(-1, 3)[:, 2] >> np.uint64(24)
         for relocation in elf.relocations(table):
             row, column = divmod(int(relocation["offset"]), _TABLE_ROW)

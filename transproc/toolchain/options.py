@@ -46,6 +46,10 @@ class Invocation:
     query: str | None = None
     """An option that asks for information (-dumpmachine …)."""
     language: str | None = None
+    cxx: bool = False
+    """Called as `transproc-c++`: files of C are taken for C++, and its library is linked."""
+    without: set[str] = field(default_factory=set)
+    """-nostdinc++, -nostdlib++."""
     notes: list[str] = field(default_factory=list)
     """What the user should know."""
 
@@ -86,9 +90,12 @@ IGNORED_LINK = re.compile(
 QUERIES = re.compile(
     r"--version|-Wl,(--version|-v)|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*"
 )
+CXX = (".cc", ".cp", ".cxx", ".cpp", ".c++", ".CPP", ".C", ".ii")
+"""Ends of the names of C++ files."""
 SOURCES = {
     ".c": "c",
     ".i": "c",
+    **dict.fromkeys(CXX, "c++"),
     ".s": "asm",
     ".S": "asm",
     ".sx": "asm",
@@ -101,6 +108,9 @@ LANGUAGES = {
     "c": "c",
     "cpp-output": "c",
     "c-header": "c",
+    "c++": "c++",
+    "c++-cpp-output": "c++",
+    "c++-header": "c++",
     "assembler": "asm",
     "assembler-with-cpp": "asm",
     "none": None,
@@ -117,6 +127,7 @@ MODES = {
 LEVELS = {"-O": "-O1", "-Og": "-O1", "-Ofast": "-O3", "-O4": "-O3"}
 
 REFUSED = [
+    (r"-fmodules.*|-fmodule-.*|-fcoroutines-ts", "C++ modules are not supported: include headers"),
     (
         r"-shared|-dynamiclib",
         "programs are static: link the objects into the program, or make an archive with ar",
@@ -142,9 +153,9 @@ def _expand(words: list[str]) -> Iterator[str]:
             yield word
 
 
-def parse(words: list[str]) -> Invocation:
+def parse(words: list[str], *, cxx: bool = False) -> Invocation:
     """Parses a command line, without the program's name. Raises `UnsupportedError` for options that are refused."""
-    result = Invocation()
+    result = Invocation(cxx=cxx)
     rest = list(_expand(words))
     if "-r" in rest:  # nothing is added to what is only combined
         rest = [word for word in rest if word not in ("-nostdlib", "-nodefaultlibs", "-nostartfiles")]
@@ -187,6 +198,8 @@ def _mode(result: Invocation, word: str) -> None:
 
 def _input(result: Invocation, word: str) -> None:
     kind = result.language or SOURCES.get(Path(word).suffix)
+    if kind == "c" and result.cxx and not result.language:
+        kind = "c++"
     if word == "-" and not kind:
         kind = "c" if result.mode == PREPROCESS else None
     if kind is None and re.search(r"\.so(\.[\d.]+)?$", word):
@@ -194,9 +207,10 @@ def _input(result: Invocation, word: str) -> None:
             f"{word}: shared libraries cannot be used",
             hint="link the library's archive (.a), compiled by transproc-cc",
         )
-    if kind is None and Path(word).suffix in {".cc", ".cpp", ".cxx", ".C", ".m", ".f", ".f90"}:
+    if kind is None and Path(word).suffix in {".m", ".mm", ".f", ".f90", ".cppm", ".ixx"}:
         raise UnsupportedError(
-            f"{word}: only C can be compiled", hint="transproc-cc has no front end for this language yet"
+            f"{word}: only C and C++ can be compiled",
+            hint="transproc-cc has no front end for this language yet",
         )
     result.inputs.append((kind or "object", word))
 
@@ -226,6 +240,12 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
         result.codegen += machine.for_isa(word.removeprefix("-Xarch_"), following())
     elif word == "-Xtransproc":
         _to_codegen(result, following())
+    elif word in ("-nostdinc++", "-nostdlib++"):
+        result.without.add(word)
+    elif word == "-stdlib=libc++":
+        pass
+    elif word == "-stdlib=libstdc++":
+        raise UnsupportedError(f"{word}: not supported", hint="the C++ library is libc++")
     elif word == "-pthread":
         result.option("-D_REENTRANT")
     else:
@@ -258,7 +278,7 @@ def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool
 
 def _language(result: Invocation, name: str) -> None:
     if name not in LANGUAGES:
-        raise UnsupportedError(f"-x {name}: only C can be compiled")
+        raise UnsupportedError(f"-x {name}: only C and C++ can be compiled")
     result.language = LANGUAGES[name]
 
 

@@ -30,7 +30,7 @@ _ERRORS = 1
 
 def main() -> None:
     """Entry point."""
-    status = _from_plan(sys.argv[1:])
+    status = None if sys.argv[0].endswith("++") else _from_plan(sys.argv[1:])
     if status is None:
         from transproc.toolchain import driver  # noqa: PLC0415
 

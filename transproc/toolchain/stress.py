@@ -182,7 +182,6 @@ class Bench:
             plain=executable == "plain",
             stress=executable == "hooks",
             leaf_list=self.toolchain.leaf_list,
-            extra=("--unwind-tables",),
         )
         programs = {isa: bitcode.with_name(f"{isa}-{executable}.o") for isa in self.isas}
         outputs = [word for isa, path in programs.items() for word in (f"-o-{isa}", str(path))]

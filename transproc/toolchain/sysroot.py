@@ -243,7 +243,7 @@ def _make(words: list[str | Path], environment: dict[str, str]) -> None:
         )
 
 
-def parallel(jobs: Iterable[Callable[[], None]]) -> None:
+def parallel(jobs: Iterable[Callable[[], object]]) -> None:
     """Runs jobs on all cores; the first error ends it."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 

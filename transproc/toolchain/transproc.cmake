@@ -4,6 +4,8 @@
 # name the prefixes where such are installed in CMAKE_FIND_ROOT_PATH.
 set(CMAKE_C_COMPILER transproc-cc)
 set(CMAKE_C_COMPILER_WORKS TRUE)
+set(CMAKE_CXX_COMPILER transproc-c++)
+set(CMAKE_CXX_COMPILER_WORKS TRUE)
 set(BUILD_SHARED_LIBS OFF CACHE BOOL "programs of transproc-cc are static")
 set_property(GLOBAL PROPERTY TARGET_SUPPORTS_SHARED_LIBS FALSE)
 set(CMAKE_FIND_LIBRARY_SUFFIXES .a)

@@ -5,6 +5,7 @@
 #define TRANSPROC_LAYOUT_H
 
 #include "llvm/ADT/StringRef.h"
+#include "llvm/IR/Function.h"
 #include "llvm/IR/Type.h"
 #include <cstdint>
 
@@ -22,13 +23,18 @@ constexpr uint64_t RecordSlots = 80; // narrow values, then (16-aligned) wide va
 // (aarch64: one instruction).
 constexpr unsigned PointBytes = 4;
 
-// hash40(source file, function) << 24: common to all sites of a function.
-uint64_t idBase(llvm::StringRef SourceFile, llvm::StringRef Function);
+// Named metadata: a digest of what the front end wrote.
+constexpr const char *UnitDigest = "transproc.unit";
+
+// hash40(source file, function) << 24: common to all sites of a function. Of an inline function every file has a copy: these differ.
+uint64_t idBase(const llvm::Function &F);
 
 constexpr uint64_t MaxSites = 1u << 23;
 constexpr uint64_t IdMask = (1u << 24) - 1; // the part of an id that is unique within its function
 // Bit 0, the kind, is 0: call. (A stackmap would be of kind 1, but it forces a frame pointer, and LLVM 19 runs out of registers where
 // it rematerialises operands of one; -restrict-statepoint-remat saves only statepoints from that.)
+// In a record: instead of returning, the call has thrown.
+constexpr uint64_t ThrownBit = 1;
 inline uint64_t siteId(uint64_t Base, uint64_t Index) { return Base | Index << 1; }
 
 // First operand of every list.

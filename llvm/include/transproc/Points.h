@@ -43,7 +43,7 @@ struct LoopPoints {
 
 // Where F needs points, given the calls at whose return a thread can be stopped. Cuts innermost counted loops into strips.
 LoopPoints choosePoints(llvm::Function &F, llvm::DominatorTree &DT, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE,
-                        llvm::ArrayRef<llvm::CallInst *> Stops, const PointOptions &Options);
+                        llvm::ArrayRef<llvm::CallBase *> Stops, const PointOptions &Options);
 
 // Gives L, a counted loop, a second copy for long runs, which is cut into strips of StripLength iterations. Returns the head of the
 // strip loop, or null if L is not a counted loop. L itself is not changed, but for one comparison before it.

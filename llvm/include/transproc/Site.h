@@ -11,9 +11,9 @@
 
 namespace transproc {
 
-// An equivalence point: a call, which becomes a statepoint. A point in a loop is a call of pointMarker().
+// An equivalence point: a call or invoke, which becomes a statepoint. A point in a loop is a call of pointMarker().
 struct Site {
-  llvm::CallInst *Call = nullptr;
+  llvm::CallBase *Call = nullptr; // a call, or an invoke (Invokes.cpp)
   uint64_t Id = 0;
   llvm::SmallVector<llvm::Value *, 8> Live; // listed values, in list order
   // Live values that are kept in a stack object instead of being listed.
@@ -28,7 +28,7 @@ using SiteSet = llvm::SmallPtrSet<const llvm::Instruction *, 32>;
 
 // The function whose calls become points; never emitted.
 llvm::FunctionCallee pointMarker(llvm::Module &M);
-bool isPoint(const llvm::CallInst *Call);
+bool isPoint(const llvm::CallBase *Call);
 
 } // namespace transproc
 #endif

@@ -26,7 +26,7 @@ constexpr const char *TailCallees = "transproc-tail-callees";
 void makeTailCall(llvm::CallInst &Call);
 
 // Takes the calls' lists away again.
-void makeTailCalls(llvm::ArrayRef<llvm::CallInst *> Calls);
+void makeTailCalls(llvm::ArrayRef<llvm::CallBase *> Calls);
 
 // Recomputes cheap values (address arithmetic, casts, compares, operations with a constant) at their uses beyond a site instead
 // of keeping them live across it: a list would keep alive what instruction selection folds into the use.

@@ -69,7 +69,10 @@ def test_ignored(word: str) -> None:
         "-fsanitize=address",
         "-nostdlib",
         "-Wl,-Tx.ld",
-        "-x c++",
+        "-x fortran",
+        "-fmodules",
+        "-stdlib=libstdc++",
+        "-fopenmp",
         "-Xarch x86_64 -mavx",
         "-Wa,-x",
     ],
@@ -80,7 +83,7 @@ def test_refused(words: str) -> None:
 
 
 def test_refused_inputs() -> None:
-    for name, why in (("a.cc", "only C"), ("libx.so.1", "shared libraries")):
+    for name, why in (("a.f90", "only C"), ("libx.so.1", "shared libraries")):
         with pytest.raises(UnsupportedError, match=why):
             parse([name])
 

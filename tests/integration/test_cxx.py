@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""C++: several units with inline functions, exceptions, and what becomes of both when a program migrates onto itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from transproc.binary.demangle import demangle
+from transproc.binary.elf import Elf
+from transproc.binary.sites import Index
+from transproc.cli.main import run as transproc
+from transproc.isa import ALL
+from transproc.process.selfmove import Plan, Work, stress
+from transproc.toolchain import driver
+from transproc.toolchain.options import parse
+from transproc.toolchain.sysroot import toolchain
+
+pytestmark = pytest.mark.toolchain
+
+PROGRAMS = Path(__file__).parents[1] / "programs" / "cxx"
+UNITS = [PROGRAMS / "shapes_a.cpp", PROGRAMS / "shapes_b.cpp"]
+
+
+def compile_cxx(sources: Sequence[Path], output: Path, *options: str) -> Path:
+    """As transproc-c++ does."""
+    words = ["-O2", "-w", *map(str, sources), "-o", str(output), *options]
+    driver.execute(parse(words, cxx=True), toolchain())
+    return output
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two units without the standard library: its part for exceptions takes seconds to compile."""
+    return compile_cxx(UNITS, tmp_path_factory.mktemp("shapes") / "shapes", "-nostdlib++", "-lc++abi")
+
+
+def reference(sources: Sequence[Path], place: Path, *arguments: str) -> tuple[int, bytes]:
+    """Status and output of the same program, compiled by clang for this machine."""
+    program = place / "reference"
+    subprocess.run(["clang++-19", "-O2", "-w", *sources, "-o", program], check=True)
+    done = subprocess.run([program, *arguments], check=False, capture_output=True)
+    return done.returncode, done.stdout
+
+
+def test_units_with_inline_functions_do_what_clang_makes_of_them(shapes: Path, tmp_path: Path) -> None:
+    done = subprocess.run([shapes, "100"], check=False, capture_output=True)
+    assert (done.returncode, done.stdout) == reference(UNITS, tmp_path, "100")
+
+
+@pytest.mark.parametrize("isa", [isa.name for isa in ALL])
+def test_exceptions_survive_migrations(shapes: Path, isa: str) -> None:
+    native = isa == os.uname().machine
+    rounds, rate = ("60000", 5000.0) if native else ("800", 100.0)
+    verdict = stress(Work(shapes, [rounds]), isa, Plan(7, rate, 3))
+    assert verdict.passed, verdict
+    assert verdict.migrations > 20
+
+
+def test_the_checks_know_inline_functions(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert transproc(["check", str(shapes)]) == 0
+    objects = [tmp_path / f"{path.stem}.o" for path in UNITS]
+    for source, output in zip(UNITS, objects, strict=True):
+        driver.execute(parse(["-O2", "-w", "-c", str(source), "-o", str(output)], cxx=True), toolchain())
+        assert transproc(["check", str(output)]) == 0, capsys.readouterr().out
+
+
+def test_one_copy_of_an_inline_function_is_in_the_index(shapes: Path) -> None:
+    for isa in ALL:
+        index = Index(Elf(shapes.with_name(f"{shapes.name}.{isa.name}")))
+        names = [index.name(number) for number in range(len(index.functions))]
+        assert names.count("_Z9fibonaccim") == 1
+        assert len(set(names)) == len(names)
+        assert demangle(names)["_Z9fibonaccim"] == "fibonacci(unsigned long)"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("end", ["", "uncaught", "noexcept"])
+def test_every_kind_of_exception(tmp_path: Path, end: str) -> None:
+    source = [PROGRAMS / "exceptions.cpp"]
+    program = compile_cxx(source, tmp_path / "exceptions")
+    ends = [end] if end else []
+    done = subprocess.run([program, "30", *ends], check=False, capture_output=True)
+    assert (done.returncode, done.stdout) == reference(source, tmp_path, "30", *ends)
+    for isa, rounds, rate in (("x86_64", "3000", 5000.0), ("aarch64", "100", 50.0)):
+        for seed in range(3):
+            verdict = stress(Work(program, [rounds, *ends]), isa, Plan(seed, rate, 8))
+            assert verdict.passed, verdict
