@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_operations import World, world
 
+from tests.unit.cluster.test_operations import World, world
 from transproc.cluster import operations
 from transproc.cluster.description import Description
 from transproc.cluster.facts import Facts

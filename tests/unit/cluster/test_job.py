@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes import PID, FakeNode
 
+from tests.unit.cluster.fakes import PID, FakeNode
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Liveness, Place
 from transproc.cluster.start import address_of

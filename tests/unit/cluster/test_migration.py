@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fakes import PID, FakeNode
 
+from tests.unit.cluster.fakes import PID, FakeNode
 from tests.writers.program import program
 from transproc import log
 from transproc.binary.pair import PairStore

@@ -7,9 +7,9 @@ import importlib
 from pathlib import Path
 
 import pytest
-from fakes import PID, FakeNode
-from test_migration import BOOM, transform
 
+from tests.unit.cluster.fakes import PID, FakeNode
+from tests.unit.cluster.test_migration import BOOM, transform
 from tests.writers.program import program
 from transproc.cluster import operations, start
 from transproc.cluster.events import Silent

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeNode
-from test_migration import World, world  # noqa: F401
 
+from tests.unit.cluster.fakes import FakeNode
+from tests.unit.cluster.test_migration import World, world  # noqa: F401
 from tests.writers.program import program
 from transproc.errors import MigrationError
 
