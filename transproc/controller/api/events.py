@@ -68,15 +68,17 @@ async def _of_a_task(service: Service, token: Token, number: int, position: int 
     """What happens in one task, until its record says that it has ended."""
     last = service.stream.last if position is None else position
     task = await service.tasks.end_of(number, 0)
+    ended = task.state.ended  # the task goes on while its events are sent
     async for events in _listen(service, token, last):
         wanted = [event for event in events if number in (event.data.get("task"), event.data.get("number"))]
         yield _text(service, wanted)
         if any(event.kind == "task" and event.data["state"].ended for event in wanted):
             return
-        if task.state.ended:  # before that
+        if ended:  # before that
             yield encoded(service.stream, Event(service.stream.last, "task", {**vars(task)}, time.time()))
             return
         task = await service.tasks.end_of(number, 0)
+        ended = task.state.ended
 
 
 async def _listen(service: Service, token: Token, position: int) -> AsyncIterator[list[Event]]:
