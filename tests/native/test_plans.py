@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +19,9 @@ from typing import Any
 import pytest
 
 from tests.native.nodes import NativeNodes
-from transproc.automation.plans import planning, records
+from transproc.automation.plans import planning, records, replay
 from transproc.automation.plans.executor import Outcome
+from transproc.automation.plans.model import steps_of
 from transproc.automation.plans.reading import PlanError
 from transproc.automation.plans.records import Result
 from transproc.cluster import operations
@@ -163,6 +169,30 @@ def test_branches_conditions_and_rounds(world: World) -> None:
     }
 
 
+def test_what_was_done_is_done_once_more(world: World) -> None:
+    """At the same times, and without the condition."""
+    path = toml(
+        world,
+        '[sequence]\nmain = [{ run = "one", on = "x86" }, { migrate = "one", to = "arm", when = "one prints 40" },'
+        '{ command = "true", on = "arm" }, { kill = "one" }]',
+    )
+    assert world.run(path).result is Result.DONE
+    (record,) = records.plans(world.host.store)
+    before = records.steps(world.host.store, record.number)
+    path.unlink()
+    plan = replay.plan_of(record, before)
+    assert not any(step.gate.when for step in steps_of(plan.main))
+    checked = planning.checked(plan, [], world.host, record.nodes)
+    number, outcome = planning.carry_out(checked, world.host, world.context())
+    assert (outcome.result, outcome.error) == (Result.DONE, None)
+    again = records.steps(world.host.store, number)
+    assert sorted(step.verb for step in again) == sorted(step.verb for step in before)
+    migrated = {step.verb: step.started for step in again}["migrate"] - records.plans(world.host.store)[
+        0
+    ].started
+    assert migrated >= {step.verb: step.started for step in before}["migrate"] - record.started - 0.1
+
+
 class After(Silent):
     """Calls a plan off while a step is under way."""
 
@@ -229,3 +259,28 @@ def test_everything_that_is_wrong_is_said_at_once(world: World) -> None:
     with pytest.raises(PlanError, match="5 things are wrong"):
         planning.carry_out(checked, world.host, world.context())
     assert records.plans(world.host.store) == []
+
+
+def test_ctrl_c_at_the_terminal(world: World, machines: NativeNodes, tmp_path: Path) -> None:
+    """The command ends after the step under way, says so, and leaves the job running; what it did is in the log."""
+    path = toml(
+        world,
+        '[sequence]\nmain = [{ run = "one", on = "x86", at = "usleep" }, { dump = "one" },'
+        '{ kill = "one", when = "load of x86 above 9999" }]',
+    )
+    environment = {**os.environ, "TRANSPROC_STATE": str(world.host.store.directory)}
+    command = [Path(sys.executable).with_name("transproc"), "plan", "run", path]
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        until = time.monotonic() + 60
+        while len(world.steps() if records.plans(world.host.store) else []) < 3:
+            assert time.monotonic() < until and process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == "one runs on na\n"
+    assert "interrupted: the plan ends after this step" in err
+    assert world.host.store.load("one").state is State.RUNNING
+    assert world.steps() == [("run", "done"), ("dump", "done"), ("kill", "interrupted")]

@@ -72,9 +72,10 @@ def batch(
         output.mkdir(parents=True, exist_ok=True)
     given = {entry.name: entry.seconds for entry in found.entries}
     estimates = Estimates(given, {seat.name: seat.isa for seat in seats})
+    context = common.context("nothing more is started or moved; what runs goes on")
     reports: list[Report] = []
     for moving in [False, True] if compare else [migrate]:
-        runner = Runner(found, seats, common.context(), estimates, migrate=moving, output=output)
+        runner = Runner(found, seats, context, estimates, migrate=moving, output=output)
         reports.append(runner.run())
         if reports[-1].interrupted:
             break

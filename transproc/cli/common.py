@@ -116,11 +116,13 @@ def perform(request: Request) -> Any:
     return request.perform(context())
 
 
-def context() -> Context:
-    """What operations need, of this command line: it shows the steps, and Ctrl-C calls off."""
+def context(then: str | None = None) -> Context:
+    """What operations need, of this command line: it shows the steps, and Ctrl-C calls off; `then`: what that means, if not that
+    everything is taken back.
+    """
     from transproc.cluster.events import Signals
 
-    return host().context(log, Signals(log))
+    return host().context(log, Signals(log) if then is None else Signals(log, then))
 
 
 def two_nodes(text: str) -> list[str]:

@@ -54,16 +54,57 @@ def run(
       transproc plan run tour.toml
       transproc plan run bt/config.json --map x86-64=x86 --map aarch64=arm
     """
-    from transproc.automation.plans import planning
-    from transproc.automation.plans.records import Result
-
     checked = _examined(file, map_)
     _notes(checked)
     checked.expect_good()
     if dry_run:
         _show(checked, as_json=as_json)
         return
-    number, outcome = planning.carry_out(checked, common.host(), common.context())
+    _carry_out(checked, as_json=as_json)
+
+
+@app.command()
+def replay(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|NUMBER", help="Of a plan that was carried out.", show_default=False)
+    ],
+    *,
+    map_: Annotated[list[str] | None, MAP] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and show it; do nothing.")] = False,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Does once more what a plan did, at the times at which it did it, without what it waited for.
+
+    The plan is taken as it was then, from the log; its programs as they are now.
+
+    \b
+    Examples:
+      transproc plan replay 12
+      transproc plan replay tour --map arm=pi        its last run, on another node
+    """
+    from transproc.automation.plans import planning, records
+    from transproc.automation.plans import replay as replaying
+    from transproc.automation.plans.nodes import used
+
+    store = common.host().store
+    record = _record(name)
+    plan = replaying.plan_of(record, records.steps(store, record.number))
+    names = {name for _, name in used(plan)}
+    nodes = {name: node for name, node in record.nodes.items() if name in names}
+    checked = planning.checked(plan, [], common.host(), {**nodes, **_mapping(map_)})
+    checked.expect_good()
+    if dry_run:
+        _show(checked, as_json=as_json)
+    else:
+        _carry_out(checked, as_json=as_json)
+
+
+def _carry_out(checked: Checked, *, as_json: bool) -> None:
+    from transproc.automation.plans import planning
+    from transproc.automation.plans.records import Result
+
+    context = common.context("the plan ends after this step")
+    number, outcome = planning.carry_out(checked, common.host(), context)
     if as_json:
         error = outcome.error and outcome.error.message
         common.show_json(
@@ -165,12 +206,11 @@ def log(
     from transproc.automation.plans import records
 
     store = common.host().store
-    found = records.plans(store, name)
-    if name is not None and not found:
-        raise TransprocError(f"plan {name}: was never carried out", hint="'transproc plan log' lists them")
     if name is not None:
-        _show_log(store, found[0], as_json=as_json)
-    elif as_json:
+        _show_log(store, _record(name), as_json=as_json)
+        return
+    found = records.plans(store)
+    if as_json:
         common.show_json([plan.as_dict() for plan in found])
     else:
         rows = [
@@ -184,6 +224,16 @@ def log(
             for plan in found
         ]
         common.table(rows, ("PLAN", "NAME", "BEGAN", "RESULT", "OUTCOME"))
+
+
+def _record(name: str) -> PlanRecord:
+    """The last one of a name, or the one of a number."""
+    from transproc.automation.plans import records
+
+    found = records.plans(common.host().store, name)
+    if not found:
+        raise TransprocError(f"plan {name}: was never carried out", hint="'transproc plan log' lists them")
+    return found[0]
 
 
 def _show_log(store: JobStore, plan: PlanRecord, *, as_json: bool) -> None:

@@ -84,8 +84,10 @@ class Signals:
     Only Python's main thread is interrupted by signals, and can defer them.
     """
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, then: str = "after this step everything is taken back") -> None:
+        """`then`: what the user is told will happen."""
         self._events = events
+        self._then = then
         self._wanted = False
 
     def check(self) -> None:
@@ -111,4 +113,4 @@ class Signals:
         if self._wanted:
             raise KeyboardInterrupt
         self._wanted = True
-        self._events.note("interrupted: after this step everything is taken back")
+        self._events.note(f"interrupted: {self._then}")

@@ -14,10 +14,11 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transproc.automation.plans import conditions, drawing, lines, planning, reading, seed
+from transproc.automation.plans import conditions, drawing, lines, planning, reading, replay, seed
 from transproc.automation.plans.check import Follower
 from transproc.automation.plans.model import Kind, Parallel, Plan, Repeat, Step, Verb, steps_of
 from transproc.automation.plans.reading import Problem
+from transproc.automation.plans.records import PlanRecord, StepRecord
 from transproc.cluster import duration
 from transproc.errors import FormatError, TransprocError
 
@@ -403,3 +404,32 @@ def test_whatever_is_in_a_file(text: str) -> None:
             planning.read(reading.parse(Path(name), text))
         except FormatError:
             continue
+
+
+# --- replay ---
+
+
+def test_a_log_becomes_a_plan() -> None:
+    def done(number: int, place: str, after: float, result: str = "done") -> StepRecord:
+        return StepRecord(number, place, 1, "", "", None, 100.0 + after, 200.0, result, "")
+
+    record = PlanRecord(1, "tour", "/p/tour.toml", TOUR, {}, 100.0, 200.0, "done", "")
+    steps = [
+        done(1, "1", 0.5),
+        done(2, "2#1.1", 2.0, "skipped"),
+        done(3, "2#2.1", 3.0),
+        done(4, "3/1.1", 9.0),
+        done(5, "3/2.1", 8.0),
+    ]
+    (both,) = replay.plan_of(record, steps).main
+    assert isinstance(both, Parallel)
+    lanes = [[(step.title, step.gate.since) for step in steps_of(branch)] for branch in both.branches]
+    assert lanes == [
+        [("run bt on fast, to adi", 0.5), ("migrate bt to cheap", 3.0), ("migrate bt to fast", 9.0)],
+        [("on cheap: uptime", 8.0)],
+    ]
+    for place in ("4", "0", "2", "2#1.2", "3/3.1", "x", "1..1", ""):
+        with pytest.raises(TransprocError, match="there is no step at"):
+            replay.plan_of(record, [done(1, place, 0.0)])
+    with pytest.raises(TransprocError, match="no step of it was done"):
+        replay.plan_of(record, steps[1:2])

@@ -35,6 +35,7 @@ EXPECTED: dict[Verb, tuple[State, ...]] = {
     Verb.RESTORE: (State.DUMPED, State.TRANSFORMED, State.SHIPPED),
     Verb.RESUME: (State.PAUSED, State.DUMPED, State.TRANSFORMED, State.SHIPPED, State.RESTORED),
     Verb.MIGRATE: (State.RUNNING, State.PAUSED),
+    Verb.CHECKPOINT: (State.RUNNING, State.PAUSED),
     Verb.WAIT: (State.RUNNING,),
 }
 """States in which a job may be for a step; other steps do not ask. `restore` of a job that is merely dumped lets it go on where
@@ -150,6 +151,8 @@ class Follower:
         if verb is Verb.MIGRATE:
             self._elsewhere(step, standing, on)
             return Standing(State.PAUSED if step.stopped else State.RUNNING, on)
+        if verb is Verb.CHECKPOINT and not step.end:
+            return standing
         return Standing(State.EXITED, standing.node)
 
     def _restored(self, step: Step, standing: Standing, on: str | None) -> Standing:

@@ -185,7 +185,7 @@ def _step(picture: _Picture, step: Step) -> None:
         picture.line(job, here, goal)
         picture.mark(goal, colour, shape)
         there = goal
-    if step.verb in (Verb.KILL, Verb.WAIT):
+    if step.verb in (Verb.KILL, Verb.WAIT) or step.end:
         del picture.at[job]
     elif there:
         picture.at[job] = there

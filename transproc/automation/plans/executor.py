@@ -79,6 +79,7 @@ class Executor:
         self._stop = threading.Event()
         self._count = 0
         self._left = False
+        self._begin = time.monotonic()
         self._commands: list[threading.Thread] = []
         self._mutex = threading.Lock()
         self.steps = Steps(plan, nodes, self._context, log)
@@ -246,6 +247,7 @@ class Executor:
         if gate.open:
             return True
         self._sleep(gate.after)
+        self._sleep(gate.since - (time.monotonic() - self._begin))
         until = None if gate.within is None else time.monotonic() + gate.within
         entering = [condition for condition in gate.when if condition.kind is Kind.ENTERS]
         others = [condition for condition in gate.when if condition.kind is not Kind.ENTERS]
@@ -307,7 +309,7 @@ class Executor:
             self._stop.set()
 
 
-_OF_STOPPED = (Verb.PAUSE, Verb.DUMP, Verb.MIGRATE, Verb.KILL, Verb.RESUME)
+_OF_STOPPED = (Verb.PAUSE, Verb.DUMP, Verb.MIGRATE, Verb.CHECKPOINT, Verb.KILL, Verb.RESUME)
 """Steps that a paused job may be in for."""
 
 

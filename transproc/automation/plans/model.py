@@ -21,6 +21,7 @@ class Verb(StrEnum):
     RESTORE = "restore"
     RESUME = "resume"
     MIGRATE = "migrate"
+    CHECKPOINT = "checkpoint"
     KILL = "kill"
     WAIT = "wait"
 
@@ -83,18 +84,19 @@ class Condition:
 class Gate:
     """Waits before a step: `after` seconds, then until all of `when` hold at once, at most `within` seconds.
 
-    What then: the plan fails, or with `skip` the step is left out.
+    What then: the plan fails, or with `skip` the step is left out. `since`: and not before so many seconds of the plan.
     """
 
     after: float = 0.0
     when: tuple[Condition, ...] = ()
     within: float | None = None
     skip: bool = False
+    since: float = 0.0
 
     @property
     def open(self) -> bool:
         """There is nothing to wait for."""
-        return not self.after and not self.when
+        return not self.after and not self.when and not self.since
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Step:
     """One instruction. `on`: a node, or the ISA of a transformation's target, as the plan names it.
 
     `at`: a function or address at which the program is stopped. `stopped`: a restored copy is not let go. `background`: a command
-    that is not waited for until the plan ends. `host`: the node that the file expects the job to be on.
+    that is not waited for until the plan ends. `directory`, `end`: of a checkpoint. `host`: the node that the file expects the
+    job to be on.
     """
 
     verb: Verb
@@ -115,6 +118,8 @@ class Step:
     timeout: float | None = None
     stopped: bool = False
     background: bool = False
+    directory: Path | None = None
+    end: bool = False
     host: str | None = None
     gate: Gate = field(default_factory=Gate)
 

@@ -47,8 +47,12 @@ def read(source: Source) -> tuple[Plan, list[Problem]]:
 
 def examine(path: Path, host: Host, mapping: Mapping[str, str]) -> Checked:
     """Reads and checks a plan; asks nodes what they are, and touches nothing. Raises `FormatError` if it cannot be read."""
-    source = load(path)
-    plan, problems = read(source)
+    return checked(*read(load(path)), host, mapping)
+
+
+def checked(plan: Plan, found: Sequence[Problem], host: Host, mapping: Mapping[str, str]) -> Checked:
+    """A plan that has been read is checked; `found`: what was wrong with its file."""
+    problems = list(found)
     chooser = Chooser(host, mapping)
     nodes = chooser.choose(plan)
     isas = {}
@@ -74,8 +78,8 @@ def _others(plan: Plan, nodes: Mapping[str, str], isas: Mapping[str, str]) -> Se
     ]
 
 
-def carry_out(checked: Checked, host: Host, context: Context) -> tuple[int, Outcome]:
+def carry_out(plan: Checked, host: Host, context: Context) -> tuple[int, Outcome]:
     """Carries a checked plan out; returns its number in the log, and how it ended. Raises `PlanError` if something is wrong."""
-    checked.expect_good()
-    with begun(context.store, checked.plan, checked.nodes) as log:
-        return log.number, Executor(checked.plan, checked.nodes, host, context, log).run()
+    plan.expect_good()
+    with begun(context.store, plan.plan, plan.nodes) as log:
+        return log.number, Executor(plan.plan, plan.nodes, host, context, log).run()

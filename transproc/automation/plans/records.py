@@ -116,7 +116,7 @@ def begun(store: JobStore, plan: Plan, nodes: Mapping[str, str]) -> Iterator[Log
     _forget_old(store)
     row = store.database.one(
         "INSERT INTO plans (name, path, text, nodes, started) VALUES (?, ?, ?, ?, ?) RETURNING number",
-        *(plan.name, str(plan.path), plan.text, json.dumps(dict(nodes)), time.time()),
+        *(plan.name, str(plan.path.absolute()), plan.text, json.dumps(dict(nodes)), time.time()),
     )
     number = int(row[0])
     with lock(store, number) as mine:

@@ -143,6 +143,14 @@ class Steps:
             raise
         return f"downtime {hop.downtime:.2f} s"
 
+    def _checkpoint(self, step: Step, name: str) -> str:
+        timeout = step.timeout or (STOP_SECONDS if step.at else PAUSE_SECONDS)
+        where = check.address(step.at) if step.at else None
+        made = operations.checkpoint(
+            self._context, name, step.directory, at=where, timeout=timeout, end=step.end
+        )
+        return str(made.path)
+
     def _kill(self, step: Step, name: str) -> str:
         operations.kill(self._context, name)
         return ""
@@ -195,6 +203,7 @@ _VERBS: dict[Verb, Callable[[Steps, Step, str], str]] = {
     Verb.RESTORE: Steps._restore,
     Verb.RESUME: Steps._resume,
     Verb.MIGRATE: Steps._migrate,
+    Verb.CHECKPOINT: Steps._checkpoint,
     Verb.KILL: Steps._kill,
     Verb.WAIT: Steps._wait,
 }

@@ -43,6 +43,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "restore": ("to", "at", "stopped", "timeout"),
     "resume": (),
     "migrate": ("to", "at", "stopped", "timeout"),
+    "checkpoint": ("directory", "at", "end", "timeout"),
     "kill": (),
     "wait": ("timeout",),
     "do": ("repeat", "until"),
@@ -262,6 +263,8 @@ class _Sequences:
             timeout=reader.time(table, "timeout", where),
             stopped=reader.flag(table, "stopped", where),
             background=reader.flag(table, "background", where),
+            directory=reader.file(table, "directory", where),
+            end=reader.flag(table, "end", where),
             gate=gate,
         )
 

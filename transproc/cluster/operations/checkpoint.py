@@ -30,7 +30,6 @@ from transproc.cluster.members import FILES, IMAGES, Rules, checked
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.end import end as end_job
 from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest
-from transproc.cluster.start import address_of
 from transproc.cluster.store import Attempt, Result
 from transproc.cluster.transfer import human
 from transproc.cluster.watch import refresh
@@ -96,7 +95,7 @@ def checkpoint(
         job = context.current(name)
         context.expect_settled(job)
         expect(job, State.RUNNING, State.PAUSED)
-        address = None if at is None else address_of(context.store.pair(name) / f"{job.program}.x86_64", at)
+        address = context.address(job, at)
         request = Request(
             (to or place(context)).absolute(),
             tuple(exclude) if files else ("*",),

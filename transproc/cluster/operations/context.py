@@ -13,6 +13,7 @@ from transproc.cluster.fleet import NodeState
 from transproc.cluster.job import Job, State
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import Place
+from transproc.cluster.start import address_of
 from transproc.cluster.store import JobStore, Result
 from transproc.cluster.watch import refresh
 from transproc.errors import StoreError, TransprocError
@@ -47,6 +48,13 @@ class Context:
         """The steps for a job. Raises `TransprocError` if it is on the target already."""
         other = self.places(job, target) if target else None
         return Move(self.store, job, self.places(job), other, transform=self.transform)
+
+    def address(self, job: Job, where: str | None) -> int | None:
+        """The address that a user names, in the binary that the job's node executes. Raises `TransprocError`."""
+        if where is None:
+            return None
+        isa = self.places(job).node.isa
+        return address_of(self.store.pair(job.name) / f"{job.program}.{isa}", where)
 
     def current(self, name: str) -> Job:
         """A job's record, after a look at whether it has ended. The lock is held."""

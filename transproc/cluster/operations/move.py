@@ -15,7 +15,6 @@ from transproc.cluster.move import Move
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.recover import bring_rest, settle
 from transproc.cluster.place import Liveness, PauseRequest
-from transproc.cluster.start import address_of
 from transproc.cluster.store import Result
 from transproc.errors import TransprocError
 from transproc.isa import ALL
@@ -52,7 +51,7 @@ def migrate(
             context.places(job),
             context.places(job, to),
             transform=context.transform,
-            request=PauseRequest(_address(context, job, at), None, timeout),
+            request=PauseRequest(context.address(job, at), None, timeout),
             options=options,
             keep=keep,
             stay_paused=stay_paused,
@@ -74,7 +73,7 @@ def pause(
         context.expect_settled(job)
         further = at is not None or count is not None
         expect(job, State.RUNNING, *([State.PAUSED] if further else []))
-        request = PauseRequest(_address(context, job, at), count, timeout)
+        request = PauseRequest(context.address(job, at), count, timeout)
         move = context.move(job)
         if job.state is State.PAUSED:
             with context.cancel.deferred(), context.attempt(job, "pause"):
@@ -280,11 +279,3 @@ def _steps(context: Context, steps: list[tuple[str, Callable[[], str]]]) -> None
         context.cancel.check()
         with context.events.step(name) as step:
             step.detail = action()
-
-
-def _address(context: Context, job: Job, where: str | None) -> int | None:
-    """The address that a user names, in the binary that the job's node executes."""
-    if where is None:
-        return None
-    isa = context.places(job).node.isa
-    return address_of(context.store.pair(job.name) / f"{job.program}.{isa}", where)
