@@ -134,11 +134,29 @@ def measure_native(options: argparse.Namespace, work: Path) -> list[Any]:
         for r in found
     ]
     table(rows, ("PROCESS, LOGIN SHELL", "DOWNTIME", "CRIU ALONE", "RATIO", "WHOLE"))
-    steps = list(found[0].steps)
+    steps = list(max((r.steps for r in found), key=len))  # a small process has no step for its pages alone
     table(
-        [(r.name, *(f"{r.steps[step] * 1000:.0f}" for step in steps)) for r in found],
+        [(r.name, *(f"{r.steps.get(step, 0.0) * 1000:.0f}" for step in steps)) for r in found],
         ("STEPS, MS", *(step.upper() for step in steps)),
     )
+    return found
+
+
+def measure_following(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Migrations after which memory follows."""
+    sizes = native.FOLLOWING[:2] if options.quick else native.FOLLOWING
+    found = native.measure_following(sizes, work, rounds=3 if options.quick else 5)
+    rows = [
+        (
+            r.name,
+            _quartiles(r.downtime),
+            f"{statistics.median(r.downtime) / statistics.median(found[0].downtime):.2f}",
+            _quartiles(r.pages),
+            f"{r.bytes / 1e6 / statistics.median(r.pages):.0f} MB/s",
+        )
+        for r in found
+    ]
+    table(rows, ("PROCESS", "DOWNTIME", "TO THE FIRST", "UNTIL THE LAST PAGE", "RATE"))
     return found
 
 
@@ -298,6 +316,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "transform": measure_transform,
     "downtime": measure_downtime,
     "native": measure_native,
+    "following": measure_following,
     "policies": measure_policies,
     "web": measure_web,
     "size": measure_size,
@@ -316,6 +335,7 @@ def main() -> int:
         if options.what not in (
             ["libc"],
             ["native"],
+            ["following"],
             ["policies"],
             ["web"],
         ):  # which need no library without sites

@@ -10,7 +10,9 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,11 +30,13 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.paths import SOURCE
+from transproc.process.criu import Options
 from transproc.run import run
 from transproc.transform import pipeline
 
 SIZES = (0, 64, 1024)
 """Megabytes that the process has filled."""
+FOLLOWING = (4, 64, 512, 4096)
 PROFILES = {"quick": "", "0.3 s": "sleep 0.3"}
 
 
@@ -53,12 +57,18 @@ class Native:
         return statistics.median(self.downtime) / statistics.median(self.criu)
 
 
-def measure(megabytes: int, profile: str, work: Path, *, rounds: int) -> Native:
-    """As many migrations as dumps and restores by CRIU, in turn."""
-    result = Native(f"{megabytes} MB, {profile} shell")
+def compiled(work: Path) -> Path:
+    """A program that fills its memory and says so."""
     program = work / "counter"
     if not program.with_name("counter.x86_64").exists():
         run([COMPILER, "-O2", "-o", program, SOURCE / "tests/native/counter.c"])
+    return program
+
+
+def measure(megabytes: int, profile: str, work: Path, *, rounds: int) -> Native:
+    """As many migrations as dumps and restores by CRIU, in turn."""
+    result = Native(f"{megabytes} MB, {profile} shell")
+    program = compiled(work)
     words = [str(10**9), "20000", str(megabytes)]
     with (
         log.step(f"native downtime of {result.name}") as step,
@@ -74,12 +84,49 @@ def measure(megabytes: int, profile: str, work: Path, *, rounds: int) -> Native:
     return result
 
 
+@dataclass
+class Following:
+    """Of a process whose memory follows it (`--lazy`): seconds down, and until the last page was there."""
+
+    name: str
+    downtime: list[float] = field(default_factory=list)
+    pages: list[float] = field(default_factory=list)
+    """From its going on to the last page."""
+    bytes: int = 0
+
+
+def measure_following(sizes: Sequence[int], work: Path, *, rounds: int) -> list[Following]:
+    """Processes with so many megabytes, moved in turn."""
+    results = [Following(f"{size} MB") for size in sizes]
+    program = compiled(work)
+    with (
+        log.step(f"memory follows: {', '.join(map(str, sizes))} MB"),
+        tempfile.TemporaryDirectory(dir=work) as directory,
+        NativeNodes(Path(directory) / "nodes", Setting()) as machines,
+        ExitStack() as stack,
+    ):
+        benches = []
+        for size in sizes:
+            place = Path(directory) / f"of{size}"
+            place.mkdir()
+            words = [str(program), str(10**9), "20000", str(size)]
+            benches.append(_Bench(machines, place, Program(words), name=f"bench{size}"))
+            stack.callback(benches[-1].close)
+        for _ in range(rounds):
+            for bench, result in zip(benches, results, strict=True):
+                hop = bench.migration(Options(lazy=True)).run()
+                result.downtime.append(hop.downtime)
+                result.pages.append(hop.steps["pages"])
+                result.bytes = hop.bytes_sent
+    return results
+
+
 class _Bench:
     """A job on two nodes."""
 
-    def __init__(self, machines: NativeNodes, directory: Path, program: Program) -> None:
+    def __init__(self, machines: NativeNodes, directory: Path, program: Program, name: str = "bench") -> None:
         self.store = JobStore(directory / "jobs")
-        self.job = Job("bench", "na", [program.name, *program.argv[1:]])
+        self.job = Job(name, "na", [program.name, *program.argv[1:]])
         self.machines = machines
         self.nodes: dict[str, Node] = {}
         self.connect()
@@ -100,20 +147,19 @@ class _Bench:
         hops = []
         for _ in range(rounds):
             result.criu.append(self.plain())
-            self.connect()
-            target = "nb" if self.job.node == "na" else "na"
-            move = Migration(
-                self.store,
-                self.job,
-                self.place(self.job),
-                self.place(self.job, target),
-                transform=pipeline.carry,
-            )
+            move = self.migration()
             begin = time.perf_counter()
             hops.append(move.run())
             result.whole.append(time.perf_counter() - begin)
         result.downtime = [hop.downtime for hop in hops]
         result.steps = {key: statistics.median(hop.steps[key] for hop in hops) for key in hops[0].steps}
+
+    def migration(self, options: Options | None = None) -> Migration:
+        """To the other node."""
+        self.connect()
+        target = "nb" if self.job.node == "na" else "na"
+        places = self.place(self.job), self.place(self.job, target)
+        return Migration(self.store, self.job, *places, transform=pipeline.carry, options=options)
 
     def plain(self) -> float:
         """CRIU's dump, a copy of images and files to the other node, and CRIU's restore there; the copy is then ended."""
