@@ -58,7 +58,7 @@ REMOTE = frozenset(
     "run migrate ps logs wait kill pause dump transform ship restore resume recover checkpoint restart history".split()
 )
 """What a controller can be asked for."""
-HERE = frozenset("attach top show inspect plan policy nodes slurm".split())
+HERE = frozenset("attach top show inspect plan batch policy nodes slurm".split())
 """What works with jobs and nodes of this host, and not yet with a controller's; the rest has nothing to do with them."""
 
 

@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 
 from transproc.automation.plans import conditions, drawing, lines, planning, reading, replay, seed
 from transproc.automation.plans.check import Follower
-from transproc.automation.plans.model import Kind, Parallel, Plan, Repeat, Step, Verb, steps_of
+from transproc.automation.plans.model import Kind, NodeChoice, Parallel, Plan, Repeat, Step, Verb, steps_of
+from transproc.automation.plans.nodes import Chooser
 from transproc.automation.plans.reading import Problem
 from transproc.automation.plans.records import PlanRecord, StepRecord
 from transproc.cluster import duration
-from transproc.errors import FormatError, TransprocError
+from transproc.cluster.description import Description
+from transproc.errors import FormatError, NodeError, TransprocError
 
 HOSTS = '"hosts": {"x86-64": {"ip": "10.0.0.8", "hostname": "a.b", "user": "root"}, "aarch64": {"ip": "10.0.0.16"}}'
 SEED = (
@@ -433,3 +436,49 @@ def test_a_log_becomes_a_plan() -> None:
             replay.plan_of(record, [done(1, place, 0.0)])
     with pytest.raises(TransprocError, match="no step of it was done"):
         replay.plan_of(record, steps[1:2])
+
+
+# --- nodes ---
+
+
+class Nodes:
+    """A host whose nodes have ISAs, or do not answer."""
+
+    def __init__(self, **isas: str | None) -> None:
+        self.isas = isas
+
+    def names(self) -> list[str]:
+        return list(self.isas)
+
+    def node(self, name: str) -> Any:
+        if self.isas[name] is None:
+            raise NodeError(name, "does not answer")
+        return SimpleNamespace(isa=self.isas[name])
+
+    def description(self, name: str) -> Description:
+        return Description(frozenset({"cheap"} if name == "pi" else set()))
+
+
+def chosen(choice: NodeChoice, nodes: Nodes, **mapping: str) -> str:
+    chooser = Chooser(nodes, mapping)  # type: ignore[arg-type]
+    found = chooser._find(choice)
+    return found or str(chooser.problems[0])
+
+
+def test_nodes_are_found_by_what_they_are() -> None:
+    nodes = Nodes(local="x86_64", x86="x86_64", arm="aarch64", pi="aarch64")
+    assert chosen(NodeChoice("a", 1, isa="x86_64"), nodes) == "x86"
+    assert chosen(NodeChoice("a", 1, isa="aarch64", label="cheap"), nodes) == "pi"
+    assert chosen(NodeChoice("a", 1, isa="aarch64"), nodes, a="local") == "local"
+    assert chosen(NodeChoice("a", 3, isa="aarch64"), nodes) == (
+        "line 3: a: several nodes are aarch64: arm, pi (--map a=NODE says which one)"
+    )
+    assert "there is no node mars (there are arm, local" in chosen(NodeChoice("a", 1, node="mars"), nodes)
+
+
+def test_this_machine_does_not_stand_in_for_one_that_does_not_answer() -> None:
+    choice = NodeChoice("a", 1, isa="x86_64")
+    assert chosen(choice, Nodes(local="x86_64", arm="aarch64")) == "local"
+    assert chosen(choice, Nodes(local="x86_64", x86=None)) == (
+        "line 1: a: no node is x86_64 (x86: no answer) (--map a=NODE says which one)"
+    )

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from transproc.automation.batch.decide import Seat
 from transproc.automation.batch.model import Batch
+from transproc.cluster.beside import beside
 from transproc.cluster.facts import Facts
 from transproc.cluster.node import LOCAL
 from transproc.errors import TransprocError
 from transproc.host import Host
 
-SURVEY_SECONDS = 10.0
+SURVEY_SECONDS = 30.0
 """For all nodes to answer; the others are left out."""
 
 
@@ -23,7 +26,8 @@ def seats(batch: Batch, host: Host) -> list[Seat]:
     names = list(batch.nodes) or [name for name in known if name != LOCAL] or known
     for name in names:
         host.node(name)  # raises for unknown ones
-    answers = host.survey(names, deadline=SURVEY_SECONDS)
+    questions = {name: partial(host.facts, name, timeout=SURVEY_SECONDS) for name in names}
+    answers = beside(questions, SURVEY_SECONDS)
     found = []
     for name in names:
         answer = answers.get(name)

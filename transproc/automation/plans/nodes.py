@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 from transproc.automation.plans.model import Kind, NodeChoice, Plan, Step, Verb, conditions_of, steps_of
 from transproc.automation.plans.reading import Problem
+from transproc.cluster.beside import beside
 from transproc.cluster.node import LOCAL, SshNode
 from transproc.errors import TransprocError
 from transproc.host import Host
 from transproc.isa import ALL
 
-SURVEY_SECONDS = 10.0
-"""For all nodes to say what they are."""
+SURVEY_SECONDS = 30.0
+"""For all nodes to say what they are; one that is emulated, on a busy machine, takes long."""
 ISAS = {isa.name for isa in ALL}
 
 
@@ -92,11 +93,12 @@ class Chooser:
             labels = self._host.description(name).all_labels(name, isa)
             if choice.isa in (None, isa) and choice.label in (None, *labels):
                 fitting.append(name)
-        fitting = [name for name in fitting if name != LOCAL] or fitting
+        silent = sorted(set(self._host.names()) - self._isas.keys())
+        elsewhere = [name for name in fitting if name != LOCAL]
+        fitting = elsewhere or ([] if silent else fitting)  # one that does not answer may be what is meant
         if len(fitting) == 1:
             return fitting[0]
         what = " ".join(word for word in (choice.isa, choice.label and f"with label {choice.label}") if word)
-        silent = sorted(set(self._host.names()) - self._isas.keys())
         self._wrong(
             choice.line,
             f"{choice.name}: {'several nodes are' if fitting else 'no node is'} {what}"
@@ -114,8 +116,8 @@ class Chooser:
     @cached_property
     def _isas(self) -> dict[str, str]:
         """Of the nodes that answer."""
-        answers = self._host.survey(deadline=SURVEY_SECONDS)
-        return {name: facts.isa for name, facts in answers.items() if not isinstance(facts, TransprocError)}
+        answers = beside({name: partial(self.isa, name) for name in self._host.names()}, SURVEY_SECONDS)
+        return {name: isa for name, isa in answers.items() if not isinstance(isa, TransprocError)}
 
     def _wrong(self, line: int, message: str, hint: str) -> None:
         self.problems.append(Problem(line, message, hint))
