@@ -357,7 +357,7 @@ class Harness:
         copies = [(name, pid) for name in self.nodes for pid in self.context.places(job, name).found()]
         assert copies == [(job.node, job.pid)], f"copies: {copies}, recorded: {job}"
         assert self.context.places(job).liveness(job.pid) is Liveness.RUNNING
-        assert (job.state, job.target, job.leftovers) == (State.RUNNING, None, [])
+        assert (job.state, job.target, job.leftovers) == (State.RUNNING, None, []), job
         assert self.store.unsettled(job) is None
         other = next(name for name in self.nodes if name != job.node)
         assert self._remains(other) == [], f"on {other}"

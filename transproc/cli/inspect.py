@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 def inspect(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The checkpoint, as it was printed.", show_default=False)
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="A checkpoint, or a directory with several, which are listed [default: where they are by default].",
+        ),
+    ] = None,
     *,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read all of it, and compare the checksums.")
@@ -35,11 +39,22 @@ def inspect(
 
     \b
     Examples:
+      transproc inspect
+      transproc inspect /backup
       transproc inspect /backup/nbody-20261128T141502Z-3
       transproc inspect /backup/nbody-20261128T141502Z-3 --verify --no-nodes --json
     """
     from transproc.cluster import checkpoints
 
+    if directory is None:
+        from transproc.cluster.operations.checkpoint import place
+
+        directory = place(common.host().store)
+    if inside := checkpoints.all_in(directory):
+        _list(inside, verify, as_json)
+        return
+    if directory.is_dir() and not any(directory.iterdir()):
+        raise TransprocError(f"{directory}: there is no checkpoint")
     found = checkpoints.read(directory)
     if verify:
         checkpoints.verify(found)
@@ -61,6 +76,52 @@ def inspect(
         for thread in threads:
             typer.echo()
             show_thread(thread)
+
+
+def _list(paths: list[Path], verify: bool, as_json: bool) -> None:
+    """Those in a directory; one that is damaged is said, and does not hide the others."""
+    from transproc.cluster import checkpoints
+    from transproc.cluster.transfer import human
+
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            found = checkpoints.read(path)
+            if verify:
+                checkpoints.verify(found)
+        except TransprocError as error:
+            rows.append({"path": str(path), "problem": error.message})
+            continue
+        manifest = found.manifest
+        rows.append(
+            {
+                "path": str(path),
+                "name": manifest.name,
+                "number": manifest.number,
+                "taken": manifest.taken,
+                "isa": manifest.isa,
+                "bytes": found.size,
+            }
+        )
+    if as_json:
+        common.show_json(rows)
+        return
+    good = [
+        (
+            row["name"],
+            row["number"],
+            _age(time.time() - row["taken"]),
+            row["isa"],
+            human(row["bytes"]),
+            row["path"],
+        )
+        for row in rows
+        if "name" in row
+    ]
+    common.table(good, ("JOB", "NUMBER", "AGE", "ISA", "SIZE", "CHECKPOINT"))
+    for row in rows:
+        if "problem" in row:
+            typer.echo(row["problem"], err=True)
 
 
 def _facts(found: Checkpoint, verified: bool) -> list[tuple[str, str]]:

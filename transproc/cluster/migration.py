@@ -207,6 +207,8 @@ class Migration:
 
     def _settle(self, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
         """A store that cannot be written changes nothing any more of what has happened; `recover` finds it out again."""
+        if not self.move.recorded():
+            return
         try:
             self._store.settle(self._attempt, result, outcome, hop)
         except StoreError as error:

@@ -87,7 +87,7 @@ class Move:
         self.job = job
         self.source = source
         self.unrecorded: StoreError | None = None
-        """Set to what is wrong with the store while things are put in order, which must not end halfway."""
+        """Set to why the record could not be written; while things are put in order that stops nothing."""
         self._undoing = False
         self.bytes_sent = 0
         self.bytes_followed = 0
@@ -334,6 +334,20 @@ class Move:
         """From here on things are put in order: a store that cannot be written is noted in `unrecorded`, and stops nothing."""
         self._undoing = True
 
+    def recorded(self) -> bool:
+        """Whether the record says what is so; one that could not be written is tried again: there may be room now.
+
+        If not, what was begun must stay unsettled, or `recover` would believe the record.
+        """
+        if self.unrecorded is not None:
+            try:
+                self.store.save(self.job)
+            except StoreError as error:
+                self.unrecorded = error
+            else:
+                self.unrecorded = None
+        return self.unrecorded is None
+
     def abandon_target(self, *, never_ran: bool) -> str | None:
         """Removes everything from the target, so that the source can go on; returns why something stays there, or None.
 
@@ -423,9 +437,9 @@ class Move:
         try:
             self.store.save(self.job)
         except StoreError as error:
+            self.unrecorded = error
             if not self._undoing:
                 raise
-            self.unrecorded = error
 
 
 def restore(place: Place, options: Options) -> str:

@@ -15,6 +15,7 @@ instructions for it, BLAKE2b 0.5 GB/s). Docs: docs/checkpoints.md.
 from transproc.cluster.checkpoints.directory import (
     Checkpoint,
     Draft,
+    all_in,
     discard,
     latest,
     listed,
@@ -29,6 +30,7 @@ __all__ = [
     "Checkpoint",
     "Draft",
     "Manifest",
+    "all_in",
     "discard",
     "latest",
     "listed",

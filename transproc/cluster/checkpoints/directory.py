@@ -70,6 +70,15 @@ def listed(directory: Path, name: str) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
+def all_in(directory: Path) -> list[Path]:
+    """Where checkpoints of any jobs are, by name and number; none if there is no such directory."""
+    found = [
+        path for path in (directory.iterdir() if directory.is_dir() else ()) if _NAME.fullmatch(path.name)
+    ]
+    names = {match["job"] for path in found if (match := _NAME.fullmatch(path.name))}
+    return [path for name in sorted(names) for path in listed(directory, name)]
+
+
 def latest(directory: Path, name: str) -> Path | None:
     """Where the newest checkpoint of a job is."""
     return next(reversed(listed(directory, name)), None)

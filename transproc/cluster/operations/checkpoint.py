@@ -30,7 +30,7 @@ from transproc.cluster.members import FILES, IMAGES, Rules, checked
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.end import end as end_job
 from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest
-from transproc.cluster.store import Attempt, Result
+from transproc.cluster.store import Attempt, JobStore, Result
 from transproc.cluster.transfer import human
 from transproc.cluster.watch import refresh
 from transproc.errors import CheckpointError, PauseError, StoreError, TransprocError, UnsupportedError
@@ -62,9 +62,9 @@ class Request:
     options: Options = field(default_factory=Options)
 
 
-def place(context: Context) -> Path:
+def place(store: JobStore) -> Path:
     """Where checkpoints are if nothing else is said: in the state directory."""
-    return context.store.directory / "checkpoints"
+    return store.directory / "checkpoints"
 
 
 def checkpoint(
@@ -97,7 +97,7 @@ def checkpoint(
         expect(job, State.RUNNING, State.PAUSED)
         address = context.address(job, at)
         request = Request(
-            (to or place(context)).absolute(),
+            (to or place(context.store)).absolute(),
             tuple(exclude) if files else ("*",),
             keep,
             end,
@@ -461,6 +461,8 @@ class _Taking:
             self.source.forget_images()
 
     def _settle(self, result: Result, outcome: str, hop: Hop | None = None) -> None:
+        if not self.move.recorded():
+            return
         try:
             self.context.store.settle(self._attempt, result, outcome, hop)
         except StoreError as error:  # `recover` finds the same

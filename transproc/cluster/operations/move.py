@@ -157,6 +157,7 @@ def _stopped(context: Context, move: Move, kind: str) -> Iterator[None]:
                 move.resume_source()
             elif move.job.state is not before:
                 move.keep(before)
+            move.recorded()
             raise
 
 
@@ -221,6 +222,7 @@ def _on_target(context: Context, move: Move, kind: str) -> Iterator[None]:
             move.undo()
             if left := move.abandon_target(never_ran=True):
                 context.events.note(f"node {node} could not be cleaned: {left}")
+            move.recorded()
             raise
 
 
