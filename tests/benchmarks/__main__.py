@@ -165,7 +165,7 @@ def measure_policies(options: argparse.Namespace, work: Path) -> list[Any]:
     found = []
     for nodes, jobs in policies.SIZES[:1] if options.quick else policies.SIZES:
         (directory := work / f"policies-{nodes}").mkdir()
-        found.append(policies.measure(directory, nodes, jobs, rounds=3 if options.quick else 7))
+        found.append(policies.measure(directory, nodes, jobs, rounds=3 if options.quick else 5))
     rows = [
         (f"{r.nodes}, {r.jobs}", f"{r.connect:.2f}", f"{r.look:.2f}", f"{max(r.seconds.values()):.2f}",
          f"{r.processor:.2f}", r.threads, f"{r.memory / 1e6:.0f} MB", f"{r.writes:.0f}")

@@ -172,6 +172,24 @@ def test_errors_are_those_of_the_command(served: Served, steady: Path) -> None:
     served("kill", "--remove", "job")
 
 
+def test_nodes_and_policies_of_a_controller(served: Served, tmp_path: Path) -> None:
+    found = {node["name"]: node for node in served.json("nodes", "list")}
+    assert {"na", "nb", "local"} <= found.keys()
+    assert found["na"]["capacity"] is None and "na" in found["na"]["labels"]
+    assert served.json("top")["jobs"] == []
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rule]]\nkind = "evacuate"\nnodes = "na"\n')
+    assert served("policy", "explain", policy).stdout == "nothing is to be done\n"
+    done = served("policy", "set", policy, check=False)
+    assert done.returncode == 1 and "expected admin" in done.stderr
+    served.here("policy", "set", str(policy))
+    assert served("policy", "show").stdout.startswith(policy.read_text())
+    served.here("policy", "unset")
+    assert served.json("policy", "show")["text"] is None
+    done = served("nodes", "remove", "na", check=False)
+    assert done.returncode == 1 and "'transproc nodes remove' works on this host only" in done.stderr
+
+
 KILLED = [(str(phase), state) for phase in Phase for state in ("begun", "done")]
 USUAL = [("dump", "begun"), ("resume", "begun"), ("resume", "done")]
 

@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 
 from transproc import __version__, log
 from transproc.cli import common
-from transproc.errors import TransprocError
 
 COMMANDS = {
     "run": "start a program as a job on a node",
@@ -55,10 +54,11 @@ COMMANDS = {
 
 
 REMOTE = frozenset(
-    "run migrate ps logs wait kill pause dump transform ship restore resume recover checkpoint restart history".split()
+    "run migrate ps top logs wait kill pause dump transform ship restore resume recover checkpoint restart history"
+    " nodes policy".split()
 )
 """What a controller can be asked for."""
-HERE = frozenset("attach top show inspect plan batch policy nodes slurm".split())
+HERE = frozenset("attach show inspect plan batch slurm".split())
 """What works with jobs and nodes of this host, and not yet with a controller's; the rest has nothing to do with them."""
 
 
@@ -123,11 +123,8 @@ def options(
     """
     log.quiet = quiet
     common.controller = controller
-    if context.invoked_subcommand in HERE and (there := common.remote()):
-        raise TransprocError(
-            f"'transproc {context.invoked_subcommand}' works on this host only, not with controller {there.controller.url}",
-            hint="use it on the controller's host, or here with --controller here",
-        )
+    if context.invoked_subcommand in HERE:
+        common.expect_here(context.invoked_subcommand)
     if version:
         typer.echo(f"transproc {__version__}")
     elif context.invoked_subcommand is None:

@@ -109,6 +109,15 @@ def remote() -> Client | None:
     return Client(contexts.find(chosen))
 
 
+def expect_here(command: str) -> None:
+    """For what a controller cannot be asked for: raises `TransprocError` if the user has chosen one."""
+    if (there := remote()) is not None:
+        raise TransprocError(
+            f"'transproc {command}' works on this host only, not with controller {there.controller.url}",
+            hint="use it on the controller's host, or here with --controller here",
+        )
+
+
 def perform(request: Request) -> Any:
     """Does what is asked for, here or at the controller, and returns its result as plain data."""
     if (there := remote()) is not None:

@@ -48,7 +48,7 @@ def list_nodes(
 
     LOAD is that of the last minute, for each processor: at 1.00 a node has as much to do as it can.
     """
-    entries = [entry(node) for node in common.host().fleet(deadline=wait)]
+    entries = look(wait)
     if as_json:
         common.show_json(entries)
         return
@@ -59,13 +59,23 @@ def list_nodes(
             typer.echo(one["error"], err=True)
 
 
+def look(wait: float) -> list[dict[str, Any]]:
+    """All nodes, of this host or of the controller."""
+    if (there := common.remote()) is None:
+        return [entry(node) for node in common.host().fleet(deadline=wait)]
+    found = []
+    for node in there.get("/nodes")["nodes"]:
+        facts, error = node["facts"], (node["error"] or {}).get("message")
+        words = {key: node[key] for key in ("name", "labels", "capacity", "price", "jobs")}
+        found.append({**words, "state": _state(facts, error), "facts": facts, "error": error})
+    return found
+
+
 def entry(node: NodeState) -> dict[str, Any]:
     """One node for programs."""
     error = node.facts.message if isinstance(node.facts, TransprocError) else None
     facts = None if node.facts is None or isinstance(node.facts, TransprocError) else node.facts
-    state = "ok" if facts else "unreachable" if error else "?"
-    if facts and not facts.criu:
-        state = "no criu"
+    state = _state(facts.as_dict() if facts else None, error)
     described = {"capacity": node.description.capacity, "price": node.description.price}
     known = {"facts": facts.as_dict() if facts else None, "error": error}
     return {
@@ -74,6 +84,12 @@ def entry(node: NodeState) -> dict[str, Any]:
         "jobs": node.jobs,
         **known,
     }
+
+
+def _state(facts: dict[str, Any] | None, error: str | None) -> str:
+    if facts is None:
+        return "unreachable" if error else "?"
+    return "ok" if facts["criu"] else "no criu"
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
@@ -139,6 +155,7 @@ def add(
       transproc nodes add pi pi@192.168.1.20 --sudo --label cheap --capacity 4
       transproc nodes add big big.example.org --fingerprint SHA256:Ck4…  --price 1.20
     """
+    common.expect_here("nodes add")
     from transproc.cluster import description
     from transproc.cluster.inventory import Inventory, user_key
     from transproc.cluster.ssh import Address, SshNode
@@ -203,6 +220,7 @@ def check(
       transproc nodes check
       transproc nodes check pi --json
     """
+    common.expect_here("nodes check")
     from transproc.cluster.beside import beside
     from transproc.lab import doctor
 
@@ -243,6 +261,7 @@ def remove(
     Example:
       transproc nodes remove pi
     """
+    common.expect_here("nodes remove")
     from transproc.cluster.inventory import Inventory
 
     inventory = Inventory()

@@ -14,7 +14,7 @@ from transproc import log
 from transproc.cli import common
 
 if TYPE_CHECKING:
-    from transproc.automation.policies import Decision, Policy, Report
+    from transproc.automation.policies import Policy, Report
 
 FILE = typer.Argument(metavar="FILE", help="A policy, in TOML.", show_default=False)
 
@@ -68,13 +68,81 @@ def explain(file: Annotated[Path, FILE], *, as_json: Annotated[bool, common.JSON
     """
     from transproc.automation.policies import Policies, read
 
-    found = Policies(common.host(), read(file)).decide()
+    policy = read(file)
+    if (there := common.remote()) is not None:
+        found = there.post("/policy/explain", {"text": file.read_text()})
+    else:
+        found = dataclasses.asdict(Policies(common.host(), policy).decide())
     if as_json:
-        common.show_json(dataclasses.asdict(found))
+        common.show_json(found)
         return
-    _show(found)
-    if not found.moves and not found.notes:
+    for move in found["moves"]:
+        typer.echo("{job}: {source} → {target}  (rule {rule}: {reason})".format(**move))
+    for note in found["notes"]:
+        typer.echo(note)
+    if not found["moves"] and not found["notes"]:
         typer.echo("nothing is to be done")
+
+
+@app.command("set")
+def set_policy(file: Annotated[Path, FILE]) -> None:
+    """Gives the controller a policy, in place of the one it has: the one of this host, or that of --controller.
+
+    \b
+    Example:
+      transproc policy set night.toml
+    """
+    from transproc.automation.policies import read
+
+    read(file)
+    if (there := common.remote()) is not None:
+        there.change("/policy", {"text": file.read_text()})
+    else:
+        from transproc.controller import policies
+
+        policies.write(policies.place(common.host().store.directory), file.read_text())
+
+
+@app.command()
+def show(*, as_json: Annotated[bool, common.JSON] = False) -> None:
+    """Shows the controller's policy, and what its latest round did and could not do.
+
+    \b
+    Example:
+      transproc --controller lab policy show
+    """
+    if (there := common.remote()) is not None:
+        found = there.get("/policy")
+    else:
+        from transproc.controller import policies
+
+        found = {"text": policies.text(policies.place(common.host().store.directory)), "last": None}
+    if as_json:
+        common.show_json(found)
+        return
+    typer.echo("there is no policy" if found["text"] is None else found["text"].rstrip("\n"))
+    if last := found["last"]:
+        typer.echo(f"\nlatest round: {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(last['time']))}")
+        for move in last["moves"]:
+            typer.echo("  {job}: {source} → {target}  (rule {rule}: {reason})".format(**move))
+        for note in [*([last["error"]] if last["error"] else []), *last["notes"]]:
+            typer.echo(f"  {note}")
+
+
+@app.command()
+def unset() -> None:
+    """The controller has no policy any more.
+
+    \b
+    Example:
+      transproc policy unset
+    """
+    if (there := common.remote()) is not None:
+        there.delete("/policy")
+    else:
+        from transproc.controller import policies
+
+        policies.place(common.host().store.directory).unlink(missing_ok=True)
 
 
 @app.command()
@@ -100,6 +168,7 @@ def run(
       transproc policy run night.toml
       transproc policy run evacuate.toml --once
     """
+    common.expect_here("policy run")
     from transproc.automation.policies import Policies, read
     from transproc.automation.policies.read import duration
     from transproc.errors import TransprocError
@@ -135,13 +204,6 @@ def _again(file: Path, before: Policy) -> Policy:
     except TransprocError as error:
         typer.echo(f"the policy stays as it was: {error.message}", err=True)
         return before
-
-
-def _show(found: Decision) -> None:
-    for move in found.moves:
-        typer.echo(f"{move.job}: {move.source} → {move.target}  (rule {move.rule}: {move.reason})")
-    for note in found.notes:
-        typer.echo(note)
 
 
 def _tell(report: Report, said: list[str]) -> None:

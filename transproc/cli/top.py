@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from transproc.cluster.history import AttemptRecord, Reader
+    from transproc.cluster.history import AttemptRecord
     from transproc.cluster.job import Job
 
 BAR = 10
@@ -40,20 +40,24 @@ def top(
       transproc top
       transproc top --once --json
     """
-    reader = common.host().reader
     if as_json:
-        common.show_json(_look(reader))
+        common.show_json(_look())
     elif once or not sys.stdout.isatty():
-        _print(_look(reader))
+        _print(_look())
     else:
-        _watch(reader, every)
+        _watch(every)
 
 
-def _look(reader: Reader) -> dict[str, Any]:
-    """Everything there is to see now."""
-    from transproc.cluster.job import State
+def _look() -> dict[str, Any]:
+    """Everything there is to see now, of this host or of the controller."""
+    from transproc.cluster.job import Job, State
 
-    entries = [node_list.entry(node) for node in common.host().fleet(deadline=1.0)]
+    entries = node_list.look(1.0)
+    if (there := common.remote()) is not None:
+        found = [Job.from_dict({"history": [], **entry}) for entry in there.jobs()]
+        living = [job for job in found if job.state is not State.EXITED]
+        return {"nodes": entries, "jobs": [_job(job, None, {}) for job in living]}
+    reader = common.host().reader
     jobs = [listed.job for listed in reader.jobs() if listed.job is not None]
     living = [job for job in jobs if job.state is not State.EXITED]
     busy = {attempt.job: attempt for attempt in reader.under_way()}
@@ -81,14 +85,14 @@ def _print(seen: dict[str, Any]) -> None:
     common.table([_job_row(one) for one in seen["jobs"]], JOB_HEADER)
 
 
-def _watch(reader: Reader, every: float) -> None:
+def _watch(every: float) -> None:
     from rich.live import Live
 
     try:
-        with Live(_screen(_look(reader)), screen=True, auto_refresh=False) as live:
+        with Live(_screen(_look()), screen=True, auto_refresh=False) as live:
             while True:
                 time.sleep(every)
-                live.update(_screen(_look(reader)), refresh=True)
+                live.update(_screen(_look()), refresh=True)
     except KeyboardInterrupt:
         return
 

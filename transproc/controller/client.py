@@ -107,6 +107,15 @@ class Client:
         """What it answers to something that changes something."""
         return self._call("POST", path, words)[0]
 
+    def change(self, path: str, words: dict[str, Any]) -> Any:
+        """What it answers when something is replaced."""
+        return self._call("PUT", path, words)[0]
+
+    def delete(self, path: str) -> None:
+        """Removes something."""
+        with self._answer("DELETE", path):
+            pass
+
     def put(self, path: str, body: IO[bytes], size: int | None = None) -> None:
         """Sends bytes; `size`: if it is known."""
         headers = {"Content-Type": "application/octet-stream"}

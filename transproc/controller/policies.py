@@ -23,6 +23,29 @@ WHO = "policy"
 """Who asks for its tasks."""
 
 
+def place(state: Path) -> Path:
+    """Where the policy of a state directory's controller is."""
+    return state / "controller" / "policy.toml"
+
+
+def text(path: Path) -> str | None:
+    """A policy as it was written; None if there is none."""
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def write(path: Path, policy: str) -> None:
+    """Replaces a policy, whole or not at all; it is for its owner only."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(policy)
+        file.flush()
+        os.fsync(file.fileno())
+        Path(file.name).replace(path)
+
+
 @dataclass
 class Outcome:
     """A move, and why it failed, if it did."""
@@ -63,10 +86,7 @@ class Keeper:
     @property
     def text(self) -> str | None:
         """The policy as it was written; None if there is none."""
-        try:
-            return self._path.read_text()
-        except FileNotFoundError:
-            return None
+        return text(self._path)
 
     def start(self) -> None:
         """Rounds begin."""
@@ -86,11 +106,8 @@ class Keeper:
     def set(self, text: str) -> Policy:
         """From now on this is the policy. Raises `FormatError` for one that is wrong, and the old one stays."""
         policy = parse(text)
-        with self._lock, tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as file:
-            file.write(text)  # it is readable by its owner only
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(self._path)
+        with self._lock:
+            write(self._path, text)
         self._wake.set()
         return policy
 
