@@ -45,6 +45,7 @@ def service(
         for name in JOBS:
             words = [str(counter), "1000000", "20000", "1", *([HOSTILE] if name == "hostile" else [])]
             operations.run(context, Program(words), "na", name=name)
+        made.start()
         yield made
         for name in JOBS:
             operations.kill(context, name, remove=True)
@@ -221,6 +222,14 @@ def test_stacks_are_looked_at(page: Page, service: Service) -> None:
     assert service.store.load("clicked").state == "running"
 
 
+def test_a_checkpoint_is_written(page: Page, service: Service) -> None:
+    opened(page, "/jobs/clicked").get_by_role("button", name="Checkpoint").click()
+    expect(page.locator(".toast.good")).to_contain_text("checkpoint clicked: done")
+    expect(page.locator("#past")).to_contain_text("/checkpoints/clicked-")
+    (path,) = service.store.checkpoints(service.store.load("clicked"))
+    assert path.is_dir()
+
+
 def test_light_and_dark(page: Page) -> None:
     def colour() -> str:
         return str(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
@@ -246,6 +255,7 @@ def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page) -> No
         "/nodes/nb",
         "/migrations",
         "/plans",
+        "/policy",
         "/tasks",
         "/jobs/clicked",
         "/jobs/clicked/stacks",

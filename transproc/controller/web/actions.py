@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from transproc.controller.requests import Kill, Migrate, Pause, Recover, Request, Resume
+from transproc.controller.requests import Checkpoint, Kill, Migrate, Pause, Recover, Request, Resume
 from transproc.controller.web.frame import HEADERS, Operating, Route, form, wants_json
 from transproc.controller.web.stacks import Look
 from transproc.controller.web.state import Web, web_of
@@ -41,7 +41,7 @@ async def act(request: HttpRequest, who: Operating, web: State, name: str, actio
     if any(len(word) > LONGEST for word in words.values()):
         raise HTTPException(422, "a word of the form is too long")
     wanted = _request(web, name, action, words)
-    await who.service.ask(who.service.tasks.submit, wanted, who.name)
+    await who.service.ask(who.service.submit, wanted, who.token)
     return _answer(request, name, _SAID[wanted.kind].format(name=name, to=words.get("to", "")))
 
 
@@ -51,6 +51,7 @@ _SAID = {
     "resume": "{name} goes on.",
     "kill": "{name} is ended.",
     "recover": "What was cut off with {name} is settled.",
+    "checkpoint": "A checkpoint of {name} is written.",
     "look": "{name} stops for a moment, to be looked at.",
 }
 
@@ -70,6 +71,8 @@ def _request(web: Web, name: str, action: str, words: Mapping[str, str]) -> Requ
         )
     if action == "kill":
         return Kill(name, remove="remove" in words)
+    if action == "checkpoint":
+        return Checkpoint(name)
     if action == "look":
         return Look(name, web.stacks)
     simple: dict[str, type[Pause | Resume | Recover]] = {"pause": Pause, "resume": Resume, "recover": Recover}

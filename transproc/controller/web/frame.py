@@ -38,6 +38,7 @@ PLACES = (
     ("/nodes", "Nodes"),
     ("/migrations", "Migrations"),
     ("/plans", "Plans"),
+    ("/policy", "Policy"),
     ("/tasks", "Tasks"),
 )
 SHORTCUTS = (

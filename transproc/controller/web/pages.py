@@ -120,6 +120,9 @@ async def job(
             "history": [timeline.attempt_view(one, now) for one in ended[:ATTEMPTS]],
             "earlier": len(ended) > ATTEMPTS,
             "line": found.job and timeline.timeline(found.job, past, known.isas, now),
+            "checkpoints": [str(path) for path in who.service.store.checkpoints(found.job)[-10:]]
+            if found.job
+            else [],
             "plots": plots.plots([one for one in past if one.kind == KIND]),
             "moves": sum(one.kind == KIND and one.result == Result.DONE for one in past),
             "stream": stream,
@@ -167,8 +170,9 @@ async def stacks(request: Request, who: Operating, web: State_, name: str) -> Re
 
     def gather() -> dict[str, Any]:
         found = listed(who, name)
-        seen = web.stacks.seen(name)
-        can_look = found.job is not None and found.job.state is State.RUNNING and not web.at_work(name)
+        busy = web.at_work(name)
+        seen = web.stacks.seen(name, at_work=busy)
+        can_look = found.job is not None and found.job.state is State.RUNNING and not busy
         return {"name": name, "seen": seen, "can_look": can_look, "now": time.time()}
 
     return page(request, "stacks.html", who=who, **await who.service.ask(gather))
@@ -192,6 +196,17 @@ async def migrations(request: Request, who: Looking) -> Response:
         return {"attempts": shown, "plots": plots.plots(found), "count": len(found), "failed": failed}
 
     return page(request, "migrations.html", who=who, **await who.service.ask(gather))
+
+
+@router.get("/policy")
+async def policy(request: Request, who: Looking, now: bool = False) -> Response:
+    """The rules by which jobs move by themselves, what the latest round did, and, if asked for, what one would do now."""
+    keeper = who.service.policies
+    text = await who.service.ask(lambda: keeper.text)
+    decision = await who.service.ask_node(keeper.explain) if now and text is not None else None
+    return page(
+        request, "policy.html", who=who, text=text, last=keeper.last, decision=decision, now=time.time()
+    )
 
 
 @router.get("/tasks")

@@ -57,12 +57,13 @@ class Stacks:
         }
         return {what: path for what, path in found.items() if path.is_dir()}
 
-    def seen(self, name: str) -> list[Seen]:
-        """All there is to see of a job: the images, before and after their transformation, and the latest look."""
-        shown = [
-            self._read(name, path, f"{what.capitalize()} the move")
-            for what, path in self.images(name).items()
-        ]
+    def seen(self, name: str, *, at_work: bool = False) -> list[Seen]:
+        """All there is to see of a job: the images, before and after their transformation, and the latest look.
+
+        `at_work`: something works on the job now, and on images of it that are not complete or not to stay.
+        """
+        images = {} if at_work else self.images(name)
+        shown = [self._read(name, path, f"{what.capitalize()} the move") for what, path in images.items()]
         with self._lock:
             self._forget()
             look = self._looks.get(name)

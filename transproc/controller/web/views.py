@@ -197,6 +197,8 @@ def job_actions(job: Job | None, *, busy: bool) -> list[Action]:
         found.append(Action("migrate", "Migrate…", "primary", "m", asks=True))
     if job.state is State.RUNNING:
         found.append(Action("pause", "Pause"))
+    if job.state in (State.RUNNING, State.PAUSED):
+        found.append(Action("checkpoint", "Checkpoint"))
     if job.stopped:
         found.append(Action("resume", "Resume"))
     found.append(Action("kill", "Remove…" if job.state is State.EXITED else "Kill…", "danger", asks=True))
@@ -255,6 +257,7 @@ class NodeCard:
     load_text: str
     memory: float
     memory_text: str
+    memory_total: str
     jobs: int
     jobs_text: str
     full: bool
@@ -289,7 +292,7 @@ def _card(
         used = max(found.memory - found.available, 0)
         return NodeCard(
             name, found.isa, "up", "", min(found.busy, 1.0), f"{found.load:.2f} on {text.plural(found.cpus, 'CPU')}",
-            used / found.memory if found.memory else 0.0, f"{size_text(found.available)} free of {size_text(found.memory)}",
+            used / found.memory if found.memory else 0.0, f"{size_text(found.available)} free", size_text(found.memory),
             jobs, holds, full, labels, price, found.kernel, found.criu,
         )  # fmt: skip
     status, problem = "asking", ""
@@ -297,7 +300,7 @@ def _card(
         status, problem = "down", "is in no list of nodes any more"
     elif found is not None:
         status, problem = "down", found.message.removeprefix(f"node {name}: ")
-    return NodeCard(name, "", status, problem, 0.0, "", 0.0, "", jobs, holds, full, labels, price, "", "")
+    return NodeCard(name, "", status, problem, 0.0, "", 0.0, "", "", jobs, holds, full, labels, price, "", "")
 
 
 def group_of(job: Job) -> str:

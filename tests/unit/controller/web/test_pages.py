@@ -16,10 +16,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from transproc.automation.policies import Move
 from transproc.cluster.description import Description
 from transproc.cluster.facts import Facts
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.store import Result
+from transproc.controller.policies import Keeper, Last, Outcome
 from transproc.controller.service import Service
 from transproc.controller.sessions import COOKIE
 from transproc.controller.tokens import Role
@@ -35,6 +37,7 @@ HOSTILE = (
 )
 FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01)
 PAGES = [
+    "/policy",
     "/plans",
     "/plans/1",
     "/",
@@ -156,7 +159,10 @@ def shown(
     """A page that shows a word wherever it can."""
 
     def show(word: str, client: httpx.Client, address: str) -> httpx.Response:
-        monkeypatch.setattr(Stacks, "seen", lambda self, name: [seen(word)])
+        monkeypatch.setattr(Stacks, "seen", lambda self, name, at_work: [seen(word)])
+        move = Move("j", word, word, 1, word)
+        monkeypatch.setattr(Keeper, "text", word)
+        service.policies.last = Last(time.time(), [Outcome(move, word)], [word], word)
         monkeypatch.setattr(Survey, "known", lambda self: known(word))
         fill(service, word)
         answer = client.get(address.format(quote(in_path(word), safe="")))
@@ -297,6 +303,15 @@ def test_what_a_look_has_seen_is_in_no_record(service: Service) -> None:
     assert Look("j", kept).record() == {"name": "j"}
     kept.keep("j", seen("secret"))
     assert [one.title for one in kept.seen("j")] == ["secret"] and kept.seen("k") == []
+
+
+def test_images_that_something_works_on_are_not_shown(service: Service) -> None:
+    """Once the image of a look was, between its fetch and its removal."""
+    kept, image = Stacks(service.store), service.store.move("j") / "images" / "dump"
+    image.mkdir(parents=True)
+    assert kept.seen("j", at_work=True) == []
+    (found,) = kept.seen("j")
+    assert found.title == "Before the move" and found.problem
 
 
 def test_a_stream_tells_of_changes(service: Service, operator: httpx.Client) -> None:

@@ -136,7 +136,7 @@ def test_node_cards() -> None:
     )
     assert (arm.load_text, arm.memory_text, arm.price) == (
         "2.00 on 4 CPUs",
-        "6 GiB free of 8 GiB",
+        "6 GiB free",
         "0.12 an hour",
     )
     assert (slow.status, slow.jobs_text) == ("asking", "0 jobs")
@@ -148,8 +148,8 @@ def test_actions() -> None:
     def words(state: State, *, busy: bool = False) -> list[str]:
         return [action.name for action in views.job_actions(job("a", state=state).job, busy=busy)]
 
-    assert words(State.RUNNING) == ["migrate", "pause", "kill"]
-    assert words(State.PAUSED) == ["migrate", "resume", "kill"]
+    assert words(State.RUNNING) == ["migrate", "pause", "checkpoint", "kill"]
+    assert words(State.PAUSED) == ["migrate", "checkpoint", "resume", "kill"]
     assert words(State.RESTORED) == ["resume", "kill"]
     assert words(State.EXITED) == ["kill"]
     assert words(State.RUNNING, busy=True) == [] == views.job_actions(None, busy=False)
