@@ -9,6 +9,7 @@ vector. Field numbers and flags: CRIU's images/mm.proto and images/vma.proto, cr
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -60,7 +61,8 @@ class ProcessMemory:
         self._memory = memory
         self._stack_limit = stack_limit
         self._binary = binary
-        self._vmas = [(Range(vma.start, vma.end), vma) for vma in mm.vmas]
+        self._vmas = sorted(mm.vmas, key=lambda vma: vma.start)
+        self._ends: list[int] = [vma.end for vma in self._vmas]
         self._exe = mm.exe_file_id
 
     def read(self, address: int, size: int) -> bytes:
@@ -117,9 +119,9 @@ class ProcessMemory:
 
     def vma(self, address: int) -> Vma | None:
         """The mapping that holds an address."""
-        for range_, vma in self._vmas:
-            if address in range_:
-                return vma
+        number = bisect_right(self._ends, address)  # the first that ends above it
+        if number < len(self._vmas) and self._vmas[number].start <= address:
+            return self._vmas[number]
         return None
 
     def floor(self, address: int) -> int | None:
@@ -130,7 +132,8 @@ class ProcessMemory:
         start: int = vma.start
         if not vma.flags & MAP_GROWSDOWN:
             return start
-        below = max((range_.end for range_, _ in self._vmas if range_.end <= start), default=0)
+        number = bisect_right(self._ends, start)
+        below = self._ends[number - 1] if number else 0
         return min(start, max(int(vma.end) - self._stack_limit, below + STACK_GUARD_GAP))
 
     def u64s(self, address: int, count: int) -> list[int]:
