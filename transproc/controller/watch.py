@@ -14,6 +14,9 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from transproc.automation.plans.records import PlanRecord
+from transproc.automation.plans.recover import open_plans, recover
+from transproc.cluster.events import Silent, Token
 from transproc.cluster.job import Job
 from transproc.cluster.watch import ended_on, refresh
 from transproc.controller.requests import Recover
@@ -72,7 +75,9 @@ class Watch:
             self._thread.join()
 
     def settle(self) -> None:
-        """A task for each job with which something was begun and not ended, and on which nobody works."""
+        """A task for each job with which something was begun and not ended, and on which nobody works; and plans likewise."""
+        for plan in open_plans(self._service.store):
+            self._service.do_on_node(partial(self._settle_plan, plan))
         busy = {task.job for task in self._service.tasks.live()}
         for (name,) in self._service.store.database.all(_CUT_OFF):
             if name not in busy:
@@ -80,6 +85,14 @@ class Watch:
                     self._service.tasks.submit(Recover(name), NAME)
                 except TransprocError as error:
                     log.warning("job cannot be settled", extra={"job": name, "error": error.message})
+
+    def _settle_plan(self, plan: PlanRecord) -> None:
+        """One that nobody carries out; its jobs may be what another task works on, then it is tried again."""
+        try:
+            if found := recover(self._service.host.context(Silent(), Token()), plan):
+                log.info(found, extra={"plan": plan.number})
+        except TransprocError as error:
+            log.warning("plan cannot be settled", extra={"plan": plan.number, "error": error.message})
 
     def _task_ended(self, task: Task) -> None:
         if task.kind == Recover.kind and task.job is not None:
