@@ -19,6 +19,7 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.store import JobStore
 from transproc.lab import doctor
+from transproc.run import output
 
 pytestmark = pytest.mark.native
 
@@ -77,6 +78,18 @@ def test_one_who_may_not_log_in_is_not_added(
     assert not mine.exists()
 
 
+@pytest.mark.skipif(shutil.which("sudo") is None, reason="no sudo here")
+def test_a_user_who_becomes_root(tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As on Ubuntu and Raspberry Pi OS."""
+    with NativeNodes(tmp_path / "nodes", Setting(user="ann", sudo=True)) as machines:
+        assert add(machines, "na", "--yes", "--user", "ann") == 0
+        assert "sudo = true" in capsys.readouterr().out
+        assert add(machines, "nb", "--yes", "--user", "ann", "--sudo") == 0
+        assert "can be used" in capsys.readouterr().out
+        found = {node.name: node.address for node in read(mine) if isinstance(node, SshNode)}
+        assert [(one.user, one.sudo) for one in found.values()] == [("ann", False), ("ann", True)]
+
+
 def busybox(root: Path) -> Path:
     """A system of busybox alone, which says that it is Alpine."""
     program = shutil.which("busybox")
@@ -120,8 +133,17 @@ def test_a_small_system(tmp_path: Path, mine: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("suite", "packages", "lacks"), [("trixie", ",criu", []), ("bookworm", "", ["criu", "criu check"])]
 )
-def test_debian(suite: str, packages: str, lacks: list[str], tmp_path: Path) -> None:
-    """A system as its installer leaves it, with its own OpenSSH."""
+def test_debian(
+    *,
+    suite: str,
+    packages: str,
+    lacks: list[str],
+    tmp_path: Path,
+    counter: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A system as its installer leaves it, with its own OpenSSH and criu: a job goes there and back, if it has one."""
     words = ["--variant=minbase", f"--include=openssh-server{packages}", suite, str(tmp_path / "root")]
     subprocess.run(["mmdebstrap", *words], check=True)
     setting = Setting(root=tmp_path / "root")
@@ -131,3 +153,13 @@ def test_debian(suite: str, packages: str, lacks: list[str], tmp_path: Path) -> 
         if lacks:
             assert "upgrade to 13" in findings["criu"].remedy
         assert bool(facts.ask(node).criu) == (not lacks)
+        if not lacks:
+            monkeypatch.setenv("TRANSPROC_NODES", str(machines.configuration))
+            words = ["600", "5000", "4"]
+            assert main.run(["run", "--node", "na", "--name", "j", "--", str(counter), *words]) == 0
+            assert [main.run(["migrate", "j", "--to", name]) for name in ("nb", "na")] == [0, 0]
+            capfd.readouterr()
+            assert main.run(["wait", "j"]) == 0
+            assert main.run(["logs", "j"]) == 0
+            assert capfd.readouterr().out == output([f"{counter}.x86_64", *words])
+            assert main.run(["kill", "--remove", "j"]) == 0
