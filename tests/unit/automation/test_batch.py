@@ -136,3 +136,10 @@ def test_what_is_told() -> None:
     picture = report.svg("b <1>", [one])
     assert picture.count("moved here") == 1 and "b &lt;1&gt;" in picture
     assert report.differing([one, Report(False, SEATS, runs)]) == []
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    for length in (254, 256, 2048):
+        text = f'[[program]]\nprogram = "{"p" * length}"'
+        with pytest.raises(PlanError, match=r"too long|no name that a file can have"):
+            model.read(reading.parse(tmp_path / "night.toml", text))

@@ -203,6 +203,12 @@ def test_a_plan_in_toml() -> None:
         ('[["back"]', '[["back", "back"]', ""),
         ("[{ command", '["back", { command', "bt is in two branches at the same time"),
         ("[jobs.bt]", '[jobs."B T"]', "line 5: job name 'B T': expected lower-case letters"),
+        ('program = "bt"', f'program = "{"b" * 300}"', "is no name that a file can have"),
+        (
+            'program = "bt"',
+            'program = "~nobody-of-that-name/bt"',
+            "line 6: program: '~nobody-of-that-name/bt': ",
+        ),
         ("repeat = 3", "repeat = -1", 'line 19: repeat cannot be -1 (for ever is "forever")'),
         ("sequence.main", "sequence.first", "there is no sequence main"),
     ],

@@ -127,6 +127,8 @@ def _entry(reader: Reader, table: Any, where: Where) -> Entry | None:
         program.pair()
     except TransprocError as error:
         reader.wrong((*where, "program"), error.message, error.hint)
+    except OSError as error:  # a name that is too long with its ISA
+        reader.wrong((*where, "program"), str(error))
     name = reader.text(table, "name", where) or program.name
     return Entry(
         name, reader.line(where), program, repeat, {node: time for node, time in known.items() if time}

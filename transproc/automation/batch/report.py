@@ -99,7 +99,11 @@ def svg(title: str, reports: Sequence[Report]) -> str:
             f"{report.per_hour:.0f} runs an hour, cost {report.cost:.5f}, {report.moves} moves</text>"
         )
         y += 10
-        y = _lanes(report, parts, y, longest, entries) + 34
+        y = _lanes(report, parts, y, longest, entries) + 10
+        for quarter in range(5):
+            x, anchor = _LEFT + _WIDTH * quarter / 4, ("start", "middle", "middle", "middle", "end")[quarter]
+            parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{longest * quarter / 4:.1f} s</text>')
+        y += 34
     for number, entry in enumerate(entries):
         x = 8 + 150 * (number % 5)
         parts.append(
@@ -136,6 +140,7 @@ def _lanes(report: Report, parts: list[str], y: int, longest: float, entries: Se
             key=lambda one: one[:2],
         )
         ends: list[float] = []
+        bars = []
         parts.append(f'<text x="8" y="{y + 13}">{escape(seat.name)} ({seat.price:g}/h)</text>')
         for begin, end, run, moved in stays:
             lane = next((i for i, busy in enumerate(ends) if busy <= begin + 1e-6), len(ends))
@@ -145,11 +150,12 @@ def _lanes(report: Report, parts: list[str], y: int, longest: float, entries: Se
             frame = ' stroke="#000" stroke-width="1.5" stroke-dasharray="3 2"' if moved else ""
             box = f'x="{x:.1f}" y="{y + _LANE * lane + 2}" width="{width:.1f}" height="{_LANE - 4}"'
             words = f"{escape(run.job)}: {begin:.1f} to {end:.1f} s{', moved here' if moved else ''}"
-            parts.append(f'<rect {box} rx="2" fill="{colour}"{frame}><title>{words}</title></rect>')
+            bars.append(f'<rect {box} rx="2" fill="{colour}"{frame}><title>{words}</title></rect>')
         lanes = max(len(ends), seat.slots)
         for lane in range(lanes):
             parts.append(
                 f'<rect class="lane" x="{_LEFT}" y="{y + _LANE * lane}" width="{_WIDTH}" height="{_LANE - 1}"/>'
             )
+        parts += bars
         y += _LANE * lanes + 4
     return y

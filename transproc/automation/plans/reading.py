@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from transproc.cluster.job import check_name
 from transproc.errors import FormatError, TransprocError
 
 LARGEST_FILE = 1 << 20
-LONGEST_TEXT = 4096
+LONGEST_TEXT = 2048
+LONGEST_NAME = 255
+"""Bytes of a file's name (NAME_MAX of limits.h)."""
 LARGEST_COUNT = 1_000_000_000
 MOST_STEPS = 10_000
 """Steps that a plan may have when every sequence is written out where it is named."""
@@ -235,10 +238,20 @@ class Reader:
             return None
         return str(name)
 
-    def file(self, table: Table, key: str, where: Where, *, directory: bool = False) -> Path | None:
+    def file(self, table: Table, key: str, where: Where) -> Path | None:
         """A path, relative to the plan's directory. Whether it is there is looked at when the plan is checked."""
         name = self.text(table, key, where)
-        return None if name is None else (self.source.path.parent / Path(name).expanduser()).absolute()
+        if name is None:
+            return None
+        try:
+            path = (self.source.path.parent / Path(name).expanduser()).absolute()
+        except RuntimeError as error:  # a home of nobody
+            self.wrong((*where, key), f"{key}: {shown(name)}: {error}")
+            return None
+        if max(len(os.fsencode(part)) for part in path.parts) > LONGEST_NAME:
+            self.wrong((*where, key), f"{key}: {shown(name)} is no name that a file can have")
+            return None
+        return path
 
     def _get(self, table: Table, key: str, where: Where, *, required: bool) -> Any:
         if key not in table and required:

@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from transproc.automation.plans.model import (
@@ -19,7 +20,16 @@ from transproc.automation.plans.model import (
     Verb,
     steps_of,
 )
-from transproc.automation.plans.reading import LARGEST_COUNT, MOST_STEPS, Reader, Source, Table, Where, shown
+from transproc.automation.plans.reading import (
+    LARGEST_COUNT,
+    LONGEST_NAME,
+    MOST_STEPS,
+    Reader,
+    Source,
+    Table,
+    Where,
+    shown,
+)
 from transproc.cluster.job import name_after
 
 ISAS = {"x86-64": "x86_64", "aarch64": "aarch64"}
@@ -84,7 +94,7 @@ def _program(reader: Reader, data: Table) -> Program | None:
     file = reader.text(data, "bin", (), required=True)
     if file is None:
         return None
-    if "/" in file or file in (".", ".."):
+    if "/" in file or file in (".", "..") or len(os.fsencode(file)) > LONGEST_NAME - len(".aarch64"):
         reader.wrong(("bin",), f"bin cannot be {shown(file)}, expected a file's name")
         return None
     directory = reader.source.path.parent.absolute()
