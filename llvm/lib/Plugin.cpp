@@ -16,6 +16,8 @@ static bool addPass(StringRef Name, ModulePassManager &MPM) {
     MPM.addPass(ComputedGotoPass());
   else if (Name == "transproc-dispatch")
     MPM.addPass(DispatchPass());
+  else if (Name == "transproc-atomics")
+    MPM.addPass(AtomicsPass());
   else if (Name == "transproc-sections")
     MPM.addPass(SectionsPass());
   else if (Name == "transproc-sites")

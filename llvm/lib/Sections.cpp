@@ -13,7 +13,7 @@ namespace {
 const Align CommonAlignment(16); // functions, and data of 16 bytes or more
 
 std::string sectionSuffix(const GlobalVariable &G, unsigned &Locals) {
-  std::string Name = G.hasName() ? G.getName().str() : "unnamed";
+  std::string Name = G.getName().str();
   if (G.hasLocalLinkage())
     Name += "." + std::to_string(Locals++);
   return Name;
@@ -32,6 +32,8 @@ void placeData(GlobalVariable &G, const std::string &Suffix) {
 }
 
 void placeVariable(GlobalVariable &G, unsigned &Locals) {
+  if (!G.hasName()) // a back end would number those in the order in which it meets them
+    G.setName("unnamed");
   const DataLayout &DL = G.getDataLayout();
   Align A = DL.getValueOrABITypeAlignment(G.getAlign(), G.getValueType());
   bool UserSection = G.hasSection() || G.hasImplicitSection();

@@ -52,6 +52,7 @@ void optimize(Module &M, TargetMachine &Machine, const PipelineOptions &Options)
     MPM.addPass(ComputedGotoPass());
   if (Options.Sites)
     MPM.addPass(SitesPass(*Options.Sites));
+  MPM.addPass(AtomicsPass());
   MPM.addPass(SectionsPass());
   if (Options.ComputedGoto)
     MPM.addPass(DispatchPass());

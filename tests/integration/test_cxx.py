@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""C++: several units with inline functions, exceptions, and what becomes of both when a program migrates onto itself."""
+"""C++ and OpenMP: inline functions of several units, exceptions, and what becomes of both in migrations."""
 
 from __future__ import annotations
 
@@ -92,3 +92,22 @@ def test_every_kind_of_exception(tmp_path: Path, end: str) -> None:
         for seed in range(3):
             verdict = stress(Work(program, [rounds, *ends]), isa, Plan(seed, rate, 8))
             assert verdict.passed, verdict
+
+
+@pytest.mark.nightly
+def test_openmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    source, program, same = (
+        PROGRAMS.parent / "openmp" / "regions.c",
+        tmp_path / "regions",
+        tmp_path / "reference",
+    )
+    driver.execute(parse(["-O2", "-fopenmp", str(source), "-o", str(program)]), toolchain())
+    subprocess.run(["gcc", "-O2", "-fopenmp", source, "-o", same], check=True)
+    outputs = [
+        subprocess.run([path, "40"], check=True, capture_output=True).stdout for path in (program, same)
+    ]
+    assert outputs[0] == outputs[1]
+    for isa, rounds, rate in (("x86_64", "300", 2000.0), ("aarch64", "20", 50.0)):
+        verdict = stress(Work(program, [rounds]), isa, Plan(3, rate, 8))
+        assert verdict.passed, verdict

@@ -122,6 +122,8 @@ def _front_options(invocation: Invocation, tools: Toolchain, kind: str) -> list[
     if kind == "c++":
         none = "-nostdinc++" in invocation.without
         headers = [*(["-nostdinc++"] if none else _cxx(tools).front_end), *headers]
+    if invocation.openmp:
+        headers = ["-isystem", str(_omp(tools) / "include"), *headers]
     language = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
     return [*invocation.front, *headers, *language]
 
@@ -130,6 +132,12 @@ def _cxx(tools: Toolchain) -> cxx.Library:
     from transproc.toolchain import cxx  # noqa: PLC0415 (not for C)
 
     return cxx.library(tools)
+
+
+def _omp(tools: Toolchain) -> Path:
+    from transproc.toolchain import omp  # noqa: PLC0415 (seldom needed)
+
+    return omp.library(tools)
 
 
 def _uses_cxx(invocation: Invocation) -> bool:
@@ -267,6 +275,8 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
             return
         if _uses_cxx(invocation) and "-nostdlib++" not in invocation.without:
             objects += _cxx(tools).archives()
+        if invocation.openmp:
+            objects.append(_omp(tools) / "lib" / "libomp.a")
         link(objects, output, tools, strip=invocation.strip, options=invocation.link)
 
 
@@ -277,6 +287,8 @@ def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:
     places = [*map(Path, invocation.library_paths), tools.lib]
     if _uses_cxx(invocation):
         places.append(_cxx(tools).directory)
+    if invocation.openmp or name in ("omp", "gomp", "iomp5"):
+        places.append(_omp(tools) / "lib")
     for place in places:
         if (place / file).exists():
             return place / file

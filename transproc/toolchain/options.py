@@ -50,6 +50,7 @@ class Invocation:
     """Called as `transproc-c++`: files of C are taken for C++, and its library is linked."""
     without: set[str] = field(default_factory=set)
     """-nostdinc++, -nostdlib++."""
+    openmp: bool = False
     notes: list[str] = field(default_factory=list)
     """What the user should know."""
 
@@ -127,13 +128,14 @@ MODES = {
 LEVELS = {"-O": "-O1", "-Og": "-O1", "-Ofast": "-O3", "-O4": "-O3"}
 
 REFUSED = [
+    (r"-fopenmp-targets=.*|-fopenmp=.*|-fopenacc.*", "OpenMP is libomp's (-fopenmp), for processors only"),
     (r"-fmodules.*|-fmodule-.*|-fcoroutines-ts", "C++ modules are not supported: include headers"),
     (
         r"-shared|-dynamiclib",
         "programs are static: link the objects into the program, or make an archive with ar",
     ),
     (
-        r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack|-fopenmp.*",
+        r"-fsanitize=.*|-pg|--coverage|-fprofile-(?!use).*|-finstrument-functions|-fsplit-stack",
         "it needs a runtime library of one ISA",
     ),
     (
@@ -240,6 +242,9 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
         result.codegen += machine.for_isa(word.removeprefix("-Xarch_"), following())
     elif word == "-Xtransproc":
         _to_codegen(result, following())
+    elif word in ("-fopenmp", "-fopenmp=libomp"):
+        result.openmp = True
+        result.option("-fopenmp=libomp")
     elif word in ("-nostdinc++", "-nostdlib++"):
         result.without.add(word)
     elif word == "-stdlib=libc++":

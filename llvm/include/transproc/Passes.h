@@ -81,6 +81,12 @@ private:
   SitesOptions Options;
 };
 
+// Atomic arithmetic on floating-point numbers becomes a loop of exchanges.
+struct AtomicsPass : llvm::PassInfoMixin<AtomicsPass> {
+  llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
+  static bool isRequired() { return true; }
+};
+
 // Gives each datum and function its section and alignment, so that both ISAs lay them out alike.
 struct SectionsPass : llvm::PassInfoMixin<SectionsPass> {
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);

@@ -72,7 +72,7 @@ def test_ignored(word: str) -> None:
         "-x fortran",
         "-fmodules",
         "-stdlib=libstdc++",
-        "-fopenmp",
+        "-fopenmp-targets=nvptx64",
         "-Xarch x86_64 -mavx",
         "-Wa,-x",
     ],
