@@ -106,6 +106,12 @@ def _address(path: Path, name: str, table: dict[str, Any]) -> Address:
         if keys:
             raise FormatError(f"node {name}: {what} {', '.join(sorted(keys))}", path=path)
     for key, value in table.items():
-        if not isinstance(value, _TYPES.get(key, str)):
+        kind = _TYPES.get(key, str)
+        number = key != "port" or (type(value) is int and 0 < value < 1 << 16)
+        if not isinstance(value, kind) or not number or not str(value).isprintable():
             raise FormatError(f"node {name}: {key} cannot be {value!r}", path=path)
-    return Address(**{**table, "key": path.parent / Path(table["key"]).expanduser()})
+    try:
+        own = Path(table["key"]).expanduser()
+    except RuntimeError as error:  # ~USER of nobody
+        raise FormatError(f"node {name}: key cannot be {table['key']!r}: {error}", path=path) from error
+    return Address(**{**table, "key": path.parent / own})
