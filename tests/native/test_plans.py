@@ -26,7 +26,7 @@ from transproc.automation.plans.reading import PlanError
 from transproc.automation.plans.records import Result
 from transproc.cluster import operations
 from transproc.cluster.events import Cancel, Silent, Token
-from transproc.cluster.job import State
+from transproc.cluster.job import Job, State
 from transproc.cluster.operations import Context
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
@@ -144,6 +144,7 @@ def test_branches_conditions_and_rounds(world: World) -> None:
         repeat = 2
         [[sequence.first]]
         kill = "one"
+        when = "two has ended"
         [[sequence.second]]
         run = "two"
         on = "arm"
@@ -152,6 +153,10 @@ def test_branches_conditions_and_rounds(world: World) -> None:
         until = "two has ended"
         """,
     )
+    earlier = Job(
+        "two", "na", ["counter"], state=State.EXITED, exit="status 0"
+    )  # must not count as this plan's
+    world.host.store.create(earlier)
     outcome = world.run(path)
     assert (outcome.result, outcome.error) == (Result.DONE, None)
     job = world.host.store.load("two")

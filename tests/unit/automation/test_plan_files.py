@@ -282,6 +282,13 @@ def test_conditions(text: str) -> None:
     assert conditions.parse(text).subject in ("a", "a.b", "j")
 
 
+def test_a_job_that_is_to_be_started_has_not_ended() -> None:
+    """Though an earlier one of that name may have."""
+    watch = conditions.Watch(None, None, lambda name: None, None)  # type: ignore[arg-type]
+    assert not watch.holds(conditions.parse("j has ended"))
+    assert not watch.holds(conditions.parse("j prints x"))
+
+
 def test_drawings_show_every_step() -> None:
     plan, _ = understood(TOUR)
     nodes = {"fast": "x86", "cheap": "arm"}

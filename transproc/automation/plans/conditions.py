@@ -56,13 +56,15 @@ def parse(text: str) -> Condition:
 
 
 class Watch:
-    """Looks whether conditions hold. `facts` of a node, as the plan names it; `job`: the record of a job, likewise."""
+    """Looks whether conditions hold. `facts` of a node, as the plan names it; `job`: the record of a job, likewise;
+    None as long as the plan has not started it, whatever else has had that name before.
+    """
 
     def __init__(
         self,
         store: JobStore,
         facts: Callable[[str], Facts],
-        job: Callable[[str], Job],
+        job: Callable[[str], Job | None],
         place: Callable[[Job], Place],
     ) -> None:
         self._store = store
@@ -79,6 +81,8 @@ class Watch:
             facts = self._facts(condition.subject)
             return self._compare(condition, facts.available / (facts.memory or 1))
         job = self._job(condition.subject)
+        if job is None:
+            return False
         if condition.kind is Kind.ENDED:
             return refresh(self._store, job, self._place(job)).state is State.EXITED
         return self._prints(condition, job)

@@ -42,8 +42,9 @@ POLL = 0.5
 """Seconds between two looks at conditions."""
 NAP = 0.05
 """Seconds after which a wish to stop is noticed while nothing is under way."""
-WATCH_SECONDS = 5.0
-"""A program is watched for so long at once; in between a wish to stop is obeyed."""
+WATCH_SECONDS = (2.0, 30.0)
+"""A program is watched for so long at once, at first and at most; in between a wish to stop is obeyed. Each time is an attempt in
+the records."""
 
 
 class StoppedError(Exception):
@@ -274,9 +275,11 @@ class Executor:
     def _enters(self, condition: Condition, until: float | None, step: Step | None) -> bool:
         """The program is stopped there; it stays so for a step that is about it, and otherwise goes on."""
         name = self.steps.actual(condition.subject)
+        turn, longest = WATCH_SECONDS
         while True:
             self._check()
-            left = WATCH_SECONDS if until is None else min(WATCH_SECONDS, until - time.monotonic())
+            left = turn if until is None else min(turn, until - time.monotonic())
+            turn = min(longest, 2 * turn)
             if left <= 0:
                 return False
             try:

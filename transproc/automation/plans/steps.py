@@ -45,8 +45,10 @@ class Steps:
         """The name that a job of the plan has among all jobs: another one, if an earlier one of that name still lives."""
         return self._names.get(job, job)
 
-    def job(self, name: str) -> Job:
-        """The record of a job of the plan."""
+    def job(self, name: str) -> Job | None:
+        """The record of a job of the plan; None if the plan is to start it, and has not yet."""
+        if name not in self._names and self._plan.jobs[name].path is not None:
+            return None
         return self._context.store.load(self.actual(name))
 
     def do(self, step: Step) -> str:
