@@ -73,6 +73,7 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._mutex = threading.Lock()
+        self._listed: tuple[int, list[Listed]] = -1, []
         self._known: dict[str, tuple[tuple[str, int], Listed]] = {}
         try:
             self._database = sqlite3.connect(
@@ -92,6 +93,9 @@ class Reader:
 
     def jobs(self) -> list[Listed]:
         """All jobs by name, each with the attempts left out; only what has changed since the last call is read again."""
+        stamp, (before, listed) = self.stamp(), self._listed
+        if stamp == before:
+            return list(listed)
         marks = {name: (identity, version) for name, identity, version in self._all(_MARKS)}
         known = {name: old for name, old in self._known.items() if marks.get(name) == old[0]}
         changed = sorted(marks.keys() - known.keys())
@@ -100,7 +104,9 @@ class Reader:
             for name, identity, version, record in self._all(_RECORDS.format(_words(part)), *part):
                 known[name] = ((identity, version), _listed(name, identity, version, record))
         self._known = known
-        return [known[name][1] for name in sorted(known)]
+        found = [known[name][1] for name in sorted(known)]
+        self._listed = stamp, found
+        return list(found)
 
     def under_way(self) -> list[AttemptRecord]:
         """What has begun and not ended, or was cut off, oldest first."""

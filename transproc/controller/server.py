@@ -94,5 +94,7 @@ def listen(address: str, port: int) -> socket.socket:
         raise TransprocError(
             f"cannot listen at {address}, port {port}: {error.strerror}", hint="--listen names another one"
         ) from error
+    # asyncio sets this for sockets that say they are TCP's; those that come from here do not, and wait 40 ms for each answer
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made.setblocking(False)
     return made

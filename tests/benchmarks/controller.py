@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The controller: jobs that move in waves, its share of a migration's time, and its answers when there are many jobs.
+
+    python -m tests.benchmarks.controller [--jobs 100] [--waves 2] [--pairs 15]
+
+It is a process of its own, used over HTTPS, with two native nodes (`tests/native`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.native.nodes import NativeNodes
+from transproc.cluster.history import Reader
+from transproc.cluster.job import Job, State
+from transproc.cluster.store import JobStore
+from transproc.controller.client import Client
+from transproc.controller.contexts import Controller, shown_certificate
+from transproc.controller.tokens import Role, Tokens
+from transproc.run import run
+
+TICKS = os.sysconf("SC_CLK_TCK")
+FOREVER = ["1000000", "50000", "1"]
+"""Arguments of counter.c: a number twenty times a second, and a megabyte of memory."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A controller that answers."""
+
+    client: Client
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of processor time that it has used."""
+        words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / TICKS
+
+    def memory(self) -> float:
+        """Resident, in MiB."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4096 / (1 << 20)
+
+
+@contextmanager
+def serving(state: Path, configuration: Path) -> Iterator[Served]:
+    """A controller of a state directory, with an admin's token."""
+    tokens = Tokens(JobStore(state).database)
+    secret = tokens.add(f"bench{len(tokens.all())}", Role.ADMIN)
+    environment = os.environ | {"TRANSPROC_STATE": str(state), "TRANSPROC_NODES": str(configuration)}
+    words = [str(Path(sys.executable).with_name("transproc")), "serve", "--listen", "127.0.0.1:0"]
+    with (state / "log").open("w") as log:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[0]
+    try:
+        yield Served(Client(Controller(url, secret, shown_certificate(url))), process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
+        process.stdout.close()
+
+
+def waves(served: Served, program: Path, jobs: int, rounds: int, state: Path) -> str:
+    """All jobs move to the other node at once, again and again; each goes on without a gap."""
+    client, names = served.client, [f"job{n}" for n in range(jobs)]
+    nodes = ["na", "nb"]
+
+    def ask(path: str, words: dict[str, object]) -> dict[str, object]:
+        task = client.post(path, words)
+        while task["state"] in ("waiting", "running"):
+            task = client.get(f"/tasks/{task['number']}", wait=30)
+        assert task["state"] == "done", task
+        return dict(task)
+
+    begin, cpu = time.perf_counter(), served.cpu()
+    with ThreadPoolExecutor(jobs) as pool:
+        words = {"program": str(program), "arguments": FOREVER}
+        starts = [{**words, "node": nodes[n % 2], "name": name} for n, name in enumerate(names)]
+        list(pool.map(lambda start: ask("/jobs", start), starts))
+        started = time.perf_counter() - begin
+        begin, cpu, changes = time.perf_counter(), served.cpu(), _changes(state)
+        for wave in range(rounds):
+            goals = [(name, nodes[(n + wave + 1) % 2]) for n, name in enumerate(names)]
+            list(pool.map(lambda goal: ask(f"/jobs/{goal[0]}/migrate", {"to": goal[1]}), goals))
+        seconds, cpu = time.perf_counter() - begin, served.cpu() - cpu
+        changes = _changes(state) - changes
+        memory = served.memory()
+        logs = list(pool.map(lambda name: b"".join(client.log(name, "stdout")).split(), names))
+        for found in logs:
+            assert found == [b"%d" % n for n in range(len(found))] and len(found) > 5, "a line is lost"
+        alive = sum(job["state"] == "running" and job["moves"] == rounds for job in client.jobs())
+        list(pool.map(lambda name: ask(f"/jobs/{name}/kill", {"remove": True}), names))
+    moves = jobs * rounds
+    return (
+        f"{jobs} jobs started in {started:.1f} s; {moves} migrations in {rounds} waves: {alive} of {jobs} jobs run on, "
+        f"no line lost, {60 * moves / seconds:.0f} a minute; controller: {100 * cpu / seconds:.0f} % of a processor "
+        f"({1000 * cpu / moves:.0f} ms a migration), {memory:.0f} MiB, {changes / seconds:.0f} records written a second "
+        f"({changes / moves:.0f} a migration)"
+    )
+
+
+def _changes(state: Path) -> int:
+    """Rows that were written of tasks, attempts and steps; each row of a task three times, of the others twice."""
+    with sqlite3.connect(f"file:{state}/jobs.sqlite?mode=ro", uri=True) as database:
+        count = "SELECT (SELECT count(*) FROM tasks) * 3 + (SELECT count(*) FROM attempts) * 2"
+        count += " + (SELECT count(*) FROM steps) * 2"
+        found = int(database.execute(count).fetchone()[0])
+    database.close()
+    return found
+
+
+def share(served: Served, program: Path, pairs: int, state: Path) -> str:
+    """What a request for a migration takes beyond the migration itself, as its record has it."""
+    client = served.client
+    words = {"program": str(program), "arguments": FOREVER, "node": "na", "name": "one"}
+    assert client.post("/jobs?wait=60", words)["state"] == "done"
+    reader, beyond, whole = Reader(state / "jobs.sqlite"), [], []
+    for hop in range(pairs):
+        begin = time.perf_counter()
+        task = client.post("/jobs/one/migrate?wait=60", {"to": ["nb", "na"][hop % 2]})
+        seconds = time.perf_counter() - begin
+        assert task["state"] == "done", task
+        (attempt,) = reader.attempts("one", 1)
+        assert attempt.ended is not None
+        beyond.append(seconds - (attempt.ended - attempt.started))
+        whole.append(seconds)
+    client.post("/jobs/one/kill?wait=60", {"remove": True})
+    part = [extra / all_ for extra, all_ in zip(beyond, whole, strict=True)]
+    return (
+        f"a migration between native nodes over HTTPS: median {1000 * statistics.median(whole):.0f} ms, of which the controller "
+        f"{1000 * statistics.median(beyond):.1f} ms = {100 * statistics.median(part):.1f} % (connection, task, records)"
+    )
+
+
+def answers(directory: Path, configuration: Path, jobs: int) -> str:
+    """With so many jobs in the records."""
+    state = directory / f"state{jobs}"
+    store = JobStore(state)
+    job = Job("one", "na", ["prog", "argument"], pid=4711, state=State.EXITED, exit="status 0")
+    record = json.dumps({key: value for key, value in job.as_dict().items() if key != "history"})
+    with sqlite3.connect(store.path) as database:
+        rows = [(f"job{n:05}", f"{store.host}-{n}", 1, "exited", record) for n in range(jobs)]
+        database.executemany("INSERT INTO jobs VALUES (?, ?, ?, ?, ?)", rows)
+    database.close()
+    with serving(state, configuration) as served:
+        found = [f"{jobs} jobs:"]
+        for what, path in (
+            ("page of 100", "/jobs?limit=100"),
+            ("all", f"/jobs?limit={min(jobs, 10_000)}"),
+            ("one job", "/jobs/job00007"),
+        ):
+            times = []
+            for _ in range(7):
+                begin = time.perf_counter()
+                served.client.get(path)
+                times.append(1000 * (time.perf_counter() - begin))
+            found.append(f"{what} {statistics.median(times[1:]):.0f} ms,")
+        cpu = served.cpu()
+        time.sleep(10)
+        found.append(f"idle {10 * (served.cpu() - cpu):.1f} % of a processor, {served.memory():.0f} MiB")
+    return " ".join(found)
+
+
+def writes(directory: Path) -> str:
+    """How many changes the records take, each on the disk before the next."""
+    store = JobStore(directory / "writes")
+    job = Job("j", "na", ["prog"], state=State.RUNNING)
+    store.create(job)
+    attempt, count, begin = store.begin(job, "migrate", "nb"), 0, time.perf_counter()
+    while time.perf_counter() - begin < 2:
+        store.step(attempt, count, "dump")
+        count += 1
+    return f"records: {count / 2:.0f} writes a second, one after the other"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a line for each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--waves", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=15)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as place:
+        directory, program = Path(place), Path(place) / "counter"
+        source = Path(__file__).parents[1] / "native" / "counter.c"
+        run([Path(sys.executable).with_name("transproc-cc"), "-O2", "-o", program, source])
+        print(writes(directory))
+        with NativeNodes(directory / "nodes") as nodes:
+            for jobs in (1000, 10_000):
+                print(answers(directory, nodes.configuration, jobs), flush=True)
+            with serving(directory / "state", nodes.configuration) as served:
+                print(share(served, program, options.pairs, directory / "state"), flush=True)
+                print(waves(served, program, options.jobs, options.waves, directory / "state"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
