@@ -12,45 +12,62 @@ from typer.core import TyperGroup
 from transproc import __version__, log
 from transproc.cli import common
 
-COMMANDS = {
-    "run": "start a program as a job on a node",
-    "migrate": "move a running job to another node",
-    "ps": "list the jobs",
-    "top": "watch nodes and jobs",
-    "history": "what was done with jobs",
-    "logs": "show what a job printed",
-    "attach": "connect this terminal with a job's",
-    "wait": "wait for a job's end",
-    "kill": "end a job",
-    "pause": "stop a job where its state is known on both ISAs",
-    "dump": "write a paused job's image",
-    "transform": "turn a dumped image into one for the other ISA",
-    "ship": "send a transformed job's image and files to another node",
-    "restore": "restore a transformed job on another node, stopped",
-    "resume": "let a job go on",
-    "plan": "carry out a file of instructions: run, move, wait, repeat",
-    "batch": "run a list of programs on all nodes, with or without migration",
-    "recover": "settle what was cut off, and remove what is left of it",
-    "checkpoint": "write a job to a directory, from which it can be started again",
-    "restart": "start a job from a checkpoint",
-    "inspect": "what a checkpoint holds, and where it can be restarted",
-    "serve": "manage jobs for several users: a controller",
-    "token": "who may use the controller of this host",
-    "context": "the controllers that you know, for --controller",
-    "show": "look into an image or a job",
-    "check": "what of a program can be migrated",
-    "stress": "migrate a program onto itself, thousands of times, and compare",
-    "rehearse": "run a program with and without migrations and compare",
-    "example": "fetch, compile and rehearse software that others wrote",
-    "bench": "measure migrations",
-    "demo": "watch a computation move between two ISAs",
-    "policy": "rules by which jobs move",
-    "nodes": "list, add, check and remove nodes",
-    "slurm": "programs in jobs of Slurm move between partitions",
-    "lab": "two virtual machines to migrate between",
-    "doctor": "what this machine and the nodes lack",
-    "setup": "build the toolchain and the lab's guests",
+GROUPS = {
+    "Jobs": {
+        "run": "start a program as a job on a node",
+        "migrate": "move a running job to another node",
+        "ps": "list the jobs",
+        "top": "watch nodes and jobs",
+        "history": "what was done with jobs",
+        "logs": "show what a job printed",
+        "attach": "connect this terminal with a job's",
+        "wait": "wait for a job's end",
+        "kill": "end a job",
+        "recover": "settle what was cut off, and remove what is left of it",
+    },
+    "Checkpoints": {
+        "checkpoint": "write a job to a directory, from which it can be started again",
+        "restart": "start a job from a checkpoint",
+        "inspect": "what a checkpoint holds, and where it can be restarted",
+    },
+    "Automation": {
+        "plan": "carry out a file of instructions: run, move, wait, repeat",
+        "policy": "rules by which jobs move",
+        "batch": "run a list of programs on all nodes, with or without migration",
+        "slurm": "programs in jobs of Slurm move between partitions",
+    },
+    "Controller": {
+        "serve": "manage jobs for several users: a controller",
+        "token": "who may use the controller of this host",
+        "context": "the controllers that you know, for --controller",
+    },
+    "Nodes": {
+        "nodes": "list, add, check and remove nodes",
+        "doctor": "what this machine and the nodes lack",
+        "lab": "two virtual machines to migrate between",
+    },
+    "Step by step": {
+        "pause": "stop a job where its state is known on both ISAs",
+        "dump": "write a paused job's image",
+        "transform": "turn a dumped image into one for the other ISA",
+        "ship": "send a transformed job's image and files to another node",
+        "restore": "restore a transformed job on another node, stopped",
+        "resume": "let a job go on",
+        "show": "look into an image or a job",
+    },
+    "Programs": {
+        "check": "what of a program can be migrated",
+        "stress": "migrate a program onto itself, thousands of times, and compare",
+        "rehearse": "run a program with and without migrations and compare",
+        "example": "fetch, compile and rehearse software that others wrote",
+        "bench": "measure migrations",
+    },
+    "Set-up": {
+        "demo": "watch a computation move between two ISAs",
+        "setup": "build the toolchain and the lab's guests",
+    },
 }
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 
 REMOTE = frozenset(
@@ -81,8 +98,11 @@ class Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The table, as help shows it."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name.ljust(max(map(len, COMMANDS))), text) for name, text in group.items()]
+                )
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """The table, as a shell completes it; options come from the base."""

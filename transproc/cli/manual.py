@@ -16,7 +16,7 @@ import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from transproc import __version__
-from transproc.cli.commands import COMMANDS, app
+from transproc.cli.commands import COMMANDS, GROUPS, app
 from transproc.toolchain import driver
 
 COMPLETIONS = {
@@ -45,8 +45,10 @@ def pages() -> Iterator[tuple[str, str]]:
     context = group.context_class(group, info_name="transproc")
     commands = {name: group.get_command(context, name) for name in COMMANDS}
     lines = [*_head("transproc", group.help), *_options(group, context), ".SH COMMANDS"]
-    for name, text in COMMANDS.items():
-        lines += [".TP", rf"\fBtransproc\-{name}\fR(1)", _escaped(text)]
+    for title, listed in GROUPS.items():
+        lines.append(f".SS {_escaped(title)}")
+        for name, text in listed.items():
+            lines += [".TP", rf"\fBtransproc\-{name}\fR(1)", _escaped(text)]
     lines += [*_STATUS, *_FILES, *_see("transproc-cc")]
     yield "transproc", _page(lines)
     for name, command in commands.items():
