@@ -43,16 +43,14 @@ async def events(who: Looking, web: State) -> Response:
 
 
 async def _tell(web: Web, name: str) -> AsyncIterator[str]:
-    service, asking = web.service, None
-    stamp = await service.ask(service.reader.stamp)
+    service, survey = web.service, web.survey
+    stamp, version = await service.ask(service.reader.stamp), survey.version
     yield "retry: 1000\n\n" + _event("change", {"jobs": None, "nodes": True})
     async for happened in service.stream.listen(None, IDLE):
-        nodes, before = False, stamp
-        stamp = await service.ask(service.reader.stamp)
-        if asking is None:
-            asking = asyncio.ensure_future(service.ask_node(web.survey.ask))
-        elif asking.done():
-            nodes, asking = asking.result(), None
+        before, known = stamp, version
+        stamp, version = await service.ask(service.reader.stamp), survey.version
+        await service.ask(survey.ask)
+        nodes = version != known
         if happened or nodes:
             yield "".join(_told(happened, nodes, name))
             await asyncio.sleep(GATHER)

@@ -16,7 +16,7 @@ class Web:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.survey = Survey(service.host)
+        self.survey = Survey(service.host, service.do_on_node)
         self.stacks = Stacks(service.store)
 
     def live_task(self, job: str) -> Task | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from transproc.cluster.description import Description
 from transproc.cluster.facts import Facts
@@ -14,11 +15,9 @@ from transproc.errors import NodeError, TransprocError
 from transproc.host import Host
 
 EVERY = 4.0
-"""Seconds between two questions."""
-PATIENCE = 3.0
-"""Seconds that all have to answer."""
+"""Seconds from a node's answer to the next question."""
 DOWN = 30.0
-"""Seconds between two questions to a node that does not answer."""
+"""The same for one that cannot be reached."""
 FORGET = 20.0
 """So many seconds after its last answer a node that does not answer is shown as such."""
 
@@ -39,48 +38,54 @@ class Known:
 class Survey:
     """Methods may be called from several threads."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, do: Callable[[Callable[[], None]], None]) -> None:
+        """`do`: calls something in another thread."""
         self._host = host
-        self._lock = threading.Lock()
-        self._asking = threading.Lock()
+        self._do = do
+        self._news = threading.Condition()
         self._facts: dict[str, Facts | TransprocError] = {}
         self._heard: dict[str, float] = {}
         self._next: dict[str, float] = {}
-        self._asked = -EVERY
+        self._pending: set[str] = set()
+        self.began = False
+        """Nodes were asked before."""
+        self.version = 0
+        """Another one whenever something has changed."""
 
     def known(self) -> Known:
         """What is known now; asks nobody."""
         nodes = {name: self._host.description(name) for name in self._host.names()}
-        with self._lock:
+        with self._news:
             return Known(nodes, {name: found for name, found in self._facts.items() if name in nodes})
 
-    @property
-    def began(self) -> bool:
-        """Nodes were asked before."""
-        return self._asked >= 0
-
-    def ask(self, patience: float = PATIENCE) -> bool:
-        """Asks all nodes, unless that was done a moment ago; returns whether something has changed. `patience`: in seconds."""
-        if not self._asking.acquire(blocking=False):
-            return False
-        try:
-            if time.monotonic() - self._asked < EVERY:
-                return False
-            now = self._asked = time.monotonic()
+    def ask(self, patience: float = 0.0) -> None:
+        """Asks the nodes whose turn it is, and waits so many seconds for their answers; later ones count as well."""
+        now, self.began = time.monotonic(), True
+        with self._news:
             names = [name for name in self._host.names() if now >= self._next.get(name, 0.0)]
-            return self._take(names, self._host.survey(names, deadline=patience))
-        finally:
-            self._asking.release()
+            fresh = [name for name in names if name not in self._pending]
+            self._pending.update(fresh)
+        for name in fresh:
+            self._do(partial(self._ask, name))
+        with self._news:
+            self._news.wait_for(lambda: self._pending.isdisjoint(names), patience)
 
-    def _take(self, names: Sequence[str], found: Mapping[str, Facts | TransprocError]) -> bool:
+    def _ask(self, name: str) -> None:
+        answer: Facts | TransprocError
+        try:
+            answer = self._host.facts(name)
+        except TransprocError as error:
+            answer = error
+        except Exception as error:  # that of one node must not be the end of all questions to it
+            answer = NodeError(name, f"internal error: {error!r}")
         now = time.monotonic()
-        with self._lock:
-            before = dict(self._facts)
-            for name in names:
-                answer = found.get(name)
-                if isinstance(answer, Facts):
-                    self._heard[name], self._facts[name] = now, answer
-                elif now - self._heard.setdefault(name, now - FORGET * (answer is not None)) >= FORGET:
-                    self._facts[name] = answer or NodeError(name, f"has not answered for {FORGET:g} s")
-                    self._next[name] = now + DOWN
-            return before != self._facts
+        with self._news:
+            self._pending.discard(name)
+            there = isinstance(self._facts.get(name), Facts)  # one that was there a moment ago may be busy
+            self._next[name] = now + (EVERY if there or isinstance(answer, Facts) else DOWN)
+            if isinstance(answer, Facts):
+                self._heard[name] = now
+            if isinstance(answer, Facts) or now - self._heard.get(name, -FORGET) >= FORGET:
+                self.version += self._facts.get(name) != answer
+                self._facts[name] = answer
+            self._news.notify_all()
