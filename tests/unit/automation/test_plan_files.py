@@ -493,5 +493,5 @@ def test_this_machine_does_not_stand_in_for_one_that_does_not_answer() -> None:
     choice = NodeChoice("a", 1, isa="x86_64")
     assert chosen(choice, Nodes(local="x86_64", arm="aarch64")) == "local"
     assert chosen(choice, Nodes(local="x86_64", x86=None)) == (
-        "line 1: a: no node is x86_64 (x86: no answer) (--map a=NODE says which one)"
+        "line 1: a: no node is x86_64 (node x86: does not answer) (--map a=NODE says which one)"
     )

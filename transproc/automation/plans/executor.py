@@ -16,39 +16,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from transproc.automation.plans.conditions import Watch
-from transproc.automation.plans.model import (
-    Block,
-    Condition,
-    Gate,
-    Item,
-    Kind,
-    Parallel,
-    Plan,
-    Repeat,
-    Step,
-    Verb,
-)
+from transproc.automation.plans.gates import NAP, Gates, Stop, StoppedError
+from transproc.automation.plans.model import Block, Item, Parallel, Plan, Repeat, Step
 from transproc.automation.plans.records import Log, Result
 from transproc.automation.plans.steps import Steps
 from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import Job
 from transproc.cluster.operations import Context
-from transproc.errors import NodeError, PauseError, StoreError, TransprocError
+from transproc.errors import StoreError, TransprocError
 from transproc.host import Host
 from transproc.log import Step as Shown
-
-POLL = 0.5
-"""Seconds between two looks at conditions."""
-NAP = 0.05
-"""Seconds after which a wish to stop is noticed while nothing is under way."""
-WATCH_SECONDS = (2.0, 30.0)
-"""A program is watched for so long at once, at first and at most; in between a wish to stop is obeyed. Each time is an attempt in
-the records."""
-
-
-class StoppedError(Exception):
-    """The plan is to end here."""
 
 
 @dataclass
@@ -77,16 +55,16 @@ class Executor:
         self._events = context.events
         self._context = replace(context, cancel=Token())  # a step that has begun comes to its end
         self._log = log
-        self._stop = threading.Event()
+        self._stop = Stop(context.cancel)
         self._count = 0
         self._left = False
-        self._begin = time.monotonic()
         self._commands: list[threading.Thread] = []
         self._mutex = threading.Lock()
         self.steps = Steps(plan, nodes, self._context, log)
-        self._watch = Watch(
+        watch = Watch(
             context.store, lambda name: host.facts(nodes.get(name, name)), self.steps.job, context.places
         )
+        self._gates = Gates(self._stop, watch, self.steps, self._context)
 
     def run(self) -> Outcome:
         """Carries it out. Raises nothing: what went wrong is in the outcome."""
@@ -139,10 +117,10 @@ class Executor:
             self._item(item, f"{place}{number}")
 
     def _item(self, item: Item, place: str) -> None:
-        self._check()
+        self._stop.check()
         if isinstance(item, Step):
             self._step(item, place)
-        elif self._pass(item.gate, None):
+        elif self._gates.passed(item.gate, None):
             if isinstance(item, Repeat):
                 self._repeat(item, place)
             else:
@@ -163,11 +141,11 @@ class Executor:
             if self._is_over(item):
                 return
             if time.monotonic() - begin < NAP:
-                self._sleep(NAP)  # a block of nothing but skipped steps must not burn a processor
-        self._check()
+                self._stop.sleep(NAP)  # a block of nothing but skipped steps must not burn a processor
+        self._stop.check()
 
     def _is_over(self, item: Repeat) -> bool:
-        return bool(item.until) and all(self._holds(condition) for condition in item.until)
+        return bool(item.until) and all(self._gates.holds(condition) for condition in item.until)
 
     def _parallel(self, item: Parallel, place: str) -> None:
         """If one branch fails the others end after the step that each has under way."""
@@ -190,7 +168,7 @@ class Executor:
 
     def _await(self, branches: list[Future[None]]) -> None:
         while not all(branch.done() for branch in branches):
-            self._wanted()
+            self._stop.look()
             time.sleep(NAP)
 
     # --- one step ----------------------------------------------------------------------------------------------
@@ -214,12 +192,12 @@ class Executor:
     def _await_commands(self) -> None:
         for thread in self._commands:
             while thread.is_alive():
-                self._check()
+                self._stop.check()
                 thread.join(NAP)
 
     def _do(self, step: Step, place: str) -> None:
         with self._recorded(step, place) as shown:
-            if self._pass(step.gate, step):
+            if self._gates.passed(step.gate, step):
                 shown.detail = self.steps.do(step)
             else:
                 shown.detail = "left out: its condition did not come true"
@@ -240,80 +218,6 @@ class Executor:
         self._log.end(
             number, Result.SKIPPED if shown.detail.startswith("left out") else Result.DONE, shown.detail
         )
-
-    # --- waiting -----------------------------------------------------------------------------------------------
-
-    def _pass(self, gate: Gate, step: Step | None) -> bool:
-        """Waits as a gate says; False if the step is to be left out. Raises `TransprocError` if it is not, and time is up."""
-        if gate.open:
-            return True
-        self._sleep(gate.after)
-        self._sleep(gate.since - (time.monotonic() - self._begin))
-        until = None if gate.within is None else time.monotonic() + gate.within
-        entering = [condition for condition in gate.when if condition.kind is Kind.ENTERS]
-        others = [condition for condition in gate.when if condition.kind is not Kind.ENTERS]
-        while True:
-            if all(self._holds(condition) for condition in others) and all(
-                self._enters(condition, until, step) for condition in entering
-            ):
-                return True
-            if until is not None and time.monotonic() >= until:
-                if gate.skip:
-                    return False
-                what = " and ".join(condition.text for condition in gate.when)
-                raise TransprocError(f"not so within the time that the plan gives: {what}")
-            self._sleep(POLL if until is None else min(POLL, max(0.0, until - time.monotonic())))
-
-    def _holds(self, condition: Condition) -> bool:
-        """A node that does not answer is no reason to give a plan up: it is asked again."""
-        try:
-            return self._watch.holds(condition)
-        except NodeError as error:
-            self._events.note(f"{condition.text}: {error.message}")
-            return False
-
-    def _enters(self, condition: Condition, until: float | None, step: Step | None) -> bool:
-        """The program is stopped there; it stays so for a step that is about it, and otherwise goes on."""
-        name = self.steps.actual(condition.subject)
-        turn, longest = WATCH_SECONDS
-        while True:
-            self._check()
-            left = turn if until is None else min(turn, until - time.monotonic())
-            turn = min(longest, 2 * turn)
-            if left <= 0:
-                return False
-            try:
-                self.steps.stop(condition.subject, condition.what, left)
-            except PauseError as error:
-                if error.ended:
-                    raise
-                continue
-            if step is None or step.job != condition.subject or step.verb not in _OF_STOPPED:
-                operations.resume(self._context, name)
-            return True
-
-    def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._check()
-            time.sleep(min(NAP, left))
-        self._check()
-
-    def _check(self) -> None:
-        """Raises `StoppedError` if the plan is to end."""
-        self._wanted()
-        if self._stop.is_set():
-            raise StoppedError
-
-    def _wanted(self) -> None:
-        try:
-            self._cancel.check()
-        except KeyboardInterrupt:
-            self._stop.set()
-
-
-_OF_STOPPED = (Verb.PAUSE, Verb.DUMP, Verb.MIGRATE, Verb.CHECKPOINT, Verb.KILL, Verb.RESUME)
-"""Steps that a paused job may be in for."""
 
 
 def _meant(error: TransprocError | OSError) -> TransprocError:

@@ -14,7 +14,7 @@ from transproc.errors import TransprocError
 from transproc.host import Host
 from transproc.isa import ALL
 
-SURVEY_SECONDS = 30.0
+SURVEY_SECONDS = 60.0
 """For all nodes to say what they are; one that is emulated, on a busy machine, takes long."""
 ISAS = {isa.name for isa in ALL}
 
@@ -99,25 +99,32 @@ class Chooser:
         if len(fitting) == 1:
             return fitting[0]
         what = " ".join(word for word in (choice.isa, choice.label and f"with label {choice.label}") if word)
+        many = f"several nodes are {what}: {', '.join(fitting)}"
         self._wrong(
             choice.line,
-            f"{choice.name}: {'several nodes are' if fitting else 'no node is'} {what}"
-            + (
-                f": {', '.join(fitting)}"
-                if fitting
-                else f" ({', '.join(silent)}: no answer)"
-                if silent
-                else ""
-            ),
+            f"{choice.name}: " + (many if fitting else f"no node is {what}{self._why(silent)}"),
             f"--map {choice.name}=NODE says which one",
         )
         return None
 
     @cached_property
+    def _answers(self) -> dict[str, str | TransprocError]:
+        """The ISA of each node, or why it does not say it."""
+        return beside({name: partial(self.isa, name) for name in self._host.names()}, SURVEY_SECONDS)
+
+    @property
     def _isas(self) -> dict[str, str]:
-        """Of the nodes that answer."""
-        answers = beside({name: partial(self.isa, name) for name in self._host.names()}, SURVEY_SECONDS)
-        return {name: isa for name, isa in answers.items() if not isinstance(isa, TransprocError)}
+        return {name: isa for name, isa in self._answers.items() if not isinstance(isa, TransprocError)}
+
+    def _why(self, silent: list[str]) -> str:
+        """Why nodes do not answer."""
+        words = []
+        for name in silent:
+            answer = self._answers.get(name)
+            words.append(
+                answer.message if isinstance(answer, TransprocError) else f"node {name}: no answer yet"
+            )
+        return f" ({'; '.join(words)})" if words else ""
 
     def _wrong(self, line: int, message: str, hint: str) -> None:
         self.problems.append(Problem(line, message, hint))
