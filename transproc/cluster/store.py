@@ -309,6 +309,16 @@ class JobStore:
         pid = who.rpartition(" ")[2]
         return pid.isdecimal() and Path("/proc", pid).exists()
 
+    def busy(self, name: str) -> bool:
+        """Whether another process works on a job at this moment, which may be over when it is read."""
+        check_name(name)
+        try:
+            who = (self.directory / "locks" / name).read_text(errors="replace")
+        except OSError:
+            return False
+        process = who.rpartition(" ")[2]
+        return process != str(os.getpid()) and Path("/proc", process or "self").exists()
+
     def _locked(self, name: str, path: Path) -> int:
         until = time.monotonic() + DEAD_SECONDS
         while True:

@@ -80,7 +80,7 @@ class Watch:
             self._service.do_on_node(partial(self._settle_plan, plan))
         busy = {task.job for task in self._service.tasks.live()}
         for (name,) in self._service.store.database.all(_CUT_OFF):
-            if name not in busy:
+            if name not in busy and not self._service.store.busy(name):
                 try:
                     self._service.tasks.submit(Recover(name), NAME)
                 except TransprocError as error:

@@ -126,6 +126,9 @@ def test_lock(store: JobStore) -> None:
         who = rf"job j: another transproc command is working on it \(migrate, process {os.getpid()}\)"
         with pytest.raises(BusyError, match=who), JobStore(store.directory).lock("j"):
             pass
+        assert not store.busy("j") and not store.busy("k"), "that is ourselves"
+        (store.directory / "locks" / "j").write_text(f"migrate, process {os.getppid()}")
+        assert store.busy("j")
         with store.lock("k"):
             pass
     with store.lock("j"):
