@@ -17,8 +17,10 @@ from tests.native.nodes import NativeNodes
 from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import State, expect
+from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
+from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
@@ -174,6 +176,36 @@ def test_a_migration_is_called_off_while_memory_comes(
         for name in nodes:
             assert tools(machines, name, "borrow", "lend", "link") == []
         assert context.places(context.store.load(NAME), "nb").found() == []
+        go(context, "na")
+        assert wait(context.store, NAME, context.places, 30).exit == "status 0"
+    finally:
+        operations.discard(context, NAME)
+
+
+def test_frames_that_were_not_dumped_are_fetched(
+    nodes: dict[str, SshNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transformation reads them; the process goes on as if nothing had been."""
+    compiler = Path(sys.executable).with_name("transproc-cc")
+    run([compiler, "-O2", "-o", tmp_path / "deep", Path(__file__).with_name("deep.c")])
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(tmp_path / "deep")]), "na", name=NAME)
+    try:
+        job = context.store.load(NAME)
+        place = context.places(job)
+        while not place.read("stdout"):
+            time.sleep(0.01)
+        fetched = []
+        peek = Place.peek
+        monkeypatch.setattr(Place, "peek", lambda *words: fetched.append(words) or peek(*words))
+        move = Move(context.store, job, place, transform=context.transform, options=Options(withhold=True))
+        place.make_images()
+        move.pause(PauseRequest())
+        move.dump()
+        move.fetch()
+        assert " frames" in (detail := move.transform("aarch64")) and int(detail.split()[2]) > 3000
+        assert fetched
+        operations.resume(context, NAME)
         go(context, "na")
         assert wait(context.store, NAME, context.places, 30).exit == "status 0"
     finally:
