@@ -15,7 +15,7 @@ from transproc.binary.elf import Elf
 from transproc.binary.sites import Index
 from transproc.cli.main import run as transproc
 from transproc.isa import ALL
-from transproc.process.selfmove import Plan, Work, stress
+from transproc.process.selfmove import Plan, Work, runner, stress
 from transproc.toolchain import driver
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
@@ -92,6 +92,22 @@ def test_every_kind_of_exception(tmp_path: Path, end: str) -> None:
         for seed in range(3):
             verdict = stress(Work(program, [rounds, *ends]), isa, Plan(seed, rate, 8))
             assert verdict.passed, verdict
+
+
+@pytest.mark.nightly
+def test_the_library(tmp_path: Path) -> None:
+    """Containers, streams, formats, threads, coroutines, files: the same on both ISAs, and in migrations."""
+    program = compile_cxx([PROGRAMS / "library.cpp"], tmp_path / "library", "-std=c++20")
+    outputs = [
+        subprocess.run(
+            [*runner(isa.name), f"{program}.{isa.name}", "5"], check=True, capture_output=True, cwd=tmp_path
+        )
+        for isa in ALL
+    ]
+    assert len({done.stdout for done in outputs}) == 1
+    for isa, rounds, rate in (("x86_64", "200", 2000.0), ("aarch64", "5", 50.0)):
+        verdict = stress(Work(program, [rounds]), isa, Plan(3, rate, 8))
+        assert verdict.passed, verdict
 
 
 @pytest.mark.nightly

@@ -7,7 +7,7 @@ A recipe is `examples/NAME/recipe.toml`:
                                     # Without it: what lies beside the recipe
     suite = "bookworm"              # Debian's release that has it, if not trixie
     with = ["zlib"]                 # further source packages, in directories of these names in the tree
-    build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, AR and RANLIB are set, MAKEFLAGS for all cores, EXAMPLE
+    build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, CXX, AR, RANLIB, MAKEFLAGS, EXAMPLE are set
 
     [[scenario]]
     name = "compress"
@@ -153,6 +153,7 @@ def _build(recipe: Recipe, sources: Mapping[str, Path], compiler: str, work: Pat
             shutil.copytree(EXAMPLES / recipe.name, work, dirs_exist_ok=True)
         environment = {
             "CC": compiler,
+            "CXX": "transproc-c++" if compiler == COMPILER else "c++",
             "AR": "ar",
             "RANLIB": "ranlib",
             "EXAMPLE": str(EXAMPLES / recipe.name),
