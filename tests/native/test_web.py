@@ -211,6 +211,10 @@ def test_the_output_is_followed(page: Page) -> None:
     expect(output).not_to_be_empty()
     last = int(output.inner_text().split()[-1])
     expect(output).to_contain_text(str(last + 60))
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="download").click()
+    assert begun.value.suggested_filename == "clicked.stdout"
+    assert begun.value.path().read_text().startswith("0\n1\n2\n")
     page.keyboard.press("f")
     expect(page.get_by_label("follow")).not_to_be_checked()
 

@@ -13,8 +13,10 @@ from fastapi.responses import Response, StreamingResponse
 
 from transproc.cluster.job import Job
 from transproc.cluster.place import Place
+from transproc.controller.api.events import MOST_LISTENERS
 from transproc.controller.stream import Event
 from transproc.controller.tasks import TaskState
+from transproc.controller.tokens import Token
 from transproc.controller.web.frame import HEADERS, Looking, Route
 from transproc.controller.web.pages import listed
 from transproc.controller.web.state import Web, web_of
@@ -39,20 +41,34 @@ State = Annotated[Web, Depends(web_of)]
 @router.get("/web/events")
 async def events(who: Looking, web: State) -> Response:
     """Server-sent events: `change` with the jobs and whether nodes have, `task` when one of the visitor's has ended."""
-    return StreamingResponse(_tell(web, who.name), media_type="text/event-stream", headers=dict(HEADERS))
+    if web.service.listeners >= MOST_LISTENERS:
+        raise HTTPException(503, "too many pages are open")
+    return StreamingResponse(_counted(web, who.token), media_type="text/event-stream", headers=dict(HEADERS))
 
 
-async def _tell(web: Web, name: str) -> AsyncIterator[str]:
+async def _counted(web: Web, token: Token) -> AsyncIterator[str]:
+    web.service.listeners += 1
+    try:
+        async for text in _tell(web, token):
+            yield text
+    finally:
+        web.service.listeners -= 1
+
+
+async def _tell(web: Web, token: Token) -> AsyncIterator[str]:
     service, survey = web.service, web.survey
+    last = service.stream.last  # what happens while the page hears of the beginning counts
     stamp, version = await service.ask(service.reader.stamp), survey.version
     yield "retry: 1000\n\n" + _event("change", {"jobs": None, "nodes": True})
-    async for happened in service.stream.listen(None, IDLE):
+    async for happened in service.stream.listen(last, IDLE):
+        if not happened and await service.ask(service.tokens.by_id, token.id) is None:
+            return  # removed, or expired
         before, known = stamp, version
         stamp, version = await service.ask(service.reader.stamp), survey.version
         await service.ask(survey.ask)
         nodes = version != known
         if happened or nodes:
-            yield "".join(_told(happened, nodes, name))
+            yield "".join(_told(happened, nodes, token.name))
             await asyncio.sleep(GATHER)
         elif stamp != before:  # a command of this host has recorded something
             yield _event("change", {"jobs": None, "nodes": False})
@@ -105,9 +121,9 @@ async def log(
     web: State,
     name: str,
     stream: str,
-    offset: Annotated[int | None, Query(ge=-1, le=1 << 62)] = None,
+    offset: Annotated[int, Query(ge=-1, le=1 << 60)] = -1,
 ) -> Response:
-    """What a job has printed from a byte on: the last part for -1, all without one. `X-Offset`: where it goes on."""
+    """What a job has printed from a byte on, or for -1 the last part. `X-Offset`: where it goes on."""
     if stream not in ("stdout", "stderr"):
         raise HTTPException(404, f"{stream}: there is no such stream")
     found = await who.service.ask(listed, who, name)
@@ -118,13 +134,10 @@ async def log(
     return Response(data, media_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _read(web: Web, job: Job, stream: str, offset: int | None) -> tuple[bytes, int]:
+def _read(web: Web, job: Job, stream: str, offset: int) -> tuple[bytes, int]:
     place: Place = web.service.host.place(job)
-    if offset is None:
-        data = place.read(stream)
-        return data, len(data)
     if offset < 0:
         size = place.sizes([f"{place.data}/{stream}"])[0] or 0
         offset = max(0, size - END)
-    data = place.read(stream, offset)[:PIECE]
+    data = place.read(stream, offset, PIECE)
     return data, offset + len(data)

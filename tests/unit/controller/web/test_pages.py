@@ -322,6 +322,11 @@ def test_a_stream_tells_of_changes(service: Service, operator: httpx.Client) -> 
         service.stream.publish("step", {"job": "j", "name": "dump"})
         told = next(json.loads(line[6:]) for line in lines if line.startswith("data: ") and '"j"' in line)
         assert told["jobs"] == ["j"]
+        assert service.listeners == 1
+        service.tokens.remove("a-operate")
+        for _ in lines:  # until it ends
+            pass
+    assert service.listeners == 0
 
 
 def test_what_is_said_of_a_task() -> None:

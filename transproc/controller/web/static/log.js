@@ -45,7 +45,7 @@ export function watchLog() {
     event.preventDefault();
     part.querySelectorAll("[data-stream]").forEach((one) => one.toggleAttribute("aria-current", one === link));
     stream = link.dataset.stream;
-    download.href = `${part.dataset.log}/${stream}`;
+    download.href = download.href.replace(/stream=.*$/, `stream=${stream}`);
     download.download = download.download.replace(/[^.]*$/, stream);
     output.textContent = "";
     offset = -1;
