@@ -11,6 +11,7 @@ import typer
 from transproc.cli import common
 from transproc.lab.machine import Lab, Machine
 from transproc.lab.qemu import Size
+from transproc.lab.slurm import SLURM
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,11 +30,27 @@ def lab() -> None:
 
 @app.command()
 def up(
-    memory: Annotated[int, typer.Option("--memory", metavar="MB", help="Of each machine.")] = 1024,
+    memory: Annotated[
+        int | None,
+        typer.Option("--memory", metavar="MB", help="Of each machine [default: 1024, with Slurm 1536]."),
+    ] = None,
+    with_: Annotated[
+        str | None,
+        typer.Option("--with", metavar="slurm", help="With Slurm: partitions x86 and arm (docs/slurm.md)."),
+    ] = None,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Starts the machines that do not run yet; returns when they can be used."""
-    _print(Lab().up(size=Size(memory_mb=memory)), as_json)
+    """Starts the machines that do not run yet; returns when they can be used.
+
+    \b
+    Examples:
+      transproc lab up
+      transproc lab up --with slurm
+    """
+    if with_ not in (None, SLURM.name):
+        raise typer.BadParameter(f"{with_}: expected {SLURM.name}", param_hint="'--with'")
+    size = Size(memory_mb=memory) if memory else None
+    _print(Lab().up(size=size, profile=SLURM if with_ else None), as_json)
 
 
 @app.command()

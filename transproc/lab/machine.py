@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,15 @@ from pathlib import Path
 from transproc import log, paths, run
 from transproc.errors import LabError
 from transproc.lab import cpio, keys, qemu, rootfs
+from transproc.lab import profile as profiles
+from transproc.lab.profile import Profile
 from transproc.lab.qemu import GUESTS, Guest, Size
 
 READY = "transproc: ready, criu "
 """What a machine's console says when it takes connections; the exit status of its criu follows."""
 POLL_SECONDS = 0.05
-DEFAULT_SIZE = Size()
+PROFILE_SECONDS = 180.0
+"""From machines that are up to all that their profile has."""
 KVM_SECONDS = 15.0
 """A machine under KVM is ready in two seconds; one that is not by now never will be."""
 KVM_BROKEN = "KVM internal error"
@@ -49,6 +53,8 @@ class Machine:
     memory_mb: int
     seconds: float = 0.0
     """from start to readiness"""
+    profile: str = ""
+    """what it has beyond the usual"""
 
     @property
     def alive(self) -> bool:
@@ -70,18 +76,28 @@ class Lab:
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory or paths.home() / "lab"
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._profile: Profile | None = None
+        self._ports: list[int] = []
 
     def up(
-        self, *, size: Size = DEFAULT_SIZE, kvm: bool | None = None, timeout: float = 120.0
+        self,
+        *,
+        size: Size | None = None,
+        kvm: bool | None = None,
+        timeout: float = 120.0,
+        profile: Profile | None = None,
     ) -> list[Machine]:
         """Starts what does not run, all at once, and returns when every machine is a working node.
 
         `kvm`: None uses it if it works, True requires it for the machine of the host's ISA. `timeout`: seconds for
-        each machine. Raises LabError with the end of the console; machines that did start stay up.
+        each machine. `profile`: what they have beyond the usual; machines that run without it are an error.
+        Raises LabError with the end of the console; machines that did start stay up.
         """
-        images = rootfs.images()
+        size = size or (Size(memory_mb=profile.memory_mb) if profile else Size())
+        images = rootfs.images(profile)
         with rootfs.lock(self.directory / "lock"):
             missing = [guest for guest in GUESTS if self._running(guest) is None]
+            self._use(profile, missing)
             try:
                 if missing:
                     self._boot_all(
@@ -89,7 +105,36 @@ class Lab:
                     )
             finally:
                 self._write_nodes()
+            if profile and missing:
+                self._await_profile(profile)
         return self.status()
+
+    def _use(self, profile: Profile | None, missing: list[Guest]) -> None:
+        """Machines with a profile belong together: all are started at once."""
+        self._profile = profile
+        self._ports = []
+        if profile is None:
+            return
+        others = [
+            machine.name for machine in self.status() if machine.alive and machine.profile != profile.name
+        ]
+        if others or 0 < len(missing) < len(GUESTS):
+            raise LabError(
+                f"lab machines run that were not started with {profile.name}, or not all of them",
+                hint=f"stop them first: transproc lab down; then transproc lab up --with {profile.name}",
+            )
+        if missing:
+            profile.prepare(self.directory)
+            self._ports = [_free_port() for _ in GUESTS]
+
+    def _await_profile(self, profile: Profile) -> None:
+        with log.step(profile.name):
+            until = time.monotonic() + PROFILE_SECONDS
+            while (done := self.command(GUESTS[0].node, profile.check)).returncode:
+                if time.monotonic() > until:
+                    said = (done.stdout + done.stderr).decode(errors="replace").strip()
+                    raise LabError(f"{profile.name} is not up within {PROFILE_SECONDS:.0f} s: {said}")
+                time.sleep(1.0)
 
     def _boot_all(self, guests: list[Guest], boot: Callable[[Guest], Machine]) -> None:
         names = " and ".join(guest.node for guest in guests)
@@ -122,8 +167,15 @@ class Lab:
 
     def shell(self, name: str, *command: str) -> int:
         """A shell, or one command, on a machine and on our terminal; returns its exit status."""
+        return run.replace(self._ssh(name, *command))
+
+    def command(self, name: str, *command: str) -> subprocess.CompletedProcess[bytes]:
+        """Runs one command on a machine; its status is what it says."""
+        return run.run(self._ssh(name, *command), check=False)
+
+    def _ssh(self, name: str, *command: str) -> list[str]:
         machine = self.machine(name)
-        known = self.directory / "known_hosts"
+        known = self.directory / f"known_hosts.{name}"
         options = [
             *("-i", self._user_key().path),
             *("-o", f"UserKnownHostsFile={known}"),
@@ -132,7 +184,7 @@ class Lab:
             *("-o", "LogLevel=ERROR"),
         ]
         known.write_text(f"[127.0.0.1]:{machine.port} {self._host_key(name).public}\n")
-        return run.replace(["ssh", *map(str, options), "-p", str(machine.port), "root@127.0.0.1", *command])
+        return ["ssh", *map(str, options), "-p", str(machine.port), "root@127.0.0.1", *command]
 
     def console(self, name: str) -> Path:
         """The file with all that a machine wrote to its console since it was started."""
@@ -166,10 +218,20 @@ class Lab:
         port = _free_port()
         begin = time.monotonic()
         argv = qemu.command(
-            guest, kernel=image.kernel, initrd=initrd, console=console, ssh_port=port, size=size, kvm=kvm
+            guest,
+            kernel=image.kernel,
+            initrd=initrd,
+            console=console,
+            ssh_port=port,
+            size=size,
+            kvm=kvm,
+            more=self._more(guest, size),
         )
         pid = run.daemon(argv, log=self.directory / f"{guest.node}.qemu.log")
-        machine = Machine(guest.node, guest.isa, pid, _start_time(pid), port, kvm, size.memory_mb)
+        name = self._profile.name if self._profile else ""
+        machine = Machine(
+            guest.node, guest.isa, pid, _start_time(pid), port, kvm, size.memory_mb, profile=name
+        )
         try:
             self._await_ready(machine, timeout)
         except BaseException:
@@ -178,6 +240,12 @@ class Lab:
         machine = Machine(**{**asdict(machine), "seconds": time.monotonic() - begin})
         self._state(guest).write_text(json.dumps(asdict(machine)))
         return machine
+
+    def _more(self, guest: Guest, size: Size) -> list[str]:
+        if self._profile is None:
+            return []
+        tree = rootfs.tree(guest, self._profile)
+        return profiles.arguments(guest, self.directory, tree, self._ports, size.memory_mb)
 
     def _await_ready(self, machine: Machine, timeout: float) -> None:
         """Until the console says so and the SSH server answers."""
@@ -236,8 +304,10 @@ class Lab:
         return keys.ensure(self.directory / "keys" / name)
 
     def _own_files(self, guest: Guest) -> dict[str, tuple[int, bytes]]:
-        """What makes a machine itself: name and keys."""
+        """What makes a machine itself: name and keys, and what its profile gives it."""
+        more = self._profile.files(guest, self.directory) if self._profile else {}
         return {
+            **more,
             "etc/hostname": (0o644, f"{guest.node}\n".encode()),
             "etc/dropbear/dropbear_ed25519_host_key": (0o600, self._host_key(guest.node).dropbear()),
             "root/.ssh/authorized_keys": (0o600, f"{self._user_key().public}\n".encode()),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,9 +97,20 @@ def kvm_possible(guest: Guest) -> bool:
 
 
 def command(
-    guest: Guest, *, kernel: Path, initrd: Path, console: Path, ssh_port: int, size: Size, kvm: bool
+    guest: Guest,
+    *,
+    kernel: Path,
+    initrd: Path,
+    console: Path,
+    ssh_port: int,
+    size: Size,
+    kvm: bool,
+    more: Sequence[str] = (),
 ) -> list[str]:
-    """The emulator's command line. The guest reaches nothing but what connects to 127.0.0.1:`ssh_port` on the host."""
+    """The emulator's command line; of `more`, what a profile adds.
+
+    The guest reaches nothing but what connects to 127.0.0.1:`ssh_port` on the host, and what a profile adds.
+    """
     arguments = [
         f"console={guest.console}",
         "quiet",
@@ -124,4 +136,5 @@ def command(
         *("-serial", "chardev:console"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:{GUEST_SSH_PORT}"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *more,
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from pathlib import Path
 from transproc import log, paths
 from transproc.errors import CommandError, LabError
 from transproc.lab import closure, cpio
+from transproc.lab.profile import Profile
 from transproc.lab.qemu import GUESTS, Guest
 from transproc.run import run
 
@@ -64,28 +65,35 @@ def lock(path: Path) -> Iterator[None]:
         yield
 
 
-def images() -> dict[str, Image]:
+def images(profile: Profile | None = None) -> dict[str, Image]:
     """Images of all machines, by ISA; made (in parallel, some seconds) where missing. Raises LabError."""
-    missing = [guest.isa for guest in GUESTS if not _place(guest).exists()]
+    missing = [guest.isa for guest in GUESTS if not _place(guest, profile).exists()]
     step = log.step(f"guest images for {' and '.join(missing)}") if missing else nullcontext()
     with step, ThreadPoolExecutor(len(GUESTS)) as pool:
-        return dict(zip((guest.isa for guest in GUESTS), pool.map(image, GUESTS), strict=True))
+        made = pool.map(lambda guest: image(guest, profile), GUESTS)
+        return dict(zip((guest.isa for guest in GUESTS), made, strict=True))
 
 
-def image(guest: Guest) -> Image:
+def image(guest: Guest, profile: Profile | None = None) -> Image:
     """The image of one machine; made when missing."""
-    place = _place(guest)
+    place = _place(guest, profile)
     result = Image(place / "vmlinuz", place / "base.cpio", place / "root")
     if not place.exists():
         with lock(place.parent / f"{guest.isa}.lock"):
             if not place.exists():
-                _build(guest, place)
+                _build(guest, place, profile)
     return result
 
 
-def _place(guest: Guest) -> Path:
-    recipe = [HERE / "rootfs.py", HERE / "closure.py", HERE / "cpio.py", HERE / "guest"]
-    return paths.home() / "lab" / "images" / paths.digest(recipe, paths.mirror()) / guest.isa
+def _place(guest: Guest, profile: Profile | None) -> Path:
+    recipe = [
+        HERE / "rootfs.py",
+        HERE / "closure.py",
+        HERE / "cpio.py",
+        *sorted((HERE / "guest").glob("*.sh")),
+    ]
+    extra = [*profile.packages, *profile.modules] if profile else []
+    return paths.home() / "lab" / "images" / paths.digest(recipe, paths.mirror(), *extra) / guest.isa
 
 
 def host_criu() -> list[str]:
@@ -101,9 +109,9 @@ def host_criu() -> list[str]:
     return [str(root / guest.loader), "--library-path", str(libraries), str(root / "usr/sbin/criu")]
 
 
-def _tree(guest: Guest) -> Path:
+def tree(guest: Guest, profile: Profile | None = None) -> Path:
     """All packages of one ISA, unpacked; kept, since it takes long only the first time."""
-    packages = [*PACKAGES, guest.kernel_package]
+    packages = [*PACKAGES, guest.kernel_package, *(profile.packages if profile else ())]
     place = (
         paths.home() / "downloads" / f"{SUITE}-{guest.debian}-{paths.digest([], paths.mirror(), *packages)}"
     )
@@ -111,16 +119,16 @@ def _tree(guest: Guest) -> Path:
         return place
     place.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
-        tree = Path(temporary) / "tree"
+        draft = Path(temporary) / "tree"
         options = ["--variant=extract", f"--architectures={guest.debian}", f"--include={','.join(packages)}"]
         try:
-            run(["mmdebstrap", *options, SUITE, tree, paths.mirror()], timeout=900)
+            run(["mmdebstrap", *options, SUITE, draft, paths.mirror()], timeout=900)
         except CommandError as error:
             raise LabError(
                 f"packages for {guest.isa} could not be had: {error}", hint=_download_hint(error)
             ) from error
-        shutil.rmtree(tree / "usr/share")
-        tree.rename(place)
+        shutil.rmtree(draft / "usr/share")
+        draft.rename(place)
     return place
 
 
@@ -130,19 +138,19 @@ def _download_hint(error: CommandError) -> str:
     return f"is {paths.mirror()} reachable? TRANSPROC_MIRROR names another mirror"
 
 
-def _build(guest: Guest, place: Path) -> None:
+def _build(guest: Guest, place: Path, profile: Profile | None) -> None:
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
-        tree = _tree(guest)
+        unpacked = tree(guest, profile)
         new = Path(temporary) / "new"
         root = new / "root"
-        _populate(guest, tree, root)
-        shutil.copy2(next((tree / "boot").glob("vmlinuz-*")), new / "vmlinuz")
+        _populate(guest, unpacked, root, [*MODULES, *(profile.modules if profile else ())])
+        shutil.copy2(next((unpacked / "boot").glob("vmlinuz-*")), new / "vmlinuz")
         with (new / "base.cpio").open("wb") as sink:
             cpio.write_tree(sink, root)
         new.rename(place)
 
 
-def _populate(guest: Guest, tree: Path, root: Path) -> None:
+def _populate(guest: Guest, tree: Path, root: Path, modules: Sequence[str]) -> None:
     """Copies from the tree what the machine needs and adds its own few files."""
     for directory in ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc", "root", "proc", "mnt", "var/lib"):
         (root / directory).mkdir(parents=True)
@@ -155,7 +163,7 @@ def _populate(guest: Guest, tree: Path, root: Path) -> None:
         target = root / source.relative_to(tree)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
-    _copy_modules(tree, root)
+    _copy_modules(tree, root, modules)
     for name, text in FILES.items():
         (root / name).write_text(text)
     for script in (HERE / "guest").glob("*.sh"):
@@ -164,10 +172,10 @@ def _populate(guest: Guest, tree: Path, root: Path) -> None:
         target.chmod(0o755)
 
 
-def _copy_modules(tree: Path, root: Path) -> None:
+def _copy_modules(tree: Path, root: Path, modules: Sequence[str]) -> None:
     source = next((tree / "usr/lib/modules").iterdir())
     target = root / "usr/lib/modules" / source.name
-    found = closure.modules(source, MODULES)
+    found = closure.modules(source, modules)
     for module in found.values():
         path = target / module.path
         path.parent.mkdir(parents=True, exist_ok=True)
