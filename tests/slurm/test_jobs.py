@@ -25,7 +25,10 @@ WAITS = ("400", "0", "wait")
 """A counter that stands still in the middle until it is told to go on."""
 _SCRIPT = """\
 #!/bin/sh
-exec transproc slurm exec --poll 1 {options} -- {program} {words}
+{exec}transproc slurm exec --poll 1 {options} -- {program} {words}
+status=$?
+echo "and status $status"
+exit $status
 """
 
 
@@ -52,6 +55,11 @@ class Submitted:
 
     def has_left(self) -> None:
         self.until(lambda: self.look().state == "PENDING", "is in the queue again")
+        self.has_a_checkpoint()
+
+    def has_a_checkpoint(self) -> None:
+        """Else it begins anew, and prints the same."""
+        assert list(self.cluster.state.glob(f"*/{self.number}/checkpoints/slurm-*")), self.text()
 
     def goes_on(self, partition: str) -> None:
         """Slurm would let it wait for two minutes."""
@@ -76,10 +84,15 @@ class Submitted:
 @pytest.fixture(scope="module")
 def submit(cluster: Cluster, counter: Path) -> Callable[..., Submitted]:
     def submit(
-        name: str, *words: str, options: str = "", sbatch: tuple[str, ...] = (), user: bool = False
+        name: str,
+        *words: str,
+        options: str = "",
+        sbatch: tuple[str, ...] = (),
+        user: bool = False,
+        exec: str = "exec ",
     ) -> Submitted:
         script = cluster.jobs / f"{name}.sh"
-        script.write_text(_SCRIPT.format(options=options, program=counter, words=" ".join(words)))
+        script.write_text(_SCRIPT.format(exec=exec, options=options, program=counter, words=" ".join(words)))
         script.chmod(0o755)
         out, err = cluster.jobs / f"{name}.out", cluster.jobs / f"{name}.err"
         files = () if "--output" in " ".join(sbatch) else ("--output", str(out), "--error", str(err))
@@ -152,6 +165,7 @@ def _case_migrated(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     job = submit("migrated", *WAITS, sbatch=("-p", "x86", "--open-mode=append", "--comment=mine"))
     job.has_begun()
     cluster.ask("transproc", "slurm", "migrate", str(job.number), "--partition", "arm")
+    job.has_a_checkpoint()
     job.is_told()
     return f"{job.ends()} {job.look().nodes} {job.look().comment}"
 
@@ -242,6 +256,48 @@ def _case_drained(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
 def test_a_job_leaves_a_node_that_is_drained(cluster: Cluster, outcome: Callable[[str], str]) -> None:
     assert outcome("drained") == "COMPLETED 0:0 a1"
     assert (cluster.jobs / "drained.out").read_text() == _expected(cluster, *WAITS)[0]
+
+
+def _case_damaged(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
+    job = submit("damaged", *WAITS, sbatch=("-p", "x86"))
+    job.has_begun()
+    cluster.ask("scontrol", "requeue", str(job.number))
+    job.has_left()
+    (pages,) = cluster.state.glob(f"0/{job.number}/checkpoints/*/images/pages-1.img")
+    whole = pages.read_bytes()
+    pages.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    cluster.ask("scontrol", "update", f"JobId={job.number}", "StartTime=now", "Partition=arm")
+    job.until(lambda: job.look().held and job.look().state == "PENDING", "is held")
+    told = job.err.read_text()
+    pages.write_bytes(whole)
+    cluster.ask("scontrol", "update", f"JobId={job.number}", "StartTime=now")
+    cluster.ask("scontrol", "release", str(job.number))
+    job.is_told()
+    return f"{job.ends()} {'is held' in told}"
+
+
+def test_a_job_whose_checkpoint_is_damaged_is_held_and_can_go_on_when_it_is_whole(
+    cluster: Cluster, outcome: Callable[[str], str]
+) -> None:
+    assert outcome("damaged") == "COMPLETED 0:0 True"
+    assert (cluster.jobs / "damaged.out").read_text() == _expected(cluster, *WAITS)[0]
+
+
+def _case_plain(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
+    job = submit("plain", *WAITS, sbatch=("-p", "x86"), exec="")
+    job.has_begun()
+    cluster.ask("scontrol", "requeue", str(job.number))
+    job.has_left()
+    first = job.text()
+    job.goes_on("arm")
+    return f"{job.ends()} {'and status' in first}"
+
+
+def test_a_script_that_is_a_shell_all_the_time_survives_the_signals(
+    cluster: Cluster, outcome: Callable[[str], str]
+) -> None:
+    assert outcome("plain") == "COMPLETED 0:0 False"
+    assert (cluster.jobs / "plain.out").read_text() == _expected(cluster, *WAITS)[0] + "and status 0\n"
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def slurm() -> None:
     \b
     Examples:
       transproc slurm migrate 4711 --partition arm
-      sbatch --requeue --signal=B:USR1@60 --partition=x86,arm job.sh      its last line: exec transproc slurm exec -- ./prog
+      sbatch --requeue --signal=B:USR1@60 --partition=x86,arm job.sh      its last line: transproc slurm exec -- ./prog
       transproc slurm list
     """
 
@@ -74,12 +74,12 @@ def execute(
 
     \b
     Examples:
-      exec transproc slurm exec -- ./prog 1000
-      exec transproc slurm exec --files input --results output --every 10m -- ./prog
+      transproc slurm exec -- ./prog 1000
+      transproc slurm exec --files input --results output --every 10m -- ./prog
     """
     from transproc.cli.checkpoint import duration
     from transproc.slurm import configuration
-    from transproc.slurm.execution import Execution, Identity, Terms, name_of
+    from transproc.slurm.execution import Execution, Identity, Terms, end_script, name_of
     from transproc.slurm.helped import Helped, Sent
 
     job = Identity.of(os.environ)
@@ -90,6 +90,8 @@ def execute(
     with Helped(settings.helper_command()) as helped:
         place = results or Path.cwd() / f"slurm-{job.number}.files"
         status = Execution(helped, job, sent, name_of(sent, name), place, terms).run()
+    if status is None and job.shell:
+        end_script(job.shell)
     _end_as(status)
 
 
@@ -140,15 +142,23 @@ def list_hosts(as_json: Annotated[bool, common.JSON] = False) -> None:
 @app.command()
 def clean(
     job: Annotated[str | None, typer.Argument(metavar="[JOBID]", help="[default: $SLURM_JOB_ID]")] = None,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Instead, those of jobs that Slurm does not know any more.")
+    ] = False,
 ) -> None:
-    """Removes what a job that was killed has left on this node; for Slurm's Epilog, as root.
+    """Removes what a job that was killed has left on this node; for Slurm's Epilog, as root. Its checkpoints stay.
 
     \b
-    Example:
-      Epilog=/etc/slurm/epilog.d/transproc      a script of two lines: #!/bin/sh, exec transproc slurm clean
+    Examples:
+      transproc slurm clean                     in a script that Epilog= in slurm.conf names
+      transproc slurm clean --checkpoints       once a day, on one node
     """
-    from transproc.slurm import configuration, helper
+    from transproc.slurm import commands, configuration, helper
 
+    if checkpoints:
+        for number in helper.clean_state(configuration.read(), commands.known()):
+            typer.echo(number)
+        return
     helper.clean(configuration.read(), job or os.environ.get("SLURM_JOB_ID", ""))
 
 

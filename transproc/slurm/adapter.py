@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from transproc.automation.schedulers import Host, Running
 from transproc.errors import TransprocError
 from transproc.slurm import commands
-from transproc.slurm.commands import SlurmJob
-from transproc.slurm.execution import WANTED
+from transproc.slurm.commands import WANTED, SlurmJob
 
-SIGNAL = "USR1"
+WAKE = "CONT"
+"""Makes `transproc slurm exec` look at once, and harms nobody who does not know it yet."""
 _CLOSED = ("DOWN", "DRAIN", "FAIL", "MAINT", "NOT_RESPONDING")
 
 
@@ -56,7 +56,7 @@ class Slurm:
             raise TransprocError(f"job {job}: is not to be requeued", hint="sbatch --requeue")
         commands.update(about.number, Comment=f"{_without(about.comment)} transproc:to={place}".strip())
         with contextlib.suppress(TransprocError):  # it is only sooner: it looks from time to time
-            commands.warn(about.number, SIGNAL)
+            commands.warn(about.number, WAKE)
 
     def ship(self, job: str, place: str) -> None:
         """Nothing: the state directory is on a file system that all nodes share."""

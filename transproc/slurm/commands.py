@@ -18,6 +18,8 @@ from transproc.run import run
 
 SECONDS = 30.0
 """For one command: a controller that does not answer is asked again later."""
+WANTED = re.compile(r"\btransproc:to=([A-Za-z0-9_.-]+)")
+"""What `transproc slurm migrate` puts into a job's comment: the partition where it is to go on."""
 _FIELD = re.compile(r"(?:^|\s)(\w+(?:[/:]\w+)*)=(\S*)")
 _ISAS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
@@ -152,10 +154,12 @@ def warn(number: int, signal: str) -> None:
     _ask(["scancel", f"--signal={signal}", str(number)])
 
 
-def running(user: str | None = None) -> list[int]:
-    """Jobs that run or wait, of a user or of all, by number."""
-    words = ["squeue", "--noheader", "--array", "--format=%A", *(["--user", user] if user else [])]
-    return [int(word) for word in _ask(words).split() if word.isdigit()]
+def known() -> list[int]:
+    """All jobs that the controller knows, also those that have ended lately, and could be requeued, by number."""
+    return [
+        int(number)
+        for number in re.findall(r"(?m)^JobId=(\d+)", _ask(["scontrol", "--oneliner", "show", "job"]))
+    ]
 
 
 def _ask(argv: Sequence[str]) -> str:

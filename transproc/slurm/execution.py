@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import select
 import shutil
 import signal
@@ -33,7 +32,7 @@ from pathlib import Path
 from transproc.cluster.job import name_after
 from transproc.errors import TransprocError
 from transproc.slurm import commands
-from transproc.slurm.commands import SlurmJob
+from transproc.slurm.commands import WANTED, SlurmJob
 from transproc.slurm.helped import Helped, Sent, Started
 from transproc.slurm.output import Stream, read_notes, write_notes
 
@@ -43,8 +42,7 @@ RECORD_SECONDS = 10.0
 REQUEUE_SECONDS = 20.0
 """A controller that does not answer is asked again for so long, then the program goes on here."""
 RETRY_SECONDS = 5.0
-WANTED = re.compile(r"\btransproc:to=([A-Za-z0-9_.-]+)")
-"""What `transproc slurm migrate` puts into a job's comment: the partition where it is to go on."""
+END_SECONDS = 60.0
 PASSED = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -54,6 +52,8 @@ PASSED = (
     signal.SIGALRM,
     signal.SIGTERM,
 )
+HEARD = (*PASSED, signal.SIGCONT)
+"""The last one says: look at the job's comment. Slurm sends it with SIGTERM, too."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class Identity:
     number: int
     restarts: int
     node: str
+    shell: int = 0
+    """The process of the script, if that is not ours: signals come there."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Identity:
@@ -90,8 +92,12 @@ class Identity:
                 hint="one program moves at a time: srun --ntasks=1, or a job array",
             )
         restarts = environment.get("SLURM_RESTART_COUNT", "0")
+        first = environment.get("SLURM_TASK_PID", "")
         return cls(
-            int(number), int(restarts) if restarts.isdigit() else 0, environment.get("SLURMD_NODENAME", "")
+            int(number),
+            int(restarts) if restarts.isdigit() else 0,
+            environment.get("SLURMD_NODENAME", ""),
+            int(first) if first.isdigit() and int(first) != os.getpid() else 0,
         )
 
 
@@ -130,12 +136,30 @@ class Execution:
         self._streams = [Stream("stdout", 1, about.stdout), Stream("stderr", 2, about.stderr)]
         with self._listening() as wakeup:
             found, self._notes = self.helped.open(self.job.number, self.name, restarted=self.job.restarts > 0)
-            self._go(self.helped.restart if found else lambda: self.helped.start(self.sent))
+            if self.job.shell:
+                with self._told():
+                    self.helped.guard(self.job.shell, [*HEARD, self.terms.warning])
+            if not found:
+                self._go(lambda: self.helped.start(self.sent))
+            elif not self._goes_on():
+                return None
             try:
                 return self._watch(wakeup)
             finally:
                 for stream in self._streams:
                     stream.close()
+
+    def _goes_on(self) -> bool:
+        """From its checkpoint; if that cannot be here, it is kept, and the job waits for somebody who looks at it."""
+        try:
+            self._go(self.helped.restart)
+        except TransprocError as error:
+            number = self.job.number
+            self.say(f"{error.message}; job {number} is held: 'scontrol release {number}' lets it try again")
+            commands.requeue(number, hold=True)
+            self.helped.end(keep=True)
+            return False
+        return True
 
     def _expect_requeue(self, about: SlurmJob) -> SlurmJob:
         if not about.requeue:
@@ -149,7 +173,7 @@ class Execution:
     def _listening(self) -> Iterator[int]:
         """Signals are noted, and wake whoever waits for the descriptor."""
         outlet, inlet = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        numbers = {*PASSED, self.terms.warning}
+        numbers = {*HEARD, self.terms.warning}
         before = {number: signal.signal(number, lambda n, _: self._heard.append(n)) for number in numbers}
         before_fd = signal.set_wakeup_fd(inlet)
         try:
@@ -218,7 +242,10 @@ class Execution:
         """Obeys what was heard, and looks around from time to time; sets `_requeue` and `_hold`."""
         self._requeue, self._hold = True, False
         while self._heard:
-            if self._obey(self._heard.pop(0)):
+            number = self._heard.pop(0)
+            if number == signal.SIGCONT:
+                self._next_look = 0.0
+            elif self._obey(number):
                 return True
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + self.terms.poll
@@ -252,6 +279,8 @@ class Execution:
     def _has_reason(self, about: SlurmJob) -> bool:
         self._hold = WANTED.search(about.comment) is not None
         self._requeue = about.restarts <= self.job.restarts
+        if self._requeue and about.state != "RUNNING":
+            return False  # it is being ended
         limit = about.limit or 0.0
         late = about.ends is not None and about.ends - time.time() < min(self.terms.before, limit / 4)
         drained = bool(self.job.node) and any(
@@ -321,3 +350,10 @@ def keep_results(work: Path, results: Path, say: Callable[[str], None]) -> None:
             f"{results}: the program's files cannot be kept there: {error}",
             hint="they are still in " + str(work),
         ) from error
+
+
+def end_script(shell: int) -> None:
+    """The job has left: what follows in its script is not for now. Returns if it does not end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(shell, signal.SIGTERM)
+    time.sleep(END_SECONDS)  # Slurm ends what is left of the job

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
-from transproc.binary.pair import Pair
 from transproc.errors import TransprocError
 from transproc.run import begin
 from transproc.slurm import channel
+
+if TYPE_CHECKING:
+    from transproc.binary.pair import Pair
 
 TOP = "sent"
 END_SECONDS = 20.0
@@ -52,6 +55,10 @@ class Helped:
         """First: whether there is a checkpoint, and a file of the user's own that stays with it."""
         answer = self._ask({"do": "open", "job": str(job), "name": name, "restarted": restarted})
         return answer["checkpoint"] is True, Path(answer["notes"])
+
+    def guard(self, pid: int, numbers: Sequence[int]) -> None:
+        """From now on we get these signals instead of that process."""
+        self._ask({"do": "guard", "pid": pid, "told": os.getpid(), "signals": list(map(int, numbers))})
 
     def start(self, what: Sent) -> Started:
         """Starts the program."""

@@ -21,7 +21,7 @@ import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ from transproc.cluster.store import JobStore
 from transproc.errors import FormatError, TransprocError
 from transproc.slurm import channel
 from transproc.slurm.configuration import Configuration
+from transproc.slurm.guard import guard
 from transproc.transform import pipeline
 
 _KEY = re.compile(r"[1-9][0-9]{0,9}")
@@ -94,6 +95,7 @@ class Helper:
         """Answers until there are no more questions; then the job ends, if it has not."""
         actions: dict[str, Callable[[dict[str, Any], IO[bytes]], dict[str, Any]]] = {
             "open": self._open,
+            "guard": self._guard,
             "start": self._start,
             "restart": self._restart,
             "checkpoint": self._checkpoint,
@@ -143,6 +145,19 @@ class Helper:
             "checkpoint": checkpoints.latest(self._checkpoints, self.name) is not None,
             "notes": str(self._notes()),
         }
+
+    def _guard(self, question: dict[str, Any], _: IO[bytes]) -> dict[str, Any]:
+        """Keeps signals from the script, and gives them to the user's half: both must be the user's own processes."""
+        pid, told, numbers = question.get("pid"), question.get("told"), question.get("signals")
+        if not isinstance(pid, int) or not isinstance(told, int) or not isinstance(numbers, list):
+            raise FormatError("guard: expected processes and signals")
+        if (
+            not set(numbers) <= set(signal.valid_signals())
+            or Path(f"/proc/{told}").stat().st_uid != self.owner.uid
+        ):
+            raise FormatError("guard: not one's own processes, or no signals")
+        guard(pid, numbers, told, self.owner.uid)
+        return {}
 
     def _start(self, question: dict[str, Any], stdin: IO[bytes]) -> dict[str, Any]:
         argv: Any = question.get("argv")
@@ -346,8 +361,7 @@ def _words(value: object, least: int = 1) -> bool:
 
 def clean(configuration: Configuration, number: str) -> None:
     """Removes from this node what is left of a job of Slurm that was killed; its checkpoints stay. For root."""
-    if os.geteuid() != 0:
-        raise TransprocError("'transproc slurm clean' must be root: it is for Slurm's Epilog")
+    _expect_root()
     if not _KEY.fullmatch(number):
         raise TransprocError(f"job {number!r}: not a job's number")
     names = {
@@ -357,6 +371,21 @@ def clean(configuration: Configuration, number: str) -> None:
         remainder = Helper(configuration, owner())
         remainder.take(number, name)
         remainder.close()
+
+
+def clean_state(configuration: Configuration, known: Sequence[int]) -> list[str]:
+    """Removes the checkpoints of jobs that Slurm does not know any more; returns their numbers. For root."""
+    _expect_root()
+    places = [path for path in sorted(configuration.state.glob("*/*")) if _KEY.fullmatch(path.name)]
+    gone = [path for path in places if path.parent.name.isdigit() and int(path.name) not in known]
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
+    return [path.name for path in gone]
+
+
+def _expect_root() -> None:
+    if os.geteuid() != 0:
+        raise TransprocError("'transproc slurm clean' must be root: it is for Slurm's Epilog, and for cron")
 
 
 def main(configuration: Configuration, stdin: IO[bytes], stdout: IO[bytes]) -> None:

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What Slurm prints, what passes between the halves of a job, and what is noted of its output."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transproc.automation.schedulers import Host, Running, migrate
+from transproc.cluster.events import Silent, Token
+from transproc.errors import FormatError, TransprocError
+from transproc.slurm import channel, configuration
+from transproc.slurm.commands import parse_job, parse_nodes
+from transproc.slurm.execution import Identity
+from transproc.slurm.output import Stream, read_notes, write_notes
+
+JOB = """\
+JobId=7 JobName=a JobState=FAILED name
+   UserId=user(1000) GroupId=user(1000) MCS_label=N/A
+   Priority=0 Nice=0 Account=(null) QOS=(null)
+   JobState=RUNNING Reason=None Dependency=(null)
+   Requeue=1 Restarts=2 BatchFlag=1 Reboot=0 ExitCode=0:0
+   RunTime=00:00:04 TimeLimit=00:10:00 TimeMin=N/A
+   StartTime=2026-11-28T14:00:00 EndTime=2026-11-28T14:10:00 Deadline=N/A
+   PreemptEligibleTime=2026-11-28T14:00:00 PreemptTime=None
+   Partition=x86,arm AllocNode:Sid=login:22936
+   ReqNodeList=(null) ExcNodeList=(null)
+   NodeList=a1
+   Comment=Restarts=9 transproc:to=arm
+   StdOut=/srv/Partition=z out
+"""
+
+
+def test_a_job_is_read_from_what_scontrol_prints() -> None:
+    job = parse_job(JOB)
+    assert (job.number, job.state, job.partitions, job.nodes) == (7, "RUNNING", ("x86", "arm"), "a1")
+    assert (job.restarts, job.requeue, job.limit, job.preempted, job.held) == (2, True, 600.0, None, True)
+    assert (job.comment, job.stdout) == ("Restarts=9 transproc:to=arm", "/srv/Partition=z out")
+    assert job.started == time.mktime((2026, 11, 28, 14, 0, 0, 0, 0, -1))
+
+
+def test_nodes_have_their_isas_as_uname_says_them() -> None:
+    text = "NodeName=a Arch=aarch64 CPUTot=2\n   State=IDLE+DRAIN* Partitions=arm,all \n\nNodeName=b Arch=x86_64\n   State=IDLE\n"
+    first, second = parse_nodes(text)
+    assert (first.name, first.isa, first.partitions) == ("a", "aarch64", ("arm", "all"))
+    assert first.states == {"IDLE", "DRAIN"}
+    assert second.isa == "x86_64"
+
+
+@given(st.text())
+def test_what_is_no_answer_is_an_error(text: str) -> None:
+    for parse in (parse_job, parse_nodes):
+        with pytest.raises(FormatError):
+            parse(text)
+
+
+@given(st.binary(max_size=64))
+def test_frames_are_read_or_refused(data: bytes) -> None:
+    stream = io.BytesIO(data)
+    try:
+        while channel.receive(stream) is not None:
+            pass
+    except FormatError:
+        pass
+
+
+def test_a_frame_that_is_too_long_is_refused_before_it_is_read() -> None:
+    with pytest.raises(FormatError, match="expected at most"):
+        channel.receive(io.BytesIO(b"\xff\xff\xff\x7f"))
+
+
+def test_an_archive_comes_as_it_was_written() -> None:
+    stream = io.BytesIO()
+    writer = channel.Writer(stream)
+    for piece in (b"a", b"b" * 70000):
+        writer.write(piece)
+    writer.finish()
+    channel.send(stream, {"do": "end"})
+    stream.seek(0)
+    assert b"".join(channel.receive_all(stream)) == b"a" + b"b" * 70000
+    assert channel.receive(stream) == {"do": "end"}
+
+
+def copied(source: Path, target: Path, notes: Path, *, append: bool) -> None:
+    """As one life of a job does."""
+    file = os.open(target, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC), 0o600)
+    stream = Stream("stdout", file, "")
+    stream.follow(source, read_notes(notes).get("stdout"))
+    stream.pump()
+    write_notes(notes, [stream])
+    stream.close()
+    os.close(file)
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_output_comes_once_and_complete(tmp_path: Path, append: bool) -> None:
+    source, target, notes = tmp_path / "source", tmp_path / "target", tmp_path / "notes"
+    notes.touch()
+    for part in (b"one\n", b"two\n", b"three\n"):
+        with source.open("ab") as file:
+            file.write(part)
+        copied(source, target, notes, append=append)
+    assert target.read_bytes() == b"one\ntwo\nthree\n"
+
+
+def test_notes_that_cannot_be_read_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    for text in ("", "[]", '{"stdout": 3}', '{"stdout": {"sent": "x", "inode": 1, "size": 1}}', "\xff"):
+        path.write_text(text, encoding="latin-1")
+        assert read_notes(path) == {}
+
+
+def test_a_configuration_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "slurm.toml"
+    for text, wrong in (
+        ("", "state: missing"),
+        ('state = "shared"', "state: found 'shared', expected an absolute path"),
+        ('state = "/shared"\ncriu = "criu"', "criu: found 'criu', expected a list of words"),
+        ('state = "/shared"\nstat = 1', "stat: found 1, expected no such key"),
+        ("state = ", "not valid TOML"),
+    ):
+        path.write_text(text)
+        with pytest.raises(TransprocError, match=wrong):
+            configuration.read(path)
+    path.write_text(f"state = {json.dumps(str(tmp_path))}")
+    assert configuration.read(path).state == tmp_path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is told what to do for others")
+def test_root_believes_no_configuration_that_others_can_write(tmp_path: Path) -> None:
+    path = tmp_path / "slurm.toml"
+    path.write_text('state = "/shared"')
+    path.chmod(0o666)
+    with pytest.raises(TransprocError, match="others than root can write it"):
+        configuration.read(path)
+
+
+def test_what_is_no_job_or_several_at_once_is_refused() -> None:
+    with pytest.raises(TransprocError, match="no job of Slurm"):
+        Identity.of({})
+    with pytest.raises(TransprocError, match="has 4 tasks"):
+        Identity.of({"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "4"})
+    assert Identity.of({"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "2"}).restarts == 2
+
+
+class Recorded:
+    """A batch system that notes what it is asked for; its job stops when it is looked at twice."""
+
+    def __init__(self, *, stopped: bool = False) -> None:
+        self.asked: list[str] = []
+        self._looks = 0
+        self._stopped = stopped
+
+    def hosts(self) -> list[Host]:
+        return [Host("n1", "x86_64", ("x86",), True), Host("n2", "aarch64", ("arm",), True)]
+
+    def look(self, job: str) -> Running:
+        self._looks += 1
+        return Running(job, "x86", "n1", self._stopped or self._looks > 1)
+
+    def stop(self, job: str, place: str) -> None:
+        self.asked.append(f"stop {job} {place}")
+
+    def ship(self, job: str, place: str) -> None:
+        self.asked.append(f"ship {job} {place}")
+
+    def place(self, job: str, place: str) -> None:
+        self.asked.append(f"place {job} {place}")
+
+    def start(self, job: str) -> None:
+        self.asked.append(f"start {job}")
+
+
+def test_a_job_stops_before_it_is_placed_and_starts_last() -> None:
+    system = Recorded()
+    migrate(system, "7", "arm", events=Silent(), cancel=Token())
+    assert system.asked == ["stop 7 arm", "ship 7 arm", "place 7 arm", "start 7"]
+
+
+def test_a_migration_that_was_cut_off_goes_on_where_it_was() -> None:
+    system = Recorded(stopped=True)
+    migrate(system, "7", "arm", events=Silent(), cancel=Token())
+    assert system.asked == ["ship 7 arm", "place 7 arm", "start 7"]
+
+
+def test_a_place_that_is_not_there_is_refused_before_anything_is_asked() -> None:
+    system = Recorded()
+    with pytest.raises(TransprocError, match="mips: no such place"):
+        migrate(system, "7", "mips", events=Silent(), cancel=Token())
+    assert system.asked == []
