@@ -56,7 +56,7 @@ def arguments(guest: Guest, directory: Path, tree: Path, ports: Sequence[int], m
     served = (
         ("tree", tree, "always"),
         ("app", directory / "app", "always"),
-        ("shared", directory / "shared", "none"),
+        ("shared", directory / "shared", "auto"),
     )
     for tag, path, cache in served:
         socket = _serve(directory / f"{guest.node}.{tag}", path, cache)
