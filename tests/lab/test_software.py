@@ -20,7 +20,8 @@ from transproc.toolchain.recipe import Recipe, Scenario
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 
 ALWAYS = ("bzip2", "compress")
-SCENARIOS = [(recipe, s) for recipe in map(recipes.load, recipes.names()) for s in recipe.scenarios]
+RECIPES = [recipe for recipe in map(recipes.load, recipes.names()) if not recipe.lab]  # see test_slurm.py
+SCENARIOS = [(recipe, s) for recipe in RECIPES for s in recipe.scenarios]
 
 
 def parameter(recipe: Recipe, scenario: Scenario) -> object:

@@ -134,8 +134,8 @@ def context(then: str | None = None) -> Context:
     return host().context(log, Signals(log) if then is None else Signals(log, then))
 
 
-def two_nodes(text: str) -> list[str]:
-    """The nodes that --nodes names; starts the lab if they are the lab's."""
+def two_nodes(text: str, lab: str = "") -> list[str]:
+    """The nodes that --nodes names; starts the lab if they are the lab's, with the profile `lab`."""
     names = text.split(",")
     if len(names) != 2 or names[0] == names[1]:
         raise typer.BadParameter("expected two different nodes, as in x86,arm", param_hint="'--nodes'")
@@ -143,7 +143,9 @@ def two_nodes(text: str) -> list[str]:
     from transproc.lab.qemu import GUESTS
 
     if {guest.node for guest in GUESTS} & set(names):
-        Lab().up()
+        from transproc.lab.slurm import SLURM
+
+        Lab().up(profile=SLURM if lab == SLURM.name else None)
     return names
 
 

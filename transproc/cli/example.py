@@ -61,7 +61,7 @@ def example(
     if build_only:
         typer.echo(tree)
         return
-    pair = common.two_nodes(nodes)
+    pair = common.two_nodes(nodes, recipe.lab)
     results = [
         rehearse(recipe, scenario, tree, pair, hops=hops, seed=seed, timeout=timeout) for scenario in chosen
     ]

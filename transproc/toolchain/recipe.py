@@ -5,6 +5,7 @@ A recipe is `examples/NAME/recipe.toml`:
 
     source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive.
                                     # Without it: what lies beside the recipe
+    lab = "slurm"                   # what the lab's machines must have beyond the usual (transproc lab up --with)
     suite = "bookworm"              # Debian's release that has it, if not trixie
     with = ["zlib"]                 # further source packages, in directories of these names in the tree
     build = "make CC=$CC bzip2"     # shell, in a copy of the source; CC, CXX, AR, RANLIB, MAKEFLAGS, EXAMPLE are set
@@ -93,6 +94,7 @@ class Recipe:
     libraries: tuple[str, ...] = ()
     suite: str = debian.SUITE
     benchmarks: tuple[Benchmark, ...] = ()
+    lab: str = ""
 
     def environment(self, tree: Path) -> dict[str, str]:
         """What the scripts of its scenarios find."""

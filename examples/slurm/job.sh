@@ -1,0 +1,3 @@
+#!/bin/sh
+#SBATCH --requeue --signal=B:USR1@60 --partition=x86
+transproc slurm exec --files input --results output -- ./bzip2 -9 -k -v text
