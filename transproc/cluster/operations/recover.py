@@ -16,12 +16,13 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Phase, bring, owing
 from transproc.cluster.move import Move
 from transproc.cluster.node import DATA
-from transproc.cluster.operations.checkpoint import clear, finish, is_to_end
+from transproc.cluster.operations.checkpoint import clear, is_to_end
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.end import end
 from transproc.cluster.operations.restart import KIND as RESTART
 from transproc.cluster.operations.restart import begun
 from transproc.cluster.operations.restart import settle as settle_restart
+from transproc.cluster.operations.taking import finish
 from transproc.cluster.place import RECORD_SECONDS, Liveness, Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
