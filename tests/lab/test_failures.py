@@ -17,10 +17,11 @@ import pytest
 
 from transproc import log
 from transproc.cluster.job import Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode, read
-from transproc.cluster.place import Liveness, PauseRequest, Place
+from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError

@@ -28,9 +28,10 @@ from transproc.automation.plans.executor import Outcome
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.node import DATA, SshNode, read
 from transproc.cluster.operations import Context
-from transproc.cluster.place import Liveness, Place
+from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait

@@ -13,10 +13,11 @@ import pytest
 from tests.native.nodes import NativeNodes, Setting
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.migration import Migration
 from transproc.cluster.node import DATA, SshNode, read
 from transproc.cluster.operations import Context, discard
-from transproc.cluster.place import Liveness, Place
+from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError

@@ -22,8 +22,9 @@ from enum import StrEnum
 
 from transproc.cluster.events import Cancel, Events, Silent, Token
 from transproc.cluster.job import Hop, Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.move import Move, Transform
-from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest, Place
+from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
 from transproc.cluster.transfer import human
 from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError

@@ -22,7 +22,8 @@ from transproc.cluster import preflight, transfer
 from transproc.cluster.events import Cancel
 from transproc.cluster.job import Job, State
 from transproc.cluster.link import Link, Outcome, lost
-from transproc.cluster.place import Liveness, Look, PauseRequest, Place
+from transproc.cluster.look import Liveness, Look
+from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human
 from transproc.errors import (

@@ -21,7 +21,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -29,6 +28,7 @@ from typing import IO
 from transproc.cluster import pages, scripts
 from transproc.cluster.archive import Given, pack_script, unpack_script
 from transproc.cluster.job import Job
+from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
 from transproc.images import owed as owed_pages
@@ -38,7 +38,6 @@ from transproc.process.pause import (
     Files,
     Launch,
     Pause,
-    ProcessState,
     Restored,
     Terminal,
     Tool,
@@ -73,14 +72,6 @@ _ALIVE, _ANOTHERS = 3, 4
 """Status of `scripts.CLAIM` for a directory whose program runs, and for that of an ended job of another name."""
 
 
-class Liveness(StrEnum):
-    """What a node says about a process."""
-
-    RUNNING = "running"
-    STOPPED = "stopped"
-    GONE = "gone"
-
-
 @dataclass(frozen=True)
 class PauseRequest:
     """When to stop: as soon as possible, when `at` (an address) is reached, or at the `count`-th site; seconds.
@@ -92,31 +83,6 @@ class PauseRequest:
     count: int | None = None
     timeout: float = 10.0
     run: float | None = None
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, the
-    capabilities (a mask) that CRIU has there, the first process id that it does not give, the number of the job's user there,
-    and what its processor can, as /proc/cpuinfo names it."""
-
-    free: int
-    memory: int
-    page: int
-    capabilities: int
-    ids: int
-    uid: int | None = None
-    cpu: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look at the job's node tells, without stopping anything."""
-
-    room: Room
-    liveness: Liveness
-    processes: list[ProcessState]
-    views: list[inspect.View]
 
 
 class Place:
@@ -175,7 +141,7 @@ class Place:
         """Asked once; what a node does not tell counts as plenty, and as usual."""
         done = self._shell(scripts.ROOM, str(DATA), self.job.user)
         with understood(f"node {self.node.name}"):
-            return _room(_facts(done.stdout.decode()))
+            return room_of(facts_of(done.stdout.decode()))
 
     def get_ready(self, channels: int = 2) -> None:
         """Learns and brings, while the process still runs, what would else be asked for in the downtime.
@@ -304,7 +270,7 @@ class Place:
 
     def liveness(self, pid: int) -> Liveness:
         """Whether the process is there, is this job's, and is stopped."""
-        return _liveness(self._shell(scripts.STATE, str(pid), self.program).stdout.decode(errors="replace"))
+        return liveness_of(self._shell(scripts.STATE, str(pid), self.program).stdout.decode(errors="replace"))
 
     def look(self, pid: int) -> Look:
         """The tree, what /proc tells about it, and the room on the node; a process of another program counts as gone."""
@@ -313,9 +279,9 @@ class Place:
             self._shell(scripts.LOOK, *words).stdout.decode(errors="replace").partition("\n== ")
         )
         with understood(f"node {self.node.name}"):
-            facts = _facts(head)
+            facts = facts_of(head)
             processes = status_of(answer_of(facts["tree"]))
-            return Look(_room(facts), _liveness(facts["state"]), processes, inspect.parse(mark + rest))
+            return Look(room_of(facts), liveness_of(facts["state"]), processes, inspect.parse(mark + rest))
 
     def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of each of these files; None for one that is not there."""
@@ -499,36 +465,6 @@ class Place:
 
     def _shell(self, script: str, *words: str, check: bool = True) -> Result:
         return self.node.run(["sh", "-c", script, "sh", *words], check=check)
-
-
-def _facts(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
-
-def _room(facts: Mapping[str, str]) -> Room:
-    def kilobytes(name: str, usual: int) -> int:
-        return int(facts.get(name) or usual) * 1024
-
-    capabilities = int(facts.get("capabilities") or "f" * 16, 16)
-    ids = int(facts.get("ids") or 1 << 22)
-    uid = facts.get("uid")
-    return Room(
-        kilobytes("free", 1 << 40),
-        kilobytes("memory", 1 << 40),
-        kilobytes("page", 4),
-        capabilities,
-        ids,
-        int(uid) if uid else None,
-        frozenset(facts.get("cpu", "").split()),
-    )
-
-
-def _liveness(state: str) -> Liveness:
-    """Of the state letter of proc(5)."""
-    letter = state.strip()
-    if not letter:
-        return Liveness.GONE
-    return Liveness.STOPPED if letter == "T" else Liveness.RUNNING
 
 
 @cache

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from transproc.cluster.job import Job
+from transproc.cluster.look import Look, Room
 from transproc.cluster.node import DATA
-from transproc.cluster.place import Look, Place, Room
+from transproc.cluster.place import Place
 from transproc.cluster.transfer import human
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.isa import Isa, by_name

@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.cluster.fakes import PID, FakeNode
 from transproc.cluster.job import Job, State
-from transproc.cluster.place import Liveness, Place
+from transproc.cluster.look import Liveness
+from transproc.cluster.place import Place
 from transproc.cluster.start import address_of
 from transproc.cluster.store import JobStore
 from transproc.cluster.transfer import human

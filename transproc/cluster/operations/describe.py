@@ -13,7 +13,8 @@ from transproc.binary.elf import Elf
 from transproc.cluster.checkpoints import Draft, Manifest
 from transproc.cluster.checkpoints.manifest import Outside
 from transproc.cluster.job import Job
-from transproc.cluster.place import Look, Place
+from transproc.cluster.look import Look
+from transproc.cluster.place import Place
 from transproc.cluster.preflight import Needs
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory

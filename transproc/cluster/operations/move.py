@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from transproc.cluster.job import Hop, Job, State, expect
+from transproc.cluster.look import Liveness
 from transproc.cluster.migration import KIND, Migration
 from transproc.cluster.move import Move
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.recover import bring_rest, settle
-from transproc.cluster.place import Liveness, PauseRequest
+from transproc.cluster.place import PauseRequest
 from transproc.cluster.store import Result
 from transproc.errors import TransprocError
 from transproc.isa import ALL

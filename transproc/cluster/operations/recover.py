@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from transproc.cluster import scripts
 from transproc.cluster.job import Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.migration import Phase, bring, owing
 from transproc.cluster.move import Move
 from transproc.cluster.node import DATA
@@ -23,7 +24,7 @@ from transproc.cluster.operations.restart import KIND as RESTART
 from transproc.cluster.operations.restart import begun
 from transproc.cluster.operations.restart import settle as settle_restart
 from transproc.cluster.operations.taking import finish
-from transproc.cluster.place import RECORD_SECONDS, Liveness, Place
+from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
 from transproc.cluster.transfer import human

@@ -22,9 +22,10 @@ from transproc.cluster import checkpoints, preflight
 from transproc.cluster.archive import Given
 from transproc.cluster.checkpoints import Checkpoint
 from transproc.cluster.job import Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.move import restore, verify
 from transproc.cluster.operations.context import Context
-from transproc.cluster.place import RECORD_SECONDS, Liveness, Place
+from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.preflight import Needs
 from transproc.cluster.start import keep_pair, take_back
 from transproc.cluster.store import Attempt, Result

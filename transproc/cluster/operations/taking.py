@@ -22,11 +22,12 @@ from transproc.cluster import checkpoints, preflight
 from transproc.cluster.checkpoints import Checkpoint, Draft
 from transproc.cluster.checkpoints.directory import TOP
 from transproc.cluster.job import Hop, Job, State
+from transproc.cluster.look import Liveness
 from transproc.cluster.members import FILES, IMAGES, Rules, checked
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.describe import Taken, manifest
 from transproc.cluster.operations.end import end as end_job
-from transproc.cluster.place import RECORD_SECONDS, Liveness, PauseRequest
+from transproc.cluster.place import RECORD_SECONDS, PauseRequest
 from transproc.cluster.store import Result
 from transproc.cluster.transfer import human
 from transproc.errors import CheckpointError, PauseError, StoreError, TransprocError, UnsupportedError
