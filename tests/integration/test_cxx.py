@@ -55,7 +55,7 @@ def test_units_with_inline_functions_do_what_clang_makes_of_them(shapes: Path, t
 @pytest.mark.parametrize("isa", [isa.name for isa in ALL])
 def test_exceptions_survive_migrations(shapes: Path, isa: str) -> None:
     native = isa == os.uname().machine
-    rounds, rate = ("60000", 5000.0) if native else ("800", 100.0)
+    rounds, rate = ("60000", 5000.0) if native else ("8000", 100.0)
     verdict = stress(Work(shapes, [rounds]), isa, Plan(7, rate, 3))
     assert verdict.passed, verdict
     assert verdict.migrations > 20
