@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("transproc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("transproc")
 
-for name in ("TRANSPROC_STATE", "TRANSPROC_NODES"):
+for name in ("TRANSPROC_STATE", "TRANSPROC_NODES", "TRANSPROC_LAB"):
     os.environ.pop(name, None)
 
 

@@ -4,6 +4,7 @@
 The cache, `TRANSPROC_HOME` (default `$XDG_CACHE_HOME/transproc`, `~/.cache/transproc`), holds everything that can be made
 again: downloads, toolchains, guest images, the lab. The state, `TRANSPROC_STATE` (default `$XDG_STATE_HOME/transproc`,
 `~/.local/state/transproc`; `state/` in `TRANSPROC_HOME` if that is set), holds what cannot: the jobs' records.
+`TRANSPROC_LAB` is where the lab's running machines are noted (default `lab/` in the cache).
 `TRANSPROC_MIRROR` names where Debian's packages are downloaded from.
 """
 
@@ -78,6 +79,12 @@ def contexts() -> Path:
         return home() / "contexts.json"
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / "transproc" / "contexts.json"
+
+
+def lab() -> Path:
+    """What the user's lab keeps of its machines: `nodes.toml`, keys, consoles."""
+    own = os.environ.get("TRANSPROC_LAB")
+    return Path(own) if own else home() / "lab"
 
 
 def mirror() -> str:

@@ -18,7 +18,9 @@ import pytest
 
 from tests.native.nodes import NativeNodes, Setting
 from transproc.cluster import session
+from transproc.cluster.job import Job
 from transproc.cluster.node import LocalNode, Node, SshNode, read
+from transproc.cluster.place import Place
 from transproc.errors import CommandError, NodeError
 from transproc.lab import keys
 
@@ -348,3 +350,23 @@ def await_file(path: Path, seconds: float = 10) -> None:
     while not path.exists() or not path.read_text():
         assert time.monotonic() < until, f"{path} has not been written"
         time.sleep(0.01)
+
+
+def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, SshNode]) -> None:
+    """A helper of criu's sleeps until criu ends it; who has a parent or does something is waited for."""
+    place = Place(nodes["na"], Job("left", "na", ["prog"], pid=4711))
+    words = f"criu dump --images-dir {place.dump}"
+    leave = f"(setsid sh -c 'while :; do sleep 1000; done' {words} </dev/null >/dev/null 2>&1 &)"
+    nodes["na"].run(["sh", "-c", leave])
+    begin = time.monotonic()
+    place.become_quiet(20)
+    assert time.monotonic() - begin < 10
+    found = nodes["na"].output(["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"])
+    assert place.dump not in found
+    work = "x=0; while [ $x -lt 200000 ]; do x=$((x+1)); done"
+    nodes["na"].run(
+        ["sh", "-c", f"(setsid sh -c '{work}; : >/tmp/worked' {words} </dev/null >/dev/null 2>&1 &)"]
+    )
+    place.become_quiet(20)
+    assert nodes["na"].output(["ls", "/tmp/worked"])
+    nodes["na"].run(["rm", "/tmp/worked"])

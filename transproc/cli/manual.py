@@ -121,6 +121,7 @@ _FILES = [
         "What can be made again: toolchains, downloads, the lab [~/.cache/transproc].",
     ),
     *(".TP", r"\fBTRANSPROC_STATE\fR", "The jobs' records [~/.local/state/transproc]."),
+    *(".TP", r"\fBTRANSPROC_LAB\fR", "What the lab keeps of its running machines [lab/ in the cache]."),
     *(".TP", r"\fBTRANSPROC_NODES\fR", "The file that lists nodes of your own."),
 ]
 

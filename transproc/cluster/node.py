@@ -52,7 +52,7 @@ def nodes() -> list[Node]:
 
 def files() -> list[Path]:
     """Those in which nodes are listed, if they are there; what a later one says of a name is what counts."""
-    return [paths.home() / "lab" / "nodes.toml", paths.nodes()]
+    return [paths.lab() / "nodes.toml", paths.nodes()]
 
 
 def find_node(name: str) -> Node:

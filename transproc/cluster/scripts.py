@@ -177,12 +177,26 @@ busy() {
     esac
   done
 }
+ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 2,12,13; }
+orphan() {
+  before=$(ticks "$1") && [ -n "$before" ] || return 1
+  case $(tr '\\0' ' ' <"/proc/${before%% *}/cmdline" 2>/dev/null) in *transproc-stop* | *criu*) return 1 ;; esac
+  ! grep -qs "^TracerPid:[[:space:]]*$1\\$" /proc/[0-9]*/status || return 1
+  sleep 0.3
+  [ "$(ticks "$1")" = "$before" ]
+}
 patience=$3
-while found=$(busy "$1" "$2"); [ -n "$found" ] && [ "$patience" -gt 0 ]; do sleep 0.1; patience=$((patience - 1)); done
+while found=$(busy "$1" "$2"); [ -n "$found" ] && [ "$patience" -gt 0 ]; do
+  for p in $found; do ! orphan "$p" || kill -9 "$p"; done
+  sleep 0.1
+  patience=$((patience - 1))
+done
 [ -z "$found" ] || { kill -9 $found; sleep 0.2; }
 """
 """Waits until nothing works on a job any more: criu, tar, the pause tool, sent by a command that was killed meanwhile.
-Words: directory, pid, tenths of seconds."""
+
+criu that is killed leaves helpers of its own, which sleep until it ends them: an orphan that traces nobody and does nothing
+is ended. Words: directory, pid, tenths of seconds."""
 
 DIRECTORIES = """
 cd "$1" 2>/dev/null || exit 0

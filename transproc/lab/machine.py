@@ -74,7 +74,7 @@ class Lab:
     """The machines whose state is in `directory` (by default the user's one lab)."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.directory = directory or paths.home() / "lab"
+        self.directory = directory or paths.lab()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._profile: Profile | None = None
         self._ports: list[int] = []
