@@ -47,10 +47,9 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=CLOSE_SECONDS,
             limit_concurrency=MOST_CONNECTIONS,
             h11_max_incomplete_event_size=HEAD_BYTES,
-            ws_max_size=1 << 20,
             proxy_headers=False,
             http=Bounded,
-            ws="websockets-sansio",
+            ws="none",
             ssl_certfile=certificate.path if certificate else None,
             ssl_keyfile=certificate.key if certificate else None,
         )
