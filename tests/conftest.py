@@ -3,12 +3,13 @@
 
 Generated inputs have no deadline: a test must not fail because the machine has other work.
 
-A user's own state and nodes are none of the tests' business, whatever variables name them.
+A user's own state, nodes and lab are none of the tests' business, whatever variables name them; who needs a lab starts one.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,17 @@ settings.load_profile("transproc")
 
 for name in ("TRANSPROC_STATE", "TRANSPROC_NODES", "TRANSPROC_LAB"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A lab that `transproc` starts in a test is not the user's, and does not outlive the tests."""
+    from transproc.lab.machine import Lab
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSPROC_LAB", str(tmp_path_factory.mktemp("own-lab")))
+        yield
+        Lab().down()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,14 +15,6 @@ from transproc.cluster.node import SshNode, read
 from transproc.run import run
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A lab that is up, the user's or that of other tests, has no nodes here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRANSPROC_LAB", str(tmp_path_factory.mktemp("no-lab")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeNodes]:
     if os.getuid() != 0:

@@ -9,6 +9,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 UNIT = """\
 # transproc serve --systemd-unit > /etc/systemd/system/transproc.service
@@ -71,7 +72,7 @@ WantedBy=multi-user.target
 
 def unit(arguments: Sequence[str], grace: float) -> str:
     """The unit of a controller that is started with these arguments."""
-    command = shlex.join([os.path.abspath(sys.argv[0]), "serve", *arguments])  # noqa: PTH100 (not through links)
+    command = shlex.join([str(Path(sys.executable).with_name("transproc")), "serve", *arguments])
     return UNIT.format(command=command.replace("%", "%%"), grace=grace, stop=grace + 60)
 
 

@@ -80,6 +80,7 @@ class TestConfiguration:
 
     def test_lab_and_own_nodes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path))
+        monkeypatch.delenv("TRANSPROC_LAB")
         monkeypatch.setenv("TRANSPROC_NODES", str(tmp_path / "mine.toml"))
         row = '[{}]\nhost = "{}"\nkey = "k"\nhost_key = "x"\n'
         (tmp_path / "lab").mkdir()
