@@ -12,8 +12,6 @@ import pytest
 
 from transproc.cli import example
 from transproc.cluster.node import SshNode
-from transproc.cluster.place import Place
-from transproc.paths import home
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.recipe import Recipe, Scenario
 
@@ -39,23 +37,10 @@ def test_software_migrates_while_it_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tree = recipes.build(recipe)
-    monkeypatch.setattr(
-        example.common, "place_of", lambda job, name=None: Place(nodes[name or job.node], job)
-    )
-    if scenario.drive:
-        monkeypatch.setenv("TRANSPROC_HOME", str(home_with_lab(tmp_path / "home", nodes)))
+    monkeypatch.setenv("TRANSPROC_LAB", str(nodes["x86"].address.key.parent.parent))
+    monkeypatch.setenv("TRANSPROC_STATE", str(tmp_path / "state"))
     hops = 2 if (recipe.name, scenario.name) == ALWAYS else scenario.hops
     result = example.rehearse(recipe, scenario, tree, ["x86", "arm"], hops=hops, seed=1, timeout=1200)
     assert result["problem"] == ""
     assert result["passed"]
     assert scenario.drive or len(result["hops"]) == hops
-
-
-def home_with_lab(place: Path, nodes: dict[str, SshNode]) -> Path:
-    """For scripts that use the command line: what is in the cache, no jobs, and this test's lab."""
-    place.mkdir()
-    for entry in home().iterdir():
-        if entry.name not in ("jobs", "lab"):
-            (place / entry.name).symlink_to(entry)
-    (place / "lab").symlink_to(nodes["x86"].address.key.parent.parent)
-    return place
