@@ -238,3 +238,8 @@ def test_whatever_is_sent_is_answered(client: httpx.Client, data: st.DataObject)
     )
     if answer.status_code >= 400 and answer.headers.get("content-type", "").startswith("application/json"):
         assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/restart", "/jobs/j/restore"])
+def test_null_is_no_body(client: httpx.Client, path: str) -> None:
+    assert client.post(path, content=b"null", headers={"Content-Type": "application/json"}).status_code == 422

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from transproc.controller.api.access import Caller, Controller, expect
@@ -81,6 +82,13 @@ async def _begin(  # noqa: PLR0917
     return TaskModel.model_validate(task)
 
 
+def _given(words: Any) -> dict[str, Any]:
+    """Raises RequestValidationError for JSON's null where something is required: FastAPI leaves the default."""
+    if words is ...:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+    return dict(words)
+
+
 def endpoint(kind: type[Request]) -> Callable[..., Any]:
     """The function that answers: its parameters are what FastAPI makes the description from."""
     body = body_of(kind)
@@ -98,7 +106,7 @@ def endpoint(kind: type[Request]) -> Callable[..., Any]:
             words: Annotated[body, Body()] = default,  # type: ignore[valid-type]
             wait: Wait = 0.0,
         ) -> TaskModel:
-            return await _begin(kind, service, token, response, dict(words), wait)
+            return await _begin(kind, service, token, response, _given(words), wait)
 
         return begin
 
@@ -111,7 +119,7 @@ def endpoint(kind: type[Request]) -> Callable[..., Any]:
         words: Annotated[body, Body()] = default,  # type: ignore[valid-type]
         wait: Wait = 0.0,
     ) -> TaskModel:
-        return await _begin(kind, service, token, response, {"name": name, **dict(words)}, wait)
+        return await _begin(kind, service, token, response, {"name": name, **_given(words)}, wait)
 
     return begin_with
 
