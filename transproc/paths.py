@@ -92,6 +92,21 @@ def mirror() -> str:
     return os.environ.get("TRANSPROC_MIRROR", "http://deb.debian.org/debian")
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Replaces a file, whole or not at all, by one that its owner alone can read. Raises OSError."""
+    import tempfile  # noqa: PLC0415 (transproc-cc does not need it)
+
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:  # such a file is of mode 0600 from the beginning
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
 def digest(paths: Iterable[Path], *extra: str) -> str:
     """16 hex digits that name the contents of files (directories are walked), for caches keyed by their sources."""
     import hashlib  # noqa: PLC0415 (transproc-cc seldom needs it)

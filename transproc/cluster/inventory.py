@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,7 +162,7 @@ class Inventory:
                 except (TOMLKitError, UnicodeDecodeError) as error:
                     raise FormatError(f"not valid TOML: {error}", path=self.path) from error
                 yield document
-                _write(self.path, document.as_string())
+                paths.write_private(self.path, document.as_string().encode())
         except OSError as error:
             raise TransprocError(f"{self.path}: cannot be changed: {error.strerror}") from error
 
@@ -208,15 +207,3 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:  # it is readable by its owner only
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise

@@ -301,23 +301,22 @@ class JobStore:
 
     def at_work(self, name: str) -> bool:
         """Whether a transproc seems to work on the job at this moment. Nobody is disturbed by this look."""
-        check_name(name)
-        try:
-            who = (self.directory / "locks" / name).read_text(errors="replace")
-        except OSError:
-            return False
-        pid = who.rpartition(" ")[2]
-        return pid.isdecimal() and Path("/proc", pid).exists()
+        pid = self._worker(name)
+        return pid is not None and pid.isdecimal() and Path("/proc", pid).exists()
 
     def busy(self, name: str) -> bool:
         """Whether another process works on a job at this moment, which may be over when it is read."""
+        pid = self._worker(name)
+        return pid is not None and pid != str(os.getpid()) and Path("/proc", pid or "self").exists()
+
+    def _worker(self, name: str) -> str | None:
+        """Whose lock there is: a process's number, or nothing yet; None if there is no lock."""
         check_name(name)
         try:
             who = (self.directory / "locks" / name).read_text(errors="replace")
         except OSError:
-            return False
-        process = who.rpartition(" ")[2]
-        return process != str(os.getpid()) and Path("/proc", process or "self").exists()
+            return None
+        return who.rpartition(" ")[2]
 
     def _locked(self, name: str, path: Path) -> int:
         until = time.monotonic() + DEAD_SECONDS

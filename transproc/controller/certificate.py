@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from transproc import paths
 from transproc.errors import FormatError
 
 DAYS = 3650
@@ -76,8 +76,8 @@ def _make(path: Path, key: Path, names: Sequence[str]) -> None:
     )
     made = builder.sign(private, hashes.SHA256())
     form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    _write(key, private.private_bytes(serialization.Encoding.PEM, *form))
-    _write(path, made.public_bytes(serialization.Encoding.PEM))
+    paths.write_private(key, private.private_bytes(serialization.Encoding.PEM, *form))
+    paths.write_private(path, made.public_bytes(serialization.Encoding.PEM))
 
 
 def _general(name: str) -> x509.GeneralName:
@@ -85,11 +85,3 @@ def _general(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(path: Path, data: bytes) -> None:
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-    draft.replace(path)

@@ -55,12 +55,8 @@ def save(current: str | None, known: dict[str, Controller]) -> None:
     """Replaces the file."""
     path = paths.contexts()
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
     words = {"current": current, "contexts": {name: asdict(one) for name, one in known.items()}}
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(words, file, indent=2)
-    draft.replace(path)
+    paths.write_private(path, json.dumps(words, indent=2).encode())
 
 
 def find(text: str) -> Controller:

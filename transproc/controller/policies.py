@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transproc import paths
 from transproc.automation.policies import Decision, Move, Policies, Policy, parse
 from transproc.controller.requests import Migrate
 from transproc.controller.stream import Stream
@@ -39,11 +38,7 @@ def text(path: Path) -> str | None:
 def write(path: Path, policy: str) -> None:
     """Replaces a policy, whole or not at all; it is for its owner only."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.write(policy)
-        file.flush()
-        os.fsync(file.fileno())
-        Path(file.name).replace(path)
+    paths.write_private(path, policy.encode())
 
 
 @dataclass

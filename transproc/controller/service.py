@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from transproc.cluster.history import Reader
+from transproc.cluster.operations.checkpoint import place
 from transproc.controller.guard import Guard
 from transproc.controller.metrics import Metrics
 from transproc.controller.policies import Keeper
@@ -144,7 +145,7 @@ class Desk:
     @property
     def checkpoints(self) -> Path:
         """As `requests.base.Desk` says."""
-        return self.service.store.directory / "checkpoints"
+        return place(self.service.store)
 
     def upload(self, identity: str) -> Path:
         """As `requests.base.Desk` says."""
