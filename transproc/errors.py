@@ -29,6 +29,10 @@ Messages: lower case, subject first, expected versus found, addresses in hexadec
 from __future__ import annotations
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:  # transproc-cc starts without it
+    from typing import Self
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # transproc-cc imports this at each start
     from collections.abc import Sequence
     from pathlib import Path
@@ -183,12 +187,26 @@ class MissingError(TransprocError):
     """There is nothing of that name."""
 
 
+def cause_of(error: BaseException) -> str:
+    """What an operation that came to no good end says of whatever ended it."""
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else getattr(error, "message", repr(error))
+
+
 class OutcomeError(TransprocError):
     """Something that was done with a job failed; `outcome` says what became of the process."""
 
     def __init__(self, message: str, *, outcome: str, hint: str | None = None) -> None:
         super().__init__(f"{message}; {outcome}", hint=hint)
         self.outcome = outcome
+
+    @classmethod
+    def of_step(cls, step: str, error: BaseException, outcome: str) -> Self:
+        """A step has failed by `error`, whose hint and exit status are ours: its first line, the outcome, the other lines."""
+        head, *rest = cause_of(error).splitlines() or [""]
+        made = cls(f"{step}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
+        made.message += "".join(f"\n  {line}" for line in rest)
+        made.exit_status = getattr(error, "exit_status", 1)
+        return made
 
 
 class MigrationError(OutcomeError):

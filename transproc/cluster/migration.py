@@ -27,7 +27,7 @@ from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
 from transproc.cluster.transfer import human
-from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError
+from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError, cause_of
 from transproc.log import Step
 from transproc.process.criu import Options
 
@@ -182,24 +182,17 @@ class Migration:
 
     def _failure(self, error: BaseException) -> MigrationError:
         """Undoes what was done and says what became of the process."""
-        message = (
-            "interrupted" if isinstance(error, KeyboardInterrupt) else getattr(error, "message", repr(error))
-        )
         with self._events.step("undo"):
             self.move.undo()
             outcome, result = self._undo(error)
-            self._note_cause(message)
+            self._note_cause(cause_of(error))
             if result is Result.DONE:
                 self._done(outcome)
             else:
                 self._settle(result, outcome)
         if self.move.unrecorded:
             outcome += f" (this could not be recorded: 'transproc recover {self.job.name}' when it can)"
-        head, *rest = message.splitlines() or [""]
-        failure = MigrationError(f"{self.phase}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
-        failure.message += "".join(f"\n  {line}" for line in rest)
-        failure.exit_status = getattr(error, "exit_status", 1)
-        return failure
+        return MigrationError.of_step(self.phase, error, outcome)
 
     def _note_cause(self, message: str) -> None:
         """Beside the step that has failed. If that cannot be recorded, the end is tried all the same, and says so."""
@@ -207,14 +200,7 @@ class Migration:
             self._store.step_failed(self._attempt, message)
 
     def _settle(self, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
-        """A store that cannot be written changes nothing any more of what has happened; `recover` finds it out again."""
-        if not self.move.recorded():
-            return
-        try:
-            self._store.settle(self._attempt, result, outcome, hop)
-        except StoreError as error:
-            self._events.note(error.message)
-            self.move.unrecorded = error
+        self.move.record_end(self._attempt, result, outcome, hop, self._events)
 
     def _undo(self, error: BaseException) -> tuple[str, Result]:
         """Puts things in order; returns what became of the process, and how the migration ended."""

@@ -19,12 +19,12 @@ from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
-from transproc.cluster.events import Cancel
-from transproc.cluster.job import Job, State
+from transproc.cluster.events import Cancel, Events
+from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Link, Outcome, lost
 from transproc.cluster.look import Liveness, Look
 from transproc.cluster.place import PauseRequest, Place
-from transproc.cluster.store import JobStore
+from transproc.cluster.store import JobStore, Result
 from transproc.cluster.transfer import human
 from transproc.errors import (
     AbsentPagesError,
@@ -348,6 +348,18 @@ class Move:
             else:
                 self.unrecorded = None
         return self.unrecorded is None
+
+    def record_end(self, attempt: int, result: Result, outcome: str, hop: Hop | None, events: Events) -> None:
+        """Records the end of an attempt. A store that cannot be written changes nothing any more of what has happened;
+        `recover` finds it out again.
+        """
+        if not self.recorded():
+            return
+        try:
+            self.store.settle(attempt, result, outcome, hop)
+        except StoreError as error:
+            events.note(error.message)
+            self.unrecorded = error
 
     def abandon_target(self, *, never_ran: bool) -> str | None:
         """Removes everything from the target, so that the source can go on; returns why something stays there, or None.

@@ -72,6 +72,13 @@ class Context:
             raise
         self._settle(number, Result.DONE)
 
+    def take(self, attempt: int, number: int, name: str, action: Callable[[], str]) -> None:
+        """A step of an attempt: recorded before it is taken, shown while it is, recorded with its time when it has ended well."""
+        self.store.step(attempt, number, name)
+        with self.events.step(name) as step:
+            step.detail = action()
+        self.store.step_done(attempt, number, round(step.seconds, 4), step.detail)
+
     def _settle(self, number: int, result: Result, outcome: str = "") -> None:
         try:
             self.store.settle(number, result, outcome)

@@ -191,10 +191,7 @@ class _Restart:
         self.context.cancel.check()
         self.phase = name
         number, self._steps = self._steps, self._steps + 1
-        self.context.store.step(self._attempt, number, name)
-        with self.context.events.step(name) as step:
-            step.detail = action()
-        self.context.store.step_done(self._attempt, number, round(step.seconds, 4), step.detail)
+        self.context.take(self._attempt, number, name, action)
 
     # --- the steps ---------------------------------------------------------------------------------------------
 
@@ -262,19 +259,12 @@ class _Restart:
 
     def _failure(self, error: BaseException) -> CheckpointError:
         """Puts things in order and says what became of the job."""
-        message = (
-            "interrupted" if isinstance(error, KeyboardInterrupt) else getattr(error, "message", repr(error))
-        )
         with self.context.events.step("undo"):
             try:
                 outcome = settle(self.context, self.job, self.phase == RESUME)
             except TransprocError as other:
                 outcome = f"{other.message}: 'transproc recover {self.job.name}' settles it"
-        head, *rest = message.splitlines() or [""]
-        failure = CheckpointError(f"{self.phase}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
-        failure.message += "".join(f"\n  {line}" for line in rest)
-        failure.exit_status = getattr(error, "exit_status", 1)
-        return failure
+        return CheckpointError.of_step(self.phase, error, outcome)
 
 
 def adopt(context: Context, job: Job, state: State = State.RUNNING) -> None:

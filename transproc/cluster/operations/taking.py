@@ -30,7 +30,7 @@ from transproc.cluster.operations.end import end as end_job
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest
 from transproc.cluster.store import Result
 from transproc.cluster.transfer import human
-from transproc.errors import CheckpointError, PauseError, StoreError, TransprocError, UnsupportedError
+from transproc.errors import CheckpointError, PauseError, TransprocError, UnsupportedError
 from transproc.isa import ALL
 from transproc.process.criu import Options
 
@@ -119,10 +119,7 @@ class Taking:
             self.context.cancel.check()
         self.phase = name
         number, self._steps = self._steps, self._steps + 1
-        self.context.store.step(self._attempt, number, name)
-        with self.context.events.step(name) as step:
-            step.detail = action()
-        self.context.store.step_done(self._attempt, number, round(step.seconds, 4), step.detail)
+        self.context.take(self._attempt, number, name, action)
 
     # --- the steps ---------------------------------------------------------------------------------------------
 
@@ -256,9 +253,6 @@ class Taking:
 
     def _failure(self, error: BaseException) -> CheckpointError:
         """Puts things in order and says what became of the job."""
-        message = (
-            "interrupted" if isinstance(error, KeyboardInterrupt) else getattr(error, "message", repr(error))
-        )
         with self.context.events.step("undo"):
             self.move.undo()
             outcome, result = self._undo(error)
@@ -267,11 +261,7 @@ class Taking:
             outcome = f"there is no checkpoint, {outcome}"
         if self.move.unrecorded:
             outcome += f" (this could not be recorded: 'transproc recover {self.job.name}' when it can)"
-        head, *rest = message.splitlines() or [""]
-        failure = CheckpointError(f"{self.phase}: {head}", outcome=outcome, hint=getattr(error, "hint", None))
-        failure.message += "".join(f"\n  {line}" for line in rest)
-        failure.exit_status = getattr(error, "exit_status", 1)
-        return failure
+        return CheckpointError.of_step(self.phase, error, outcome)
 
     def _undo(self, error: BaseException) -> tuple[str, Result]:
         job = self.job
@@ -309,13 +299,7 @@ class Taking:
             self.source.forget_images()
 
     def _settle(self, result: Result, outcome: str, hop: Hop | None = None) -> None:
-        if not self.move.recorded():
-            return
-        try:
-            self.context.store.settle(self._attempt, result, outcome, hop)
-        except StoreError as error:  # `recover` finds the same
-            self.context.events.note(error.message)
-            self.move.unrecorded = error
+        self.move.record_end(self._attempt, result, outcome, hop, self.context.events)
 
 
 def finish(context: Context, job: Job) -> str:
