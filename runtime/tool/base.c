@@ -216,6 +216,20 @@ char *format(const char *format, ...)
 	return text.data;
 }
 
+bool read_all(int fd, void *data, size_t size)
+{
+	for (char *at = data; size;) {
+		long got = SYS(NR_read, fd, at, size);
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		at += got;
+		size -= (size_t)got;
+	}
+	return true;
+}
+
 long write_all(int fd, const char *data, size_t size)
 {
 	while (size) {

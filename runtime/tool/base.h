@@ -76,6 +76,8 @@ char *format(const char *format, ...);
 bool read_text(const char *path, struct text *text);
 /* Takes the next string, ended by NUL, from the head of a text that was read; NULL if no NUL is left. */
 const char *take_field(struct text *text);
+/* Reads so many bytes; false if the stream ends before, or fails. */
+bool read_all(int fd, void *data, size_t size);
 /* Writes everything: 0 or -errno, when a part may have been written. */
 [[nodiscard]] long write_all(int fd, const char *data, size_t size);
 /* Both: 0 or -errno. The second so that readers see all of it or none. */

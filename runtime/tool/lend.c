@@ -89,32 +89,15 @@ static bool serve_request(const struct page_request *request)
 	     : request->kind == ASK_MAP	  && give_map(lender, request->start, request->end);
 }
 
-static long read_request(struct page_request *request)
-{
-	char *at = (char *)request;
-	size_t left = sizeof *request;
-	while (left) {
-		long got = SYS(NR_read, 0, at, left);
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			return got;
-		at += got;
-		left -= (size_t)got;
-	}
-	return 1;
-}
-
 /* A process of the tree that has ended, a zombie, owes nothing. */
 int command_lend(const struct options *options)
 {
 	struct numbers tree = tree_of(options->pid);
 	struct page_request request;
-	long result = 0;
 	for (size_t i = 0; i < tree.count; i++)
 		if (!add_lender(tree.items[i]))
 			return report_failure("system", format("process %d: its memory cannot be read", (long)tree.items[i]));
-	while ((result = read_request(&request)) > 0)
+	while (read_all(0, &request, sizeof request))
 		if (!serve_request(&request)) {
 			static const char message[] = "transproc-stop lend: a request cannot be met\n";
 			(void)write_all(2, message, sizeof message - 1);

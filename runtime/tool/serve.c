@@ -40,20 +40,6 @@ static struct program programs[MOST_PROGRAMS];
 static size_t count;
 static char piece[PIECE];
 
-static bool read_fully(int fd, void *data, size_t size)
-{
-	for (char *at = data; size;) {
-		long got = SYS(NR_read, fd, at, size);
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		at += got;
-		size -= (size_t)got;
-	}
-	return true;
-}
-
 static bool answer(uint32_t id, enum kind kind, const void *data, size_t size)
 {
 	struct answer_head head = { id, kind, (uint32_t)size };
@@ -70,7 +56,7 @@ static char *read_request(const struct request_head *head)
 	long data = SYS(NR_mmap, 0, head->size + 1, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
 	if (data < 0 && data > -4096)
 		return NULL;
-	return read_fully(0, (char *)data, head->size) ? (char *)data : NULL;
+	return read_all(0, (char *)data, head->size) ? (char *)data : NULL;
 }
 
 /* The words of a request, ended by NULL, and where its standard input begins; NULL if it does not have so many. */
@@ -257,7 +243,7 @@ static void end_all(void)
 static bool take_request(const struct options *options)
 {
 	struct request_head head;
-	if (!read_fully(0, &head, sizeof head))
+	if (!read_all(0, &head, sizeof head))
 		return false;
 	if (!head.size) {
 		for (size_t i = 0; i < count; i++)
@@ -317,7 +303,7 @@ int command_channel(const struct options *options)
 	struct request_head head;
 	int status = 0;
 	char *input, *data, **words;
-	if (!read_fully(0, &head, sizeof head) || !(data = read_request(&head)) || !(words = words_of(data, head.size, &input)))
+	if (!read_all(0, &head, sizeof head) || !(data = read_request(&head)) || !(words = words_of(data, head.size, &input)))
 		return NOT_FOUND; /* was not needed, and closed */
 	SYS(NR_umask, PRIVATE);
 	long pid = spawn();
