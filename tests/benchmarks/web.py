@@ -8,21 +8,19 @@ import secrets
 import shutil
 import sqlite3
 import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from tests.unit.controller.conftest import answering
 from transproc import log
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Phase
 from transproc.cluster.store import JobStore
-from transproc.controller.server import Server, listen
 from transproc.controller.service import Service
 from transproc.controller.tokens import Role
 from transproc.host import Host
@@ -60,7 +58,7 @@ def measure(directory: Path, jobs: int, rounds: int) -> Figures:
     with log.step(f"the web page with {jobs} jobs"):
         _fill(service.store, jobs)
         with (
-            _answering(service) as url,
+            answering(service) as url,
             httpx.Client(base_url=url, headers={"Origin": url}, timeout=60) as client,
         ):
             token = service.tokens.add("operator", Role.OPERATE)
@@ -80,19 +78,6 @@ def _median(action: Callable[[], object], rounds: int) -> float:
         action()
         seconds.append(time.perf_counter() - begin)
     return statistics.median(seconds[1:])
-
-
-@contextmanager
-def _answering(service: Service) -> Iterator[str]:
-    place = listen("127.0.0.1", 0)
-    server = Server(service, None)
-    thread = threading.Thread(target=server.run, args=[[place]])
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{place.getsockname()[1]}"
-    finally:
-        server.stop()
-        thread.join()
 
 
 def _in_chromium(service: Service, url: str, token: str, rounds: int) -> tuple[float, float]:

@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from transproc import log
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
@@ -28,7 +28,6 @@ from transproc.errors import MigrationError
 from transproc.lab.machine import Lab
 from transproc.lab.qemu import Size
 from transproc.process.criu import Options
-from transproc.run import run
 from transproc.transform.pipeline import transform
 
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
@@ -44,9 +43,7 @@ class World:
         self.store = JobStore(root / "jobs")
         self.lab = Lab(root / "lab")
         self.lab.up(size=SIZE)
-        self.program = root / "victim"
-        compiler = Path(sys.executable).with_name("transproc-cc")
-        run([compiler, "-O2", "-o", self.program, Path(__file__).with_name("victim.c")])
+        self.program = compiled(Path(__file__).with_name("victim.c"), root)
         self.connect()
 
     def connect(self) -> None:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from transproc.cluster import operations
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
@@ -16,7 +16,6 @@ from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.cluster.store import JobStore
-from transproc.run import run
 from transproc.transform import pipeline
 
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
@@ -26,8 +25,7 @@ NOBODY = "65534"
 
 
 def test_a_job_of_nobodys_goes_there_and_back(nodes: dict[str, SshNode], tmp_path: Path) -> None:
-    program = tmp_path / "counter"
-    run([Path(sys.executable).with_name("transproc-cc"), "-O2", "-o", program, COUNTER])
+    program = compiled(COUNTER, tmp_path)
 
     def place_of(job: Job, name: str | None = None) -> Place:
         return Place(nodes[name or job.node], job)

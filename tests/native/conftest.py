@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
 from transproc.cluster.node import SshNode, read
-from transproc.run import run
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,10 @@ def nodes(machines: NativeNodes) -> Iterator[dict[str, SshNode]]:
 @pytest.fixture(scope="session")
 def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program that prints numbers: `counter COUNT MICROSECONDS MEGABYTES`."""
-    program = tmp_path_factory.mktemp("programs") / "counter"
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-o", program, Path(__file__).with_name("counter.c")])
-    return program
+    return compiled(Path(__file__).with_name("counter.c"), tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture(scope="session")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of the faults (`harness.py`)."""
+    return compiled(Path(__file__).with_name("steady.c"), tmp_path_factory.mktemp("programs"), "-pthread")

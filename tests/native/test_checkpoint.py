@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from tests.native.harness import context_of, expected
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State
@@ -23,26 +23,13 @@ from transproc.cluster.operations.restart import expect_owner
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import CheckpointError, FormatError, TransprocError
-from transproc.run import run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
 
 @pytest.fixture(scope="module")
-def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled("steady", tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled("witness", tmp_path_factory)
-
-
-def compiled(name: str, directory: pytest.TempPathFactory) -> Path:
-    program = directory.mktemp("programs") / name
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-pthread", "-o", program, Path(__file__).with_name(f"{name}.c")])
-    return program
+    return compiled(Path(__file__).with_name("witness.c"), tmp_path_factory.mktemp("programs"), "-pthread")
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from tests.native.nodes import NativeNodes
 from transproc.cluster.base import DATA
 from transproc.cluster.migration import Phase
 from transproc.cluster.node import SshNode
-from transproc.run import run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -120,14 +119,6 @@ def served(machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path) -> 
     made.start()
     yield made
     made.end()
-
-
-@pytest.fixture(scope="session")
-def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("programs") / "steady"
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-pthread", "-o", program, Path(__file__).with_name("steady.c")])
-    return program
 
 
 def test_commands_go_to_a_controller(served: Served, steady: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from tests.native.faults import Fault, faults, more_faults, report
 from tests.native.harness import Harness
 from tests.native.nodes import NativeNodes
-from transproc.run import run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -21,12 +19,10 @@ OUTCOMES: list[tuple[Fault, str]] = []
 
 
 @pytest.fixture(scope="module")
-def harness(machines: NativeNodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
-    directory = tmp_path_factory.mktemp("faults")
-    program = directory / "steady"
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-pthread", "-o", program, Path(__file__).with_name("steady.c")])
-    made = Harness(machines, program, directory)
+def harness(
+    machines: NativeNodes, steady: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Harness]:
+    made = Harness(machines, steady, tmp_path_factory.mktemp("faults"))
     yield made
     made.close()
     print(report(OUTCOMES))  # pytest -s; for docs/reliability.md

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from tests.native.harness import children, context_of, in_node, kill, nodes_of
 from tests.native.nodes import NativeNodes
 from transproc.cluster import operations
@@ -25,7 +25,7 @@ from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
 from transproc.process.criu import Options
-from transproc.run import output, run
+from transproc.run import output
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -38,10 +38,7 @@ SLOW = Options(lazy=True, rate=24_000_000)
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("follow") / NAME
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-pthread", "-o", path, Path(__file__).with_name("follow.c")])
-    return path
+    return compiled(Path(__file__).with_name("follow.c"), tmp_path_factory.mktemp("follow"), "-pthread")
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +183,9 @@ def test_frames_that_were_not_dumped_are_fetched(
     nodes: dict[str, SshNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transformation reads them; the process goes on as if nothing had been."""
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-o", tmp_path / "deep", Path(__file__).with_name("deep.c")])
+    deep = compiled(Path(__file__).with_name("deep.c"), tmp_path)
     context = context_of(tmp_path / "state", nodes)
-    operations.run(context, Program([str(tmp_path / "deep")]), "na", name=NAME)
+    operations.run(context, Program([str(deep)]), "na", name=NAME)
     try:
         job = context.store.load(NAME)
         place = context.places(job)

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from tests.native.harness import context_of
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.process.criu import Options
-from transproc.run import output, run
+from transproc.run import output
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -25,10 +25,7 @@ LARGE = [pytest.param(kind, marks=pytest.mark.nightly) for kind in ("mappings", 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("odd") / NAME
-    compiler = Path(sys.executable).with_name("transproc-cc")
-    run([compiler, "-O2", "-pthread", "-o", path, Path(__file__).with_name("odd.c")])
-    return path
+    return compiled(Path(__file__).with_name("odd.c"), tmp_path_factory.mktemp("odd"), "-pthread")
 
 
 @pytest.mark.parametrize("kind", ["sparse", "grows", "locked", *LARGE])

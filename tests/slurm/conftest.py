@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
 from tests.slurm.cluster import Cluster, missing
-from transproc.run import run
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def counter() -> Iterator[Path]:
     """The program of counter.c, where any user gets at it."""
     with tempfile.TemporaryDirectory(prefix="transproc-slurm-") as place:
-        program = Path(place) / "counter"
-        compiler = Path(sys.executable).with_name("transproc-cc")
-        run([compiler, "-O2", "-o", program, Path(__file__).with_name("counter.c")])
+        program = compiled(Path(__file__).with_name("counter.c"), Path(place))
         program.parent.chmod(0o755)
         yield program

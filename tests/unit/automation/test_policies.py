@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -118,12 +119,17 @@ def simple(**nodes: list[float]) -> World:
     return World(machines, jobs, loads)
 
 
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "cpus": st.integers(1, 8),
+    "base": st.floats(0, 4),
+    "isa": st.sampled_from(["x86_64", "aarch64"]),
+    "labels": st.frozensets(st.sampled_from(["red", "blue"])),
+}
+"""Of machines that answer and take any number of jobs."""
+
 machines = st.builds(
     Machine,
-    cpus=st.integers(1, 8),
-    base=st.floats(0, 4),
-    isa=st.sampled_from(["x86_64", "aarch64"]),
-    labels=st.frozensets(st.sampled_from(["red", "blue"])),
+    **FIELDS,
     capacity=st.none() | st.integers(0, 6),
     price=st.none() | st.floats(0, 2),
     criu=st.sampled_from(["4.1.1", "4.1.1", "4.1.1", ""]),
@@ -208,13 +214,7 @@ def test_no_node_gets_more_than_it_takes(world: World, made: list[Rule]) -> None
             assert after[name] <= max(machine.capacity, before[name])
 
 
-healthy = st.builds(
-    Machine,
-    cpus=st.integers(1, 8),
-    base=st.floats(0, 4),
-    isa=st.sampled_from(["x86_64", "aarch64"]),
-    labels=st.frozensets(st.sampled_from(["red", "blue"])),
-)
+healthy = st.builds(Machine, **FIELDS)
 
 
 @given(worlds(healthy), st.floats(0.05, 2.0), st.sampled_from([1, 3, 100]))
