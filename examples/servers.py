@@ -1,6 +1,6 @@
 """What the scripts that drive servers share: starting, migrating and reaching a server in the lab.
 
-`memcached/drive.py` and `nginx/drive.py` import it. $NODES and $HOPS are what `transproc example` was told.
+`drive.py` of memcached, nginx and redis import it. $NODES and $HOPS are what `transproc example` was told.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-CALM_SECONDS = 4.0
+CALM_SECONDS = 5.0
 """Of load before the first migration, and after each."""
 
 
@@ -22,6 +22,14 @@ def transproc(*words: str, must: bool = True) -> str:
     if done.returncode and must:
         sys.exit(f"transproc {' '.join(words)}: {done.stdout}{done.stderr}")
     return done.stdout.strip()
+
+
+def the_nodes() -> list[str]:
+    """Between which it moves, from the one where it starts; ends this program if they are not the lab's."""
+    nodes = os.environ["NODES"].split(",")
+    if not {*nodes} <= {"x86", "arm"}:
+        sys.exit(f"{','.join(nodes)}: this needs the lab's machines, x86 and arm")
+    return nodes
 
 
 class Connection:
@@ -65,29 +73,56 @@ class Connection:
         self._from.close()
 
 
-class Load(threading.Thread):
-    """Steps one after the other, each on the same connection if that lives; the first wrong one ends it with a problem."""
+class Work(threading.Thread):
+    """Steps one after the other until `finish`; the first wrong one ends it with a problem. `work` is the loop."""
 
-    def __init__(self, open_it: Callable[[], Connection], step: Callable[[Connection, int], None]) -> None:
-        super().__init__()
-        self._open_it, self._step, self._end = open_it, step, threading.Event()
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.end = threading.Event()
         self.steps = self.reconnections = 0
         self.problem = ""
 
     def run(self) -> None:
         try:
-            self._work()
+            self.work()
         except Exception as error:
             self.problem = f"step {self.steps + 1}: {type(error).__name__}: {error}"
 
     def finish(self) -> None:
         """Returns when the last step is done."""
-        self._end.set()
+        self.end.set()
         self.join()
 
-    def _work(self) -> None:
+    def work(self) -> None:
+        """Until `end` is set."""
+        raise NotImplementedError
+
+    def await_step(self) -> None:
+        """Returns when another step is done; ends this program if that does not come."""
+        before, until = self.steps, time.monotonic() + 60
+        while self.is_alive() and self.steps == before and time.monotonic() < until:
+            time.sleep(0.1)
+        if self.steps == before:
+            sys.exit(self.problem or "the server does not answer after a migration")
+
+    def expect_good(self) -> None:
+        """Ends the load, and this program if a step was wrong."""
+        self.finish()
+        if self.problem:
+            sys.exit(self.problem)
+
+
+class Load(Work):
+    """Steps that may be done twice, each on the same connection if that lives."""
+
+    def __init__(self, open_it: Callable[[], Connection], step: Callable[[Connection, int], None]) -> None:
+        super().__init__()
+        self._open_it, self._step = open_it, step
+
+    def work(self) -> None:
+        """As `Work` says."""
         connection = self._open_it()
-        while not self._end.is_set():
+        while not self.end.is_set():
             try:
                 self._step(connection, self.steps + 1)
             except OSError:  # a migration has ended the connection: the step is tried again
@@ -111,9 +146,7 @@ def drive(
 
     `where` is a directory whose files the server gets.
     """
-    nodes, hops = os.environ["NODES"].split(","), int(os.environ["HOPS"])
-    if not {*nodes} <= {"x86", "arm"}:
-        sys.exit(f"{','.join(nodes)}: this needs the lab's machines, x86 and arm")
+    nodes, hops = the_nodes(), int(os.environ["HOPS"])
     job = f"{name}-{os.getpid()}"
     files = ["--files", where] if where else []
     transproc("lab", "up")
@@ -125,22 +158,12 @@ def drive(
             time.sleep(CALM_SECONDS)
             transproc("migrate", job, "--to", nodes[1], "--tcp-close", "--timeout", "30")
             nodes.reverse()
-            _await_step(load)
+            load.await_step()
         time.sleep(CALM_SECONDS)
-        load.finish()
-        if load.problem:
-            sys.exit(load.problem)
+        load.expect_good()
     except SystemExit:
         print(transproc("logs", job, must=False)[-2000:], file=sys.stderr)
         raise
     finally:
         transproc("kill", "--remove", job, must=False)
     print(f"{load.steps} requests, {hops} migrations, {load.reconnections} reconnections")
-
-
-def _await_step(load: Load) -> None:
-    before, until = load.steps, time.monotonic() + 60
-    while load.is_alive() and load.steps == before and time.monotonic() < until:
-        time.sleep(0.1)
-    if load.steps == before:
-        sys.exit(load.problem or "the server does not answer after a migration")

@@ -1,45 +1,28 @@
-"""A client for Redis: RESP2 over the standard streams of a program, such as `nc` on the node where the server is."""
+"""A client for Redis: RESP2, its protocol (https://redis.io/docs/latest/develop/reference/protocol-spec)."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-END = b"\r\n"
+from servers import Connection as Bytes
 
 
 class ReplyError(Exception):
     """The server answered with an error."""
 
 
-class Connection:
+class Connection(Bytes):
     """One connection; every method raises `OSError` when it is lost."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._to, self._from = self._process.stdin, self._process.stdout
-
-    def close(self) -> None:
-        """Ends the connection, and waits for its program."""
-        try:
-            self._to.close()
-            self._process.wait(10)
-        except (OSError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.wait()
-        self._from.close()
-
-    def send(self, *commands: Sequence[Any]) -> None:
+    def ask(self, *commands: Sequence[Any]) -> None:
         """Sends commands without waiting for their replies."""
+        sent = []
         for words in commands:
             parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-            self._to.write(b"*%d\r\n" % len(parts))
-            self._to.writelines(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
-        self._to.flush()
+            sent.append(b"*%d\r\n" % len(parts))
+            sent += [b"$%d\r\n%s\r\n" % (len(part), part) for part in parts]
+        self.send(b"".join(sent))
 
     def receive(self) -> Any:
         """The next reply: a number, bytes, None or a list of them; an error is raised, but is a value within a list."""
@@ -50,14 +33,12 @@ class Connection:
 
     def call(self, *words: Any) -> Any:
         """One command and its reply."""
-        self.send(words)
+        self.ask(words)
         return self.receive()
 
     def _reply(self) -> Any:
-        line = self._from.readline()
-        if not line.endswith(END):
-            raise ConnectionError("the server closed the connection")
-        kind, rest = line[:1], line[1:-2]
+        line = self.line()
+        kind, rest = line[:1], line[1:]
         if kind == b"+":
             return rest
         if kind == b"-":
@@ -67,10 +48,4 @@ class Connection:
             return number
         if number < 0:
             return None
-        return [self._reply() for _ in range(number)] if kind == b"*" else self._bytes(number)
-
-    def _bytes(self, size: int) -> bytes:
-        data = self._from.read(size + len(END))
-        if len(data) != size + len(END):
-            raise ConnectionError("the server closed the connection")
-        return data[:size]
+        return [self._reply() for _ in range(number)] if kind == b"*" else self.read(number + 2)[:-2]

@@ -6,30 +6,18 @@ Usage: drive.py REDIS-SERVER, with $NODES (two of the lab's machines), $HOPS and
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from client import Connection
 from load import Load
+from servers import CALM_SECONDS, the_nodes, transproc
 
 PORT = 7783
-CALM_SECONDS = 5.0
-"""Of load before the first migration, and after each."""
-
-
-def transproc(*words: str, must: bool = True) -> str:
-    """Standard output of a command; ends this program if the command fails, unless it may."""
-    done = subprocess.run(["transproc", "--quiet", *words], capture_output=True, text=True, check=False)
-    if done.returncode and must:
-        sys.exit(f"transproc {' '.join(words)}: {done.stdout}{done.stderr}")
-    return done.stdout.strip()
-
-
-def reach(node: str) -> list[str]:
-    """A program on that machine that speaks with the server."""
-    return ["transproc", "lab", "shell", node, "busybox", "nc", "127.0.0.1", str(PORT)]
 
 
 def start(server: str, name: str, node: str) -> None:
@@ -64,47 +52,43 @@ def judge(connection: Connection) -> None:
             sys.exit(f"another digest after DEBUG {how}")
 
 
-def work(load: Load, reach_it: Callable[[], list[str]], migrate: Callable[[], None], hops: int) -> int:
+def work(load: Load, reach: Callable[[], Connection], migrate: Callable[[], None], hops: int) -> int:
     """Migrations while the load goes on; returns how many took place while a child was writing."""
     load.start()
     saving = 0
     for _ in range(hops):
         time.sleep(CALM_SECONDS)
-        look = Connection(reach_it())
+        look = reach()
         saving += is_saving(look)
         look.close()
         migrate()
-        before, until = load.steps, time.monotonic() + 60
-        while load.is_alive() and load.steps == before and time.monotonic() < until:
-            time.sleep(0.1)
-        if load.steps == before:
-            sys.exit(load.problem or "the server does not answer after a migration")
+        load.await_step()
     time.sleep(CALM_SECONDS)
-    load.finish()
-    if load.problem:
-        sys.exit(load.problem)
+    load.expect_good()
     return saving
 
 
 def main() -> None:
-    nodes, hops, seed = os.environ["NODES"].split(","), int(os.environ["HOPS"]), int(os.environ["SEED"])
-    if not {*nodes} <= {"x86", "arm"}:
-        sys.exit(f"{','.join(nodes)}: this needs the lab's machines, x86 and arm")
+    nodes, hops, seed = the_nodes(), int(os.environ["HOPS"]), int(os.environ["SEED"])
     transproc("lab", "up")
     name = f"redis-{os.getpid()}"
     start(sys.argv[1], name, nodes[0])
-    load = Load(lambda: reach(nodes[0]), seed)
+
+    def reach() -> Connection:
+        return Connection(nodes[0], PORT)
+
+    load = Load(reach, seed)
 
     def migrate() -> None:
         transproc("migrate", name, "--to", nodes[1], "--tcp-close", "--timeout", "30")
         nodes.reverse()
 
     try:
-        saving = work(load, lambda: reach(nodes[0]), migrate, hops)
-        connection = Connection(reach(nodes[0]))
+        saving = work(load, reach, migrate, hops)
+        connection = reach()
         let_save(connection)
         judge(connection)
-        connection.send(["SHUTDOWN", "NOSAVE"])
+        connection.ask(["SHUTDOWN", "NOSAVE"])
         transproc("wait", name)  # fails unless its status is 0
     except SystemExit:
         print(transproc("logs", name, must=False)[-2000:], file=sys.stderr)

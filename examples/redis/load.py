@@ -7,12 +7,12 @@ open whether its last step took place: the number says so after the reconnection
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from client import Connection, ReplyError
+from servers import Work
 
 KEYS = 200
 SUM = """
@@ -117,36 +117,19 @@ class Model:
         return ["EVAL", CAUGHT, 0, 5], b"false"
 
 
-class Load(threading.Thread):
-    """Steps without a pause, until `finish`; reconnects when the connection is lost.
+class Load(Work):
+    """Steps without a pause; reconnects when the connection is lost. `reach` opens a connection with the server."""
 
-    `reach` gives a command whose standard streams are a connection with the server.
-    """
-
-    def __init__(self, reach: Callable[[], list[str]], seed: int) -> None:
-        super().__init__(daemon=True)
+    def __init__(self, reach: Callable[[], Connection], seed: int) -> None:
+        super().__init__()
         self._reach, self._model = reach, Model(seed)
-        self._end = threading.Event()
-        self.steps = self.reconnections = 0
-        self.problem = ""
-        """The first wrong reply."""
         self.longest = 0.0
         """Seconds that a step has taken at most."""
 
-    def run(self) -> None:
-        try:
-            self._work()
-        except Exception as error:
-            self.problem = f"step {self.steps + 1}: {type(error).__name__}: {error}"
-
-    def finish(self) -> None:
-        """Returns when the last step is done."""
-        self._end.set()
-        self.join()
-
-    def _work(self) -> None:
+    def work(self) -> None:
+        """As `Work` says."""
         connection = self._open()
-        while not self._end.is_set():
+        while not self.end.is_set():
             command, expected = self._model.step()
             begin = time.monotonic()
             connection, reply = self._step(connection, command)
@@ -160,7 +143,7 @@ class Load(threading.Thread):
         number = self.steps + 1
         while True:
             try:
-                connection.send(["MULTI"], command, ["SET", "step", number], ["EXEC"])
+                connection.ask(["MULTI"], command, ["SET", "step", number], ["EXEC"])
                 replies = [connection.receive() for _ in range(4)][-1]
             except OSError:
                 connection.close()
@@ -179,12 +162,12 @@ class Load(threading.Thread):
 
     def _open(self) -> Connection:
         while True:
-            connection = Connection(self._reach())
+            connection = self._reach()
             try:
                 connection.call("PING")
             except (OSError, ReplyError):
                 connection.close()
-                if self._end.is_set():
+                if self.end.is_set():
                     raise
                 time.sleep(0.1)
             else:
