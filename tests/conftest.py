@@ -3,6 +3,9 @@
 
 Generated inputs have no deadline: a test must not fail because the machine has other work.
 
+`scripts/check` runs two tests at once: the lab's beside all others, since its machines wait for one another most of the time.
+What shares a resource of this machine shares a worker.
+
 A user's own state, nodes and lab are none of the tests' business, whatever variables name them; who needs a lab starts one.
 """
 
@@ -21,9 +24,9 @@ for name in ("TRANSPROC_STATE", "TRANSPROC_NODES", "TRANSPROC_LAB"):
     os.environ.pop(name, None)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A lab that `transproc` starts in a test is not the user's, and does not outlive the tests."""
+    """A lab that `transproc` starts in a test is not the user's, and does not outlive the module: others would see its nodes."""
     from transproc.lab.machine import Lab
 
     with pytest.MonkeyPatch.context() as patch:
@@ -32,7 +35,15 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         Lab().down()
 
 
+def _worker_of(item: pytest.Item) -> str:
+    """The tests of one name follow one another: the lab's, those of nodes on this machine, else the module's."""
+    marks = (name for name in ("lab", "native") if item.get_closest_marker(name))
+    return next(marks, item.nodeid.partition("::")[0])
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_worker_of(item)))
     if "nightly" in config.option.markexpr:
         return
     left = [item for item in items if item.get_closest_marker("nightly")]

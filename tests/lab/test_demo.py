@@ -11,15 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from transproc.lab.machine import Lab
-
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 
 
 def test_demo(tmp_path: Path) -> None:
     """A computation moves to the other ISA and back, its lines beside the machine that computed them, and nothing differs."""
-    down = [] if any(machine.alive for machine in Lab().status()) else ["--down"]
-    command = [Path(sys.executable).with_name("transproc"), "demo", "--steps", "12", *down]
+    command = [Path(sys.executable).with_name("transproc"), "demo", "--steps", "12", "--down"]
     environment = {**os.environ, "TRANSPROC_STATE": str(tmp_path / "state")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -29,4 +26,7 @@ def test_demo(tmp_path: Path) -> None:
     )
     homes = [line.split("│")[0].split() for line in lines]
     route = [home for before, home in zip([None, *homes], homes, strict=False) if home != before]
-    assert route == [["x86", "x86_64"], ["arm", "aarch64"], ["x86", "x86_64"]]
+    x86, arm = ["x86", "x86_64"], ["arm", "aarch64"]
+    # On a busy host the first program can end before it is back: the demonstration says so, and takes a longer one.
+    assert route[-3:] == [x86, arm, x86]
+    assert len(route) == 3 or "once more" in done.stderr
