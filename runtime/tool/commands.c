@@ -6,7 +6,7 @@
 #include "sockets.h"
 #include "withhold.h"
 
-enum { KILL_TIME = 5000, ZOMBIE_TIME = 1000, ZOMBIE_PAUSE = 2, KILL_ROUNDS = 20 };
+enum { KILL_TIME = 20000, ZOMBIE_TIME = 5000, ZOMBIE_PAUSE = 2, KILL_ROUNDS = 20 };
 
 /* Prints an answer; the exit status: `status`, or 1 if the answer cannot be given. */
 static int finish(struct text *out, int status)
