@@ -7,6 +7,7 @@
 
 enum { CLONE_FILES = 0x400, PROT_READ_WRITE = 3, MAP_SHARED_ANONYMOUS_NORESERVE = 0x4021, POLLIN = 1, ROOM = 1 << 30, RESTART_PAUSE = 5, LOOK_PAUSE = 1000 /* ms */ };
 enum { CRIU_FINISHED = 0x52535446 /* LAZY_PAGES_RESTORE_FINISHED, criu/uffd.c */, RESIGN = 1 };
+enum { F_SETFL = 4, F_SETOWN = 8, F_SETSIG = 10, F_DUPFD_CLOEXEC = 1030, O_ASYNC = 020000, RLIMIT_NOFILE = 7, MOST_DESCRIPTORS = 1 << 16 };
 static const char criu_name[] = "lazy-pages.socket";
 
 struct poll {
@@ -81,6 +82,68 @@ static bool parse_owed(char *text)
 	return true;
 }
 
+/* --- if both are killed -------------------------------------------------------------------------------------------- */
+
+/*
+ * Whoever `owner` is (as F_SETOWN has it: a process, or less than 0 a group) is killed when our descriptors are closed because nobody is left who
+ * holds them. That is a pipe whose end sends SIGKILL to the owner of the end that reads (O_ASYNC, F_SETSIG). What a process that ends had open is closed
+ * from the highest descriptor downwards (task_work_run, since Linux 4.3), so: first the end that writes; then SIGKILL is pending, and no thread of the
+ * program comes back to user mode; then the end that reads; then the userfaultfd. Returns the end that reads, or 0.
+ */
+static int arm(int owner)
+{
+	int ends[2], high[2];
+	if (SYS(NR_pipe2, ends, O_CLOEXEC) < 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		high[i] = (int)SYS(NR_fcntl, ends[i], F_DUPFD_CLOEXEC, shared->high);
+		SYS(NR_close, ends[i]);
+	}
+	if (high[0] < 0 || high[1] < 0)
+		return 0;
+	SYS(NR_fcntl, high[0], F_SETOWN, owner);
+	SYS(NR_fcntl, high[0], F_SETSIG, SIGKILL);
+	SYS(NR_fcntl, high[0], F_SETFL, O_ASYNC);
+	return high[0];
+}
+
+static void disarm(int *end)
+{
+	if (*end)
+		SYS(NR_close, *end);
+	*end = 0;
+}
+
+/* Its children, of which nobody tells us more than their memory, are in its group as a rule. */
+static void arm_space(struct borrower *space)
+{
+	long group = SYS(NR_getpgid, space->pid);
+	space->armed = arm((int)space->pid);
+	space->group_armed = group > 1 ? arm((int)-group) : 0;
+}
+
+/* Who is gone, or executes another program, owes nothing; in the end nobody does. */
+static void disarm_spaces(bool all)
+{
+	for (size_t i = 0; i < shared->count; i++) {
+		struct borrower *space = &shared->spaces[i];
+		if (all || space->gone)
+			disarm(&space->armed);
+		if (all)
+			disarm(&space->group_armed);
+	}
+}
+
+/* Leaves the lower half of all descriptors to everything else. */
+static void make_room_for_arms(void)
+{
+	uint64_t limits[2] = { 1024, 1024 }; /* the present one, and the highest that it can be set to */
+	SYS(NR_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
+	limits[0] = limits[1] < MOST_DESCRIPTORS ? limits[1] : MOST_DESCRIPTORS;
+	SYS(NR_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
+	shared->high = (uint32_t)limits[0] / 2;
+}
+
 /* --- criu ---------------------------------------------------------------------------------------------------------- */
 
 /* A process's number, and then its descriptor; or that this was the last. False if there is nobody any more. */
@@ -103,6 +166,7 @@ static bool hear_criu(void)
 		return false;
 	space->process = (int)SYS(NR_pidfd_open, pid, 0);
 	space->faults = faults;
+	arm_space(space);
 	return true;
 }
 
@@ -198,7 +262,9 @@ static int work(int guardian_pid)
 			return RESIGN;
 		}
 		attend(polls, spaces);
-		if (shared->restored && (all_gone() || (!shared->failed && all_delivered())))
+		bool over = shared->restored && (all_gone() || (!shared->failed && all_delivered()));
+		disarm_spaces(over);
+		if (over)
 			leave(say_delivered());
 	}
 }
@@ -258,6 +324,7 @@ int command_borrow(const struct options *options)
 	long child = spawn();
 	if (child == 0) {
 		stand_alone();
+		make_room_for_arms();
 		watch();
 	}
 	return child < 0 ? report_failure("system", format("no process can be made: errno %d", -child)) : report_success();

@@ -4,7 +4,7 @@
  *
  * A descriptor of userfaultfd that is closed lets the program read zeros. So two processes hold all of them (they share their descriptors), one that
  * works and one that watches; whichever is killed, the other goes on, and starts a new one. What they know is in shared memory, and each change of it is
- * one store: whoever takes over finds it whole.
+ * one store: whoever takes over finds it whole. Should both be killed at once, the program is killed before it can read any zero (`arm`).
  */
 #ifndef TOOL_BORROW_H
 #define TOOL_BORROW_H
@@ -36,6 +36,7 @@ _Static_assert(sizeof(struct event) == 32, "struct uffd_msg");
 struct borrower {
 	uint32_t pid; /* of the source's process: of what was forked since, its parent's */
 	int faults, process; /* the userfaultfd; a pidfd, or -1 */
+	int armed, group_armed; /* see `arm`; 0: not */
 	struct owed_list *owed, *spare;
 	uint64_t mapped; /* it is known up to here which pages the source has at all */
 	bool shifted; /* something was moved by mremap(2) */
@@ -48,6 +49,7 @@ struct shared {
 	size_t count;
 	bool eager; /* the program stands until all is there: nobody waits for one page rather than another */
 	bool restored; /* criu is done: pages may come unasked */
+	uint32_t high; /* descriptors from here on are those of `arm` */
 	bool receiving, failed; /* a descriptor was lost: nothing can be known about a process's memory any more */
 	int listener, link_listener, criu, link[3]; /* the last: a socket, and what its other end reads from and writes to; -1 for none */
 	size_t used, size; /* of this memory */

@@ -7,18 +7,22 @@ the fault strikes (`harness.py`). What is tried is listed here: `faults()` at ea
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from transproc.cluster.migration import Phase
 
 DIED = "the program died with its tracer"
 
-MIGRATE, CHECKPOINT, END, RESTART, PLAN = "migrate", "checkpoint", "checkpoint --end", "restart", "plan"
-"""The operations."""
+MIGRATE, PAGES, LAZY = "migrate", "migrate, as pages", "migrate --lazy"
+CHECKPOINT, END, RESTART, PLAN = "checkpoint", "checkpoint --end", "restart", "plan"
+"""The operations. As pages: as large memory goes, from process to process."""
+MOVES = (MIGRATE, PAGES, LAZY)
+_PLAIN = [str(phase) for phase in Phase if phase is not Phase.PAGES]
+_COMMIT = _PLAIN.index(Phase.COMMIT)
 STEPS = {
-    MIGRATE: [str(phase) for phase in Phase if phase is not Phase.PAGES],
+    MIGRATE: _PLAIN,
+    PAGES: [*_PLAIN[:_COMMIT], str(Phase.PAGES), *_PLAIN[_COMMIT:]],
+    LAZY: [*_PLAIN[: _COMMIT + 1], str(Phase.PAGES), *_PLAIN[_COMMIT + 1 :]],
     CHECKPOINT: "preflight prepare pause dump files resume fetch write".split(),
     END: "preflight prepare pause dump fetch write end".split(),
     RESTART: "check preflight prepare transform ship restore verify resume".split(),
@@ -41,7 +45,8 @@ STEPS = {
 class Fault:
     """`what` happens to `whom` when a step begins, or has ended (`after`); `delay` in seconds after that.
 
-    `what`: killed; full, of a disk; cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it; of
+    `what`: killed; asked again, of a command while another one works; full, of a disk; short, of memory;
+    cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it; of
     a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
     `whom`: command, criu, pause tool, connection or network to source or target; host, source, target. A restart has no source.
     """
@@ -59,13 +64,20 @@ class Fault:
         return (self.whom, self.step) in (("criu", "dump"), ("pause tool", "pause"))
 
     @property
+    def loses_pages(self) -> bool:
+        """The program runs on the target, and what the source still owes it is gone."""
+        behind = STEPS[LAZY].index(Phase.COMMIT)
+        owes = self.operation == LAZY and STEPS[LAZY].index(self.step) + self.after > behind
+        return self.loses and owes and self.whom == "source" and self.step != Phase.RETIRE
+
+    @property
     def loses(self) -> bool:
         """The node on which the program is, or may be, loses its processes."""
         return self.what in ("rebooted", "wiped")
 
     def __str__(self) -> str:
         late = f" + {1000 * self.delay:.0f} ms" if self.delay else ""
-        prefix = "" if self.operation == MIGRATE else f"{self.operation}: "
+        prefix = "" if self.operation == MIGRATE else f"{self.operation.replace(',', '')}: "
         return f"{prefix}{self.whom} {self.what} {'after' if self.after else 'at'} {self.step}{late}"
 
 
@@ -97,6 +109,20 @@ def faults() -> list[Fault]:
         *(Fault("full", "target", step) for step in ("prepare", "ship", "restore")),
         Fault("cut", "source network", "dump"),
         Fault("cut", "target network", "resume"),
+        *(Fault("asked again", "command", step) for step in ("prepare", "resume")),
+        *(Fault("short", "target", step) for step in ("prepare", "restore")),
+        *of(
+            PAGES,
+            *(Fault("killed", "command", step) for step in ("pages", "resume")),
+            Fault("killed", "criu", "restore", delay=0.02),
+            Fault("killed", "source connection", "pages"),
+        ),
+        *of(
+            LAZY,
+            *(Fault("killed", "command", step) for step in ("restore", "resume", "pages", "retire")),
+            Fault("killed", "command", "resume", after=True),
+            Fault("killed", "target connection", "pages"),
+        ),
         *of(
             CHECKPOINT,
             *(Fault("killed", "command", step) for step in ("dump", "resume", "write")),
@@ -151,6 +177,8 @@ def more_faults() -> list[Fault]:
     ahead = "check preflight prepare transform ship restore".split()
     every = [
         *(Fault("killed", "command", step, after=True) for step in STEPS[MIGRATE]),
+        *(Fault("asked again", "command", step) for step in STEPS[MIGRATE]),
+        *(Fault("short", "target", step) for step in STEPS[MIGRATE] if step in ahead),
         *nodes,
         *networks,
         *(
@@ -162,6 +190,39 @@ def more_faults() -> list[Fault]:
         *(Fault("full", "source", step) for step in STEPS[MIGRATE] if step in stopped),
         *(Fault("full", "target", step) for step in STEPS[MIGRATE] if step in ahead),
     ]
+    for operation in (PAGES, LAZY):
+        steps = STEPS[operation]
+        every += of(
+            operation,
+            *(Fault("killed", "command", step, after) for step in steps for after in (False, True)),
+            *(Fault("killed", "command", step, delay=0.01) for step in steps[2:]),
+            *(
+                Fault("killed", f"{node} connection", step)
+                for node in ("source", "target")
+                for step in steps[3:]
+            ),
+            *(
+                Fault("killed", "criu", step, delay=delay)
+                for step in ("dump", "restore")
+                for delay in (0, 0.02)
+            ),
+            *(
+                Fault("killed", "pause tool", step)
+                for step in ("pause", "restore", "verify", "pages", "resume", "retire")
+            ),
+            *(Fault("full", "host", step) for step in steps[2:]),
+            *(Fault("full", "target", step) for step in steps if step in ahead),
+            *(Fault("short", "target", step) for step in steps if step in ahead),
+            *(Fault("cut", f"{node} network", step) for node in ("source", "target") for step in steps[3:]),
+            *(Fault("stalled", f"{node} network", "pages") for node in ("source", "target")),
+            *(Fault("corrupted", "source network", step) for step in ("fetch", "pages")),
+            *(
+                Fault(what, node, step)
+                for what in ("rebooted", "wiped")
+                for node in ("source", "target")
+                for step in ("restore", "pages", "retire")
+            ),
+        )
     for operation in (CHECKPOINT, END, RESTART):
         steps = STEPS[operation]
         node = "target" if operation == RESTART else "source"
@@ -180,6 +241,7 @@ def more_faults() -> list[Fault]:
                 for step in steps
                 if step in (ahead if operation == RESTART else stopped)
             ),
+            *(Fault("short", node, step) for step in steps if operation == RESTART and step in ahead[2:]),
             *(Fault("cut", f"{node} network", step) for step in steps),
             *(Fault("stalled", f"{node} network", step) for step in steps[2:]),
             *(Fault("corrupted", f"{node} network", step) for step in ("fetch", "ship") if step in steps),
@@ -219,15 +281,3 @@ def more_faults() -> list[Fault]:
     )
     known = set(faults())
     return [fault for fault in every if fault not in known]
-
-
-def report(outcomes: Iterable[tuple[Fault, str]]) -> str:
-    """A table for docs/reliability.md: what was done, how often, and what became of the job."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for fault, outcome in outcomes:
-        counts[f"{fault.operation} | {fault.whom}: {fault.what}"][outcome] += 1
-    lines = ["| operation | fault | times | what became of the job |", "|---|---|---|---|"]
-    for name, found in counts.items():
-        words = ", ".join(f"{what} {count}" for what, count in found.most_common())
-        lines.append(f"| {name} | {found.total()} | {words} |")
-    return "\n".join(lines)

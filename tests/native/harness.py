@@ -20,13 +20,17 @@ from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.native.faults import CHECKPOINT, DIED, END, MIGRATE, PLAN, RESTART, Fault
+import pytest
+
+from tests.native import memory
+from tests.native.faults import CHECKPOINT, DIED, END, LAZY, MOVES, PAGES, PLAN, RESTART, Fault
 from tests.native.nodes import NativeNodes
 from tests.native.wire import Wire
 from transproc.automation.plans import planning, reading, recover
 from transproc.automation.plans.executor import Outcome
-from transproc.cluster import checkpoints, operations
+from transproc.cluster import checkpoints, operations, preflight
 from transproc.cluster.events import Silent
+from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
 from transproc.cluster.node import DATA, SshNode, read
@@ -35,9 +39,10 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
-from transproc.errors import TransprocError
+from transproc.errors import BusyError, TransprocError
 from transproc.host import Host
 from transproc.log import Step
+from transproc.process.criu import Options
 from transproc.run import run
 from transproc.transform import pipeline
 
@@ -53,6 +58,10 @@ for t in /proc/[0-9]*/task/*; do
   echo "$t" $(grep -E "^(State|SigPnd|ShdPnd|SigBlk|TracerPid)" "$t/status") $(cat "$t/wchan" "$t/syscall")
 done
 """
+
+
+_OWING = Options(lazy=True, rate=200_000)
+"""Its memory, half a megabyte, takes longer than its user needs to be struck."""
 
 
 class Telling(Silent):
@@ -78,8 +87,10 @@ def _perform(operation: str, state: Path, configuration: Path, kept: Path, line:
     """The process in which the operation is done; its last word is what became of it."""
     context = context_of(state, nodes_of(configuration), Telling(line))
     try:
-        if operation == MIGRATE:
-            operations.migrate(context, NAME, "nb")
+        if operation in MOVES:
+            if operation == PAGES:
+                preflight.LARGE = 0  # bytes: it is large
+            operations.migrate(context, NAME, "nb", options=_OWING if operation == LAZY else None)
         elif operation == RESTART:
             operations.restart(context, kept, "nb", name=NAME)
         elif operation == PLAN:
@@ -174,6 +185,9 @@ class Harness:
             operations.run(self.context, Program([str(self.program)]), "na", name=NAME)
         try:
             word = self._disturbed(fault)
+            self._expect_cause(fault, word)
+            if self._is_lost(fault):
+                return "lost with what its node still held, and said so"
             self._recover()
             return self._outcome(fault, word)
         finally:
@@ -186,6 +200,45 @@ class Harness:
         found = operations.checkpoint(self.context, NAME, self.state.parent / "kept", end=True)
         operations.kill(self.context, NAME, remove=True)
         return found.path
+
+    def steps(self, operation: str) -> list[str]:
+        """All that an operation tells, undisturbed."""
+        fault = Fault("listened to", "command", "", operation=operation)
+        told: list[str] = []
+        if operation == RESTART:
+            _ = self.kept
+        else:
+            operations.run(self.context, Program([str(self.program)]), "na", name=NAME)
+        try:
+            assert self._disturbed(fault, told) == "done"
+            self._recover()
+            self._outcome(fault, "done")
+        finally:
+            self._clear()
+        return told
+
+    def _expect_cause(self, fault: Fault, word: str) -> None:
+        """What has failed is recorded beside its step, if it can be."""
+        if (
+            word in ("killed", "done")
+            or (fault.whom, fault.what) == ("host", "full")
+            or fault.operation == PLAN
+        ):
+            return
+        attempts = Reader(self.store.path).attempts(NAME, 1)
+        last = attempts[0].steps[-1] if attempts and attempts[0].steps else None
+        assert last is None or last.seconds is not None or last.detail, (word, attempts)
+
+    def _is_lost(self, fault: Fault) -> bool:
+        """A program that waits for what no node has any more: `recover` says so, and `kill` ends it."""
+        if not fault.loses_pages or self.store.load(NAME).state is not State.OWING:
+            return False
+        try:
+            operations.recover(self.context, NAME)
+        except TransprocError as error:
+            assert f"transproc kill {NAME}" in f"{error.message} {error.hint}", error
+            return True
+        return False
 
     def _outcome(self, fault: Fault, word: str) -> str:
         """What became of the job, which is looked at, and of its checkpoint."""
@@ -252,8 +305,8 @@ class Harness:
         assert self._remains("na") == [] and list((self.state / "jobs").iterdir()) == []
         return outcome
 
-    def _disturbed(self, fault: Fault) -> str:
-        """The operation, during which the fault happens; returns what it said, or "killed"."""
+    def _disturbed(self, fault: Fault, told: list[str] | None = None) -> str:
+        """The operation, during which the fault happens; returns what it said, or "killed". `told` gets its steps' names."""
         here, there = self._processes.Pipe()
         kept = self.kept if fault.operation == RESTART else Path()
         process = self._processes.Process(
@@ -264,9 +317,11 @@ class Harness:
         with contextlib.ExitStack() as stack:
             stack.callback(process.join)
             stack.callback(here.close)
-            struck, word = False, "killed"
+            struck, word = told is not None, "killed"
             with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
                 while isinstance(said := here.recv(), tuple):
+                    if told is not None and not said[1]:
+                        told.append(said[0])
                     strikes = said == (fault.step, fault.after) and not struck
                     if strikes and not fault.delay and fault.whom not in ("criu", "pause tool"):
                         stack.enter_context(self._strike(fault, process.pid or 0))
@@ -286,7 +341,16 @@ class Harness:
             with self._full(fault.whom, 8 if fault.step == "files" else 200):
                 yield
             return
-        if fault.whom == "command":
+        if fault.what == "short":
+            first = children(self.machines.machines[_node(fault.whom)].process.pid)[0]
+            found = self._found(_node(fault.whom), lambda words: True, supervisors=True)
+            with memory.short([pid for pid in found if pid != first]):
+                yield
+            return
+        if fault.what == "asked again":
+            with pytest.raises(BusyError, match="is working on it"):
+                operations.migrate(self.context, NAME, "nb")
+        elif fault.whom == "command":
             time.sleep(fault.delay)
             os.kill(command, signal.SIGKILL)
         elif fault.whom.endswith("network"):
@@ -438,12 +502,10 @@ def _in_short(fault: Fault, word: str, job: Job) -> str:
         return "stopped, said so, settled by `recover`"
     if "does not answer" in word or "transproc recover" in word:
         return "said what cannot be known yet, settled by `recover`"
-    if fault.operation in (MIGRATE, PLAN) and word != "done":
+    if fault.operation in (*MOVES, PLAN) and word != "done":
         assert f"runs on {job.node}" in word, word
         return "runs on the target" if job.node == "nb" else "stayed on the source, and said so"
-    done = {MIGRATE: "moved", CHECKPOINT: "written", END: "written", RESTART: "restarted", PLAN: "moved"}[
-        fault.operation
-    ]
+    done = {CHECKPOINT: "written", END: "written", RESTART: "restarted"}.get(fault.operation, "moved")
     if word == "done":
         return f"{done} all the same"
     assert f"runs on {job.node}" in word, word

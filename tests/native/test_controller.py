@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +18,23 @@ from typing import Any
 
 import pytest
 
-from tests.native.harness import expected
+from tests.native.harness import context_of, expected
 from tests.native.nodes import NativeNodes
+from tests.native.outcomes import Outcomes
+from transproc.cluster import checkpoints, operations
 from transproc.cluster.base import DATA
-from transproc.cluster.migration import Phase
+from transproc.cluster.history import Reader
+from transproc.cluster.job import State
 from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context
+from transproc.cluster.start import Program
+from transproc.cluster.watch import wait
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
 COMMAND = Path(sys.executable).with_name("transproc")
 SECONDS = 30.0
+OUTCOMES = Outcomes()
 
 
 @dataclass
@@ -181,37 +190,115 @@ def test_nodes_and_policies_of_a_controller(served: Served, tmp_path: Path) -> N
     assert done.returncode == 1 and "'transproc nodes remove' works on this host only" in done.stderr
 
 
-KILLED = [(str(phase), state) for phase in Phase for state in ("begun", "done")]
-USUAL = [("dump", "begun"), ("resume", "done")]
+MOVE = ("migrate", "steady", "--to", "nb")
+OPERATIONS = {
+    "migrate": MOVE,
+    "migrate --lazy": (*MOVE, "--lazy"),
+    "checkpoint": ("checkpoint", "steady"),
+    "checkpoint --end": ("checkpoint", "steady", "--end"),
+    "restart": ("restart", "CHECKPOINT", "--node", "nb"),
+}
 
 
-@pytest.mark.parametrize(
-    ("step", "state"),
-    [
-        pytest.param(*words, id="-".join(words), marks=[] if words in USUAL else pytest.mark.nightly)
-        for words in KILLED
-    ],
-)
-def test_a_controller_is_killed(served: Served, steady: Path, step: str, state: str) -> None:
-    """At every step of a migration: the next one settles it by itself, one copy goes on, and who waits is told."""
+@pytest.mark.parametrize("moment", ["dump begun", "resume done"])
+def test_a_controller_is_killed(served: Served, steady: Path, tmp_path: Path, moment: str) -> None:
+    """The next one settles it by itself, one copy goes on, and who waits is told."""
+    assert strike(served, steady, tmp_path, "migrate", moment) == moment
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_controller_is_killed_at_every_moment(
+    served: Served, steady: Path, tmp_path: Path, operation: str
+) -> None:
+    """Whatever steps there are: at the first that is told, the second, … until none is left."""
+    number, moments = 1, []
+    while struck := strike(served, steady, tmp_path, operation, str(number)):
+        moments.append(struck)
+        number += 1
+    assert len(set(moments)) > 12, moments
+
+
+def strike(served: Served, steady: Path, tmp_path: Path, operation: str, moment: str) -> str:
+    """Kills the controller at a moment of an operation; returns the moment's name, or nothing if there was none."""
+    record = tmp_path / "moments"
+    record.write_text("")
+    context = context_of(tmp_path / "state", served.nodes)
+    operations.run(context, Program([str(steady)]), "na", name="steady")
+    made = Path()
+    if operation == "restart":
+        made = operations.checkpoint(context, "steady", end=True).path
+        operations.discard(context, "steady")
     served.end()
-    served.start("-m", "tests.native.doomed", step, state)
-    served("run", "--node", "na", "--name", "steady", "--", steady)
-    words = [str(COMMAND), "--controller", "c", "migrate", "steady", "--to", "nb"]
-    with subprocess.Popen(words, env=served.user, stderr=subprocess.PIPE, text=True) as command:
-        assert served.process is not None
-        assert served.process.wait(SECONDS) == -signal.SIGKILL
-        served.start()
+    served.start("-m", "tests.native.doomed", moment, str(record))
+    words = [str(made) if word == "CHECKPOINT" else word for word in OPERATIONS[operation]]
+    process = served.process
+    assert process is not None
+    with subprocess.Popen(
+        [str(COMMAND), "--controller", "c", *words], env=served.user, stderr=subprocess.PIPE, text=True
+    ) as command:
+        while process.poll() is None and command.poll() is None:
+            time.sleep(0.01)
+        struck = process.poll() is not None
+        if struck:
+            served.start()
         _, errors = command.communicate(timeout=SECONDS)
-    assert command.returncode == 1
-    job = served.json("ps")[0]
-    assert f"the controller ended meanwhile; steady runs on {job['node']}" in errors
-    assert (job["state"], job["target"], job["leftovers"]) == ("running", None, [])
-    assert all(entry["result"] for entry in served.json("history"))
-    copies = {name: served.copies(name, "steady") for name in ("na", "nb")}
-    other = next(name for name in copies if name != job["node"])
-    assert copies[job["node"]] and copies[other] == ""
-    finish(served, job["node"])
+    if struck:
+        assert process.returncode == -signal.SIGKILL
+        assert command.returncode == 1 and "the controller ended meanwhile; " in errors, errors
+        OUTCOMES.add(operation, "controller: killed", settled(context, tmp_path, operation, errors))
+    else:
+        assert command.returncode == 0, errors
+    if context.store.names():
+        operations.discard(context, "steady")
+    assert [listed(served, name) for name in served.nodes] == ["", ""]
+    shutil.rmtree(tmp_path / "state" / "checkpoints", ignore_errors=True)
+    return record.read_text().splitlines()[-1] if struck else ""
+
+
+def settled(context: Context, tmp_path: Path, operation: str, errors: str) -> str:
+    """One copy of the job, or none where none may be, and nothing of it elsewhere; returns what became of it."""
+    found = whole(tmp_path)
+    assert Reader(context.store.path).under_way() == []
+    if not context.store.names():
+        assert operation == "restart" and "nothing of steady is left on nb" in errors, errors
+        return "nothing was left, settled by the next controller"
+    job = context.store.load("steady")
+    became = "settled by the next controller"
+    if job.state is State.EXITED:
+        assert (operation, job.exit) == ("checkpoint --end", "checkpoint"), job
+        assert not [pid for name in ("na", "nb") for pid in context.places(job, name).found()]
+        operations.discard(context, "steady")
+        job = operations.restart(context, found[-1], "nb")
+        became = f"restarted from its checkpoint, {became}"
+    else:
+        assert f"steady runs on {job.node}" in errors, errors
+    assert (job.state, job.target, job.leftovers) == (State.RUNNING, None, []), job
+    copies = [(name, pid) for name in ("na", "nb") for pid in context.places(job, name).found()]
+    assert copies == [(job.node, job.pid)], copies
+    place = context.places(job)
+    place.node.run(["touch", f"{place.data}/work/stop"])
+    assert wait(context.store, "steady", context.places, SECONDS).exit == "status 0"
+    printed = place.read("stdout").decode()
+    count = printed.count("\n") - 1
+    assert count > 0 and printed == expected(count) + "end\n"
+    assert place.node.get_bytes(f"{place.data}/work/lines").decode() == expected(count)
+    return became
+
+
+def whole(tmp_path: Path) -> list[Path]:
+    """The checkpoints that there are, all of them complete; of others there is nothing."""
+    place = tmp_path / "state" / "checkpoints"
+    found = checkpoints.listed(place, "steady")
+    assert sorted(found) == (sorted(place.iterdir()) if place.exists() else [])
+    for path in found:
+        checkpoints.verify(checkpoints.read(path))
+    return found
+
+
+def listed(served: Served, node: str) -> str:
+    """What is in the directory of the jobs there."""
+    return served.nodes[node].output(["sh", "-c", 'ls "$1" 2>/dev/null || true', "sh", f"{DATA}/jobs"])
 
 
 def finish(served: Served, node: str) -> None:
@@ -224,8 +311,7 @@ def finish(served: Served, node: str) -> None:
     assert count > 0 and printed == expected(count) + "end\n"
     assert served.nodes[node].get_bytes(f"{place}/work/lines").decode() == expected(count)
     served("kill", "--remove", "steady")
-    for other in served.nodes.values():
-        assert other.output(["sh", "-c", 'ls "$1" 2>/dev/null || true', "sh", f"{DATA}/jobs"]) == ""
+    assert [listed(served, name) for name in served.nodes] == ["", ""]
 
 
 def test_two_clients_at_once(served: Served, steady: Path) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.faults import Fault, faults, more_faults, report
-from tests.native.harness import Harness
+from tests.native.faults import PLAN, STEPS, Fault, faults, more_faults
+from tests.native.harness import NAME, Harness
 from tests.native.nodes import NativeNodes
+from tests.native.outcomes import Outcomes, report
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
 
-OUTCOMES: list[tuple[Fault, str]] = []
+OUTCOMES = Outcomes()
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +29,26 @@ def harness(
     print(report(OUTCOMES))  # pytest -s; for docs/reliability.md
 
 
+@pytest.mark.parametrize("operation", STEPS)
+def test_every_step_can_be_struck(harness: Harness, operation: str) -> None:
+    """One that is new must be listed; the operation itself is told as a step that has the job's name."""
+    told = harness.steps(operation)
+    own = [name for name in told if operation == PLAN or NAME not in name]
+    assert list(dict.fromkeys(own)) == STEPS[operation]
+
+
 @pytest.mark.parametrize("fault", faults(), ids=str)
 def test_one_copy_goes_on(harness: Harness, fault: Fault) -> None:
-    OUTCOMES.append((fault, harness.check(fault)))
+    OUTCOMES.add(fault.operation, f"{fault.whom}: {fault.what}", harness.check(fault))
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("fault", more_faults(), ids=str)
 def test_every_step_of_everything(harness: Harness, fault: Fault) -> None:
-    OUTCOMES.append((fault, harness.check(fault)))
+    OUTCOMES.add(fault.operation, f"{fault.whom}: {fault.what}", harness.check(fault))
 
 
 @pytest.mark.parametrize("milliseconds", [0, 5, 20, 50, 100, 200])
 def test_a_start_that_is_killed(harness: Harness, milliseconds: int) -> None:
     harness.check_start(milliseconds / 1000)
+    OUTCOMES.add("run", "command: killed", "it runs, or nothing of it is left")

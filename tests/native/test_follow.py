@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -241,6 +243,29 @@ def test_whoever_is_killed(
     moving.join(40)
     assert moving.error is None
     finish(context, undisturbed)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, pytest.param(0.5, marks=pytest.mark.nightly)])
+def test_both_who_borrow_are_killed(
+    machines: NativeNodes, context: Context, undisturbed: str, delay: float
+) -> None:
+    """Nobody holds the program's missing pages any more: it is killed before it reads a zero, and its user is told."""
+    moving = Moving(context)
+    moving.await_owing()
+    go(context)
+    time.sleep(delay)
+    both = tools(machines, "nb", "borrow")
+    assert len(both) == 2
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # not one after the other
+        for pid in both:
+            os.kill(pid, number)
+    moving.join(20)
+    job = wait(context.store, NAME, context.places, 30)
+    assert (job.exit, job.node) == ("signal 9", "nb")
+    printed = context.places(job).read("stdout").decode()
+    assert undisturbed.startswith(printed) and printed != undisturbed
+    assert f"{NAME} has ended on nb (signal 9)" in str(moving.error), moving.error
+    assert not context.places(job, "na").found()
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["who watches", "who works"])

@@ -207,6 +207,8 @@ class Migration:
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
         if self._runs(self.phase):
             self.move.drop_link()
+            if self.move.has_ended_owed():
+                return f"{name} has ended on {target} ({self.job.exit})", Result.DONE
             return owing(self.job), Result.DONE
         if self.phase is Phase.RETIRE:
             return f"{name} runs on {target}; a stopped copy may be left on {source}", Result.DONE

@@ -23,9 +23,10 @@ from transproc.cluster.events import Cancel, Events
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Link, Outcome, lost
 from transproc.cluster.look import Liveness, Look
-from transproc.cluster.place import PauseRequest, Place
+from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
 from transproc.cluster.transfer import human
+from transproc.cluster.watch import record_end
 from transproc.errors import (
     AbsentPagesError,
     MismatchError,
@@ -294,6 +295,7 @@ class Move:
                 if outcome is Outcome.DELIVERED:
                     break
                 if outcome is Outcome.LOST:
+                    good = float("-inf")  # nobody will ever answer
                     raise lost(self.job.name, self.target.node.name)
                 error = NodeError(self.target.node.name, f"the link to {self.source.node.name} was lost")
                 good = time.monotonic() if moved else good
@@ -310,6 +312,14 @@ class Move:
             self.job.leftovers.append(self.job.owed_by)
             self.job.owed_by = None
             self._record(State.RUNNING)
+
+    def has_ended_owed(self) -> bool:
+        """Whether the program has ended on the target before all of its memory was there: then the source's copy goes, too."""
+        with contextlib.suppress(TransprocError):
+            if (status := self.target.exit_status(RECORD_SECONDS)) is not None:
+                record_end(self.store, self.job, status)
+                self.retire()
+        return self.job.state is State.EXITED
 
     def drop_link(self) -> None:
         """The program waits for what it has not got."""

@@ -25,15 +25,16 @@ def refresh(store: JobStore, job: Job, place: Place, *, locked: bool = False) ->
     if not job.runs or (status := place.exit_status()) is None:
         return job
     if locked:
-        return _record_end(store, job, status)
+        return record_end(store, job, status)
     try:
         with store.lock(job.name, BRIEF):
-            return _record_end(store, job, status)
+            return record_end(store, job, status)
     except TransprocError:  # it is being worked on, or its record has changed or gone
         return store.load(job.name)
 
 
-def _record_end(store: JobStore, job: Job, status: str) -> Job:
+def record_end(store: JobStore, job: Job, status: str) -> Job:
+    """Records how a program has ended; returns the present record. The job's lock is held."""
     if job.owed_by:  # nothing asks for its memory any more
         job.leftovers.append(job.owed_by)
     job.exit, job.state, job.target, job.owed_by = status, State.EXITED, None, None

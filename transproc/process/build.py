@@ -7,7 +7,7 @@ They are freestanding C (`runtime/tool/`, `runtime/self/`), so clang and lld on 
 
 from __future__ import annotations
 
-import os
+import fcntl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +68,11 @@ def _build(
     directory.mkdir(exist_ok=True)
     path = directory / f"{name}.{isa}.{digest(directories, isa, *_FLAGS.split(), *more)}"
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        compile_program(isa, sources, draft, directories=directories, more=more)
-        draft.replace(path)
+        with (directory / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with its process
+            # One for each program: whoever was ended while it compiled has left no other.
+            draft = directory / f"{name}.{isa}~"
+            if not path.exists():
+                compile_program(isa, sources, draft, directories=directories, more=more)
+                draft.replace(path)
     return path

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import address_of
 from transproc.cluster.store import JobStore, Result
 from transproc.cluster.watch import refresh
-from transproc.errors import StoreError, TransprocError
+from transproc.errors import StoreError, TransprocError, cause_of
 
 
 class Places(Protocol):
@@ -68,6 +69,7 @@ class Context:
         try:
             yield
         except BaseException as error:
+            self.note_cause(number, error)
             self._settle(number, Result.UNDONE, getattr(error, "message", repr(error)))
             raise
         self._settle(number, Result.DONE)
@@ -78,6 +80,11 @@ class Context:
         with self.events.step(name) as step:
             step.detail = action()
         self.store.step_done(attempt, number, round(step.seconds, 4), step.detail)
+
+    def note_cause(self, attempt: int, error: BaseException) -> None:
+        """Records why the step under way has failed. If that cannot be, the end is tried all the same, and says so."""
+        with contextlib.suppress(StoreError):
+            self.store.step_failed(attempt, cause_of(error))
 
     def _settle(self, number: int, result: Result, outcome: str = "") -> None:
         try:

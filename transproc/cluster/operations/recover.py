@@ -44,7 +44,7 @@ def recover(context: Context, name: str) -> str:
         job = context.store.load(name)
         if job.state is State.STARTING:
             return _finish_start(context, job)
-        if job.state is State.OWING:
+        if job.state is State.OWING and refresh(context.store, job, context.places(job), locked=True).runs:
             outcome = bring_rest(context, job)
         elif context.store.unsettled(job) or (
             job.target and job.state not in (State.SHIPPED, State.RESTORED)

@@ -260,6 +260,8 @@ class _Restart:
     def _failure(self, error: BaseException) -> CheckpointError:
         """Puts things in order and says what became of the job."""
         with self.context.events.step("undo"):
+            if self._attempt:
+                self.context.note_cause(self._attempt, error)
             try:
                 outcome = settle(self.context, self.job, self.phase == RESUME)
             except TransprocError as other:

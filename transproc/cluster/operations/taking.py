@@ -256,6 +256,7 @@ class Taking:
         with self.context.events.step("undo"):
             self.move.undo()
             outcome, result = self._undo(error)
+            self.context.note_cause(self._attempt, error)
             self._settle(result, outcome)
         if self.found is None:
             outcome = f"there is no checkpoint, {outcome}"
