@@ -11,22 +11,25 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transproc import paths
 from transproc.cluster import facts
 from transproc.cluster import node as registry
 from transproc.cluster.beside import beside
 from transproc.cluster.description import Description
-from transproc.cluster.events import Cancel, Events
 from transproc.cluster.facts import Facts
 from transproc.cluster.fleet import NodeState, count
 from transproc.cluster.history import Reader
-from transproc.cluster.job import Job
 from transproc.cluster.node import LOCAL, Node
-from transproc.cluster.operations import Context
-from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
+
+if TYPE_CHECKING:
+    from transproc.cluster.events import Cancel, Events
+    from transproc.cluster.job import Job
+    from transproc.cluster.operations import Context
+    from transproc.cluster.place import Place
 
 
 class Host:
@@ -150,11 +153,14 @@ class Host:
 
     def place(self, job: Job, name: str | None = None) -> Place:
         """The job's place on a node, by default the one that holds it. Raises `NodeError`."""
+        from transproc.cluster.place import Place  # noqa: PLC0415 (connections are begun before it is there)
+
         where = self.node(name or job.node)
         return Place(where, job, criu_command=self._criu(where.name))
 
     def context(self, events: Events, cancel: Cancel) -> Context:
         """What operations need, for one caller: who hears of the steps, and who may call it off."""
+        from transproc.cluster.operations import Context  # noqa: PLC0415 (as the next)
         from transproc.transform import pipeline  # noqa: PLC0415 (numpy and more: not needed to list jobs)
 
         return Context(

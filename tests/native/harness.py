@@ -278,7 +278,7 @@ class Harness:
         shutil.rmtree(self.state / "checkpoints", ignore_errors=True)
         operations.sweep(self.context)  # an earlier life of the job has left its output
         for name in self.nodes:
-            assert self._remains(name) == [], f"on {name} after its removal"
+            assert (name, self._remains(name)) == (name, []), "after its removal"
         assert self.store.names() == [] and list((self.state / "jobs").iterdir()) == []
 
     def check_start(self, delay: float) -> str:
@@ -427,7 +427,7 @@ class Harness:
         assert (job.state, job.target, job.leftovers) == (State.RUNNING, None, []), job
         assert self.store.unsettled(job) is None
         other = next(name for name in self.nodes if name != job.node)
-        assert self._remains(other) == [], f"on {other}"
+        assert (other, self._remains(other)) == (other, [])
         assert not self.store.move(NAME).exists()
 
     def _remains(self, node: str) -> list[str]:

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.native.nodes import NativeNodes
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
@@ -41,3 +46,71 @@ def test_a_program_goes_there_and_back(nodes: dict[str, SshNode], counter: Path,
         assert place_of(ended).read("stdout").decode() == output([f"{counter}.x86_64", *words])
     finally:
         discard(Context(store, place_of, pipeline.carry, Silent()), job.name)
+
+
+def test_in_the_downtime_only_what_cannot_be_found_out_is_waited_for(
+    nodes: dict[str, SshNode], counter: Path, tmp_path: Path
+) -> None:
+    """By the disk of the host: that there may be a copy on the target, and that it may have been let go."""
+    store = JobStore(tmp_path / "jobs")
+    job = Job("waiting", "na", ["counter", "100000", "5000"])
+
+    def place_of(job: Job, name: str | None = None) -> Place:
+        return Place(nodes[name or job.node], job)
+
+    start(store, place_of(job), Program([str(counter), "100000", "5000"]))
+    try:
+        said: list[str] = []
+        store.database.connection.set_trace_callback(said.append)
+        Migration(store, job, place_of(job), place_of(job, "nb"), transform=pipeline.carry).run()
+        store.database.connection.set_trace_callback(None)
+    finally:
+        discard(Context(store, place_of, pipeline.carry, Silent()), job.name)
+    changes = [line for line in said if not line.startswith(("PRAGMA", "SELECT"))]
+    awaited = [
+        line
+        for before, line in itertools.pairwise(said)
+        if line in changes and before != "PRAGMA synchronous = NORMAL"
+    ]
+    (first,), (last,) = (
+        [number for number, line in enumerate(changes) if "INTO steps" in line and f"'{step}'" in line]
+        for step in ("dump", "retire")
+    )
+    down = [line for line in changes[first:last] if line in awaited]
+    assert len(changes[first:last]) > 15
+    assert ["restored" in down[0], "'resume'" in down[1]] == [True, True], down
+    # it runs: these are behind the downtime
+    assert [line.partition(" ")[0] for line in down[2:]] == ["UPDATE", "UPDATE"], down
+
+
+def test_a_command_that_connects_ahead(
+    machines: NativeNodes, nodes: dict[str, SshNode], counter: Path, tmp_path: Path
+) -> None:
+    """As users type it; what it guesses of its words may be wrong, and then costs nothing but time."""
+    environment = os.environ | {
+        "TRANSPROC_NODES": str(machines.configuration),
+        "TRANSPROC_STATE": str(tmp_path),
+    }
+
+    def transproc(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-c", "from transproc.cli.main import main; main()", *words]
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+
+    assert (
+        transproc("run", "--node", "na", "--name", "ahead", "--", str(counter), "100000", "5000").returncode
+        == 0
+    )
+    try:
+        there = transproc("migrate", "ahead", "--to", "nb")
+        assert (there.returncode, there.stdout.startswith("ahead runs on nb")) == (0, True), there.stderr
+        back = transproc("migrate", "--to", "na", "ahead")
+        assert (back.returncode, back.stdout.startswith("ahead runs on na")) == (0, True), back.stderr
+        for words, message in [
+            (["nobody", "--to", "nb"], "job nobody: no such job"),
+            (["ahead", "--to", "nowhere"], "node nowhere"),
+            (["ahead", "--to"], "requires an argument"),
+        ]:
+            found = transproc("migrate", *words)
+            assert found.returncode != 0 and message in found.stderr, found
+    finally:
+        assert transproc("kill", "--remove", "ahead").returncode == 0

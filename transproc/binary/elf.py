@@ -8,23 +8,36 @@ The file is mapped, never read whole.
 from __future__ import annotations
 
 import mmap
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import NoteSection
 
 from transproc.errors import BinaryError
 
 PAGE = 4096
 PF_X, PF_W, PF_R = 1, 2, 4
+
+_IDENTITY = b"\x7fELF\2\1"
+"""EI_MAG, then 64 bits (EI_CLASS) and little-endian (EI_DATA)."""
+_MACHINES = {62, 183}
+"""EM_X86_64, EM_AARCH64."""
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+"""Elf64_Ehdr."""
+_PROGRAM = struct.Struct("<IIQQQQQQ")
+"""Elf64_Phdr."""
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+"""Elf64_Shdr."""
+_NOTE = struct.Struct("<III")
+"""Elf64_Nhdr."""
+_PT_LOAD, _SHT_NOBITS, _SHN_XINDEX, _NT_GNU_BUILD_ID = 1, 8, 0xFFFF, 3
 
 SYMBOL = np.dtype(
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"), ("size", "<u8")]
@@ -73,6 +86,15 @@ class Segment:
         )
 
 
+class _Section(NamedTuple):
+    """Of a section's header, what is used here."""
+
+    type: int
+    address: int
+    offset: int
+    size: int
+
+
 class Elf:
     """A mapped ELF executable. Raises `BinaryError` for anything that is not one."""
 
@@ -83,22 +105,20 @@ class Elf:
                 self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise BinaryError(f"cannot be read: {error}", path=path) from error
-        if self.data[:4] != b"\x7fELF":
+        if self.data[:4] != _IDENTITY[:4]:
             raise BinaryError("not an ELF file", path=path)
         with self._reading():
-            self._elf = ELFFile(cast(Any, self.data))
-            self.machine: int = self._elf.header["e_machine"]
-            self.type: str = self._elf.header["e_type"]
-        if self._elf.elfclass != 64 or not self._elf.little_endian:
+            identity, _, self.machine, _, self.entry, *rest = _HEADER.unpack_from(self.data)
+        if not identity.startswith(_IDENTITY):
             raise BinaryError("expected a 64-bit little-endian ELF file", path=path)
-        machines = {"EM_X86_64": 62, "EM_AARCH64": 183}
-        if self.machine not in machines:
+        self._program_offset, self._section_offset = rest[:2]
+        self._program_size, self.program_headers, self._section_size, self._sections, self._names = rest[4:]
+        if self.machine not in _MACHINES:
             raise BinaryError(f"unknown machine {self.machine}", path=path)
-        self.machine = machines[str(self.machine)]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Whatever pyelftools raises on a damaged file (it has no one exception for that) becomes a BinaryError."""
+        """What a damaged file makes of reading it becomes a BinaryError; pyelftools has no one exception for that."""
         try:
             yield
         except BinaryError:
@@ -120,17 +140,8 @@ class Elf:
 
     def close(self) -> None:
         """Unmaps the file, unless arrays still refer to it."""
-        self._elf.close()
-
-    @property
-    def entry(self) -> int:
-        """Address of the first instruction."""
-        return int(self._elf.header["e_entry"])
-
-    @property
-    def program_headers(self) -> int:
-        """Number of program headers."""
-        return int(self._elf.header["e_phnum"])
+        with suppress(BufferError):
+            self.data.close()
 
     @property
     def size(self) -> int:
@@ -142,9 +153,11 @@ class Elf:
         """All PT_LOADs by address."""
         with self._reading():
             found = [
-                Segment(s["p_vaddr"], s["p_offset"], s["p_filesz"], s["p_memsz"], s["p_flags"])
-                for s in self._elf.iter_segments()
-                if s["p_type"] == "PT_LOAD"
+                Segment(address, offset, in_file, in_memory, flags)
+                for kind, flags, offset, address, _, in_file, in_memory, _ in self._table(
+                    _PROGRAM, self._program_offset, self._program_size, self.program_headers
+                )
+                if kind == _PT_LOAD
             ]
         for segment in found:
             if segment.offset + segment.file_size > len(self.data):
@@ -160,30 +173,61 @@ class Elf:
     @cached_property
     def build_id(self) -> bytes:
         """NT_GNU_BUILD_ID; empty if there is none."""
+        notes = bytes(self.section(".note.gnu.build-id") or b"")
         with self._reading():
-            section = self._elf.get_section_by_name(".note.gnu.build-id")
-            if isinstance(section, NoteSection):
-                for note in section.iter_notes():
-                    if note["n_type"] == "NT_GNU_BUILD_ID":
-                        return bytes.fromhex(note["n_desc"])
+            while len(notes) >= _NOTE.size:
+                name, size, kind = _NOTE.unpack_from(notes)
+                at = _NOTE.size + (name + 3 & -4)
+                if kind == _NT_GNU_BUILD_ID and notes[_NOTE.size :][:name] == b"GNU\0":
+                    return notes[at : at + size]
+                notes = notes[at + (size + 3 & -4) :]
         return b""
+
+    def _table(self, row: struct.Struct, offset: int, size: int, count: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table of headers. Raises `BinaryError` if it is not wholly there."""
+        if count and size != row.size:
+            raise BinaryError(f"headers of {size} bytes, expected {row.size}", path=self.path, offset=offset)
+        if offset + count * row.size > len(self.data):
+            raise BinaryError("a table of headers ends beyond the file", path=self.path, offset=offset)
+        return row.iter_unpack(memoryview(self.data)[offset : offset + count * row.size])
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, _Section]:
+        """All sections; the first of equal names wins."""
+        if not self._section_offset:
+            return {}
+        with self._reading():
+            count, names = self._sections, self._names
+            if not count or names == _SHN_XINDEX:  # too many for the header: the first one says it
+                (first,) = self._table(_SECTION, self._section_offset, self._section_size, 1)
+                count, names = count or first[5], first[6] if names == _SHN_XINDEX else names
+            rows = list(self._table(_SECTION, self._section_offset, self._section_size, count))
+            if not rows:
+                return {}
+            start, size = rows[names][4:6]
+            if start + size > len(self.data):
+                raise BinaryError("the names of sections end beyond the file", path=self.path, offset=start)
+            strings = self.data[start : start + size]
+            found: dict[bytes, _Section] = {}
+            for name, kind, _, address, offset, length, *_ in rows:
+                found.setdefault(
+                    strings[name : strings.index(b"\0", name)], _Section(kind, address, offset, length)
+                )
+            return found
 
     def section(self, name: str) -> memoryview | None:
         """The bytes of a section, or None if the file lacks it or it is empty."""
-        with self._reading():
-            header = self._elf.get_section_by_name(name)
-        if header is None or header["sh_type"] == "SHT_NOBITS" or not header["sh_size"]:
+        header = self._by_name.get(name.encode())
+        if header is None or header.type == _SHT_NOBITS or not header.size:
             return None
-        start, size = header["sh_offset"], header["sh_size"]
-        if start + size > len(self.data):
-            raise BinaryError(f"section {name} ends beyond the file", path=self.path, offset=start)
-        return memoryview(self.data)[start : start + size]
+        if header.offset + header.size > len(self.data):
+            raise BinaryError(f"section {name} ends beyond the file", path=self.path, offset=header.offset)
+        return memoryview(self.data)[header.offset : header.offset + header.size]
 
     def section_range(self, name: str) -> tuple[int, int]:
         """Address range of a section; (0, 0) if there is none."""
-        with self._reading():
-            header = self._elf.get_section_by_name(name)
-        return (0, 0) if header is None else (header["sh_addr"], header["sh_addr"] + header["sh_size"])
+        header = self._by_name.get(name.encode())
+        return (0, 0) if header is None else (header.address, header.address + header.size)
 
     @cached_property
     def symbol_table(self) -> npt.NDArray[np.void]:
@@ -223,8 +267,10 @@ class Elf:
     @property
     def dwarf(self) -> object:
         """pyelftools' DWARF information, without relocation (the file is linked)."""
+        from elftools.elf.elffile import ELFFile  # noqa: PLC0415 (25 ms, and migrations do not need it)
+
         with self._reading():
-            return self._elf.get_dwarf_info(relocate_dwarf_sections=False)
+            return ELFFile(cast(Any, self.data)).get_dwarf_info(relocate_dwarf_sections=False)
 
     def read_page(self, address: int) -> bytes | None:
         """The bytes that the kernel would map at a page of a PT_LOAD's file part; None elsewhere."""

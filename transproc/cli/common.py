@@ -7,14 +7,13 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from transproc import log, paths
+from transproc.cli import ahead
 from transproc.errors import TransprocError, printable
 
 if TYPE_CHECKING:
@@ -54,39 +53,12 @@ def application(command: Any, **settings: Any) -> typer.Typer:
 
 def host() -> Host:
     """This host, with one connection to each node for the whole command."""
-    return _host(paths.state())
-
-
-@cache
-def _host(state: Path) -> Host:  # whose records those are is a part of what it is
-    from transproc.host import Host
-
-    return Host()
+    return ahead.host()
 
 
 def node(name: str) -> Node:
     """A node of this host."""
     return host().node(name)
-
-
-def connect(name: str, target: str) -> None:
-    """Begins to open the sessions of a job's node and of another one, while we import what is done with them.
-
-    What fails here fails again, and is reported, when it is needed.
-    """
-    if remote() is not None:
-        return
-    from threading import Thread
-
-    from transproc.cluster.store import JobStore
-
-    def begin(where: Node) -> None:
-        with suppress(TransprocError):
-            _ = where.session
-
-    with suppress(TransprocError):
-        for where in [node(where) for where in {JobStore().load(name).node, target}]:
-            Thread(target=begin, args=[where], daemon=True).start()
 
 
 def place_of(job: Job, name: str | None = None) -> Place:

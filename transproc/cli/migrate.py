@@ -69,8 +69,6 @@ def migrate(
     """
     if (to is not None) + bool(labels) + anywhere != 1:
         raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
-    if to is not None:
-        common.connect(name, to)
     from transproc.cluster import transfer
     from transproc.controller.requests import Forecast, Migrate
 

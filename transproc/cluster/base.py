@@ -52,6 +52,7 @@ class Node(ABC):
         self._opening = threading.RLock()
         self._session: Session | None = None
         self._spare: list[Channel] = []
+        self._openers: list[threading.Thread] = []
 
     # What an implementation provides
 
@@ -82,20 +83,27 @@ class Node(ABC):
     def spare(self, count: int) -> None:
         """Opens channels, for as many programs with streams (`pipe`) to start without delay later."""
         _ = self.session  # first: the others share its connection
-        missing = count - len(self._spare)
-        threads = [threading.Thread(target=self._open_spare) for _ in range(missing)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        with self._opening:
+            under_way = [thread for thread in self._openers if thread.is_alive()]
+            missing = count - len(self._spare) - len(under_way)
+            begun = [threading.Thread(target=self._open_spare) for _ in range(missing)]
+            for thread in begun:
+                thread.start()
+            self._openers = openers = under_way + begun
+        for thread in openers:
             thread.join()
 
     def channel(self) -> Channel:
         """A channel for one program; the caller closes it."""
         _ = self.session
-        with self._opening:
-            if self._spare:
-                return self._spare.pop()
-        return Channel(self._connect("channel"))
+        while True:
+            with self._opening:
+                if self._spare:
+                    return self._spare.pop()
+                opener = next((thread for thread in self._openers if thread.is_alive()), None)
+            if opener is None:
+                return Channel(self._connect("channel"))
+            opener.join()
 
     def close(self) -> None:
         """Ends all connections; the node may be used again and then connects anew."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The way to the SQLite database of the records: one connection for a process, used by several threads.
 
-Every change is on the disk when it returns. The tables are those of `schema.py`.
+Every change is on the disk when it returns, unless it says that it may come there with the next one that must. Either way it
+outlives this process, whenever that is killed, and changes come to the disk in their order. The tables are those of `schema.py`.
 """
 
 from __future__ import annotations
@@ -52,10 +53,18 @@ class Database:
         (row,) = self.all(query, *words)
         return row
 
-    def change(self, statement: str, words: dict[str, Any]) -> int:
-        """How many lines a statement has changed."""
+    def change(self, statement: str, words: dict[str, Any], *, at_once: bool = True) -> int:
+        """How many lines a statement has changed. Without `at_once` the disk is not waited for: if this machine loses its power
+        before the next change that is, the records are as they were before.
+        """
         with self._mutex, self.errors():
-            return self.connection.execute(statement, words).rowcount
+            if at_once:
+                return self.connection.execute(statement, words).rowcount
+            self.connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                return self.connection.execute(statement, words).rowcount
+            finally:
+                self.connection.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def errors(self) -> Iterator[None]:

@@ -112,9 +112,13 @@ class Job:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        found = dataclasses.asdict(self)
-        del found["version"]
-        return found
+        return {**self.record(), "history": [dataclasses.asdict(hop) for hop in self.history]}
+
+    def record(self) -> dict[str, Any]:
+        """As `as_dict`, without the history, which grows, and is kept by itself."""
+        names = (field.name for field in dataclasses.fields(self))
+        found = {name: getattr(self, name) for name in names if name not in ("history", "version")}
+        return {name: list(value) if isinstance(value, list) else value for name, value in found.items()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Job:

@@ -91,6 +91,8 @@ class Move:
         self.unrecorded: StoreError | None = None
         """Set to why the record could not be written; while things are put in order that stops nothing."""
         self._undoing = False
+        self.went_on = 0.0
+        """When the target's copy was let go (`time.perf_counter`)."""
         self.bytes_sent = 0
         self.bytes_followed = 0
         """After the program went on, over links that have ended."""
@@ -130,10 +132,14 @@ class Move:
         return sum(view.memory for view in look.views)
 
     def _look(self) -> Look:
-        """At both nodes, at the same time."""
-        room = self._pool.submit(lambda: self.target.room)
-        look = self.source.look(self.job.pid)
-        room.result()
+        """At both nodes, at the same time, and at their criu."""
+        with ThreadPoolExecutor(3, thread_name_prefix="transproc-look") as pool:
+            criu = [pool.submit(place.check_criu) for place in (self.source, self.target)]
+            room = pool.submit(lambda: self.target.room)
+            look = self.source.look(self.job.pid)
+            room.result()
+        for version in criu:
+            version.exception()  # the preflight tells it, in its turn
         if look.liveness is Liveness.GONE:
             raise PauseError(f"job {self.job.name}: has ended", pid=self.job.pid, ended=True)
         return look
@@ -174,7 +180,7 @@ class Move:
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on."""
         stopped = self.source.pause(self.job.pid, request)
-        self._record(State.PAUSED)
+        self._record(State.PAUSED, at_once=False)
         return describe(stopped)
 
     def dump(self) -> str:
@@ -195,7 +201,7 @@ class Move:
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
         self.bytes_sent += count if self._dump_sent else 0
-        self._record(State.DUMPED)
+        self._record(State.DUMPED, at_once=False)
         return human(count)
 
     def transform(self, isa: str) -> str:
@@ -217,7 +223,7 @@ class Move:
         if self.options.withhold:
             detail += f"; {human(self._list_owed())} follow"
         self.job.image = isa
-        self._record(State.TRANSFORMED)
+        self._record(State.TRANSFORMED, at_once=False)
         return detail
 
     def _fill(self, error: AbsentPagesError) -> None:
@@ -263,6 +269,7 @@ class Move:
         """Lets the target's copy run: from here on it is the job."""
         if not stay_paused:
             self.target.resume(self.job.pid)
+            self.went_on = time.perf_counter()
         self.adopt(State.PAUSED if stay_paused else State.RUNNING)
         return f"memory comes from {self.job.owed_by}" if self.job.owed_by else ""
 
@@ -452,13 +459,13 @@ class Move:
         self.job.leftovers.remove(node)
         self._save()
 
-    def _record(self, state: State) -> None:
+    def _record(self, state: State, *, at_once: bool = True) -> None:
         self.job.state = state
-        self._save()
+        self._save(at_once=at_once)
 
-    def _save(self) -> None:
+    def _save(self, *, at_once: bool = True) -> None:
         try:
-            self.store.save(self.job)
+            self.store.save(self.job, at_once=at_once)
         except StoreError as error:
             self.unrecorded = error
             if not self._undoing:

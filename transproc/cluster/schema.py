@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tables in which a host keeps its jobs, and how an older database, or the JSON files of before, become the present one.
 
-    jobs         one line a job; `record` is `Job.as_dict()` without the history, `version` counts its changes
+    jobs         one line a job; `record` is `Job.record()`, `version` counts its changes
     attempts     one line for each change of a job's place or state that was begun, migrations above all: `kind` is the command,
                  `before` the job's state then; `result` stays null while it is under way
     steps        of each, written before the step begins; `seconds` stays null until it has ended well,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The records of this host's jobs: an SQLite database in the state directory, and beside it what the jobs have here.
 
-    STATE/jobs.sqlite     records, attempts and their steps (see `schema.py`); every change is on the disk when it returns
+    STATE/jobs.sqlite     records, attempts and their steps (see `schema.py`)
     STATE/jobs/NAME/      pair/, and during a migration move/
     STATE/locks/NAME      while a command works on the job; the lock ends with the process that has it
 
@@ -106,12 +106,13 @@ class JobStore:
         job.history = self._history(job.id)
         return job
 
-    def save(self, job: Job) -> None:
-        """Writes the record; raises `ConflictError` if it has changed since it was read, or was removed."""
-        data = job.as_dict()
-        del data["history"]
+    def save(self, job: Job, *, at_once: bool = True) -> None:
+        """Writes the record; raises `ConflictError` if it has changed since it was read, or was removed.
+
+        `at_once`, here and below: as in `Database.change`.
+        """
         words = {"name": job.name, "id": job.id, "version": job.version, "state": job.state}
-        words["record"] = json.dumps(data)
+        words["record"] = json.dumps(job.record())
         if job.version == 0:
             done = self.database.change(
                 "INSERT OR IGNORE INTO jobs VALUES (:name, :id, 1, :state, :record)", words
@@ -121,6 +122,7 @@ class JobStore:
                 "UPDATE jobs SET version = version + 1, state = :state, record = :record"
                 " WHERE name = :name AND id = :id AND version = :version",
                 words,
+                at_once=at_once,
             )
         if done != 1:
             raise ConflictError(f"job {job.name}: another transproc command has changed it meanwhile")
@@ -170,20 +172,24 @@ class JobStore:
         )
         return int(row[0])
 
-    def step(self, attempt: int, number: int, name: str) -> None:
+    def step(self, attempt: int, number: int, name: str, *, at_once: bool = True) -> None:
         """Records that a step begins: before it does."""
         words = {"attempt": attempt, "number": number, "name": name, "started": time.time()}
         self.database.change(
             "INSERT INTO steps (attempt, number, name, started) VALUES (:attempt, :number, :name, :started)",
             words,
+            at_once=at_once,
         )
 
-    def step_done(self, attempt: int, number: int, seconds: float, detail: str) -> None:
+    def step_done(
+        self, attempt: int, number: int, seconds: float, detail: str, *, at_once: bool = True
+    ) -> None:
         """Records that a step has ended well."""
         words = {"attempt": attempt, "number": number, "seconds": seconds, "detail": detail}
         self.database.change(
             "UPDATE steps SET seconds = :seconds, detail = :detail WHERE attempt = :attempt AND number = :number",
             words,
+            at_once=at_once,
         )
 
     def note_checkpoint(self, attempt: int, path: Path) -> None:

@@ -13,7 +13,6 @@ archives) have no header at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from google.protobuf.message import Message
 
@@ -110,6 +109,12 @@ KINDS = (
     Kind("utsns", 0x54473203, ("utsns-*.img",)),
 )
 
+_BY_NAME = [
+    (prefix, suffix if star else None, kind)
+    for kind in KINDS
+    for prefix, star, suffix in (pattern.partition("*") for pattern in kind.patterns)
+]
+"""What names of a kind begin and end with, the second None if they are just the first: fnmatch compiles 44 expressions for it."""
 _BY_MAGIC = {kind.magic: kind for kind in KINDS}
 
 
@@ -120,7 +125,7 @@ def by_magic(magic: int) -> Kind | None:
 
 def by_file_name(name: str) -> Kind | None:
     """The kind that CRIU gives to a file name, None for files without header and unknown ones."""
-    for kind in KINDS:
-        if any(fnmatchcase(name, pattern) for pattern in kind.patterns):
+    for prefix, suffix, kind in _BY_NAME:
+        if name == prefix if suffix is None else name.startswith(prefix) and name.endswith(suffix):
             return kind
     return None

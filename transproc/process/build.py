@@ -8,7 +8,9 @@ They are freestanding C (`runtime/tool/`, `runtime/self/`), so clang and lld on 
 from __future__ import annotations
 
 import fcntl
+import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from transproc.isa import by_name
@@ -26,12 +28,22 @@ _FLAGS = """
 """
 
 
+_ONE_BUILDS = threading.Lock()
+"""Connections to several nodes begin at the same time."""
+
+
 def build(isa: str) -> Path:
-    """transproc-stop for an ISA, compiled if its sources have changed.
+    """transproc-stop for an ISA, compiled if its sources have changed since it was, or since this process asked first.
 
     Raises `UnsupportedError` for an unknown ISA, `CommandError` with the compiler's messages.
     """
-    return _build("transproc-stop", by_name(isa).name, tool_sources(), [TOOL, _SHARED], [])
+    with _ONE_BUILDS:
+        return _stop(by_name(isa).name, home())
+
+
+@cache
+def _stop(isa: str, _cache: Path) -> Path:
+    return _build("transproc-stop", isa, tool_sources(), [TOOL, _SHARED], [])
 
 
 def build_self(isa: str) -> Path:
