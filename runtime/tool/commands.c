@@ -210,6 +210,8 @@ int command_dump(const struct options *options)
 		return 1;
 	if (launch.terminal && !(launch.argv = declare_terminal(&terminal, launch.argv, launch.key)))
 		return report_failure("system", format("%s: cannot be written", launch.key));
+	if (launch.network && ((result = unplug(options->pid)) < 0 || (result = enter_network(options->pid)) < 0))
+		return report_failure("system", format("process %d: its network cannot be entered: errno %d", (long)options->pid, -result));
 	heed_nobody();
 	if (!options->owed) {
 		result = execute(&launch);
@@ -278,8 +280,14 @@ int command_resume(const struct options *options)
 		return gone(options->pid);
 	if (options->list)
 		remove_links(options->launch.directory, options->list);
+	if (options->launch.network)
+		repair(&tree, false);
 	if (continue_tree(&tree) < 0)
 		return 1;
+	/* Not before: what arrives is acknowledged, and must not be lost with a copy that has never run. */
+	long plugged = options->launch.network ? plug(options->pid, options->launch.network) : 0;
+	if (plugged < 0)
+		return report_failure("network", format("process %d: runs, but its network cannot be plugged in: errno %d", (long)options->pid, -plugged));
 	print(&out, "{\"ok\": true, \"pids\": [");
 	for (size_t i = 0; i < tree.count; i++)
 		print(&out, "%s%d", i ? ", " : "", (long)tree.items[i]);
@@ -330,6 +338,10 @@ int command_kill(const struct options *options)
 	}
 	if (!tree.count)
 		return gone(options->pid);
+	if (options->launch.network) {
+		unplug(options->pid);
+		repair(&tree, true);
+	}
 	for (size_t i = 0; i < tree.count; i++)
 		SYS(NR_kill, tree.items[i], SIGKILL);
 	if (!await_end(&tree))
@@ -381,6 +393,20 @@ int command_status(const struct options *options)
 	}
 	print(&out, "]}");
 	return finish(&out, 0);
+}
+
+int command_plug(const struct options *options)
+{
+	long result = plug(options->pid, options->launch.network);
+	return result < 0 ? report_failure("network", format("process %d: its network cannot be plugged in: errno %d", (long)options->pid, -result)) : report_success();
+}
+
+int command_probe(const struct options *options)
+{
+	enum { PROBE_TIME = 300 /* ms */ };
+	struct text out = { 0 };
+	long result = probe_network(&out, options->launch.network, PROBE_TIME);
+	return result < 0 ? report_failure("network", format("%s: cannot be asked: errno %d", options->launch.network->bridge, -result)) : finish(&out, 0);
 }
 
 int command_peers(const struct options *options)

@@ -24,6 +24,8 @@ int command_status(const struct options *options);
 int command_attach(const struct options *options);
 int command_resize(const struct options *options);
 int command_peers(const struct options *options);
+int command_plug(const struct options *options);
+int command_probe(const struct options *options);
 int command_sparse(const struct options *options);
 int command_lend(const struct options *options);
 int command_borrow(const struct options *options);

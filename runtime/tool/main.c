@@ -13,6 +13,10 @@
  *   resize --pid P --terminal LOG --rows R --columns C
  *   resume --pid P [--dir DIR --list F]     removes the names that criu has made in DIR since F was written
  *   kill --pid P [--moved --state DIR]
+ *   probe --network N                       who has the addresses of a network: network.h
+ *   plug --pid P --network N
+ *       run, restore, resume, dump and kill take --network N as well, for a program that has a network of its own: it is plugged in when the
+ *       program runs, and unplugged from a dump on, in a restore, and at an end that nobody shall notice
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
  *   lend --pid P; borrow --dir DIR --owed F [--eager]; link --dir DIR    pages that follow a process: pages.h
@@ -88,11 +92,13 @@ static const char *parse(char **arguments, struct options *options)
 	static char *environment[MAX_ENVIRONMENT + 1];
 	size_t variables = 0;
 	uint64_t pid = 0, uid = NO_USER, gid = NO_USER;
-	const char *groups = "";
+	const char *groups = "", *network = NULL;
+	static struct network parsed;
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups }, { 0 } };
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
+		{ "--network", &network }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
@@ -118,6 +124,9 @@ static const char *parse(char **arguments, struct options *options)
 		return "a number is too large";
 	if ((uid != NO_USER || gid != NO_USER) && !parse_user(launch, uid, gid, groups))
 		return "--uid, --gid and --groups are not those of a user";
+	if (network && !parse_network(network, &parsed))
+		return "--network is not a network";
+	launch->network = network ? &parsed : NULL;
 	options->pid = (int)pid;
 	launch->window = (struct window){ .rows = (uint16_t)options->rows, .columns = (uint16_t)options->columns };
 	launch->argv = *arguments ? arguments + 1 : arguments;
@@ -129,7 +138,7 @@ static const char *parse(char **arguments, struct options *options)
 struct command {
 	const char *name;
 	int (*action)(const struct options *options);
-	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list, needs_terminal;
+	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list, needs_terminal, needs_network;
 	bool starts_others; /* with our environment, as criu is started */
 };
 
@@ -148,6 +157,8 @@ static const struct command commands[] = {
 	{ "lend", command_lend, .needs_pid = true },
 	{ "borrow", command_borrow, .needs_pid = false },
 	{ "link", command_link, .needs_pid = false },
+	{ "plug", command_plug, .needs_pid = true, .needs_network = true },
+	{ "probe", command_probe, .needs_network = true },
 	{ "serve", command_serve, .starts_others = true },
 	{ "channel", command_channel, .starts_others = true },
 };
@@ -166,6 +177,8 @@ static int perform(const struct command *command, const struct options *options)
 		return usage("--dir and --list are missing, or one of them");
 	if (command->needs_terminal && !options->launch.terminal)
 		return usage("--terminal is missing");
+	if (command->needs_network && !options->launch.network)
+		return usage("--network is missing");
 	bool dumps = command->action == command_dump || command->action == command_restore;
 	if (dumps && options->launch.terminal && !options->launch.key)
 		return usage("--key is missing");

@@ -28,9 +28,9 @@ static const char *const steps[] = { "the supervisor cannot be started", "the wo
 	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read",
 	"the state directory cannot be used", "pipes cannot be made", "open descriptors cannot be kept from the program",
 	"the program's address space cannot be kept low", "criu cannot be started", "the terminal that was saved cannot be restored",
-	"the program cannot be another user's" };
+	"the program cannot be another user's", "the program's network cannot be made" };
 enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_TERMINAL, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE,
-	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY, STEP_USER };
+	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY, STEP_USER, STEP_NETWORK };
 
 static void send(int fd, int pid, long error, int status, enum step step)
 {
@@ -254,6 +254,9 @@ static _Noreturn void supervise_program(const struct launch *how, const int go[2
 {
 	struct terminal terminal;
 	keep_state(state, report);
+	long made = how->network ? make_network(how->network, true) : 0;
+	if (made < 0)
+		fail(report, made, STEP_NETWORK);
 	long result = provide_terminal(how, &terminal), pid = result ? result : spawn();
 	if (pid == 0) {
 		SYS(NR_close, go[1]);
@@ -428,6 +431,8 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 		fail(report, -EINVAL, STEP_KEY);
 	if ((result = let_through(how)) < 0)
 		fail(report, result, STEP_USER);
+	if (how->network && (result = make_network(how->network, false)) < 0)
+		fail(report, result, STEP_NETWORK);
 	int status = run_criu(&with_terminal, report);
 	if (status) {
 		send(report, 0, 0, status, STEP_CRIU);

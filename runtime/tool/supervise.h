@@ -3,6 +3,7 @@
 #ifndef TOOL_SUPERVISE_H
 #define TOOL_SUPERVISE_H
 
+#include "network.h"
 #include "terminal.h"
 
 /*
@@ -28,6 +29,7 @@ struct launch {
 	const char *key;                   /* of a terminal, see declare_terminal */
 	struct window window;              /* launch: of the terminal */
 	const struct user *user;           /* NULL: ours */
+	const struct network *network;     /* NULL: this node's; launch: plugged in at once, restore: not yet */
 	uint64_t deadline;                 /* restore: milliseconds that criu has, 0: any */
 };
 

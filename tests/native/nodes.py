@@ -14,8 +14,8 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc.errors import LabError
@@ -42,6 +42,7 @@ class Setting:
     """What the nodes are like. `profile`: what root's shell reads before each command, such as `sleep 0.3`; `criu`: a
     command line that runs it, empty for nodes that have none; `user`: who logs in, instead of root, and may use sudo or not.
     `root`: a system of their own, with its own criu or none, and its own sshd if it has one.
+    `bridges`: of nodes, where jobs with addresses are (`network.py`).
     """
 
     profile: str = ""
@@ -49,6 +50,7 @@ class Setting:
     user: str = ""
     sudo: bool = False
     root: Path | None = None
+    bridges: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class NativeNodes:
             tables.append(
                 f'[{name}]\nhost = "127.0.0.1"\nport = {port}\nkey = "{user.path}"\nhost_key = "{host.public}"\n'
                 + self._login()
+                + (f'bridge = "{self.setting.bridges[name]}"\n' if name in self.setting.bridges else "")
             )
         self.configuration.write_text("\n".join(tables))
         for machine in self.machines.values():

@@ -136,6 +136,10 @@ def add(
     price: Annotated[
         float | None, typer.Option("--price", metavar="P", help="Of an hour, in your currency.")
     ] = None,
+    bridge: Annotated[
+        str | None,
+        typer.Option("--bridge", metavar="NAME", help="Where jobs with addresses are [default: br0]."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
     fingerprint: Annotated[
         str | None,
@@ -163,7 +167,7 @@ def add(
 
     inventory = Inventory()
     inventory.check_new(name)
-    said = {"labels": labels or [], "capacity": capacity, "price": price}
+    said = {"labels": labels or [], "capacity": capacity, "price": price, "bridge": bridge}
     described = description.read(said)
     login, _, host = where.rpartition("@")
     own = user_key(key)

@@ -38,6 +38,18 @@ def run(
         str | None,
         typer.Option("--user", metavar="USER", help="Whom it runs as [default: you, if the node knows you]."),
     ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--address",
+            metavar="IP/BITS",
+            help="An address that moves with it; connections stay. May be repeated.",
+        ),
+    ] = None,
+    gateway: Annotated[
+        list[str] | None,
+        typer.Option("--gateway", metavar="IP", help="The way out of that address's network."),
+    ] = None,
     tty: Annotated[
         bool,
         typer.Option("--tty", "-t", help="Its input and output are a terminal ('transproc attach NAME')."),
@@ -59,6 +71,7 @@ def run(
       transproc run --node arm --stdin words.txt --env LANG=C -- ./sort -r
       transproc run --pause-at main -- ./prog        stopped at its first site in main
       transproc run --user nobody -- ./server
+      transproc run --address 10.77.0.5/24 -- ./server --bind 10.77.0.5      clients stay connected when it moves
       transproc run --tty --wait -- ./editor         on this terminal, until it ends or Ctrl-] is pressed
     """
     if tty and stdin is not None:
@@ -88,6 +101,8 @@ def run(
             columns=window.columns,
             user=user,
             starter=starter(),
+            addresses=address or [],
+            gateways=gateway or [],
         )
     )
     if not wait_for_it:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What its owner says of a node in nodes.toml, and no machine can tell: what it is for, how much it may do, what it costs."""
+"""What its owner says of a node in nodes.toml, and no machine can tell: what it is for, how much it may do, what it costs,
+where jobs are in its network."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,8 @@ from transproc.errors import TransprocError
 
 LARGEST_CAPACITY = 100_000
 LARGEST_PRICE = 1e6
+BRIDGE = "br0"
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,15 @@ class Description:
     labels: frozenset[str] = frozenset()
     capacity: int | None = None
     price: float | None = None
+    bridge: str = BRIDGE
+    """On which jobs with addresses of their own are reached."""
 
     def all_labels(self, name: str, isa: str = "") -> frozenset[str]:
         """With those that every node has: its name and its ISA, as far as that is known."""
         return self.labels | {name, isa} - {""}
 
 
-KEYS = frozenset({"labels", "capacity", "price"})
+KEYS = frozenset({"labels", "capacity", "price", "bridge"})
 """Of a node's table in nodes.toml."""
 
 
@@ -46,7 +52,12 @@ def read(table: Mapping[str, Any]) -> Description:
         raise TransprocError(f"capacity cannot be {capacity!r}, expected a number of jobs")
     if price is not None and not (_number(price, int | float) and 0 <= price <= LARGEST_PRICE):
         raise TransprocError(f"price cannot be {price!r}, expected what an hour costs")
-    return Description(frozenset(labels), capacity, None if price is None else float(price))
+    bridge = table.get("bridge")
+    if bridge is None:
+        bridge = BRIDGE
+    if not isinstance(bridge, str) or not _INTERFACE.fullmatch(bridge):
+        raise TransprocError(f"bridge cannot be {bridge!r}, expected the name of an interface")
+    return Description(frozenset(labels), capacity, None if price is None else float(price), bridge)
 
 
 def check_label(label: object) -> None:

@@ -196,6 +196,8 @@ def _words(address: Address, described: Description) -> dict[str, Any]:
         words["capacity"] = described.capacity
     if described.price is not None:
         words["price"] = described.price
+    if described.bridge != Description.bridge:
+        words["bridge"] = described.bridge
     return words
 
 

@@ -81,6 +81,9 @@ class Job:
     directory: str = ""
     """The name of its directory on nodes, empty if that is the job's: the program knows its path, also when it goes on under
     another name (`operations.restart`)."""
+    addresses: list[str] = field(default_factory=list)
+    """Those that move with it (`addresses.py`); it has a network of its own then, with these `gateways`."""
+    gateways: list[str] = field(default_factory=list)
     owed_by: str | None = None
     """The node whose stopped copy holds memory that has not followed the process: in OWING, and in RESTORED if that is next."""
     leftovers: list[str] = field(default_factory=list)
@@ -128,8 +131,11 @@ class Job:
         for key, kind in _KINDS.items():
             if not isinstance(getattr(job, key), kind):
                 raise TypeError(f"{key} is {getattr(job, key)!r}")
-        if not job.argv or not all(isinstance(word, str) for word in [*job.argv, *job.leftovers]):
-            raise TypeError(f"argv is {job.argv!r}, leftovers is {job.leftovers!r}")
+        words = [*job.argv, *job.leftovers, *job.addresses, *job.gateways]
+        if not job.argv or not all(isinstance(word, str) for word in words):
+            raise TypeError(
+                f"argv is {job.argv!r}, leftovers is {job.leftovers!r}, addresses is {job.addresses!r}"
+            )
         if job.directory and not _NAME.fullmatch(job.directory):
             raise ValueError(f"directory is {job.directory!r}")
         return job
@@ -140,7 +146,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "node", "id", "user", "directory", "image"), str),
     **dict.fromkeys(("target", "exit", "owed_by"), str | None),
     **dict.fromkeys(("pid", "moves", "uid", "gid"), int),
-    **dict.fromkeys(("argv", "leftovers", "groups"), list),
+    **dict.fromkeys(("argv", "leftovers", "groups", "addresses", "gateways"), list),
     "started": int | float,
 }
 

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -96,7 +97,8 @@ class Move:
         self.bytes_sent = 0
         self.bytes_followed = 0
         """After the program went on, over links that have ended."""
-        self.options = options or Options()
+        options = options or Options()
+        self.options = replace(options, connections=bool(job.addresses) and not options.tcp_close)
         self._target = target
         self._transform = transform
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")

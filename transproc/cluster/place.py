@@ -22,10 +22,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from transproc.cluster import pages, scripts
+from transproc.cluster import addresses, pages, scripts
 from transproc.cluster.archive import Given, pack_script, unpack_script
 from transproc.cluster.job import Job
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
@@ -132,6 +133,26 @@ class Place:
         return version
 
     @property
+    def network(self) -> str | None:
+        """The job's own here, if it has addresses."""
+        return addresses.network(self.job, self.node.description.bridge)
+
+    def expect_addresses(self, *, reached: bool) -> None:
+        """Raises `TransprocError` unless the job can have its addresses here; see `addresses.free`. It takes 0.3 s."""
+        if (network := self.network) is None:
+            return
+        bridge, found = self.tool.probe(network)
+        with understood(f"node {self.node.name}"):
+            answers = {str(ip_address(bytes.fromhex(address))): who for address, who in found}
+        seen = addresses.Seen(bridge, answers)
+        addresses.free(self.job, self.node.name, self.node.description.bridge, seen, reached=reached)
+
+    def plug(self) -> None:
+        """Lets the job be reached at its addresses, if it has any; nothing changes if it is."""
+        if (network := self.network) is not None:
+            self.tool.plug(self.job.pid, network)
+
+    @property
     def can_borrow(self) -> bool:
         """Whether pages can come to a process here after its restore: criu and the kernel have userfaultfd with events."""
         return _has_userfaultfd(self.node, tuple(self._criu_command()))
@@ -203,7 +224,7 @@ class Place:
     def end(self) -> None:
         """Ends the job and all that is left of it here, and removes its directory: for what is the job's no longer."""
         for pid in self.found():
-            self.tool.kill(pid, moved=self.directory)
+            self.tool.kill(pid, moved=self.directory, network=self.network)
         self.remove()
 
     def make_images(self) -> None:
@@ -355,7 +376,7 @@ class Place:
 
     def resume(self, pid: int, *, undone: bool = False) -> None:
         """Lets a stopped tree go on; `undone`: which may have been dumped, and stays here."""
-        self.tool.resume(pid, self._files if undone else None)
+        self.tool.resume(pid, self._files if undone else None, network=self.network)
 
     def kill(self, pid: int, *, moved: bool = False) -> None:
         """Ends the tree by SIGKILL. With `moved` that is not the job's end, and its exit is not recorded."""
@@ -389,7 +410,13 @@ class Place:
         owed = f"{self.dump}/{owed_pages.FILE}" if options and options.withhold else None
         clocks = f"{self.dump}/clocks"
         first = self.tool.before_dump(
-            pid, self._files, self.job.moves, clocks, terminal=self._terminal, owed=owed
+            pid,
+            self._files,
+            self.job.moves,
+            clocks,
+            terminal=self._terminal,
+            owed=owed,
+            network=self.network,
         )
         self.criu.dump(pid, self.dump, prefix=first, options=options)
         log = f"{self.dump}/{DUMP_LOG}"
@@ -427,6 +454,7 @@ class Place:
             terminal=self._terminal,
             options=options,
             user=self._user,
+            network=self.network,
         )
 
     @property
@@ -461,6 +489,7 @@ class Place:
             terminal=self._terminal,
             window=window,
             user=self._user,
+            network=self.network,
         )
 
     def _shell(self, script: str, *words: str, check: bool = True) -> Result:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from transproc.cluster.job import Job
+from transproc.cluster.job import Job, State
 from transproc.cluster.look import Look, Room
 from transproc.cluster.node import DATA
 from transproc.cluster.place import Place
@@ -63,6 +63,7 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     options = check_source(job, source, look, None if same else by_name(target.node.isa), options)
     needs = needs_of(look, target.directory)
     check_target(job, needs, target)
+    target.expect_addresses(reached=job.state in (State.RUNNING, State.PAUSED))
     check_room(needs.memory + needs.deleted, source, look.room)
     return replace(options, withhold=_withholds(needs, target, options))
 
@@ -85,7 +86,11 @@ def check_source(job: Job, source: Place, look: Look, isa: Isa | None, options: 
     _check_nodes({source: look.room})
     _check_compiled(job, look.processes)
     found = inspect.problems(
-        look.views, program=source.program, files=source.data, target=isa, tcp_close=options.tcp_close
+        look.views,
+        program=source.program,
+        files=source.data,
+        target=isa,
+        connections=options.connections or options.tcp_close,
     )
     if found:
         raise UnsupportedError("\n".join(problem.message for problem in found), hint=found[0].hint)

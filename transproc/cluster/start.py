@@ -78,6 +78,7 @@ def _send(store: JobStore, place: Place, program: Program) -> None:
     keep_pair(store, job, program.pair())
     binary = store.pair(job.name) / f"{job.program}.{place.node.isa}"
     processor.check(Elf(binary), place.node.name, place.room.cpu)
+    place.expect_addresses(reached=False)
     place.prepare(binary)
     for path, remote in ((program.files, "work"), (program.stdin, "stdin")):
         if path is not None:

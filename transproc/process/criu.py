@@ -37,6 +37,8 @@ class Options:
     tcp_close: bool = False
     """TCP connections end: their sockets are there, closed, and the peer's time out or are reset."""
     file_locks: bool = True
+    connections: bool = False
+    """TCP connections go on: the program has a network of its own, out of which nothing passes meanwhile."""
     deadline: float = DEADLINE
     """Seconds that criu has, each time; then it is ended, and the migration fails."""
     withhold: bool = False
@@ -53,10 +55,12 @@ class Options:
         """As command line options."""
         chosen = {
             "--tcp-close": self.tcp_close,
+            "--tcp-established": self.connections,
             "--file-locks": self.file_locks,
             "--link-remap": self.link_remap,
         }
-        return [word for word, wanted in chosen.items() if wanted]
+        words = [word for word, wanted in chosen.items() if wanted]
+        return [*words, "--network-lock", "skip"] if self.connections else words
 
 
 def dump_argv(
@@ -139,6 +143,7 @@ class Criu:
         terminal: Terminal | None = None,
         options: Options | None = None,
         user: User | None = None,
+        network: str | None = None,
     ) -> Restored:
         """Restores a tree, stopped, under a supervisor that works in `state`; the rest: see `Tool.restore`.
 
@@ -158,6 +163,7 @@ class Criu:
                 terminal=terminal,
                 deadline=deadline,
                 user=user,
+                network=network,
             )
         except CommandError as error:
             if time.monotonic() - begin >= deadline:

@@ -168,17 +168,17 @@ def parse(text: str) -> list[View]:
 
 
 def problems(
-    views: Sequence[View], *, program: str, files: str, target: Isa | None, tcp_close: bool = False
+    views: Sequence[View], *, program: str, files: str, target: Isa | None, connections: bool = False
 ) -> list[Problem]:
     """Everything that forbids to move the tree.
 
-    `program`: the job's executable; `files`: the directory that moves with it; `target`: None for the same ISA; `tcp_close`: TCP
-    connections may be ended.
+    `program`: the job's executable; `files`: the directory that moves with it; `target`: None for the same ISA;
+    `connections`: those of TCP are no hindrance, as they go on or may be ended.
     """
     found = []
     masters = set().union(*(view.masters for view in views))
     for view in views:
-        connected = set() if tcp_close else view.connected
+        connected = set() if connections else view.connected
         found += [*_executable(view, program), *_descriptors(view, connected, masters), *_mappings(view)]
         found += _removed(view, files)
         if view.machine is not None:

@@ -170,6 +170,8 @@ class Launch:
     window: Window = Window()
     user: User | None = None
     """None: as the tool itself."""
+    network: str | None = None
+    """Its own (runtime/tool/network.h), or None: the node's."""
 
     def words(self) -> list[str]:
         """As command line options of the tool."""
@@ -178,6 +180,7 @@ class Launch:
         words += [] if self.directory is None else ["--dir", self.directory]
         words += [word for name, path in self.streams.items() for word in (f"--{name}", path)]
         words += [] if self.user is None else self.user.words()
+        words += _network(self.network)
         words += [] if self.pidfile is None else ["--pidfile", self.pidfile]
         words += [word for name, value in self.env.items() for word in ("--env", f"{name}={value}")]
         return [*words, "--", *self.argv]
@@ -223,26 +226,38 @@ class Tool:
         words += [] if run is None else ["--run", str(max(1, round(run * 1e6)))]
         return _pause(self._call([*words, *_words(terminal)], timeout + (run or 0.0)))
 
-    def resume(self, pid: int, files: Files | None = None) -> list[int]:
-        """Lets a stopped tree go on; returns its processes.
+    def resume(self, pid: int, files: Files | None = None, *, network: str | None = None) -> list[int]:
+        """Lets a stopped tree go on, and plugs in the network that it has of its own; returns its processes.
 
         `files`: what criu may have added to the directory since the list was written, to find files that are open (its
         `--link-remap`), is removed first.
         """
         words = ["resume", "--pid", str(pid), *([] if files is None else files.words())]
-        answer = self._call(words)
+        answer = self._call([*words, *_network(network)])
         with understood("resume"):
             return [int(item) for item in answer["pids"]]
 
-    def kill(self, pid: int, *, moved: str | None = None) -> None:
+    def kill(self, pid: int, *, moved: str | None = None, network: str | None = None) -> None:
         """Ends a tree by SIGKILL; nothing if there is none.
 
-        `moved`: the state directory of a program that lives on elsewhere, so that its end is not recorded there.
+        `moved`: the state directory of a program that lives on elsewhere, so that its end is not recorded there; `network`: its
+        own, and nobody at the other end of its connections hears of it.
         """
         mark = [] if moved is None else ["--moved", "--state", moved]
+        mark += _network(network)
         answer = self._answer(["kill", "--pid", str(pid), *mark])
         if not answer["ok"] and answer["error"] != "gone":
             raise _error(answer)
+
+    def plug(self, pid: int, network: str) -> None:
+        """Connects a program's own network with the node's bridge, if it is not, and announces its addresses there."""
+        self._call(["plug", "--pid", str(pid), *_network(network)])
+
+    def probe(self, network: str) -> tuple[bool, list[tuple[str, str]]]:
+        """Whether the node has the bridge of a network, and who answers there for its addresses: both in hexadecimal."""
+        answer = self._call(["probe", *_network(network)])
+        with understood("probe"):
+            return bool(answer["bridge"]), [(str(address), str(who)) for address, who in answer["answers"]]
 
     def status(self, pid: int) -> list[ProcessState]:
         """The tree, parents first; empty if the process is gone."""
@@ -258,18 +273,21 @@ class Tool:
         moves: int = 0,
         terminal: Terminal | None = None,
         user: User | None = None,
+        network: str | None = None,
         deadline: float,
     ) -> Restored:
         """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores.
 
         `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included; `terminal`: a new one
-        takes the place of the one in the image; `user`: whose program it is, if not the tool's.
+        takes the place of the one in the image; `user`: whose program it is, if not the tool's; `network`: made for it, and not
+        plugged in.
         Raises `CommandError` if criu fails, or has not ended after `deadline` seconds.
         """
         words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
         words += ["--deadline", str(round(deadline * 1000))]
         words += [*([] if files is None else files.words()), *_words(terminal)]
         words += [] if user is None else user.words()
+        words += _network(network)
         answer = self._answer([*words, "--", *criu], timeout=deadline)
         if not answer["ok"] and answer["error"] == "criu":
             raise CommandError(criu, 1, answer["message"])
@@ -287,14 +305,15 @@ class Tool:
         *,
         terminal: Terminal | None = None,
         owed: str | None = None,
+        network: str | None = None,
     ) -> list[str]:
         """What goes before `criu dump`: first are written the list of `files`, for a job that has moved so often; the processor
         time that the tree has used, to the file `clocks`; and the `terminal`'s key, of which criu is told. `owed`: most pages
-        of large memory are not dumped, and listed there.
+        of large memory are not dumped, and listed there. `network`: its own, which is unplugged, and in which criu works.
         """
         words = ["--pid", str(pid), *files.words(), "--moves", str(moves), "--clocks", clocks]
         words += [] if owed is None else ["--owed", owed]
-        return [self.path, "dump", *words, *_words(terminal), "--"]
+        return [self.path, "dump", *words, *_words(terminal), *_network(network), "--"]
 
     def lend(self, pid: int) -> list[str]:
         """The command that gives out pages of a stopped tree, as asked on its standard input (runtime/tool/pages.h)."""
@@ -383,6 +402,10 @@ def _thread_place(row: dict[str, Any]) -> ThreadPlace:
         int(row["depth"]),
         *(int(row[key]) if key in row else None for key in ("site", "return_address")),
     )
+
+
+def _network(network: str | None) -> list[str]:
+    return [] if network is None else ["--network", network]
 
 
 def _words(terminal: Terminal | None) -> list[str]:

@@ -289,7 +289,7 @@ def test_what_would_stay_behind() -> None:
 def test_tcp_connections_may_be_closed() -> None:
     view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "socket:[6]", "s")], connected={"6"})
     assert "--tcp-close" in problems([view], program=PROGRAM, files=FILES, target=None)[0].hint
-    assert problems([view], program=PROGRAM, files=FILES, target=None, tcp_close=True) == []
+    assert problems([view], program=PROGRAM, files=FILES, target=None, connections=True) == []
 
 
 @given(st.text())

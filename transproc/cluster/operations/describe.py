@@ -112,7 +112,7 @@ def _bound(taken: Taken) -> list[str]:
             program=taken.source.program,
             files=taken.source.data,
             target=isa,
-            tcp_close=taken.options.tcp_close,
+            connections=taken.options.tcp_close,
         )
     )
     return list(dict.fromkeys(found))

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from transproc.cluster.job import Job
+from collections.abc import Sequence
+
+from transproc.cluster import addresses as own
+from transproc.cluster.job import Job, State
 from transproc.cluster.operations.context import Context
 from transproc.cluster.place import PauseRequest
 from transproc.cluster.start import Program, address_of, start
 from transproc.cluster.users import choose
+from transproc.errors import TransprocError
 
 
 def run(
@@ -21,16 +25,20 @@ def run(
     terminal: bool = False,
     user: str | None = None,
     starter: str | None = None,
+    addresses: Sequence[str] = (),
+    gateways: Sequence[str] = (),
 ) -> Job:
     """Starts a program on a node, as a whole or not at all; returns its record.
 
     `name`: by default after the program. `pause_at`: it is stopped when it gets to that function or address, within `timeout`
     seconds. `terminal`: its standard streams are a terminal. `user`: whom it runs as; `starter`: the same where the node knows
-    that name, if no `user` is given.
+    that name, if no `user` is given. `addresses` (ADDRESS/PREFIX): move with it; `gateways` lead out of their networks.
     """
     pause = None
     words = [program.name, *program.argv[1:]]
     job = Job(name or context.store.free_name(program.name), node, words, terminal=terminal)
+    job.addresses, job.gateways = list(addresses), list(gateways)
+    expect_addresses(context, job)
     if pause_at is not None:
         isa = context.places(job).node.isa
         pause = PauseRequest(at=address_of(program.pair()[isa].path, pause_at), timeout=timeout)
@@ -39,3 +47,21 @@ def run(
         start(context.store, context.places(job), program, pause=pause, cancel=context.cancel)
         step.detail = f"pid {job.pid}"
     return job
+
+
+def expect_addresses(context: Context, job: Job) -> None:
+    """Raises `TransprocError` if a job cannot have its addresses at all, or another one of this host has them, which does not
+    answer for them on the network while it is being moved.
+    """
+    own.check(job.addresses, job.gateways)
+    wanted = {own.plain(address) for address in job.addresses}
+    for name in context.store.names() if wanted else ():
+        try:
+            other = context.store.load(name)
+        except TransprocError:
+            continue  # damaged: the network tells
+        taken = wanted & {own.plain(address) for address in other.addresses}
+        if taken and other.state is not State.EXITED and other.id != job.id:
+            raise TransprocError(
+                f"address {min(taken)}: is that of job {name}", hint="give the job another one"
+            )

@@ -135,6 +135,11 @@ class Taking:
                 f"job {self.job.name}: has opened a file whose name was removed, and is paused",
                 hint=f"'transproc resume {self.job.name}' first",
             )
+        if self.job.addresses:
+            raise UnsupportedError(
+                f"job {self.job.name}: has addresses of its own, which a checkpoint does not keep",
+                hint=f"'transproc migrate {self.job.name}' moves it with them",
+            )
         self.exclude = [f"data/work/{pattern}" for pattern in request.exclude]
         self._check_left_out()
         self.needs = preflight.needs_of(self.look, source.directory)

@@ -49,6 +49,10 @@ class Run(Request):
         None
     )
     starter: Annotated[str | None, Meaning("The same, where the node knows that name.", longest=32)] = None
+    addresses: Annotated[
+        Sequence[str], Meaning("Addresses that move with it: `10.77.0.5/24`.", longest=64)
+    ] = ()
+    gateways: Annotated[Sequence[str], Meaning("Ways out of their networks: `10.77.0.1`.", longest=64)] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError for words that no program can be given."""
@@ -65,6 +69,7 @@ class Run(Request):
         window = Window(self.rows, self.columns)
         program = Program([self.program, *self.arguments], stdin, files, dict(self.env), window)
         how: dict[str, Any] = {"name": self.name, "pause_at": self.pause_at, "terminal": self.terminal}
+        how |= {"addresses": self.addresses, "gateways": self.gateways}
         job = operations.run(context, program, self.node, user=self.user, starter=self.starter, **how)
         return job.as_dict()
 

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Jobs that have addresses of their own: their clients stay connected while they move, and nothing is left of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compiling import compiled
+from tests.native.harness import context_of
+from tests.native.network import ADDRESSES, HOSTS, Clients, Network, criu
+from tests.native.nodes import NativeNodes, Setting
+from transproc.cluster import operations
+from transproc.cluster.job import State
+from transproc.cluster.look import Liveness
+from transproc.cluster.move import Move
+from transproc.cluster.node import SshNode, read
+from transproc.cluster.operations import Context
+from transproc.cluster.place import Place
+from transproc.cluster.start import Program
+from transproc.errors import MigrationError, NodeError, TransprocError
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+NAME = "echo"
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    if os.getuid() != 0:
+        pytest.skip("networks need root")
+    with Network() as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def machines(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeNodes]:
+    command = criu()
+    if command is None:
+        pytest.skip("criu here cannot dump TCP sockets on this kernel; TRANSPROC_TEST_CRIU names one")
+    setting = Setting(criu=command, bridges=network.bridges)
+    with NativeNodes(tmp_path_factory.mktemp("native"), setting) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def nodes(machines: NativeNodes) -> Iterator[dict[str, SshNode]]:
+    found = {node.name: node for node in read(machines.configuration)}
+    yield found
+    for node in found.values():
+        node.close()
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(Path(__file__).with_name("echo.c"), tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture
+def context(nodes: dict[str, SshNode], network: Network, echo: Path, tmp_path: Path) -> Iterator[Context]:
+    """With a job that listens; in the end nothing is left of its network."""
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(echo), *HOSTS]), "na", name=NAME, addresses=ADDRESSES)
+    place = context.places(context.store.load(NAME))
+    while not place.read("stdout"):
+        time.sleep(0.01)
+    yield context
+    operations.discard(context, NAME)
+    network.expect_ports(0)
+
+
+def test_connections_survive_the_way_there_and_back(context: Context, network: Network) -> None:
+    with Clients(network) as clients:
+        for node in ("nb", "na"):
+            operations.migrate(context, NAME, node)
+            assert context.store.load(NAME).node == node
+            clients.expect_progress()
+    assert clients.silence > 0
+
+
+@pytest.mark.parametrize("step", ["transform", "criu_restore", "resume"])
+def test_connections_survive_a_migration_that_fails(
+    context: Context, network: Network, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """After the dump; when there is a copy on the target, which must vanish unheard; when that would be let go."""
+    owner = Move if step == "transform" else Place
+    done = getattr(owner, step)
+
+    def fail(self: Move | Place, *words: object, **options: object) -> object:
+        if isinstance(self, Place) and self.node.name == "na":
+            return done(self, *words, **options)
+        if step == "criu_restore":
+            done(self, *words, **options)
+        raise NodeError("nb", "was lost")
+
+    monkeypatch.setattr(owner, step, fail)
+    with Clients(network) as clients:
+        with pytest.raises(MigrationError) as caught:
+            operations.migrate(context, NAME, "nb")
+        assert caught.value.outcome == f"{NAME} runs on na again"
+        assert context.store.load(NAME).state is State.RUNNING
+        clients.expect_progress()
+    network.expect_ports(1)
+
+
+def test_what_nobody_could_reach_is_not_moved(context: Context, network: Network) -> None:
+    """Before the process is touched; its clients notice nothing."""
+    place = context.places(context.store.load(NAME))
+    with Clients(network) as clients:
+        network.join(False)
+        try:
+            with pytest.raises(MigrationError, match=r"is not seen there at 10\.77\.0\.5"):
+                operations.migrate(context, NAME, "nb")
+        finally:
+            network.join(True)
+        clients.expect_progress()
+    assert place.liveness(context.store.load(NAME).pid) is Liveness.RUNNING
+
+
+def test_an_address_in_use_is_refused(
+    context: Context, network: Network, nodes: dict[str, SshNode], echo: Path, tmp_path: Path
+) -> None:
+    """By a machine of the network, by the node, by a job of another host, by one of this host."""
+    other = context_of(tmp_path / "other", nodes)
+
+    def refused(where: Context, address: str) -> str:
+        with pytest.raises(TransprocError) as caught:
+            operations.run(where, Program([str(echo), HOSTS[0]]), "nb", name="second", addresses=[address])
+        assert "second" not in where.store.names()
+        return caught.value.message
+
+    assert "10.77.0.9 is in use by " in refused(other, "10.77.0.9/24")
+    assert "fd77::9 is in use by " in refused(other, "fd77::9/64")
+    assert "127.0.1.1" not in refused(other, "10.77.0.5/24")
+    assert refused(context, "10.77.0.5/16") == f"address 10.77.0.5: is that of job {NAME}"
+
+
+def test_a_node_without_the_bridge_is_refused(
+    context: Context, nodes: dict[str, SshNode], echo: Path
+) -> None:
+    with_none = {name: SshNode(name, node.address) for name, node in nodes.items()}
+    other = context_of(context.store.path.parent, with_none)
+    with pytest.raises(MigrationError, match="node nb: has no bridge br0") as caught:
+        operations.migrate(other, NAME, "nb")
+    assert "was not touched" in caught.value.outcome
