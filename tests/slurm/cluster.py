@@ -2,17 +2,19 @@
 """A cluster of Slurm on this machine: Debian's slurmctld, munged and four slurmd, in namespaces of their own.
 
 Its partitions are `x86` and `arm`, of one node each, both of this ISA: what needs no other one is tested here, in seconds.
-Jobs of `urgent` preempt those of `cheap`; the node of `old` may be drained. Needs root, Debian's slurmctld, slurmd, munge,
-slurm-client, and sudo.
+Jobs of `urgent` preempt those of `cheap`, at once, and of `graced`, which get a time for it; the nodes of `old` and `weak` may be
+drained, and die. A file `hold-JOBID` in its directory stops criu when it is to dump that job (`dumping-JOBID` says so), one
+`epilog-JOBID` has Slurm's epilog clean up after it. Needs root, Debian's slurmctld, slurmd, munge, slurm-client, and sudo.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
+import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +29,7 @@ PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "sudo")
 USER, UID = "slurmuser", 54322
 CPUS = 64
 START_SECONDS = 20.0
-KILL_WAIT = 4
+KILL_WAIT = 8
 """Seconds from SIGTERM to SIGKILL; Slurm's default is 30."""
 _INIT = Path(__file__).with_name("init.sh")
 _CONFIGURATION = """\
@@ -58,11 +60,31 @@ PreemptMode=REQUEUE
 PartitionName=x86 Nodes=x1 Default=YES PriorityTier=1 State=UP
 PartitionName=arm Nodes=a1 PriorityTier=1 State=UP
 PartitionName=cheap Nodes=p1 PriorityTier=1 State=UP
-PartitionName=urgent Nodes=p1 PriorityTier=10 PreemptMode=OFF State=UP
+PartitionName=graced Nodes=g1 PriorityTier=1 GraceTime=30 State=UP
+PartitionName=urgent Nodes=p1,g1 PriorityTier=10 PreemptMode=OFF State=UP
 PartitionName=old Nodes=d1 PriorityTier=1 State=UP
+PartitionName=weak Nodes=w1 PriorityTier=1 State=UP
+Epilog={state}/epilog
+"""
+_EPILOG = """\
+#!/bin/sh
+[ -e {state}/epilog-$SLURM_JOB_ID ] || exit 0
+export TRANSPROC_SLURM={settings} PATH="$PATH:/usr/bin:/bin:/usr/sbin:/sbin"
+exec {command} slurm clean >{state}/epilog.log 2>&1
+"""
+_CRIU = """\
+#!/bin/sh
+for held in {state}/hold-*; do
+    number=${{held##*-}}
+    case "$*" in *dump*/slurm-"$number"-*|*/slurm-"$number"-*dump*)
+        echo >{state}/dumping-"$number"
+        while [ -e "$held" ]; do sleep 0.05; done ;;
+    esac
+done
+exec {criu} "$@"
 """
 _NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}\n"
-NODES = ("x1", "a1", "p1", "d1")
+NODES = ("x1", "a1", "p1", "d1", "g1", "w1")
 
 
 _NEEDED = (Path(sys.executable), Path(sys.base_prefix), _INIT)
@@ -116,8 +138,13 @@ class Cluster:
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(128))
         home = Path(os.environ.get("TRANSPROC_HOME") or Path.home() / ".cache" / "transproc")
+        self._script("criu", _CRIU.format(state=self.directory, criu=shlex.join(host_criu())))
+        self._script(
+            "epilog",
+            _EPILOG.format(state=self.directory, settings=self.settings, command=self.command),
+        )
         self.settings.write_text(
-            f'state = "{self.state}"\nhome = "{home}"\ncriu = {json.dumps(host_criu())}\n'
+            f'state = "{self.state}"\nhome = "{home}"\ncriu = ["{self.directory}/criu"]\n'
         )
         ports = _free_ports(1 + len(NODES))
         text = _CONFIGURATION.format(
@@ -150,10 +177,15 @@ class Cluster:
                 start_new_session=True,
             )
         self.until(
-            lambda: self.ask("sinfo", "-h", "-o", "%N|%T").strip() == "a1,d1,p1,x1|idle",
+            lambda: self.ask("sinfo", "-h", "-o", "%N|%T").strip() == ",".join(sorted(NODES)) + "|idle",
             "its nodes are idle",
             START_SECONDS,
         )
+
+    def _script(self, name: str, text: str) -> None:
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o755)
 
     def _down(self) -> None:
         """Its processes are gone when it returns, and what Slurm has made in the control groups."""
@@ -161,7 +193,7 @@ class Cluster:
             self._process.kill()
             self._process.wait()
             self._process = None
-        for path in Path("/sys/fs/cgroup").glob("*/slurm_[xapd]1"):
+        for path in Path("/sys/fs/cgroup").glob("*/slurm_[xapdgw]1"):
             for inner in [*sorted(path.rglob("*"), reverse=True), path]:
                 if inner.is_dir():
                     self._remove(inner)
@@ -210,6 +242,15 @@ class Cluster:
         if check and done.returncode and self.started:
             raise AssertionError(f"{argv}: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr
+
+    def lose(self, node: str) -> None:
+        """Kills a node's slurmd and all that runs there, at once."""
+        self.ask("pkill", "-KILL", "-f", f"^slurmd -N {node}$")
+        self.ask("pkill", "-KILL", "-f", f"^slurmstepd: .*{node}", check=False)
+        for path in Path("/sys/fs/cgroup").glob(f"*/slurm_{node}/**/cgroup.procs"):
+            for pid in path.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
     started = False
 

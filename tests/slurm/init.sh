@@ -27,4 +27,5 @@ munged --key-file="$STATE/munge.key" --socket="$STATE/munge" --pid-file=/run/mun
 export SLURM_CONF="$STATE/slurm.conf"
 slurmctld
 for node in $NODES; do slurmd -N $node; done
-exec sleep infinity
+sleep infinity &
+wait # and with it for whatever has lost its parent

@@ -79,8 +79,9 @@ def execute(
     """
     from transproc.cli.checkpoint import duration
     from transproc.slurm import configuration
-    from transproc.slurm.execution import Execution, Identity, Terms, end_script, name_of
+    from transproc.slurm.execution import Execution, await_end
     from transproc.slurm.helped import Helped, Sent
+    from transproc.slurm.identity import Identity, Terms, name_of
 
     job = Identity.of(os.environ)
     what = common.program(program, arguments, stdin or _own_input(), files)
@@ -89,9 +90,10 @@ def execute(
     settings = configuration.read()
     with Helped(settings.helper_command()) as helped:
         place = results or Path.cwd() / f"slurm-{job.number}.files"
-        status = Execution(helped, job, sent, name_of(sent, name), place, terms).run()
-    if status is None and job.shell:
-        end_script(job.shell)
+        execution = Execution(helped, job, sent, name_of(sent, name), place, terms)
+        status = execution.run()
+    if status is None:
+        await_end(job, by_itself=execution.left_by_itself)
     _end_as(status)
 
 

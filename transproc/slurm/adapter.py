@@ -54,9 +54,9 @@ class Slurm:
             )
         if not about.requeue:
             raise TransprocError(f"job {job}: is not to be requeued", hint="sbatch --requeue")
-        commands.update(about.number, Comment=f"{_without(about.comment)} transproc:to={place}".strip())
+        commands.update(about.label, Comment=f"{_without(about.comment)} transproc:to={place}".strip())
         with contextlib.suppress(TransprocError):  # it is only sooner: it looks from time to time
-            commands.warn(about.number, WAKE)
+            commands.warn(about.label, WAKE)
 
     def ship(self, job: str, place: str) -> None:
         """Nothing: the state directory is on a file system that all nodes share."""
@@ -64,18 +64,16 @@ class Slurm:
     def place(self, job: str, place: str) -> None:
         """As `Scheduler` says. Slurm lets a requeued job wait for two minutes: this one need not."""
         about = self._job(job)
-        commands.update(about.number, Partition=place, StartTime="now", Comment=_without(about.comment))
+        commands.update(about.label, Partition=place, StartTime="now", Comment=_without(about.comment))
 
     def start(self, job: str) -> None:
         """As `Scheduler` says."""
-        commands.release(self._job(job).number)
+        commands.release(self._job(job).label)
 
     def _job(self, job: str) -> SlurmJob:
-        if not job.isdigit():
-            raise TransprocError(
-                f"job {job}: expected a number", hint="'squeue --format %A' shows those of an array's tasks"
-            )
-        return commands.job(int(job))
+        if not commands.LABEL.fullmatch(job):
+            raise TransprocError(f"job {job}: expected a number, or that of an array's task, such as 4711_3")
+        return commands.job(job)
 
 
 def _without(comment: str) -> str:

@@ -20,15 +20,21 @@ SECONDS = 30.0
 """For one command: a controller that does not answer is asked again later."""
 WANTED = re.compile(r"\btransproc:to=([A-Za-z0-9_.-]+)")
 """What `transproc slurm migrate` puts into a job's comment: the partition where it is to go on."""
+LABEL = re.compile(r"[1-9]\d{0,9}(?:_\d{1,9})?")
+"""A job, or a task of an array: the number of an array's first job means all of them, in every command."""
+_NAMES = re.compile(r"JobId=(\d+)(?: ArrayJobId=(\d+) ArrayTaskId=(\d+)(?=\s))?")
 _FIELD = re.compile(r"(?:^|\s)(\w+(?:[/:]\w+)*)=(\S*)")
 _ISAS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """What the controller says of a job. Times in seconds after 1970, None if there is none; `partitions`: where it may run."""
+    """What the controller says of a job. Times in seconds after 1970, None if there is none; `partitions`: where it may run;
+    `label`: by what commands know it and no other one.
+    """
 
     number: int
+    label: str
     state: str
     partitions: tuple[str, ...]
     restarts: int
@@ -43,6 +49,10 @@ class SlurmJob:
     held: bool = False
     """It waits, and does not start before it is released."""
     name: str = ""
+    reason: str = ""
+    """Why it waits, or ended."""
+    batch: bool = True
+    """It has a script: only such jobs can be requeued."""
 
     @property
     def limit(self) -> float | None:
@@ -60,9 +70,16 @@ class SlurmNode:
     partitions: tuple[str, ...]
 
 
-def job(number: int) -> SlurmJob:
-    """Raises `TransprocError` if there is no such job, or the controller does not answer."""
-    return parse_job(_ask(["scontrol", "show", "job", str(number)]))
+def job(label: str) -> SlurmJob:
+    """Raises `TransprocError` if there is no such job, if these are several, or the controller does not answer."""
+    text = _ask(["scontrol", "show", "job", label])
+    found = re.findall(r"(?m)^JobId=\d+ ArrayJobId=(\d+) ArrayTaskId=(\S+)", text)
+    if len(found) > 1:
+        raise TransprocError(
+            f"job {label}: is an array of {len(found)} tasks, expected one of them",
+            hint=f"as squeue --array shows it: {'_'.join(found[0])}",
+        )
+    return parse_job(text)
 
 
 def parse_job(text: str) -> SlurmJob:
@@ -76,8 +93,10 @@ def parse_job(text: str) -> SlurmJob:
             for name, value in _FIELD.findall(line):
                 fields.setdefault(name, value)
     try:
+        number, array, task = _NAMES.match(text).groups()  # type: ignore[union-attr]
         return SlurmJob(
-            int(re.match(r"JobId=(\d+)", text)[1]),  # type: ignore[index]
+            int(number),
+            f"{array}_{task}" if task else number,
             fields["JobState"],
             tuple(word for word in fields.get("Partition", "").split(",") if word),
             int(fields["Restarts"]),
@@ -91,8 +110,10 @@ def parse_job(text: str) -> SlurmJob:
             _known(lines.get("StdErr", "")),
             fields.get("Priority") == "0",
             (re.match(r"JobId=\d+.* JobName=(.*)", text) or ["", ""])[1],
+            fields.get("Reason", ""),
+            fields.get("BatchFlag") != "0",
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise FormatError(f"scontrol show job: not as expected: {error}") from error
 
 
@@ -133,25 +154,33 @@ def parse_nodes(text: str) -> list[SlurmNode]:
     return found
 
 
-def requeue(number: int, *, hold: bool = False) -> None:
+def requeue(label: str, *, hold: bool = False) -> None:
     """Ends a running job and puts it back into the queue, where it is held or not."""
-    _ask(["scontrol", "requeuehold" if hold else "requeue", str(number)])
+    _ask(["scontrol", "requeuehold" if hold else "requeue", label])
 
 
-def update(number: int, **fields: str) -> None:
+def update(label: str, **fields: str) -> None:
     """Changes a job, as `scontrol update` does."""
-    _ask(["scontrol", "update", f"JobId={number}", *(f"{name}={value}" for name, value in fields.items())])
+    _ask(["scontrol", "update", f"JobId={label}", *(f"{name}={value}" for name, value in fields.items())])
 
 
-def release(number: int) -> None:
+def release(label: str) -> None:
     """Lets a held job start."""
-    _ask(["scontrol", "release", str(number)])
+    _ask(["scontrol", "release", label])
 
 
-def warn(number: int, signal: str) -> None:
+def warn(label: str, signal: str) -> None:
     """Sends a signal to a job: to what its script executes (`exec transproc slurm exec`), and to its steps (`srun`)."""
-    _ask(["scancel", "--batch", f"--signal={signal}", str(number)])
-    _ask(["scancel", f"--signal={signal}", str(number)])
+    _ask(["scancel", "--batch", f"--signal={signal}", label])
+    _ask(["scancel", f"--signal={signal}", label])
+
+
+def kill_wait() -> float:
+    """Seconds from the signal that ends a job to SIGKILL."""
+    found = re.search(r"(?m)^KillWait\s*=\s*(\d+)", _ask(["scontrol", "show", "config"]))
+    if found is None:
+        raise FormatError("scontrol show config: names no KillWait")
+    return float(found[1])
 
 
 def known() -> list[int]:

@@ -7,7 +7,8 @@ It stands for the program towards Slurm. What it hears from there:
     the time limit comes near, the node is drained               checkpoint, requeue
     `transproc slurm migrate` (a word in the job's comment)      checkpoint, requeue held
     SIGTERM, and the job has been requeued already               checkpoint
-    SIGTERM, and the job is about to be preempted                checkpoint, requeue
+    SIGTERM, and the job is about to be preempted, or over       checkpoint, requeue
+       its time limit
     any other signal                                             is the program's
 
 When the job is started again it goes on from the checkpoint, on whatever ISA that is. Until a checkpoint is whole the program
@@ -17,23 +18,22 @@ runs on, and if the job cannot be requeued then, it is started again from there.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import select
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transproc.cluster.job import name_after
 from transproc.errors import TransprocError
 from transproc.slurm import commands
 from transproc.slurm.commands import WANTED, SlurmJob
 from transproc.slurm.helped import Helped, Sent, Started
+from transproc.slurm.identity import Identity, Terms
 from transproc.slurm.output import Stream, read_notes, write_notes
 
 BEAT = 0.2
@@ -43,6 +43,11 @@ REQUEUE_SECONDS = 20.0
 """A controller that does not answer is asked again for so long, then the program goes on here."""
 RETRY_SECONDS = 5.0
 END_SECONDS = 60.0
+OVER = "TimeLimit"
+"""Slurm's word for why a job has ended; until it is killed (`KillWait`) such a one can still be requeued."""
+ENDING = ("COMPLETING", "CANCELLED")
+BYTES_A_SECOND = 100e6
+"""A guess of how fast a checkpoint is written, until one was."""
 PASSED = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -54,59 +59,6 @@ PASSED = (
 )
 HEARD = (*PASSED, signal.SIGCONT)
 """The last one says: look at the job's comment. Slurm sends it with SIGTERM, too."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """When a job leaves; times in seconds. `warning`: the signal that sbatch --signal names; `before`: so long before the time
-    limit (at most a quarter of it); `poll`: so often the controller is asked; `every`: so often there is a checkpoint in between.
-    """
-
-    warning: signal.Signals = signal.SIGUSR1
-    before: float = 60.0
-    poll: float = 15.0
-    every: float | None = None
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which job this is, as Slurm tells it in the environment."""
-
-    number: int
-    restarts: int
-    node: str
-    shell: int = 0
-    """The process of the script, if that is not ours: signals come there."""
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Identity:
-        """Raises `TransprocError` outside of a job, and for what cannot be moved as one."""
-        number = environment.get("SLURM_JOB_ID", "")
-        if not number.isdigit():
-            raise TransprocError(
-                "this is no job of Slurm", hint="it belongs into the script that sbatch is given"
-            )
-        if environment.get("SLURM_STEP_NUM_TASKS", "1") != "1":
-            raise TransprocError(
-                f"job {number}: this step has {environment['SLURM_STEP_NUM_TASKS']} tasks, expected 1",
-                hint="one program moves at a time: srun --ntasks=1, or a job array",
-            )
-        restarts = environment.get("SLURM_RESTART_COUNT", "0")
-        first = environment.get("SLURM_TASK_PID", "")
-        return cls(
-            int(number),
-            int(restarts) if restarts.isdigit() else 0,
-            environment.get("SLURMD_NODENAME", ""),
-            int(first) if first.isdigit() and int(first) != os.getpid() else 0,
-        )
-
-
-def name_of(sent: Sent, name: str | None) -> str:
-    """What the program is called among those of the job: by default after what it is started with, so that no two mix."""
-    if name is not None:
-        return name
-    digest = hashlib.sha256("\0".join(sent.argv).encode(errors="surrogateescape")).hexdigest()
-    return f"{name_after(Path(sent.argv[0]).name)[:12]}-{digest[:8]}"
 
 
 @dataclass
@@ -129,17 +81,28 @@ class Execution:
         self._pidfd = -1
         self._next_look = self._next_checkpoint = 0.0
         self._said = ""
+        self._requeue, self._hold = True, False
+        self._last = (0.0, 0)
+        self._kill_wait: float | None = None
+
+    @property
+    def left_by_itself(self) -> bool:
+        """After `run`: it has put the job into the queue, and Slurm ends it soon."""
+        return self._requeue
 
     def run(self) -> str | None:
         """Until the program ends, or the job leaves. Raises `TransprocError` if it cannot be started."""
-        about = self._expect_requeue(commands.job(self.job.number))
+        about = self._expect_requeue(commands.job(self.job.label))
         self._streams = [Stream("stdout", 1, about.stdout), Stream("stderr", 2, about.stderr)]
         with self._listening() as wakeup:
-            found, self._notes = self.helped.open(self.job.number, self.name, restarted=self.job.restarts > 0)
+            found = self.helped.open(self.job.number, self.name, restarted=self.job.restarts > 0)
+            self._notes = found.notes
             if self.job.shell:
                 with self._told():
                     self.helped.guard(self.job.shell, [*HEARD, self.terms.warning])
-            if not found:
+            if not found.checkpoint:
+                if found.begun:
+                    self.say(f"job {self.job.label}: has left no checkpoint, so it begins anew")
                 self._go(lambda: self.helped.start(self.sent))
             elif not self._goes_on():
                 return None
@@ -154,17 +117,22 @@ class Execution:
         try:
             self._go(self.helped.restart)
         except TransprocError as error:
-            number = self.job.number
-            self.say(f"{error.message}; job {number} is held: 'scontrol release {number}' lets it try again")
-            commands.requeue(number, hold=True)
+            label = self.job.label
+            self.say(f"{error.message}; job {label} is held: 'scontrol release {label}' lets it try again")
+            commands.requeue(label, hold=True)
             self.helped.end(keep=True)
             return False
         return True
 
     def _expect_requeue(self, about: SlurmJob) -> SlurmJob:
+        if not about.batch:
+            raise TransprocError(
+                f"job {about.label}: has no script, and only jobs that have one can leave and go on elsewhere",
+                hint="sbatch --requeue --wrap 'srun --ntasks=1 transproc slurm exec -- PROG'",
+            )
         if not about.requeue:
             raise TransprocError(
-                f"job {about.number}: is not to be requeued, so it cannot leave and go on elsewhere",
+                f"job {about.label}: is not to be requeued, so it cannot leave and go on elsewhere",
                 hint="sbatch --requeue",
             )
         return about
@@ -250,12 +218,33 @@ class Execution:
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + self.terms.poll
             with contextlib.suppress(TransprocError):  # a controller that does not answer now will later
-                return self._has_reason(commands.job(self.job.number))
+                self._foresee()
+                return self._has_reason(commands.job(self.job.label))
         if time.monotonic() >= self._next_checkpoint and self.terms.every:
             self._next_checkpoint = time.monotonic() + self.terms.every
             with self._told():
-                self.helped.checkpoint(end=False)
+                self._checkpoint(end=False)
         return False
+
+    def _checkpoint(self, *, end: bool) -> None:
+        """Notes how long it took."""
+        begun = time.monotonic()
+        size = self.helped.checkpoint(end=end)
+        self._last = (time.monotonic() - begun, size)
+
+    def _foresee(self) -> None:
+        """Says, once, if Slurm would not wait so long for a checkpoint: the job would be killed in the middle of it."""
+        if self._kill_wait is None:
+            self._kill_wait = commands.kill_wait()
+        assert self._started is not None
+        seconds, size = self._last
+        seconds += max(0, memory_of(self._started.pid) - size) / BYTES_A_SECOND
+        if seconds > self._kill_wait:
+            self._kill_wait = float("inf")
+            self.say(
+                f"job {self.job.label}: a checkpoint takes some {seconds:.0f} s, but Slurm kills a job that it ends sooner"
+                " (KillWait): --every makes checkpoints in between, --before and --signal leave before the time limit"
+            )
 
     def _obey(self, number: int) -> bool:
         """Whether a signal means that the job leaves; if not it is the program's."""
@@ -263,7 +252,7 @@ class Execution:
             self._pass_on(number)
             return False
         try:
-            about = commands.job(self.job.number)
+            about = commands.job(self.job.label)
         except TransprocError as error:
             self._complain(error)
             return number == self.terms.warning
@@ -271,7 +260,7 @@ class Execution:
         self._hold = WANTED.search(about.comment) is not None
         if number == self.terms.warning or not self._requeue:
             return True
-        if about.state == "RUNNING" and about.preempted is not None:
+        if (about.state == "RUNNING" and about.preempted is not None) or about.reason == OVER:
             return True
         self._pass_on(number)  # somebody's who wants the program to end, or has a word with it
         return False
@@ -295,7 +284,7 @@ class Execution:
     def _leave(self) -> bool:
         """The program is in a checkpoint, and the job in the queue; or, after a failure, it runs as before."""
         with self._told() as done:
-            self.helped.checkpoint(end=True)
+            self._checkpoint(end=True)
             done.append(True)
         if not done:
             self._next_look = time.monotonic() + RETRY_SECONDS
@@ -312,10 +301,12 @@ class Execution:
         until = time.monotonic() + REQUEUE_SECONDS
         while True:
             try:
-                commands.requeue(self.job.number, hold=self._hold)
+                if self._is_cancelled():
+                    return False
+                commands.requeue(self.job.label, hold=self._hold)
             except TransprocError as error:
                 with contextlib.suppress(TransprocError):
-                    if commands.job(self.job.number).restarts > self.job.restarts:
+                    if commands.job(self.job.label).restarts > self.job.restarts:
                         return True  # by somebody else
                 if time.monotonic() > until:
                     self._complain(error)
@@ -323,6 +314,12 @@ class Execution:
                 time.sleep(1.0)
             else:
                 return True
+
+    def _is_cancelled(self) -> bool:
+        """Somebody has ended the job while it made its checkpoint: then it must not come again."""
+        about = commands.job(self.job.label)
+        ends = about.state in ENDING and about.reason != OVER
+        return ends and about.restarts <= self.job.restarts
 
     # --- what is said --------------------------------------------------------------------------------------------
 
@@ -352,8 +349,24 @@ def keep_results(work: Path, results: Path, say: Callable[[str], None]) -> None:
         ) from error
 
 
-def end_script(shell: int) -> None:
+def memory_of(pid: int) -> int:
+    """Bytes that a process and its descendants have in memory: about what its checkpoint holds."""
+    total, waiting = 0, [pid]
+    while waiting:
+        pid = waiting.pop()
+        with contextlib.suppress(OSError, ValueError):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+            for path in Path(f"/proc/{pid}/task").glob("*/children"):
+                waiting += map(int, path.read_text().split())
+    return total
+
+
+def await_end(job: Identity, *, by_itself: bool) -> None:
     """The job has left: what follows in its script is not for now. Returns if it does not end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(shell, signal.SIGTERM)
+    if job.shell and not job.step:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(job.shell, signal.SIGTERM)
+    elif not by_itself:
+        return  # Slurm has told the script as well
     time.sleep(END_SECONDS)  # Slurm ends what is left of the job

@@ -34,6 +34,15 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Found:
+    """Of a program in its job: whether there is a checkpoint, whether it has run, and a file of the user's own beside it."""
+
+    checkpoint: bool
+    begun: bool
+    notes: Path
+
+
+@dataclass(frozen=True)
 class Sent:
     """What a program is started with; all of it is read here, with the user's rights."""
 
@@ -51,10 +60,10 @@ class Helped:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = begin(command, stderr=self._errors)
 
-    def open(self, job: int, name: str, *, restarted: bool) -> tuple[bool, Path]:
-        """First: whether there is a checkpoint, and a file of the user's own that stays with it."""
+    def open(self, job: int, name: str, *, restarted: bool) -> Found:
+        """First: what there is of an earlier life of the job."""
         answer = self._ask({"do": "open", "job": str(job), "name": name, "restarted": restarted})
-        return answer["checkpoint"] is True, Path(answer["notes"])
+        return Found(answer["checkpoint"] is True, answer["begun"] is True, Path(answer["notes"]))
 
     def guard(self, pid: int, numbers: Sequence[int]) -> None:
         """From now on we get these signals instead of that process."""
@@ -71,9 +80,9 @@ class Helped:
         """Starts it from its newest checkpoint."""
         return _started(self._ask({"do": "restart"}))
 
-    def checkpoint(self, *, end: bool) -> None:
-        """Writes a checkpoint; with `end` the program has ended when this returns."""
-        self._ask({"do": "checkpoint", "end": end})
+    def checkpoint(self, *, end: bool) -> int:
+        """Writes a checkpoint of so many bytes; with `end` the program has ended when this returns."""
+        return int(self._ask({"do": "checkpoint", "end": end})["bytes"])
 
     def signal(self, number: int) -> None:
         """Sends the program a signal."""

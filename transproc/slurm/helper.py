@@ -47,6 +47,7 @@ from transproc.transform import pipeline
 
 _KEY = re.compile(r"[1-9][0-9]{0,9}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,23}")
+TRIES = 100
 KEPT = 2
 """Checkpoints of a program: the last one, and one in case that cannot be read."""
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -124,7 +125,9 @@ class Helper:
     # --- requests ------------------------------------------------------------------------------------------------
 
     def _open(self, question: dict[str, Any], _: IO[bytes]) -> dict[str, Any]:
-        """First: which job, and whether it has run before. Tells whether there is a checkpoint, and where notes are kept."""
+        """First: which job, and whether it has run before. Tells whether there is a checkpoint, where notes are kept, and whether
+        there were some: then the program has run in this job.
+        """
         number, name = question.get("job"), question.get("name")
         if not isinstance(number, str) or not _KEY.fullmatch(number):
             raise FormatError(f"job {number!r}: not a job's number")
@@ -134,17 +137,39 @@ class Helper:
             )
         self.number, self.name = number, f"slurm-{number}-{name}"[:40]
         if not question.get("restarted"):  # numbers of jobs come again when a cluster is set up anew
-            shutil.rmtree(self._place, ignore_errors=True)
-        for path in (self.configuration.state, self._place.parent, self._place):
-            path.mkdir(mode=0o711, parents=True, exist_ok=True)
-            _expect_ours(path)
-        self._checkpoints.mkdir(mode=0o700, exist_ok=True)
+            self._forget()
+        path, begun = self._make_place()
         self._context = self._make_context()
         self._remove_job()  # of an earlier run here, whose end was cut off
+        checkpoints.discard_drafts(self._checkpoints, self.name)  # of one that may have been elsewhere
         return {
             "checkpoint": checkpoints.latest(self._checkpoints, self.name) is not None,
-            "notes": str(self._notes()),
+            "notes": str(path),
+            "begun": begun,
         }
+
+    def _make_place(self) -> tuple[Path, bool]:
+        """Where checkpoints of the job are, with the notes (see `_notes`). Another program of the job that ends at the same time
+        may remove what is still empty of it.
+        """
+        for _ in range(TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                for path in (self.configuration.state, self._place.parent, self._place):
+                    path.mkdir(mode=0o711, parents=True, exist_ok=True)
+                    _expect_ours(path)
+                self._checkpoints.mkdir(mode=0o700, exist_ok=True)
+                return self._notes()
+        raise TransprocError(f"{self._place}: is removed again and again")
+
+    def _forget(self) -> None:
+        """Removes the program's checkpoints and notes, not those of others in the job's script."""
+        checkpoints.discard_drafts(self._checkpoints, self.name)
+        for path in checkpoints.listed(self._checkpoints, self.name):
+            shutil.rmtree(path, ignore_errors=True)
+        self._notes_path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # those of others are there
+            for path in (self._checkpoints, self._place, self._place.parent):
+                path.rmdir()
 
     def _guard(self, question: dict[str, Any], _: IO[bytes]) -> dict[str, Any]:
         """Keeps signals from the script, and gives them to the user's half: both must be the user's own processes."""
@@ -211,6 +236,7 @@ class Helper:
 
     def _checkpoint(self, question: dict[str, Any], _: IO[bytes]) -> dict[str, Any]:
         """With `end` the program has ended when it is written."""
+        self._make_place()
         found = operations.checkpoint(
             self.context, self.name, self._checkpoints, keep=KEPT, end=question.get("end") is True
         )
@@ -237,10 +263,7 @@ class Helper:
         """Removes the job here; its checkpoints as well unless `keep` is set."""
         self._remove_job()
         if question.get("keep") is not True:
-            shutil.rmtree(self._checkpoints, ignore_errors=True)
-            shutil.rmtree(self._place, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                self._place.parent.rmdir()
+            self._forget()
         return {}
 
     # --- places --------------------------------------------------------------------------------------------------
@@ -260,14 +283,20 @@ class Helper:
     def _checkpoints(self) -> Path:
         return self._place / "checkpoints"
 
-    def _notes(self) -> Path:
-        """A file of the user's own, for what is to be remembered with the checkpoint; root never reads it."""
-        path = self._place / f"{self.name}.notes"
-        with contextlib.suppress(FileExistsError):
+    @property
+    def _notes_path(self) -> Path:
+        return self._place / f"{self.name}.notes"
+
+    def _notes(self) -> tuple[Path, bool]:
+        """A file of the user's own, for what is to be kept with the checkpoint; root never reads it. Whether it was there."""
+        path = self._notes_path
+        try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            os.fchown(file, self.owner.uid, self.owner.gid)
-            os.close(file)
-        return path
+        except FileExistsError:
+            return path, True
+        os.fchown(file, self.owner.uid, self.owner.gid)
+        os.close(file)
+        return path, False
 
     def _scratch(self) -> Path:
         return _private(Path(DATA) / "slurm")

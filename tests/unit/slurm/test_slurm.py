@@ -18,7 +18,7 @@ from transproc.cluster.events import Silent, Token
 from transproc.errors import FormatError, TransprocError
 from transproc.slurm import channel, configuration
 from transproc.slurm.commands import parse_job, parse_nodes
-from transproc.slurm.execution import Identity
+from transproc.slurm.identity import Identity
 from transproc.slurm.output import Stream, read_notes, write_notes
 
 JOB = """\
@@ -44,6 +44,16 @@ def test_a_job_is_read_from_what_scontrol_prints() -> None:
     assert (job.restarts, job.requeue, job.limit, job.preempted, job.held) == (2, True, 600.0, None, True)
     assert (job.comment, job.stdout) == ("Restarts=9 transproc:to=arm", "/srv/Partition=z out")
     assert job.started == time.mktime((2026, 11, 28, 14, 0, 0, 0, 0, -1))
+
+
+def test_a_task_of_an_array_is_not_taken_for_all_of_it() -> None:
+    task = parse_job(JOB.replace("JobId=7 ", "JobId=7 ArrayJobId=7 ArrayTaskId=2 "))
+    assert (task.number, task.label, task.name) == (7, "7_2", "a JobState=FAILED name")
+    waiting = parse_job(JOB.replace("JobId=7 ", "JobId=7 ArrayJobId=7 ArrayTaskId=3-9%2 "))
+    assert (waiting.number, waiting.label) == (7, "7")
+    environment = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}
+    assert Identity.of(environment).label == "7_2"
+    assert Identity.of({"SLURM_JOB_ID": "7"}).label == "7"
 
 
 def test_nodes_have_their_isas_as_uname_says_them() -> None:
@@ -147,6 +157,8 @@ def test_what_is_no_job_or_several_at_once_is_refused() -> None:
         Identity.of({})
     with pytest.raises(TransprocError, match="has 4 tasks"):
         Identity.of({"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "4"})
+    with pytest.raises(TransprocError, match="heterogeneous"):
+        Identity.of({"SLURM_JOB_ID": "7", "SLURM_HET_SIZE": "2"})
     assert Identity.of({"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "2"}).restarts == 2
 
 

@@ -102,6 +102,14 @@ def prune(directory: Path, name: str, keep: int) -> list[Path]:
     return gone
 
 
+def discard_drafts(directory: Path, name: str) -> None:
+    """Removes those of a job that were cut off, when nobody writes one."""
+    for path in directory.iterdir() if directory.is_dir() else ():
+        match = _NAME.fullmatch(path.name[1:-1])
+        if match and match["job"] == name:
+            discard(path)
+
+
 def discard(path: Path) -> None:
     """Removes a draft that was cut off; nothing else."""
     if _DRAFT.fullmatch(path.name):
