@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Host:
         self._stamp: Sequence[object] = ()
         self._reader: Reader | None = None
         self._asked: set[str] = set()
+        self._criu: Callable[[], Sequence[str]] | None = None
         self._failed: dict[str, TransprocError] = {}
 
     @property
@@ -85,8 +86,8 @@ class Host:
     def facts(self, name: str, *, timeout: float = facts.ANSWER_SECONDS) -> Facts:
         """What a node is and does now: ISA, load, memory. Raises `NodeError`, `FormatError`."""
         # the lab's criu is not made for a mere look
-        made = name != LOCAL or any((paths.home() / "lab" / "images").glob("*/*/root"))
-        return facts.ask(self.node(name), criu=self._criu(name)() if made else ("criu",), timeout=timeout)
+        made = name == LOCAL and any((paths.home() / "lab" / "images").glob("*/*/root"))
+        return facts.ask(self.node(name), criu=self._local_criu() if made else ("criu",), timeout=timeout)
 
     def survey(
         self, names: Sequence[str] | None = None, *, deadline: float = 1.0
@@ -142,21 +143,28 @@ class Host:
                 old.description, found[name] = node.description, old
         self._nodes, self._stamp = found, stamp
 
-    @staticmethod
-    def _criu(name: str) -> Callable[[], Sequence[str]]:
-        """How criu is started on a node: this machine's own may be too old for its kernel, the lab's is not."""
-        if name != LOCAL:
-            return lambda: ("criu",)
+    def _local_criu(self) -> Sequence[str]:
+        """Of this machine's own and the lab's the newest that works: Debian 12's does not start on current kernels."""
+        from transproc.cluster import criu  # noqa: PLC0415
         from transproc.lab.rootfs import host_criu  # noqa: PLC0415 (only `local` needs it)
 
-        return host_criu
+        node = self.node(LOCAL)
+        own = [words for _, words in criu.candidates(node) if criu.works(node, words)][:1]
+        if not own:
+            return host_criu()
+        lab = host_criu() if any((paths.home() / "lab" / "images").glob("*/*/root")) else own[0]
+        return max(own[0], lab, key=lambda words: criu.version(node, words))
 
     def place(self, job: Job, name: str | None = None) -> Place:
         """The job's place on a node, by default the one that holds it. Raises `NodeError`."""
         from transproc.cluster.place import Place  # noqa: PLC0415 (connections are begun before it is there)
 
         where = self.node(name or job.node)
-        return Place(where, job, criu_command=self._criu(where.name))
+        if where.name != LOCAL:
+            return Place(where, job)
+        with self._mutex:
+            self._criu = self._criu or cache(self._local_criu)
+        return Place(where, job, criu_command=self._criu)
 
     def context(self, events: Events, cancel: Cancel) -> Context:
         """What operations need, for one caller: who hears of the steps, and who may call it off."""

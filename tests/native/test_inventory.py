@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 from tests.native.nodes import NativeNodes, Setting
+from tests.native.systems import busybox
 from transproc.cli import common, main
-from transproc.cluster import facts
 from transproc.cluster.job import Job, State
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.store import JobStore
-from transproc.lab import doctor
-from transproc.run import output
 
 pytestmark = pytest.mark.native
 
@@ -90,24 +88,6 @@ def test_a_user_who_becomes_root(tmp_path: Path, mine: Path, capsys: pytest.Capt
         assert [(one.user, one.sudo) for one in found.values()] == [("ann", False), ("ann", True)]
 
 
-def busybox(root: Path) -> Path:
-    """A system of busybox alone, which says that it is Alpine."""
-    program = shutil.which("busybox")
-    if program is None:
-        pytest.skip("no busybox here")
-    (root / "bin").mkdir(parents=True)
-    (root / "etc").mkdir()
-    shutil.copy(program, root / "bin/busybox")
-    for name in subprocess.run(
-        [program, "--list"], capture_output=True, check=True, text=True
-    ).stdout.split():
-        if name != "busybox":
-            (root / "bin" / name).symlink_to("busybox")
-    (root / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\nsshd:x:74:74::/run/sshd:/bin/false\n")
-    (root / "etc/os-release").write_text('NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.1\n')
-    return root
-
-
 def test_a_small_system(tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """busybox has all that is needed but criu, and the node says how to get that."""
     setting = Setting(criu=[], root=busybox(tmp_path / "root"))
@@ -127,39 +107,3 @@ def test_a_small_system(tmp_path: Path, mine: Path, capsys: pytest.CaptureFixtur
             node.put(tmp_path / "file", "/tmp/there")
             node.get("/tmp/there", tmp_path / "back")
             assert (tmp_path / "back").read_text() == "contents"
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize(
-    ("suite", "packages", "lacks"), [("trixie", ",criu", []), ("bookworm", "", ["criu", "criu check"])]
-)
-def test_debian(
-    *,
-    suite: str,
-    packages: str,
-    lacks: list[str],
-    tmp_path: Path,
-    counter: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """A system as its installer leaves it, with its own OpenSSH and criu: a job goes there and back, if it has one."""
-    words = ["--variant=minbase", f"--include=openssh-server{packages}", suite, str(tmp_path / "root")]
-    subprocess.run(["mmdebstrap", *words], check=True)
-    setting = Setting(root=tmp_path / "root")
-    with NativeNodes(tmp_path / "nodes", setting) as machines, read(machines.configuration)[0] as node:
-        findings = {one.name: one for one in doctor.node(node)}
-        assert [name for name, one in findings.items() if not one.ok] == lacks
-        if lacks:
-            assert "upgrade to 13" in findings["criu"].remedy
-        assert bool(facts.ask(node).criu) == (not lacks)
-        if not lacks:
-            monkeypatch.setenv("TRANSPROC_NODES", str(machines.configuration))
-            words = ["600", "5000", "4"]
-            assert main.run(["run", "--node", "na", "--name", "j", "--", str(counter), *words]) == 0
-            assert [main.run(["migrate", "j", "--to", name]) for name in ("nb", "na")] == [0, 0]
-            capfd.readouterr()
-            assert main.run(["wait", "j"]) == 0
-            assert main.run(["logs", "j"]) == 0
-            assert capfd.readouterr().out == output([f"{counter}.x86_64", *words])
-            assert main.run(["kill", "--remove", "j"]) == 0

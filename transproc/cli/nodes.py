@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from transproc import log
 from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
     from transproc.cluster.fleet import NodeState
+    from transproc.cluster.node import Node
     from transproc.lab.doctor import Finding
 
 CHECK_SECONDS = 60.0
 """For nodes that are looked at beside each other; `criu check` takes seconds on an emulated one."""
+
+BRING = typer.Option(
+    "--bring-criu", help="Put a criu of ours there, with its libraries, for transproc alone."
+)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -140,6 +146,7 @@ def add(
         str | None,
         typer.Option("--bridge", metavar="NAME", help="Where jobs with addresses are [default: br0]."),
     ] = None,
+    bring_criu: Annotated[bool, BRING] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
     fingerprint: Annotated[
         str | None,
@@ -149,6 +156,9 @@ def add(
 ) -> None:
     """Makes a machine known as a node: connects, and says what it is and what it lacks. Nothing is installed there.
 
+    For systems that have no criu, or too old a one, --bring-criu puts one there, with libraries of its own, in
+    /var/lib/transproc alone. Of those that a node has, the newest that works is used.
+
     It shows the fingerprint of the machine's host key, which you compare with what the machine itself says
     ('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub' on its console). The machine is listed in nodes.toml if it can be logged
     into, also if it lacks something: 'transproc nodes check NAME' looks again.
@@ -157,6 +167,7 @@ def add(
     Examples:
       transproc nodes add pi 192.168.1.20
       transproc nodes add pi pi@192.168.1.20 --sudo --label cheap --capacity 4
+      transproc nodes add edge alpine.local --bring-criu
       transproc nodes add big big.example.org --fingerprint SHA256:Ck4…  --price 1.20
     """
     common.expect_here("nodes add")
@@ -174,6 +185,8 @@ def add(
     host_key = _confirmed(host, port, fingerprint, yes=yes)
     address = Address(host, own, host_key, port, user or login or "root", sudo)
     with SshNode(name, address) as node:
+        if bring_criu:
+            _bring(node)
         findings = doctor.node(node)
     inventory.add(name, address, described)
     if as_json:
@@ -184,6 +197,16 @@ def add(
     state = "can be used" if not missing else "cannot be used yet"
     typer.echo(f"{name} ({isa}) is listed in {inventory.path}, and {state}")
     common.show_findings(missing)
+
+
+def _bring(node: Node) -> None:
+    """Gives a node a criu of ours."""
+    from transproc.cluster import criu
+    from transproc.lab.portable import portable_criu
+
+    with log.step(f"criu for {node.name}") as step:
+        criu.bring(node, *portable_criu(node.isa))
+        step.detail = ".".join(map(str, criu.version(node, criu.COMMAND)))
 
 
 def _confirmed(host: str, port: int, wanted: str | None, *, yes: bool) -> str:
@@ -215,6 +238,7 @@ def check(
         typer.Argument(metavar="[NAME]...", help="Nodes to look at.", show_default="all but local"),
     ] = None,
     *,
+    bring_criu: Annotated[bool, BRING] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Says what nodes lack, and how to get it there. Exits with 1 if something is missing, or a node cannot be reached.
@@ -222,6 +246,7 @@ def check(
     \b
     Examples:
       transproc nodes check
+      transproc nodes check pi --bring-criu
       transproc nodes check pi --json
     """
     common.expect_here("nodes check")
@@ -229,6 +254,9 @@ def check(
     from transproc.lab import doctor
 
     wanted = names or [name for name in common.host().names() if name != "local"]
+    if bring_criu:
+        for name in wanted:
+            _bring(common.node(name))
     looks = {name: partial(doctor.node, common.node(name)) for name in wanted}
     found = beside(looks, CHECK_SECONDS)
     results = [(name, found.get(name, TransprocError(f"node {name}: has not answered"))) for name in wanted]

@@ -29,15 +29,17 @@ echo "cpus=$(grep -c '^cpu[0-9]' /proc/stat)"
 read -r load rest </proc/loadavg; echo "load=$load"
 read -r uptime rest </proc/uptime; echo "uptime=$uptime"
 sed -n 's/^MemTotal: *\\([0-9]*\\) kB/memory=\\1/p;s/^MemAvailable: *\\([0-9]*\\) kB/available=\\1/p' /proc/meminfo
-d=$1; shift
+b=$1 d=$1; shift
 while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done
 echo "disk=$(df -Pk "$d" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
 echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
 sed -n 's/^\\(flags\\|Features\\)[^:]*: */cpu=/p;/^cpu=/q' /proc/cpuinfo | sed 1q
+b=$b/bin/criu
+[ "$1" != criu ] || command -v criu >/dev/null || [ ! -x "$b/criu" ] || set -- "$b/ld.so" --library-path "$b/lib" "$b/criu"
 echo "criu=$("$@" --version 2>/dev/null | sed -n 's/^Version: *//p' | sed 1q)"
 echo "time=$(date +%s.%N)"
 """
-"""Words: the data directory, and the command line of criu there."""
+"""Words: the data directory, and the command line of criu there; one that was brought (`cluster.criu`) is looked for."""
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from transproc.cluster import addresses, pages, scripts
+from transproc.cluster import addresses, criu, pages, scripts
 from transproc.cluster.archive import Given, pack_script, unpack_script
 from transproc.cluster.job import Job
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
@@ -90,8 +90,9 @@ class Place:
     """A job on a node. Each method raises `NodeError` if the node does not answer."""
 
     def __init__(
-        self, node: Node, job: Job, *, criu_command: Callable[[], Sequence[str]] = lambda: ("criu",)
+        self, node: Node, job: Job, *, criu_command: Callable[[], Sequence[str]] | None = None
     ) -> None:
+        """`criu_command`: how CRIU is started there; by default the newest that works is found out."""
         self.node = node
         self.job = job
         self.directory = str(DATA / "jobs" / (job.directory or job.name))
@@ -100,7 +101,7 @@ class Place:
         self.dump = f"{self.images}/dump"
         self.image = f"{self.images}/image"
         self.program = f"{self.directory}/bin/{job.program}"
-        self._criu_command = criu_command
+        self._criu_command = criu_command or partial(criu.command, node)
 
     @cached_property
     def tool(self) -> Tool:
@@ -117,18 +118,20 @@ class Place:
         not start.
         """
         try:
-            version = _criu_version(self.node, tuple(self._criu_command()))
+            version = criu.version(self.node, self._criu_command())
         except CommandError as error:
             if error.status != NOT_FOUND:
                 raise
             raise UnsupportedError(
                 f"node {self.node.name}: has no criu, expected {dotted(MINIMUM)} or later",
-                hint=f"install it there; 'transproc doctor {self.node.name}' says how, and what else it lacks",
+                hint=f"'transproc nodes check {self.node.name} --bring-criu' puts one there; "
+                f"'transproc doctor {self.node.name}' says how its system gets one, and what else it lacks",
             ) from error
         if version < MINIMUM:
             raise UnsupportedError(
                 f"node {self.node.name}: criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
-                hint=f"'transproc doctor {self.node.name}' says what else it lacks",
+                hint=f"'transproc nodes check {self.node.name} --bring-criu' puts one there; "
+                f"'transproc doctor {self.node.name}' says what else it lacks",
             )
         return version
 
@@ -499,8 +502,3 @@ class Place:
 @cache
 def _has_userfaultfd(node: Node, command: tuple[str, ...]) -> bool:
     return not node.run([*command, "check", "--feature", "uffd-noncoop"], check=False).returncode
-
-
-@cache
-def _criu_version(node: Node, command: tuple[str, ...]) -> tuple[int, ...]:
-    return Criu(node, command).version()

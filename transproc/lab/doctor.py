@@ -195,8 +195,10 @@ for t in cat chmod df grep head ls mkdir mktemp mv readlink rm sed sleep tail tr
   command -v $t >/dev/null || lacks="$lacks $t"
 done
 echo lacks=$lacks
-echo criu=$(criu --version 2>&1 | head -n 1)
-echo check=$(criu check 2>&1 | tail -n 1)
+b=/var/lib/transproc/bin/criu
+c=criu; [ ! -x $b/criu ] || c="$b/ld.so --library-path $b/lib $b/criu"
+echo criu=$($c --version 2>&1 | head -n 1)
+echo check=$($c check 2>&1 | tail -n 1)
 echo time=$(date +%s)
 """
 
@@ -286,6 +288,11 @@ def _install_criu(facts: Facts) -> str:
     """Not every release has a criu that starts on current kernels."""
     system, release = [*_systems(facts), ""][0], version(facts.get("release", ""))
     wanted = f"{dotted(MINIMUM_CRIU)} or later"
+    return f"{_criu_of(facts, system, release, wanted)}; or let it be brought: 'transproc nodes check NODE --bring-criu'"
+
+
+def _criu_of(facts: Facts, system: str, release: Version, wanted: str) -> str:
+    """From whoever makes the system."""
     if system in ("debian", "raspbian") and () < release < (13,):
         return f"Debian {dotted(release)} has no criu {wanted}: upgrade to 13, or build it (criu.org/Installation)"
     if system == "ubuntu":

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Jobs go to nodes of other systems and come back; and of several criu the newest that works is used."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.native.nodes import NativeNodes, Setting
+from tests.native.systems import busybox
+from transproc.cli import common, main
+from transproc.cluster import criu, facts
+from transproc.cluster.job import Job
+from transproc.cluster.node import DATA, SshNode, read
+from transproc.cluster.place import Place
+from transproc.lab import doctor
+from transproc.lab.portable import portable_criu
+from transproc.lab.rootfs import host_criu
+from transproc.run import output
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+ROOTS = os.environ.get("TRANSPROC_TEST_ROOTS", "")
+"""A directory with unpacked root file systems, such as Alpine's, which whoever tests them has brought."""
+
+
+@pytest.fixture(autouse=True)
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The user's list of nodes and records."""
+    monkeypatch.setenv("TRANSPROC_NODES", str(tmp_path / "mine.toml"))
+    monkeypatch.setenv("TRANSPROC_STATE", str(tmp_path / "state"))
+    yield
+    common.host().close()
+
+
+def goes_there_and_back(
+    machines: NativeNodes, counter: Path, capfd: pytest.CaptureFixture[str], *more: str
+) -> None:
+    """A job between both nodes, as a user moves it; nothing of it is left."""
+    for name, machine in machines.machines.items():
+        words = ["127.0.0.1", "--port", str(machine.port), "--key", str(machines.directory / "user"), "--yes"]
+        assert main.run(["nodes", "add", name, *words, *more]) == 0
+        assert "and can be used" in capfd.readouterr().out
+    words = ["600", "5000", "4"]
+    assert main.run(["run", "--node", "na", "--name", "j", "--", str(counter), *words]) == 0
+    assert [main.run(["migrate", "j", "--to", name]) for name in ("nb", "na")] == [0, 0]
+    capfd.readouterr()
+    assert main.run(["wait", "j"]) == 0
+    assert main.run(["logs", "j"]) == 0
+    assert capfd.readouterr().out == output([f"{counter}.x86_64", *words])
+    assert main.run(["kill", "--remove", "j"]) == 0
+    for name in machines.machines:
+        assert common.node(name).output(["ls", str(DATA / "jobs")]) == ""
+
+
+def test_busybox(tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """No bash, no coreutils, no GNU tar, no systemd, no C library, and a criu that was brought."""
+    setting = Setting(criu=[], root=busybox(tmp_path / "root"))
+    with NativeNodes(tmp_path / "nodes", setting) as machines:
+        goes_there_and_back(machines, counter, capfd, "--bring-criu")
+        node = common.node("na")
+        assert facts.ask(node).criu.startswith("4.")
+        assert criu.command(node) == criu.COMMAND
+        before = node.output(["ls", "-li", criu.BROUGHT])
+        criu.bring(node, *portable_criu(node.isa))
+        assert node.output(["ls", "-li", criu.BROUGHT]) == before, "it was brought again"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", sorted(os.listdir(ROOTS)) if ROOTS else [])  # noqa: PTH208
+def test_a_real_system(name: str, tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As it was published, but for a user who separates the privileges of this machine's sshd."""
+    root = tmp_path / "root"
+    subprocess.run(["cp", "-a", Path(ROOTS) / name, root], check=True)
+    users = root / "etc/passwd"
+    if "sshd:" not in users.read_text():
+        users.write_text(f"{users.read_text()}sshd:x:74:74::/run/sshd:/bin/false\n")
+    with NativeNodes(tmp_path / "nodes", Setting(criu=[], root=root)) as machines:
+        goes_there_and_back(machines, counter, capfd, "--bring-criu")
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("mmdebstrap") is None, reason="no mmdebstrap here")
+@pytest.mark.parametrize(
+    ("suite", "packages", "lacks", "more"),
+    [("trixie", ",criu", [], ()), ("bookworm", "", ["criu", "criu check"], ("--bring-criu",))],
+)
+def test_debian(
+    *,
+    suite: str,
+    packages: str,
+    lacks: list[str],
+    more: tuple[str, ...],
+    tmp_path: Path,
+    counter: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A system as its installer leaves it, with its own OpenSSH, and its own criu or the one that is brought."""
+    words = ["--variant=minbase", f"--include=openssh-server{packages}", suite, str(tmp_path / "root")]
+    subprocess.run(["mmdebstrap", *words], check=True)
+    setting = Setting(root=tmp_path / "root")
+    with NativeNodes(tmp_path / "nodes", setting) as machines:
+        with read(machines.configuration)[0] as node:
+            findings = {one.name: one for one in doctor.node(node)}
+            assert [name for name, one in findings.items() if not one.ok] == lacks
+            if lacks:
+                assert "upgrade to 13" in findings["criu"].remedy
+            assert bool(facts.ask(node).criu) == (not lacks)
+        goes_there_and_back(machines, counter, capfd, *more)
+
+
+def offer(node: SshNode, directory: str, version: str, *, works: bool = True) -> None:
+    """A criu there that is of this version, as it says, and whose check finds all that it needs or not."""
+    lines = [
+        "#!/bin/sh",
+        f'[ "$1" != --version ] || {{ echo "Version: {version}"; exit; }}',
+        "" if works else "exit 1",
+        f'exec {shlex.join(host_criu())} "$@"',
+    ]
+    node.put_bytes("\n".join([*lines, ""]).encode(), f"{directory}/criu", mode=0o755)
+
+
+def test_the_newest_that_works(tmp_path: Path) -> None:
+    with NativeNodes(tmp_path, Setting(profile="PATH=/run/new:/run/old:/run/broken:$PATH")) as machines:
+        with read(machines.configuration)[0] as node:
+            assert isinstance(node, SshNode)
+            offer(node, "/run/old", "3.17.1")
+            assert criu.command(node) == ("/usr/local/sbin/criu",), "the one that is not too old"
+        with read(machines.configuration)[0] as node:
+            assert isinstance(node, SshNode)
+            offer(node, "/run/new", "4.8")
+            offer(node, "/run/broken", "4.9", works=False)
+            found = [words for _, words in criu.candidates(node)]
+            assert found == [("/run/broken/criu",), ("/run/new/criu",), ("/usr/local/sbin/criu",)]
+            assert criu.command(node) == ("/run/new/criu",)
+            assert Place(node, Job("j", "na", ["prog"])).check_criu() == (4, 8)
