@@ -20,8 +20,9 @@ from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import State, expect
 from transproc.cluster.move import Move
-from transproc.cluster.node import SshNode
+from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
+from transproc.cluster.operations.checkpoint import place as place_of
 from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
@@ -94,15 +95,16 @@ def finish(context: Context, undisturbed: str) -> None:
 class Moving(threading.Thread):
     """A migration with --lazy; `error` is what it ended with."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, checkpoint_first: bool = False) -> None:
         super().__init__(daemon=True)
         self.context = context
+        self.checkpoint_first = checkpoint_first
         self.error: TransprocError | None = None
         self.start()
 
     def run(self) -> None:
         try:
-            operations.migrate(self.context, NAME, "nb", options=SLOW)
+            operations.migrate(self.context, NAME, "nb", options=SLOW, checkpoint_first=self.checkpoint_first)
         except TransprocError as error:
             self.error = error
 
@@ -308,6 +310,48 @@ def test_the_command_is_killed(
     assert place.printed() == before  # it waits for what it has not got
     assert operations.recover(context, NAME) == f"{NAME} runs on nb"
     assert context.store.load(NAME).state is State.RUNNING
+    finish(context, undisturbed)
+
+
+def test_a_checkpoint_outlives_a_source_that_is_lost(
+    program: Path, undisturbed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost is what was computed since; without a loss nothing is left of it."""
+    monkeypatch.setattr("transproc.cluster.move.PATIENCE_SECONDS", 1.0)
+    with NativeNodes(tmp_path / "nodes") as machines:
+        nodes = {node.name: node for node in read(machines.configuration)}
+        context = context_of(tmp_path / "state", nodes)
+        kept = place_of(context.store)
+        operations.run(context, Program([str(program), str(MEGABYTES), str(PAUSE)]), "na", name=NAME)
+        while not context.places(context.store.load(NAME)).read("stdout"):
+            time.sleep(0.01)
+        moving = Moving(context, checkpoint_first=True)
+        moving.await_owing()
+        (path,) = kept.iterdir()
+        machines.machines["na"].process.kill()
+        moving.join(60)
+        assert context.store.load(NAME).state is State.OWING
+        with pytest.raises(TransprocError) as caught:
+            operations.recover(context, NAME)
+        assert f"then 'transproc restart {path} --node nb' begins from before that" in str(caught.value.hint)
+        operations.kill(context, NAME, remove=True)
+        operations.restart(context, path, "nb")
+        go(context)
+        job = wait(context.store, NAME, context.places, 30)
+        assert (job.exit, context.places(job).read("stdout").decode()) == ("status 0", undisturbed)
+        for node in nodes.values():
+            node.close()
+
+
+def test_nothing_is_left_of_a_checkpoint_that_was_not_needed(context: Context, undisturbed: str) -> None:
+    moving = Moving(context, checkpoint_first=True)
+    moving.await_owing()
+    kept = place_of(context.store)
+    assert len(list(kept.iterdir())) == 1
+    go(context)
+    moving.join(30)
+    assert moving.error is None
+    assert list(kept.iterdir()) == []
     finish(context, undisturbed)
 
 

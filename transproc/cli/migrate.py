@@ -48,13 +48,18 @@ def migrate(
     keep: Annotated[
         bool, typer.Option("--keep", help="The images stay on this host; else none are left anywhere.")
     ] = False,
+    checkpoint_first: Annotated[
+        bool,
+        typer.Option("--checkpoint-first", help="Make a checkpoint, kept until all of its memory has moved."),
+    ] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Moves a job to another node, of either ISA, while it runs: as a whole or not at all.
 
     If anything fails before the job runs on the new node, it goes on where it was, and the error says so. With --lazy
     it may run there before all of its memory has come: if the link is lost it waits for what it needs, and
-    'transproc recover NAME' brings that.
+    'transproc recover NAME' brings that. If the old node is lost for good in that time, so is the job, but for the checkpoint of
+    --checkpoint-first.
 
     The best node is the one that has the least to do and can take the job; among equals, the cheapest. A node has its own name,
     its ISA, and what nodes.toml says as labels.
@@ -66,6 +71,7 @@ def migrate(
       transproc migrate nbody --to-label aarch64 --dry-run
       transproc migrate server --to arm --tcp-close
       transproc migrate model --to big --lazy --bandwidth 50M
+      transproc migrate model --to big --lazy --checkpoint-first
     """
     if (to is not None) + bool(labels) + anywhere != 1:
         raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
@@ -77,7 +83,9 @@ def migrate(
     if dry_run:
         _show(common.perform(Forecast(name, **goal)), as_json=as_json)
         return
-    hop = common.perform(Migrate(name, at=at, timeout=timeout, keep=keep, **goal))
+    hop = common.perform(
+        Migrate(name, at=at, timeout=timeout, keep=keep, checkpoint_first=checkpoint_first, **goal)
+    )
     if as_json:
         common.show_json(hop)
     else:

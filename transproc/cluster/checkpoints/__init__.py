@@ -23,6 +23,7 @@ from transproc.cluster.checkpoints.directory import (
     next_path,
     prune,
     read,
+    remove,
     verify,
 )
 from transproc.cluster.checkpoints.manifest import Manifest
@@ -39,5 +40,6 @@ __all__ = [
     "next_path",
     "prune",
     "read",
+    "remove",
     "verify",
 ]

@@ -96,10 +96,15 @@ def prune(directory: Path, name: str, keep: int) -> list[Path]:
     """Removes all but the newest `keep` checkpoints of a job; returns which."""
     gone = listed(directory, name)[: -keep or None]
     for path in gone:
-        hidden = path.with_name(f".{path.name}~")
-        path.rename(hidden)
-        shutil.rmtree(hidden)
+        remove(path)
     return gone
+
+
+def remove(path: Path) -> None:
+    """Removes a checkpoint, as a whole."""
+    hidden = path.with_name(f".{path.name}~")
+    path.rename(hidden)
+    shutil.rmtree(hidden)
 
 
 def discard_drafts(directory: Path, name: str) -> None:

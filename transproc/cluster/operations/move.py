@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from transproc.cluster import checkpoints
 from transproc.cluster.job import Hop, Job, State, expect
 from transproc.cluster.look import Liveness
 from transproc.cluster.migration import KIND, Migration
 from transproc.cluster.move import Move
+from transproc.cluster.operations.checkpoint import checkpoint
 from transproc.cluster.operations.context import Context
-from transproc.cluster.operations.recover import bring_rest, settle
+from transproc.cluster.operations.recover import bring_rest, insurance, settle
 from transproc.cluster.place import PauseRequest
 from transproc.cluster.store import Result
 from transproc.errors import TransprocError
@@ -34,14 +36,28 @@ def migrate(
     options: Options | None = None,
     keep: bool = False,
     stay_paused: bool = False,
+    checkpoint_first: bool = False,
 ) -> Hop:
     """Moves a running or paused job to another node, as a whole or not at all.
 
     `at`: it is stopped not before this function or address; `timeout` of the pause, in seconds; `keep`: the images stay on this
-    host (`JobStore.move`), until the job moves again or is removed; `stay_paused`: it is stopped on the other node, too.
+    host (`JobStore.move`), until the job moves again or is removed; `stay_paused`: it is stopped on the other node, too;
+    `checkpoint_first`: a checkpoint of it is kept until all of its memory is there.
 
     Raises `MigrationError`, whose outcome says what became of the process, or `TransprocError` if nothing was begun.
     """
+    if checkpoint_first:
+        with _insured(context, name, timeout, options):
+            return migrate(
+                context,
+                name,
+                to,
+                at=at,
+                timeout=timeout,
+                options=options,
+                keep=keep,
+                stay_paused=stay_paused,
+            )
     with context.store.lock(name, KIND):
         job = context.current(name)
         context.expect_settled(job)
@@ -60,6 +76,21 @@ def migrate(
             cancel=context.cancel,
         )
         return migration.run()
+
+
+@contextmanager
+def _insured(context: Context, name: str, timeout: float, options: Options | None) -> Iterator[None]:
+    """With a checkpoint, which is removed when the job needs nothing of its old node any more."""
+    plain = Options(tcp_close=options.tcp_close) if options else None
+    first = checkpoint(context, name, timeout=timeout, options=plain)
+    try:
+        yield
+    finally:
+        job = context.store.load(name) if name in context.store.names() else None
+        if job and job.state is State.OWING:
+            context.events.note(insurance(job, first.path))
+        else:
+            checkpoints.remove(first.path)
 
 
 def pause(

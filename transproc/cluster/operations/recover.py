@@ -10,6 +10,7 @@ import contextlib
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from transproc.cluster import scripts
 from transproc.cluster.job import Job, State
@@ -58,6 +59,14 @@ def recover(context: Context, name: str) -> str:
         return outcome
 
 
+def insurance(job: Job, path: Path | None) -> str:
+    """What is to be done with a job whose memory will not come any more; `path`: of a checkpoint, if there is one."""
+    ways = [f"'transproc kill --remove {job.name}'"]
+    if path is not None:
+        ways.append(f"'transproc restart {path} --node {job.node}' begins from before that")
+    return f"if {job.owed_by} is lost for good, so is what it holds: {', then '.join(ways)}"
+
+
 def settle(context: Context, job: Job) -> str:
     """What became of a job with which something was begun and not ended. The lock is held."""
     attempt = context.store.unsettled(job)
@@ -93,13 +102,13 @@ def bring_rest(context: Context, job: Job) -> str:
         transform=context.transform,
     )
     with context.events.step(f"recover {job.name}: its memory comes from {job.owed_by}") as step:
-        move.source.become_quiet(0)
         try:
+            move.source.become_quiet(0)
             step.detail = human(bring(move, step, context.cancel))
         except TransprocError as error:
-            error.hint = error.hint or (
-                f"{owing(job)}; if {job.owed_by} is lost for good, so is what it holds: 'transproc kill {job.name}'"
-            )
+            paths = [path for path in context.store.checkpoints(job) if path.is_dir()]
+            lost = insurance(job, paths[-1] if paths else None)
+            error.hint = error.hint or f"{owing(job)}; {lost}"
             raise
     outcome = f"{job.name} {_words(refresh(context.store, job, move.target, locked=True))} on {job.node}"
     context.store.settle_all(job, Result.DONE, outcome)

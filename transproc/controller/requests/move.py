@@ -42,6 +42,9 @@ class Migrate(Request):
     keep: Annotated[
         bool, Meaning("The images stay on the controller's host; else none are left anywhere.")
     ] = False
+    checkpoint_first: Annotated[
+        bool, Meaning("A checkpoint is made first, and kept until all of its memory is there.")
+    ] = False
 
     def __post_init__(self) -> None:
         """Raises ValueError unless exactly one way to choose the node is used."""
@@ -55,7 +58,14 @@ class Migrate(Request):
                 choice = operations.choose(context, self.name, labels=self.labels, options=options)
                 to = step.detail = choice.node
         hop = operations.migrate(
-            context, self.name, to, at=self.at, timeout=self.timeout, options=options, keep=self.keep
+            context,
+            self.name,
+            to,
+            at=self.at,
+            timeout=self.timeout,
+            options=options,
+            keep=self.keep,
+            checkpoint_first=self.checkpoint_first,
         )
         return dataclasses.asdict(hop)
 
