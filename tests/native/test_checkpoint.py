@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of, expected
+from tests.native.harness import context_of, expected, nodes_of
+from tests.native.nodes import NativeNodes
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State
 from transproc.cluster.node import DATA, SshNode
@@ -159,6 +160,32 @@ def test_what_is_left_out(context: Context, steady: Path, tmp_path: Path) -> Non
     place = context.places(context.store.load("job"))
     assert place.node.output(["ls", f"{place.data}/work"]) == "c\nlines\n"
     ends_well(context, "job")
+
+
+def test_a_small_system_takes_what_gnu_tar_has_written(
+    context: Context, steady: Path, nodes: dict[str, SshNode], machines: NativeNodes, tmp_path: Path
+) -> None:
+    """Busybox's tar knows no holes: they are filled on the way."""
+    job = start(context, steady)
+    place = context.places(job)
+    place.node.run(["truncate", "-s", "3M", f"{place.data}/work/holes"])
+    found = operations.checkpoint(context, "job", tmp_path / "to", end=True)
+    assert found.archive.stat().st_size < 1 << 20
+    tar = nodes["nb"].output(["sh", "-c", "readlink -f $(command -v tar)"]).strip()
+    nodes["nb"].run(["sh", "-c", f"mount --bind $(command -v busybox) {tar}"])
+    anew = nodes_of(machines.configuration)  # it is asked once which tar it has
+    other = context_of(tmp_path / "other", anew)
+    try:
+        assert not anew["nb"].gnu_tar
+        operations.restart(other, found.path, "nb")
+        place = other.places(other.store.load("job"))
+        assert place.sizes([f"{place.data}/work/holes"]) == [3 << 20]
+        ends_well(other, "job")
+    finally:
+        operations.discard(other, "job")
+        nodes["nb"].run(["umount", tar])
+        for node in anew.values():
+            node.close()
 
 
 def test_time_and_files_elsewhere(

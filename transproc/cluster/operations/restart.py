@@ -26,6 +26,7 @@ from transproc.cluster.look import Liveness
 from transproc.cluster.move import restore, verify
 from transproc.cluster.operations.context import Context
 from transproc.cluster.place import RECORD_SECONDS, Place
+from transproc.cluster.plain import expanded, plain
 from transproc.cluster.preflight import Needs
 from transproc.cluster.start import keep_pair, take_back
 from transproc.cluster.store import Attempt, Result
@@ -101,18 +102,20 @@ def _preflight(found: Checkpoint, place: Place) -> str:
         raise UnsupportedError(
             "\n".join(manifest.bound), hint=f"restart it on a node that is {manifest.isa}, too"
         )
-    if manifest.gnu and not node.gnu_tar:
-        raise UnsupportedError(
-            f"node {node.name}: its tar is not GNU's, which has written the files of this checkpoint",
-            hint="install GNU tar there",
-        )
     binary = found.pair / f"{manifest.program}.{node.isa}"
     processor.check(Elf(binary), node.name, place.room.cpu)
     preflight.check_target(place.job, needs_of(found), place)
     place.expect_free()
-    files = manifest.contents["files.tar"]
-    preflight.check_room(sum(manifest.contents.values()), place, place.room)
+    files = filled = manifest.contents["files.tar"]
+    if _needs_plain(found, place):
+        filled = max(filled, expanded(found.archive))
+    preflight.check_room(sum(manifest.contents.values()) - files + filled, place, place.room)
     return f"{manifest.isa} → {node.isa}, files {human(files)}"
+
+
+def _needs_plain(found: Checkpoint, place: Place) -> bool:
+    """Whether the node's tar would not read an archive as GNU's has written it."""
+    return found.manifest.gnu and not place.node.gnu_tar
 
 
 def expect_owner(found: Checkpoint) -> None:
@@ -243,8 +246,9 @@ class _Restart:
         images = self.context.store.move(self.job.name) / "images" / "image"
         for here, name in ((self.found.images, "dump"), (images, "image")):
             self.place.node.put(here, f"{self.place.images}/{name}", given=Given(), parents=False)
-        with self.found.archive.open("rb") as file:
-            self.place.take_files(file)
+        path = self.found.archive
+        with plain(path) if _needs_plain(self.found, self.place) else path.open("rb") as stream:
+            self.place.take_files(stream)
         return human(self.found.size)
 
     def _resume(self) -> str:
