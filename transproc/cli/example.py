@@ -99,7 +99,7 @@ def rehearse(
             return trials.failed(scenario.name, f"prepare: {error.message}")
         stdin = files / scenario.stdin if scenario.stdin else None
         program = Program(scenario.argv(tree), stdin, files, dict(scenario.env))
-        plan = Plan(hops or scenario.hops, seed=seed)
+        plan = Plan(hops or scenario.hops, seed=seed, varying=scenario.varying)
         return trials.trial(
             scenario.name, program, nodes, [plan], timeout=timeout, check=_checker(scenario, environment)
         )

@@ -53,6 +53,15 @@ class Member:
             return file.read(self.size)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a file is one, whatever its name: some are called built-in.o. Raises `TransprocError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) in (MAGIC, THIN)
+    except OSError as error:
+        raise TransprocError(f"{path}: {error.strerror}") from error
+
+
 def functions(data: bytes, what: str) -> set[str]:
     """Global functions that a dual object defines."""
     x86_64, _ = dual.split(data, what)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from transproc.errors import CompileError, TransprocError, UnsupportedError
 from transproc.toolchain import compile as compiling
-from transproc.toolchain import dual, quick
+from transproc.toolchain import quick
 from transproc.toolchain.options import (
     ASSEMBLY,
     COMBINED,
@@ -197,7 +197,10 @@ def _leaf_list(invocation: Invocation, tools: Toolchain) -> Path:
 
 def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, output: Path) -> None:
     if kind == "asm":
-        messages = _assemble(invocation, tools, Path(word), output)
+        from transproc.toolchain import assembly  # noqa: PLC0415 (seldom needed)
+
+        options = ["-Wno-unused-command-line-argument", *_front_options(invocation, tools, "asm")]
+        messages = assembly.assemble(Path(word), output, options, _codegen(invocation, tools))
     else:
         options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, output)]
         codegen = _codegen(invocation, tools)
@@ -227,28 +230,6 @@ def _preprocessed(source: str, options: list[str]) -> str:
     from transproc.run import output  # noqa: PLC0415
 
     return output([compiling.CLANG, *compiling.FRONT_END, *options, "-E", "-o", "-", source])
-
-
-def _assemble(invocation: Invocation, tools: Toolchain, source: Path, output: Path) -> str:
-    """Assembly comes as foo.x86_64.S and foo.aarch64.S; naming one of them, or foo.S, means the pair.
-
-    What -S writes is a pair, too: foo.s, for x86_64, and foo.aarch64.s.
-    """
-    stem = source.stem
-    for isa in dual.MACHINES:
-        stem = stem.removesuffix(f".{isa}")
-    pair = {isa: source.with_name(f"{stem}.{isa}{source.suffix}") for isa in dual.MACHINES}
-    if source.is_file() and source not in pair.values() and not pair["x86_64"].exists():
-        pair["x86_64"] = source
-    missing = [str(path) for path in pair.values() if not path.is_file()]
-    if missing:
-        raise UnsupportedError(
-            f"{source}:1: assembly is for one ISA only",
-            hint=f"write it for both, as {' and '.join(path.name for path in pair.values())}, or use the C version",
-        )
-    return compiling.assemble(
-        pair, output, ["-Wno-unused-command-line-argument", *_front_options(invocation, tools, "asm")]
-    )
 
 
 def _program(invocation: Invocation, tools: Toolchain) -> None:

@@ -66,8 +66,8 @@ def link(
     Raises `CompileError` with the linker's messages, `UnsupportedError` for objects of other compilers, `MismatchError` if the
     binaries disagree.
     """
-    objects = [tools.lib / name for name in START_FILES] + [path for path in inputs if path.suffix != ".a"]
-    archives = [path for path in inputs if path.suffix == ".a"] + [tools.lib / "libc.a"]
+    archives = [path for path in inputs if archive.is_archive(path)] + [tools.lib / "libc.a"]
+    objects = [tools.lib / name for name in START_FILES] + [path for path in inputs if path not in archives]
     files = [_read(path) for path in objects]
     members = [member for path in dict.fromkeys(archives) for member in archive.read(path)]
     parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]

@@ -86,7 +86,8 @@ IGNORED_LINK = re.compile(
     r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
     r"-E|--?export-dynamic|-Bstatic|-Bdynamic|--sort-common|--(enable|disable)-new-dtags|--(no-)?allow-shlib-undefined|"
     r"--push-state|--pop-state|-Bsymbolic.*|--color-diagnostics.*|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
-    r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr"
+    r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr|"
+    r"--verbose|--trace|-t|--stats|--cref|--print-map"
 )
 QUERIES = re.compile(
     r"--version|-Wl,(--version|-v)|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*"

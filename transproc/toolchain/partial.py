@@ -27,8 +27,12 @@ def _half(inputs: Sequence[Path], number: int, place: Path) -> bytes:
     place.mkdir()
     objects = []
     for index, path in enumerate(inputs):
-        objects.append(place / f"{index}-{path.name}")
-        objects[-1].write_bytes(dual.split(_read(path), str(path))[number])
+        data = _read(path)
+        if (
+            data != archive.MAGIC
+        ):  # an empty archive, as kbuild makes for a directory without objects, adds nothing
+            objects.append(place / f"{index}-{path.name}")
+            objects[-1].write_bytes(dual.split(data, str(path))[number])
     made = place / "combined"
     done = run([LD, "-r", "-o", made, *objects], check=False)
     if done.returncode:
@@ -43,7 +47,7 @@ def _read(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise TransprocError(f"{path}: {error.strerror}") from error
-    if data.startswith((archive.MAGIC, archive.THIN)):
+    if data != archive.MAGIC and data.startswith((archive.MAGIC, archive.THIN)):
         raise UnsupportedError(
             f"-r: {path} is an archive", hint="name the objects in it, or link the archive into the program"
         )

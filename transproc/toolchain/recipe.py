@@ -16,6 +16,7 @@ A recipe is `examples/NAME/recipe.toml`:
     run = "./bzip2 -k bzip2.c"      # the program, by its path in the source tree, and its arguments
     stdin = "script"                # a prepared file; without it standard input is empty
     hops = 4                        # migrations, at random moments of the run
+    varying = "in [0-9.]+ s"        # pattern of what any two runs print differently, which is not compared
     check = "cmp work/a work/b"     # shell, where the migrated run left `work`, `stdout` and `stderr`: fails if they are wrong
 
     [[scenario]]
@@ -65,6 +66,7 @@ class Scenario:
     stdin: str | None = None
     hops: int = 4
     check: str = "true"
+    varying: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self, tree: Path) -> list[str]:

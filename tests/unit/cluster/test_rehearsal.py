@@ -39,6 +39,15 @@ def test_differences(other: Outcome, text: str) -> None:
     assert PLAIN.difference(other) == [text]
 
 
+def test_what_varies_is_not_compared() -> None:
+    first, second = changed(stdout=b"sum 3 in 0.1 s\n"), changed(stdout=b"sum 3 in 12 s\n")
+    wrong = changed(stdout=b"sum 4 in 12 s\n")
+    pattern = "in [0-9.]+ s"
+    assert first.difference(second) != []
+    assert first.without(pattern).difference(second.without(pattern)) == []
+    assert first.without(pattern).difference(wrong.without(pattern)) != []
+
+
 def test_missing_file() -> None:
     other = changed()
     del other.files["work/a"]

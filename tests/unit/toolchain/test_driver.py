@@ -240,6 +240,18 @@ def test_assembly_comes_in_pairs(place: Path) -> None:
 
 
 @toolchain
+def test_assembly_for_neither_isa_is_nothing(place: Path) -> None:
+    """As busybox and zstd have it: what is for an ISA is left out where its macro is not defined."""
+    guarded = "/* fast */\n#if defined(__x86_64__)\n.globl part\npart: ret\n#endif\n"
+    (place / "fast.S").write_text(f'{guarded}# of no use\n.section .note.GNU-stack,"",%progbits\n')
+    done = cc("-c", "fast.S", cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert cc("main.c", "part.c", "fast.o", "-o", "prog", cwd=place).stderr == ""
+    (place / "slow.S").write_text(f"{guarded}#ifndef __aarch64__\n.globl slow\nslow: ret\n#endif\n")
+    assert "slow.S:1: assembly is for one ISA only" in cc("-c", "slow.S", cwd=place).stderr
+
+
+@toolchain
 def test_combined_objects(place: Path) -> None:
     """-r: what it makes can be combined again, checked, and linked; both halves of it move."""
     (place / "again.c").write_text("static int once(void) { return 0; } int again(void) { return once(); }\n")
@@ -253,4 +265,9 @@ def test_combined_objects(place: Path) -> None:
     assert (place / "three.o").stat().st_size < objects
     cc("-c", "main.c", "-o", "main.o", cwd=place)
     subprocess.run(["ar", "rcs", "all.a", "part.o"], cwd=place, check=True)
+    subprocess.run(["ar", "rcs", "empty.o"], cwd=place, check=True)
+    assert cc("-r", "-o", "x.o", "main.o", "empty.o", cwd=place).stderr == ""
+    (place / "all.a").rename(place / "built-in.o")  # an archive is one by its contents
+    assert cc("x.o", "empty.o", "built-in.o", "-o", "prog", cwd=place).stderr == ""
+    (place / "built-in.o").rename(place / "all.a")
     assert "-r: all.a is an archive" in cc("-r", "-o", "x.o", "main.o", "all.a", cwd=place).stderr

@@ -50,6 +50,7 @@ def test_modes(word: str, mode: str) -> None:
         "-pipe",
         "-Wl,--as-needed",
         "-Wl,-z,now",
+        "-Wl,--verbose",
         "-mtune=native",
     ],
 )
