@@ -6,7 +6,7 @@
 #include "sockets.h"
 #include "withhold.h"
 
-enum { KILL_TIME = 20000, ZOMBIE_TIME = 5000, ZOMBIE_PAUSE = 2, KILL_ROUNDS = 20 };
+enum { KILL_TIME = 20000, QUIET_TIME = 3000, ZOMBIE_TIME = 5000, ZOMBIE_PAUSE = 2, KILL_ROUNDS = 20 };
 
 /* Prints an answer; the exit status: `status`, or 1 if the answer cannot be given. */
 static int finish(struct text *out, int status)
@@ -124,14 +124,22 @@ int command_pause(const struct options *options)
 	struct session session = { 0 };
 	struct terminal terminal;
 	const char *log = options->launch.terminal;
+	const struct network *network = options->launch.network;
 	if (log && !find_terminal(options, options->pid, &terminal))
 		return 1;
 	if (options->run && run_for(options->pid, options->run) < 0)
 		return 1;
-	long started = now();
+	long started = now(), quiet = network ? unplug_quietly(options->pid, network, QUIET_TIME) : 0;
+	if (quiet < 0)
+		return report_failure(quiet == -EAGAIN ? "connecting" : "network",
+				      quiet == -EAGAIN ? format("process %d: has not accepted all connections within %d s", (long)options->pid, (long)QUIET_TIME / 1000) :
+							 format("process %d: its network cannot be unplugged: errno %d", (long)options->pid, -quiet));
 	set_up(&session, options, options->pid);
 	attach_tree(&session);
-	return pause_and_report(&session, started, log ? &terminal : NULL);
+	int status = pause_and_report(&session, started, log ? &terminal : NULL);
+	if (status && network)
+		plug(options->pid, network);
+	return status;
 }
 
 /* --- run ------------------------------------------------------------------------------------------------------- */

@@ -309,6 +309,101 @@ long unplug(int pid)
 	return change(pid, NULL);
 }
 
+/* --- half-made connections ------------------------------------------------------------------------------------------ */
+
+enum { TCP_SYN_RECV = 3, TCP_TIME_WAIT = 6, TCP_CLOSE = 7, TCP_LISTEN = 10, END_TIME = 500 /* ms */, FIELD_STATE = 3, FIELD_QUEUES = 4, UNPLUGGED_TIME = 50 /* ms */, PLUGGED_TIME = 10, ACCEPT_PAUSE = 2, HEAD_FIELDS = 100 };
+
+/* Of the lines of /proc/net/tcp (Documentation/networking/proc_net_tcp.rst): the field that is being read, and its number so far. */
+struct scan {
+	int field;
+	bool inside;
+	uint32_t number, state;
+	size_t open, waiting, others; /* handshakes, what listeners have not accepted, sockets that still have something to say */
+};
+
+static void end_field(struct scan *scan)
+{
+	scan->state = scan->field == FIELD_STATE ? scan->number : scan->state;
+	bool is_silent = scan->number == TCP_TIME_WAIT || scan->number == TCP_CLOSE || scan->number == TCP_LISTEN;
+	scan->others += scan->field == FIELD_STATE && !is_silent;
+	scan->open += scan->field == FIELD_STATE && scan->number == TCP_SYN_RECV;
+	scan->waiting += scan->field == FIELD_QUEUES && scan->state == TCP_LISTEN && scan->number;
+}
+
+static void take_character(struct scan *scan, char c)
+{
+	bool blank = c == ' ' || c == '\n';
+	if (blank && scan->inside)
+		end_field(scan);
+	if (blank)
+		scan->field += scan->inside;
+	if (c == '\n')
+		scan->field = 0;
+	if (blank || c == ':') /* of queues the one to be received counts, behind the colon */
+		scan->number = 0;
+	else
+		scan->number = scan->number << 4 | (uint32_t)(digit(c | 0x20) & 15);
+	scan->inside = !blank;
+}
+
+/* Adds what a list holds; its first line is a head, without numbers where they matter. */
+static void scan_connections(const char *path, struct scan *scan)
+{
+	char piece[4096];
+	int fd = open_file(path, O_RDONLY);
+	long size;
+	scan->field = -HEAD_FIELDS;
+	while ((size = SYS(NR_read, fd, piece, sizeof piece)) > 0)
+		for (long at = 0; at < size; at++)
+			take_character(scan, piece[at]);
+	SYS(NR_close, fd);
+}
+
+/* A handshake needs the network to come to its end, an accepting program as a rule only time: it gets both. */
+long unplug_quietly(int pid, const struct network *network, long milliseconds)
+{
+	long until = now() + milliseconds, result = 0, unplugged = 0;
+	const char *lists[] = { format("/proc/%d/net/tcp", (long)pid), format("/proc/%d/net/tcp6", (long)pid) };
+	while (result == 0) {
+		struct scan scan = { 0 };
+		if (!unplugged && (result = unplug(pid)) < 0)
+			break;
+		unplugged = unplugged ? unplugged : now();
+		scan_connections(lists[0], &scan);
+		scan_connections(lists[1], &scan);
+		if (!scan.open && !scan.waiting)
+			return 0;
+		if (scan.open || now() > unplugged + UNPLUGGED_TIME) {
+			result = plug(pid, network);
+			unplugged = 0;
+		}
+		rest(unplugged ? ACCEPT_PAUSE : PLUGGED_TIME);
+		result = result == 0 && now() > until ? -EAGAIN : result;
+	}
+	plug(pid, network);
+	return result;
+}
+
+void remove_network(void)
+{
+	struct request request;
+	struct link link;
+	struct scan scan;
+	long until = now() + END_TIME;
+	do {
+		scan = (struct scan){ 0 };
+		scan_connections("/proc/self/net/tcp", &scan);
+		scan_connections("/proc/self/net/tcp6", &scan);
+	} while (scan.others && now() < until && (rest(ACCEPT_PAUSE), true));
+	int netlink = open_netlink();
+	if (find_link(netlink, interface, &link) == 0) {
+		struct link_header header = { .index = link.index };
+		begin(&request, RTM_DELLINK, 0, &header, sizeof header);
+		ask(netlink, &request); /* what is left the kernel removes */
+	}
+	SYS(NR_close, netlink);
+}
+
 /* --- connections --------------------------------------------------------------------------------------------------- */
 
 struct process {

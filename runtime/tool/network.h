@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * A network of a program's own: a namespace with one interface, whose other end (the port) is on a bridge of this node. Nothing holds
- * it but the program's processes and their supervisor: with the last of them the kernel removes the namespace and both ends.
+ * it but the program's processes and their supervisor, who removes it at the end; if he is gone the kernel does, with the last of them.
  *
  * Unplugged, nothing passes in either direction, and nobody answers for its addresses.
  */
@@ -33,12 +33,21 @@ bool parse_network(const char *text, struct network *network);
 /* The calling process gets it, `plugged` and announced or not. 0 or -errno. */
 long make_network(const struct network *network, bool plugged);
 
+/* Removes that of the caller, whose program has ended: what its connections still have to say is said before, but not for long. */
+void remove_network(void);
+
 /* The calling process enters that of another one. 0 or -errno. */
 long enter_network(int pid);
 
 /* Both: of a process; 0 or -errno. It is announced to the switches and neighbours when it is plugged in. */
 long plug(int pid, const struct network *network);
 long unplug(int pid);
+
+/*
+ * Unplugs that of a running program at a moment when no connection is half made: what the kernel has and the program has not accepted yet
+ * cannot be dumped. 0, -EAGAIN if there is no such moment within so many milliseconds, or another -errno; then it is plugged in.
+ */
+long unplug_quietly(int pid, const struct network *network, long milliseconds);
 
 /*
  * The repair mode of all TCP sockets of processes (TCP_REPAIR): with it a socket that is closed says nothing to its peer. criu leaves it on

@@ -118,7 +118,7 @@ static void record_end(int state, const struct child_info *info)
 }
 
 /* The end is recorded before the process is reaped: until then its pid cannot come to life again, by a move back to this machine. */
-static _Noreturn void supervise(int state, int pid, const struct terminal *terminal)
+static _Noreturn void supervise(int state, int pid, const struct terminal *terminal, bool has_network)
 {
 	struct child_info info;
 	long result;
@@ -128,6 +128,8 @@ static _Noreturn void supervise(int state, int pid, const struct terminal *termi
 		memset(&info, 0, sizeof info);
 		result = SYS(NR_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, 0);
 	} while (result == -EINTR);
+	if (has_network)
+		remove_network();
 	if (result == 0)
 		record_end(state, &info);
 	SYS(NR_wait4, pid, 0, WALL, 0);
@@ -273,7 +275,7 @@ static _Noreturn void supervise_program(const struct launch *how, const int go[2
 	close_all(3, AT_SUPERVISOR - 1);
 	close_all(how->terminal ? FIRST_FOR_CRIU : AT_SUPERVISOR + 1, ~0u);
 	SYS(NR_chdir, "/");
-	supervise(AT_SUPERVISOR, (int)pid, how->terminal ? &terminal : NULL);
+	supervise(AT_SUPERVISOR, (int)pid, how->terminal ? &terminal : NULL, how->network);
 }
 
 static bool receive(int fd, struct report *report)
@@ -447,7 +449,7 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 	SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 0);
 	SYS(NR_close, report);
 	SYS(NR_chdir, "/");
-	supervise(state, (int)pid, how->terminal ? &terminal : NULL);
+	supervise(state, (int)pid, how->terminal ? &terminal : NULL, how->network);
 }
 
 struct outcome restore(const struct launch *how)

@@ -20,6 +20,7 @@ ECHO, TALK, BLOCK = 7000, 7001, 7002
 PATIENCE = 40.0
 PIECE = os.urandom(1 << 16)
 TELL_SECONDS = 0.05
+KNOCKING = 3
 
 
 @dataclass
@@ -119,6 +120,16 @@ def wait(state: State, name: str, host: str) -> None:
             raise ValueError("wrong bytes")
 
 
+def knock(state: State, name: str, host: str) -> None:
+    """A connection for each question."""
+    while not state.end.is_set():
+        with connect(host, ECHO) as end:
+            end.sendall(b"who is there")
+            if hear(end, 12) != b"who is there":
+                raise ValueError("a wrong answer")
+        state.counts[name] += 1
+
+
 def _guarded(what: Callable[[State, str, str], None], state: State, name: str, host: str) -> None:
     try:
         what(state, name, host)
@@ -131,8 +142,8 @@ def main() -> None:
     """All clients of all hosts, at once."""
     state, threads = State(), []
     for host in sys.argv[1:]:
-        for what in (ask, flood, listen, wait):
-            name = f"{what.__name__} {host}"
+        for what in (ask, flood, listen, wait, *KNOCKING * [knock]):
+            name = f"{what.__name__} {len(threads)} {host}"
             state.counts[name] = 0
             threads.append(threading.Thread(target=_guarded, args=[what, state, name, host], daemon=True))
     for thread in threads:

@@ -92,7 +92,7 @@ class Migration:
         # images that are kept shall have all of its memory
         options = replace(options or Options(), withhold=not keep)
         self.move = Move(store, job, source, target, transform=transform, options=options)
-        self.request = request or PauseRequest()
+        self.request = replace(request or PauseRequest(), quiet=True)
         self.seconds: dict[str, float] = {}
         self.phase = Phase.PREFLIGHT
         self._store = store
@@ -274,6 +274,8 @@ class Migration:
             )
         if liveness is not Liveness.RUNNING:
             return None
+        with contextlib.suppress(TransprocError):  # else `recover` does
+            self.move.target.plug()
         self.move.adopt()
         if self.job.state is State.OWING:
             return owing(self.job), Result.DONE

@@ -77,13 +77,16 @@ _ALIVE, _ANOTHERS = 3, 4
 class PauseRequest:
     """When to stop: as soon as possible, when `at` (an address) is reached, or at the `count`-th site; seconds.
 
-    `run`: a paused tree first goes on for so long. The node itself sees to that: a round trip takes longer than many programs.
+    `quiet`: it is to be dumped, so the network that it may have of its own is unplugged before, when no connection is half made,
+    unless it is to stop at a certain place. `run`: a paused tree first goes on for so long. The node itself sees to that: a round
+    trip takes longer than many programs.
     """
 
     at: int | None = None
     count: int | None = None
     timeout: float = 10.0
     run: float | None = None
+    quiet: bool = False
 
 
 class Place:
@@ -361,6 +364,7 @@ class Place:
             timeout=request.timeout,
             terminal=self._terminal,
             run=request.run,
+            network=self.network if request.quiet and request.at is request.count is None else None,
         )
 
     def converse(self, pid: int, offset: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:

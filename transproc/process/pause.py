@@ -215,15 +215,18 @@ class Tool:
         timeout: float = TIMEOUT,
         terminal: Terminal | None = None,
         run: float | None = None,
+        network: str | None = None,
     ) -> Pause:
         """Stops a process, its threads and descendants at equivalence points; `timeout` in seconds.
 
         `at`: not before some thread comes to that address (in the common text). `count`: when the tree's threads
         have come to so many stoppable sites in all; a single thread then stands at the last of them. What was printed at the
-        `terminal` is in its log then. `run`: a paused tree first goes on for so many seconds.
+        `terminal` is in its log then. `run`: a paused tree first goes on for so many seconds. `network`: its own, which is
+        unplugged before, at a moment when all connections are accepted; it stays so if the tree is stopped.
         """
         words = ["pause", "--pid", str(pid), *_when(at, count, timeout)]
         words += [] if run is None else ["--run", str(max(1, round(run * 1e6)))]
+        words += _network(network)
         return _pause(self._call([*words, *_words(terminal)], timeout + (run or 0.0)))
 
     def resume(self, pid: int, files: Files | None = None, *, network: str | None = None) -> list[int]:

@@ -139,7 +139,7 @@ def dump(context: Context, name: str) -> Path:
         expect(job, State.RUNNING, State.PAUSED)
         move = context.move(job)
         move.source.make_images()
-        pausing = [_pausing(move, PauseRequest())] if job.state is State.RUNNING else []
+        pausing = [_pausing(move, PauseRequest(quiet=True))] if job.state is State.RUNNING else []
         with _stopped(context, move, "dump"):
             _steps(context, [*pausing, ("dump", move.dump), ("fetch", move.fetch)])
     return move.images / "dump"
@@ -165,7 +165,7 @@ def look(context: Context, name: str, see: Callable[[Path], T], *, timeout: floa
 
         try:
             with _stopped(context, move, "look"):
-                pause = _pausing(move, PauseRequest(timeout=timeout))
+                pause = _pausing(move, PauseRequest(timeout=timeout, quiet=True))
                 _steps(context, [pause, ("dump", move.dump), ("fetch", move.fetch), ("resume", go_on)])
             return see(image)
         finally:
@@ -298,6 +298,7 @@ def _take_over(context: Context, move: Move, *, stay_paused: bool) -> None:
             hint=f"'transproc resume {move.job.name} --source' lets the one on {move.source.node.name} go on",
         )
     if liveness is Liveness.RUNNING:
+        move.target.plug()
         move.adopt()
     else:
         move.commit(stay_paused=stay_paused)

@@ -137,6 +137,7 @@ def _target_runs(move: Move) -> bool:
 
 
 def _finish(context: Context, move: Move) -> str:
+    move.target.plug()  # it may have been cut off just before
     move.adopt()
     if move.job.state is State.OWING:
         return bring_rest(context, move.job)
@@ -160,6 +161,7 @@ def _take_back(context: Context, move: Move, attempt: Attempt | None) -> str:
     if before in (State.STARTING, State.RUNNING) and found is Liveness.STOPPED:
         move.resume_source()
     elif found is Liveness.RUNNING:
+        move.source.plug()
         move.keep(State.RUNNING)
     else:
         move.keep(before)
@@ -204,6 +206,8 @@ def _look(context: Context, job: Job) -> str:
         found = move.source.liveness(job.pid)
         if found is Liveness.GONE and job.state is not State.RESTORED:
             return _gone(move)
+        if found is Liveness.RUNNING:
+            move.source.plug()
     if job.state is State.RESTORED and move.target.liveness(job.pid) is Liveness.GONE:
         move.abandon_target(never_ran=False)  # the node was started anew: the copy here can go on
     return f"{job.name} {_words(job)} on {job.node}"
