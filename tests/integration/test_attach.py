@@ -3,62 +3,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import struct
-import sys
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.seat import BIN, Seat
 from transproc.run import run
 
 pytestmark = pytest.mark.toolchain
 
-SECONDS = 30.0
 SOURCE = Path(__file__).parents[1] / "lab" / "dialogue.c"
-BIN = Path(sys.executable).parent
-
-
-class Seat:
-    """A terminal with one command on it."""
-
-    def __init__(self, *words: str, rows: int = 30, columns: int = 100) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.read(0, 1)
-            os.execv(BIN / "transproc", ["transproc", "--quiet", *words])
-        self.shown = ""
-        self.resize(rows, columns)
-        os.write(self.fd, b"\n")
-
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def types(self, text: str, *, sees: str) -> None:
-        os.write(self.fd, text.encode())
-        self.sees(sees)
-
-    def sees(self, text: str) -> None:
-        """Waits until that is shown."""
-        until = time.monotonic() + SECONDS
-        while text not in self.shown and time.monotonic() < until:
-            if select.select([self.fd], [], [], 0.1)[0]:
-                try:
-                    self.shown += os.read(self.fd, 4096).decode()
-                except OSError:  # EIO: the command has ended
-                    break
-        assert text in self.shown, self.shown
-
-    def status(self) -> int:
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
 
 
 @pytest.fixture(scope="module")

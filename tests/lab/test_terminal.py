@@ -73,7 +73,12 @@ class User:
     def _connect(self, keyboard: int, screen: int) -> None:
         try:
             self.ended = terminal.converse(
-                self.store, self.name, self.place, keyboard=keyboard, screen=screen, offset=0
+                self.store,
+                self.name,
+                self.place,
+                keyboard=keyboard,
+                screen=terminal.Descriptor(screen),
+                offset=0,
             )
         finally:
             os.close(screen)

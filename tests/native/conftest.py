@@ -11,6 +11,7 @@ import pytest
 
 from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
+from tests.native.served import Served, serving
 from transproc.cluster.node import SshNode, read
 
 
@@ -40,3 +41,9 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of the faults (`harness.py`)."""
     return compiled(Path(__file__).with_name("steady.c"), tmp_path_factory.mktemp("programs"), "-pthread")
+
+
+@pytest.fixture
+def served(machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[Served]:
+    with serving(machines, nodes, tmp_path) as made:
+        yield made

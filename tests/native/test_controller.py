@@ -3,131 +3,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.native.harness import context_of, expected
 from tests.native.nodes import NativeNodes
 from tests.native.outcomes import Outcomes
+from tests.native.served import COMMAND, SECONDS, Served
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.base import DATA
 from transproc.cluster.history import Reader
 from transproc.cluster.job import State
-from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
-COMMAND = Path(sys.executable).with_name("transproc")
-SECONDS = 30.0
 OUTCOMES = Outcomes()
-
-
-@dataclass
-class Served:
-    """A controller in a process of its own, and a user of it who has a home of his own."""
-
-    home: Path
-    environment: dict[str, str]
-    nodes: dict[str, SshNode]
-    process: subprocess.Popen[str] | None = None
-    port: int = 0
-
-    def start(self, *how: str) -> None:
-        """Starts it, always at the same port; `how`: arguments of Python, else the plain command."""
-        self.close()
-        words = [sys.executable, *how] if how else [str(COMMAND)]
-        words += ["serve", "--listen", f"127.0.0.1:{self.port}"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=self.environment)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        url, fingerprint = line.split()
-        self.port = int(url.rpartition(":")[2])
-        if not (self.home / "contexts.json").exists():
-            token = self.here("token", "add", "tester", "--role", "operate")
-            words = ["context", "add", "c", url, "--fingerprint", fingerprint]
-            done = self._run(self.user, words, input=token)
-            assert "as tester (operate)" in done.stdout, done.stderr
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        """Stops or kills it."""
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(SECONDS)
-            self.close()
-
-    def close(self) -> None:
-        """It has ended."""
-        if self.process is not None and self.process.stdout is not None:
-            self.process.stdout.close()
-        self.process = None
-
-    @property
-    def user(self) -> dict[str, str]:
-        """Of somebody who has no nodes, only a controller."""
-        kept = {key: value for key, value in self.environment.items() if key != "TRANSPROC_NODES"}
-        return kept | {"TRANSPROC_STATE": str(self.home / "nothing"), "TRANSPROC_HOME": str(self.home)}
-
-    def __call__(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A command that goes to the controller."""
-        done = self._run(self.user, ["--controller", "c", *map(str, words)])
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    def here(self, *words: str) -> str:
-        """A command on its own host."""
-        done = self._run(self.environment, list(words))
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def json(self, *words: str) -> Any:
-        """The result of a command that goes to the controller."""
-        return json.loads(self(*words, "--json").stdout)
-
-    def copies(self, node: str, program: str) -> str:
-        """Processes there that execute the program."""
-        script = 'ls -l /proc/[0-9]*/exe 2>/dev/null | grep "bin/$1$" || true'
-        return self.nodes[node].output(["sh", "-c", script, "sh", program])
-
-    @staticmethod
-    def _run(environment: dict[str, str], words: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(COMMAND), *words],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=120,
-            check=False,
-            **more,
-        )
-
-
-@pytest.fixture
-def served(machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[Served]:
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = os.environ | {
-        "TRANSPROC_STATE": str(tmp_path / "state"),
-        "TRANSPROC_NODES": str(machines.configuration),
-    }
-    made = Served(home, environment, nodes)
-    made.start()
-    yield made
-    made.end()
 
 
 def test_commands_go_to_a_controller(served: Served, steady: Path, tmp_path: Path) -> None:
@@ -142,11 +41,17 @@ def test_commands_go_to_a_controller(served: Served, steady: Path, tmp_path: Pat
     assert served.json("migrate", "steady", "--to", "na")["target"] == "na"
     image = served.json("dump", "steady")["image"]
     assert Path(image).is_dir()
+    assert "main" in served("show", "steady").stdout
+    assert served.json("show", "steady")["processes"][0]["isa"] == "x86_64"
     assert served.json("transform", "steady", "--to", "x86_64")["state"] == "transformed"
     assert served("resume", "steady").stdout == "steady runs on na\n"
     kinds = [entry["kind"] for entry in served.json("history", "steady")]
     assert kinds == ["migrate", "migrate", "dump", "resume"]
     made = served.json("checkpoint", "steady", "--end")
+    assert f"job         steady, checkpoint {made['number']}" in served("inspect", made["path"]).stdout
+    assert served.json("inspect")[0]["path"] == made["path"]
+    done = served("inspect", tmp_path, check=False)
+    assert done.returncode == 1 and "not one of the controller's checkpoints" in done.stderr
     served("kill", "--remove", "steady")
     assert served("restart", made["path"], "--node", "nb").stdout == "steady runs on nb\n"
     assert served.nodes["nb"].get_bytes(f"{DATA}/jobs/steady/data/work/file") == b"hello"
@@ -164,7 +69,7 @@ def test_errors_are_those_of_the_command(served: Served, steady: Path) -> None:
     done = served("migrate", "job", "--to", "nowhere", check=False)
     assert done.returncode == 1 and "node nowhere: unknown" in done.stderr and "hint: " in done.stderr
     done = served("attach", "job", check=False)
-    assert done.returncode == 1 and "works on this host only" in done.stderr
+    assert done.returncode == 1 and "job job: has no terminal" in done.stderr
     served.end()
     done = served("ps", check=False)
     assert done.returncode == 1 and "controller https://127.0.0.1" in done.stderr
@@ -187,7 +92,36 @@ def test_nodes_and_policies_of_a_controller(served: Served, tmp_path: Path) -> N
     served.here("policy", "unset")
     assert served.json("policy", "show")["text"] is None
     done = served("nodes", "remove", "na", check=False)
-    assert done.returncode == 1 and "'transproc nodes remove' works on this host only" in done.stderr
+    assert done.returncode == 1 and "expected admin" in done.stderr
+
+
+def test_nodes_are_added_at_a_controller(served: Served, machines: NativeNodes, tmp_path: Path) -> None:
+    """By an admin, who confirms the fingerprint that the controller sees; it logs in with its own key."""
+    keys = tmp_path / ".ssh"
+    keys.mkdir()
+    for name in ("user", "user.pub"):
+        shutil.copy(machines.directory / name, keys / f"id_ed25519{name[4:]}")
+    served.end()
+    served.environment["HOME"] = str(tmp_path)
+    served.start()
+    served.knows("boss", "boss", "admin")
+    where = ["nc", "127.0.0.1", "--port", str(machines.machines["na"].port)]
+    done = served("nodes", "add", *where, check=False)
+    assert done.returncode == 1 and "expected admin" in done.stderr
+    done = served("nodes", "add", *where, check=False, context="boss")
+    assert "nobody has confirmed the host key" in done.stderr
+    assert f"logs in with the key {(keys / 'id_ed25519.pub').read_text().strip()}" in done.stderr
+    shown = done.stderr.split("add --fingerprint ")[1].strip()
+    done = served("nodes", "add", *where, "--fingerprint", "SHA256:wrong", check=False, context="boss")
+    assert done.returncode == 1 and "expected SHA256:wrong" in done.stderr
+    done = served("nodes", "add", *where, "--fingerprint", shown, "--label", "cheap", context="boss")
+    assert done.stdout == f"nc (x86_64) is listed in {tmp_path / 'nodes.toml'}, and can be used\n"
+    found = {node["name"]: node for node in served.json("nodes", "list")}
+    assert found["nc"]["labels"] == ["cheap", "nc", "x86_64"] or found["nc"]["state"] == "?"
+    assert "nc:" in served("nodes", "check", "nc").stdout
+    assert "no longer listed" in served("nodes", "remove", "nc", context="boss").stdout
+    done = served("nodes", "check", "nc", check=False)
+    assert done.returncode == 1 and "node nc: unknown" in done.stderr
 
 
 MOVE = ("migrate", "steady", "--to", "nb")

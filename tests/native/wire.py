@@ -72,7 +72,11 @@ class Wire:
                     threading.Thread(target=self._connect, args=[here], daemon=True).start()
 
     def _connect(self, here: socket.socket) -> None:
-        with here, socket.create_connection(("127.0.0.1", self._node)) as there:
+        with (
+            here,
+            contextlib.suppress(ConnectionRefusedError),
+            socket.create_connection(("127.0.0.1", self._node)) as there,
+        ):
             self._open += [here, there]
             back = threading.Thread(target=self._pass, args=[there, here], daemon=True)
             back.start()

@@ -16,7 +16,6 @@ import typer
 from transproc.cli import common
 from transproc.cluster import terminal
 from transproc.cluster.job import State
-from transproc.cluster.store import JobStore
 from transproc.cluster.watch import exit_code
 
 
@@ -28,26 +27,33 @@ def attach(
 ) -> None:
     """Connects this terminal with that of a job which was started with 'transproc run --tty'.
 
-    It stays connected when the job moves. Ctrl-] ends the connection, and not the job. When the job ends, its status is
-    passed on.
+    It stays connected when the job moves, and connects again to a controller that was away. Ctrl-] ends the connection, and
+    not the job. When the job ends, its status is passed on.
 
     \b
     Examples:
       transproc attach editor             after 'transproc run --tty --node x86 --name editor -- ./editor'
       transproc attach --all editor       with all that it has printed before
     """
-    raise typer.Exit(connect(JobStore(), name, offset=0 if everything else None))
+    raise typer.Exit(connect(name, offset=0 if everything else None))
 
 
-def connect(store: JobStore, name: str, *, offset: int | None) -> int:
+def connect(name: str, *, offset: int | None) -> int:
     """Until the job ends or the user leaves; returns the job's status, or 0. `offset`: see `terminal.converse`."""
+    keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     with _raw():
-        keyboard = sys.stdin.fileno()
-        job = terminal.converse(
-            store, name, common.place_of, keyboard=keyboard, screen=sys.stdout.fileno(), offset=offset
-        )
-    if job.state is State.EXITED:
-        return exit_code(job.exit)
+        if (there := common.remote()) is not None:
+            from transproc.controller.conversation import Conversation
+
+            job = Conversation(there, name, keyboard=keyboard, screen=screen, offset=offset).run()
+        else:
+            store, shown = common.host().store, terminal.Descriptor(screen)
+            found = terminal.converse(
+                store, name, common.place_of, keyboard=keyboard, screen=shown, offset=offset
+            )
+            job = found.as_dict()
+    if job["state"] == State.EXITED:
+        return exit_code(job["exit"])
     typer.echo(f"\n{name} goes on; 'transproc attach {name}' connects again", err=True)
     return 0
 

@@ -18,7 +18,7 @@ from transproc.cluster import operations
 from transproc.cluster.job import Hop
 from transproc.cluster.rehearsal import Plan
 from transproc.cluster.start import Program
-from transproc.cluster.transfer import human
+from transproc.text import human
 
 SITES = 1000
 """Between migrations of programs that are too short for random moments."""

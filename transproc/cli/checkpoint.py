@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
-import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from transproc import log
 from transproc.cli import common
-from transproc.errors import TransprocError
+from transproc.errors import MissingError, TransprocError
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+if TYPE_CHECKING:
+    from transproc.controller.client import Client
+    from transproc.controller.requests import Checkpoint
+
+INTERRUPTED = 130
+"""Exit status of what Ctrl-C has called off."""
 
 
 def checkpoint(
@@ -66,7 +73,7 @@ def checkpoint(
     """
     if files not in ("all", "none"):
         raise typer.BadParameter(f"{files}: expected all or none", param_hint="'--files'")
-    seconds = None if every is None else duration(every)
+    seconds = None if every is None else common.duration(every, "'--every'")
     from transproc.controller.requests import Checkpoint
     from transproc.controller.requests.start import described
 
@@ -85,14 +92,15 @@ def checkpoint(
     if seconds is None or end:
         _show(common.perform(request), as_json)
         return
-    if common.remote():
-        raise TransprocError(
-            "--every works on this host only", hint="let cron or a systemd timer ask the controller each time"
-        )
-    from transproc.cluster import operations
 
     def failed(error: TransprocError) -> None:
         typer.echo(f"transproc: {error.message}; it is tried again", err=True)
+
+    if (there := common.remote()) is not None:
+        for made in _again(there, request, seconds, failed):
+            _show(made, as_json)
+        return
+    from transproc.cluster import operations
 
     for found in operations.checkpoint_every(
         common.context(), name, seconds, to, failed=failed, **request.how()
@@ -100,12 +108,35 @@ def checkpoint(
         _show(described(found), as_json)
 
 
-def duration(text: str) -> float:
-    """Seconds, of what a user has typed: 90s, 10m, 6h, 1d."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if match is None or not float(match[1]):
-        raise typer.BadParameter(f"{text}: expected a time, as in 90s, 10m, 6h", param_hint="'--every'")
-    return float(match[1]) * _UNITS[match[2]]
+def _again(
+    there: Client, request: Checkpoint, seconds: float, failed: Callable[[TransprocError], None]
+) -> Iterator[dict[str, Any]]:
+    """As `operations.checkpoint_every`, of a controller; it may be away for a while."""
+    while True:
+        due = time.monotonic() + seconds
+        try:
+            yield there.perform(request, log)
+        except TransprocError as error:
+            if error.exit_status == INTERRUPTED:
+                raise KeyboardInterrupt from error
+            if _has_ended(there, request.name):
+                return
+            failed(error)
+        time.sleep(max(0.0, due - time.monotonic()))
+        if _has_ended(there, request.name):
+            return
+
+
+def _has_ended(there: Client, name: str) -> bool:
+    """Also one that is not there any more. A controller that does not answer says nothing."""
+    from transproc.controller.client import LostError, quoted
+
+    try:
+        return bool(there.get(f"/jobs/{quoted(name)}", ask="true")["state"] == "exited")
+    except MissingError:
+        return True
+    except LostError:
+        return False
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

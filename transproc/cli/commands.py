@@ -72,11 +72,30 @@ COMMANDS = {name: text for group in GROUPS.values() for name, text in group.item
 
 REMOTE = frozenset(
     "run migrate ps top logs wait kill pause dump transform ship restore resume recover checkpoint restart history"
-    " nodes policy".split()
+    " nodes policy attach show inspect".split()
 )
 """What a controller can be asked for."""
-HERE = frozenset("attach show inspect plan batch slurm".split())
-"""What works with jobs and nodes of this host, and not yet with a controller's; the rest has nothing to do with them."""
+_LOCAL_PROGRAMS = "it works with programs and tools of this host"
+HERE = {
+    "slurm": "it is used where Slurm's own commands are",
+    "plan": "it works with jobs and nodes of this host",
+    "batch": "it works with jobs and nodes of this host",
+    "serve": "it is the controller",
+    "token": "it works with the records of the controller on its own host",
+    "context": "it is about your own list of controllers",
+    "doctor": "it looks at this machine",
+    "lab": "the virtual machines are this host's",
+    "setup": "it builds on this machine",
+    "demo": "it works with the virtual machines of this host",
+    "check": _LOCAL_PROGRAMS,
+    "stress": _LOCAL_PROGRAMS,
+    "rehearse": _LOCAL_PROGRAMS,
+    "example": _LOCAL_PROGRAMS,
+    "bench": _LOCAL_PROGRAMS,
+}
+"""What works on this host only, and why: that is said to who names a controller with the command."""
+OF_JOBS = frozenset({"slurm", "plan", "batch"})
+"""Of these, what would work with other jobs than a user means who has chosen a controller for all commands."""
 
 
 class Commands(TyperGroup):
@@ -143,8 +162,8 @@ def options(
     """
     log.quiet = quiet
     common.controller = controller
-    if context.invoked_subcommand in HERE:
-        common.expect_here(context.invoked_subcommand)
+    if (command := context.invoked_subcommand) in HERE and (controller or command in OF_JOBS):
+        common.expect_here(command, HERE[command])
     if version:
         typer.echo(f"transproc {__version__}")
     elif context.invoked_subcommand is None:

@@ -15,6 +15,7 @@ import typer
 from transproc import log, paths
 from transproc.cli import ahead
 from transproc.errors import TransprocError, printable
+from transproc.text import columns
 
 if TYPE_CHECKING:
     from transproc.cluster.job import Job
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from transproc.controller.client import Client
     from transproc.controller.requests import Request
     from transproc.host import Host
-    from transproc.lab.doctor import Finding
 
 NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)
 JSON = typer.Option("--json", help="Print the result as JSON.")
@@ -40,6 +40,8 @@ PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """For commands whose last argument is another command with options of its own."""
 
 
+HERE = "here"
+"""In the place of a controller's name: this host."""
 controller: str | None = None
 """What --controller says."""
 
@@ -74,18 +76,18 @@ def remote() -> Client | None:
     from transproc.controller import contexts
 
     chosen = chosen or contexts.load()[0]
-    if not chosen or chosen == "here":
+    if not chosen or chosen == HERE:
         return None
     from transproc.controller.client import Client
 
     return Client(contexts.find(chosen))
 
 
-def expect_here(command: str) -> None:
+def expect_here(command: str, why: str) -> None:
     """For what a controller cannot be asked for: raises `TransprocError` if the user has chosen one."""
     if (there := remote()) is not None:
         raise TransprocError(
-            f"'transproc {command}' works on this host only, not with controller {there.controller.url}",
+            f"'transproc {command}' works on this host only, not with controller {there.controller.url}: {why}",
             hint="use it on the controller's host, or here with --controller here",
         )
 
@@ -94,7 +96,7 @@ def perform(request: Request) -> Any:
     """Does what is asked for, here or at the controller, and returns its result as plain data."""
     if (there := remote()) is not None:
         return there.perform(request, log)
-    return request.perform(context())
+    return request.perform_on(host(), context())
 
 
 def context(then: str | None = None) -> Context:
@@ -131,19 +133,29 @@ def plain(records: Sequence[Any]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(record) for record in records]
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
-    """What a machine has and lacks, for people."""
+def show_findings(findings: Sequence[Mapping[str, Any]]) -> None:
+    """What a machine has and lacks, for people; each a `Finding` as plain data."""
     for one in findings:
-        remedy = f"  → {one.remedy}" if one.remedy else ""
-        typer.echo(f"  {'ok     ' if one.ok else 'MISSING'}  {one.name}: {printable(one.found)}{remedy}")
+        remedy = f"  → {one['remedy']}" if one["remedy"] else ""
+        typer.echo(
+            f"  {'ok     ' if one['ok'] else 'MISSING'}  {one['name']}: {printable(one['found'])}{remedy}"
+        )
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str] | None = None) -> None:
     """A result for people: columns as wide as needed, no colours."""
-    lines = [[str(cell) for cell in row] for row in [*([header] if header else []), *rows]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in columns(rows, header):
+        typer.echo(line)
+
+
+def show_look(look: Mapping[str, Any], as_json: bool) -> None:
+    """What `transproc.controller.looks` has found, here or at a controller."""
+    if as_json:
+        show_json(look["data"])
+        return
+    typer.echo(look["text"])
+    for note in look["notes"]:
+        typer.echo(note, err=True)
 
 
 def program(
@@ -170,3 +182,18 @@ def environment(words: Sequence[str] | None) -> dict[str, str]:
         if "=" not in word:
             raise typer.BadParameter(f"{word}: expected NAME=VALUE", param_hint="'--env'")
     return dict(word.split("=", 1) for word in words or [])
+
+
+def duration(text: str, option: str) -> float:
+    """Seconds of what a user has typed: 90s, 10m, 1h30m; more than none."""
+    from transproc.cluster.duration import seconds
+
+    try:
+        found = seconds(text)
+    except TransprocError as error:
+        raise typer.BadParameter(
+            f"{error.message}; {error.hint or ''}".rstrip("; "), param_hint=option
+        ) from error
+    if not found:
+        raise typer.BadParameter(f"{text}: expected more than nothing", param_hint=option)
+    return found

@@ -35,7 +35,7 @@ def doctor(
     else:
         for name, found in findings.items():
             typer.echo(f"{name}:")
-            common.show_findings(found)
+            common.show_findings(common.plain(found))
     if not all(one.ok for found in findings.values() for one in found):
         raise typer.Exit(1)
 

@@ -82,7 +82,7 @@ def _clock(seconds: float) -> str:
 
 
 def _row(one: AttemptRecord) -> tuple[str, ...]:
-    from transproc.cluster.transfer import human
+    from transproc.text import human
 
     whole = "" if one.ended is None else f"{one.ended - one.started:.2f} s"
     return (

@@ -97,7 +97,7 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         common.show_json(found)
         return
-    from transproc.cluster.transfer import human
+    from transproc.text import human
 
     (source, target), downtime, whole = found["isas"], found["downtime"], found["whole"]
     typer.echo(f"{found['job']} can move from {found['source']} ({source}) to {found['target']} ({target})")

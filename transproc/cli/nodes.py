@@ -4,24 +4,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transproc import log
 from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
     from transproc.cluster.fleet import NodeState
-    from transproc.cluster.node import Node
-    from transproc.lab.doctor import Finding
-
-CHECK_SECONDS = 60.0
-"""For nodes that are looked at beside each other; `criu check` takes seconds on an emulated one."""
+    from transproc.controller.client import Client
 
 BRING = typer.Option(
     "--bring-criu", help="Put a criu of ours there, with its libraries, for transproc alone."
@@ -99,7 +92,7 @@ def _state(facts: dict[str, Any] | None, error: str | None) -> str:
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
-    from transproc.cluster.transfer import human
+    from transproc.text import human
 
     facts = one["facts"]
     memory = f"{human(facts['available'])} of {human(facts['memory'])}" if facts else "?"
@@ -170,50 +163,42 @@ def add(
       transproc nodes add edge alpine.local --bring-criu
       transproc nodes add big big.example.org --fingerprint SHA256:Ck4…  --price 1.20
     """
-    common.expect_here("nodes add")
-    from transproc.cluster import description
-    from transproc.cluster.inventory import Inventory, user_key
-    from transproc.cluster.ssh import Address, SshNode
-    from transproc.lab import doctor
+    from transproc.cluster.inventory import Inventory
+    from transproc.controller.requests import AddNode
 
-    inventory = Inventory()
-    inventory.check_new(name)
-    said = {"labels": labels or [], "capacity": capacity, "price": price, "bridge": bridge}
-    described = description.read(said)
+    if (there := common.remote()) is None:
+        Inventory().check_new(name)
+    elif key is not None:
+        raise typer.BadParameter("a controller logs in with its own key", param_hint="'--key'")
     login, _, host = where.rpartition("@")
-    own = user_key(key)
-    host_key = _confirmed(host, port, fingerprint, yes=yes)
-    address = Address(host, own, host_key, port, user or login or "root", sudo)
-    with SshNode(name, address) as node:
-        if bring_criu:
-            _bring(node)
-        findings = doctor.node(node)
-    inventory.add(name, address, described)
+    host_key = _confirmed(there, host, port, fingerprint, yes=yes)
+    who, own = user or login or "root", None if key is None else str(key.absolute())
+    described: dict[str, Any] = {
+        **{"labels": labels or [], "capacity": capacity, "price": price},
+        **{"bridge": bridge, "bring_criu": bring_criu},
+    }
+    done = common.perform(AddNode(name, host, host_key, who, port, own, sudo, **described))
     if as_json:
-        common.show_json({"name": name, "path": str(inventory.path), "findings": common.plain(findings)})
+        common.show_json(done)
         return
-    missing = [one for one in findings if not one.ok]
-    isa = next(one.found for one in findings if one.name == "ISA")
+    missing = [one for one in done["findings"] if not one["ok"]]
+    isa = next(one["found"] for one in done["findings"] if one["name"] == "ISA")
     state = "can be used" if not missing else "cannot be used yet"
-    typer.echo(f"{name} ({isa}) is listed in {inventory.path}, and {state}")
+    typer.echo(f"{name} ({isa}) is listed in {done['path']}, and {state}")
     common.show_findings(missing)
 
 
-def _bring(node: Node) -> None:
-    """Gives a node a criu of ours."""
-    from transproc.cluster import criu
-    from transproc.lab.portable import portable_criu
-
-    with log.step(f"criu for {node.name}") as step:
-        criu.bring(node, *portable_criu(node.isa))
-        step.detail = ".".join(map(str, criu.version(node, criu.COMMAND)))
-
-
-def _confirmed(host: str, port: int, wanted: str | None, *, yes: bool) -> str:
-    """The host key that the user vouches for."""
+def _confirmed(there: Client | None, host: str, port: int, wanted: str | None, *, yes: bool) -> str:
+    """The host key that the user vouches for; the machine is asked by whoever will log in there."""
     from transproc.cluster import inventory
 
-    found = inventory.host_keys(host, port)
+    if there is None:
+        found = inventory.host_keys(host, port)
+    else:
+        answer = there.get("/nodes/keys", host=host, port=port)
+        found = [one["key"] for one in answer["keys"]]
+        if answer["login"]:
+            typer.echo(f"the controller logs in with the key {answer['login']}", err=True)
     if wanted is not None:
         return inventory.choose_key(host, found, wanted)
     shown = f"{found[0].split()[0]} {inventory.fingerprint(found[0])}"
@@ -249,36 +234,22 @@ def check(
       transproc nodes check pi --bring-criu
       transproc nodes check pi --json
     """
-    common.expect_here("nodes check")
-    from transproc.cluster.beside import beside
-    from transproc.lab import doctor
+    from transproc.controller.requests import CheckNodes
 
-    wanted = names or [name for name in common.host().names() if name != "local"]
-    if bring_criu:
-        for name in wanted:
-            _bring(common.node(name))
-    looks = {name: partial(doctor.node, common.node(name)) for name in wanted}
-    found = beside(looks, CHECK_SECONDS)
-    results = [(name, found.get(name, TransprocError(f"node {name}: has not answered"))) for name in wanted]
+    found = common.perform(CheckNodes(names or [], bring_criu))
     if as_json:
-        common.show_json({name: _checked(result) for name, result in results})
+        common.show_json(found)
     else:
-        for name, result in results:
+        for name, result in found.items():
             _show(name, result)
-    if not all(isinstance(result, list) and all(one.ok for one in result) for _, result in results):
+    if not all(isinstance(result, list) and all(one["ok"] for one in result) for result in found.values()):
         raise typer.Exit(1)
 
 
-def _checked(result: Sequence[Finding] | TransprocError) -> Any:
-    if isinstance(result, TransprocError):
-        return {"error": result.message, "hint": result.hint}
-    return common.plain(result)
-
-
-def _show(name: str, result: Sequence[Finding] | TransprocError) -> None:
+def _show(name: str, result: Any) -> None:
     typer.echo(f"{name}:")
-    if isinstance(result, TransprocError):
-        typer.echo(f"  MISSING  {result.message}" + (f"  → {result.hint}" if result.hint else ""))
+    if isinstance(result, dict):
+        typer.echo(f"  MISSING  {result['error']}" + (f"  → {result['hint']}" if result["hint"] else ""))
     else:
         common.show_findings(result)
 
@@ -293,9 +264,7 @@ def remove(
     Example:
       transproc nodes remove pi
     """
-    common.expect_here("nodes remove")
-    from transproc.cluster.inventory import Inventory
+    from transproc.controller.requests import RemoveNode
 
-    inventory = Inventory()
-    inventory.remove(name, common.host().store)
-    typer.echo(f"{name} is no longer listed in {inventory.path}")
+    path = common.perform(RemoveNode(name))["path"]
+    typer.echo(f"{name} is no longer listed in {path}")

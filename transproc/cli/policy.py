@@ -168,12 +168,11 @@ def run(
       transproc policy run night.toml
       transproc policy run evacuate.toml --once
     """
-    common.expect_here("policy run")
+    common.expect_here("policy run", "a controller carries out the policy that it has by itself")
     from transproc.automation.policies import Policies, read
-    from transproc.automation.policies.read import duration
     from transproc.errors import TransprocError
 
-    pause, policies = duration(every), Policies(common.host(), read(file), events=log)
+    pause, policies = common.duration(every, "'--every'"), Policies(common.host(), read(file), events=log)
     said: list[str] = []
     while True:
         begin = time.monotonic()

@@ -15,7 +15,6 @@ from transproc.cli import attach, common
 from transproc.cluster.terminal import window_of
 from transproc.cluster.watch import exit_code, wait
 from transproc.controller.requests import Run
-from transproc.errors import TransprocError
 from transproc.process.pause import Window
 
 
@@ -78,10 +77,6 @@ def run(
         raise typer.BadParameter(
             "a program has a terminal or a file as standard input", param_hint="'--stdin'"
         )
-    if common.remote() and tty and wait_for_it:
-        raise TransprocError(
-            "a terminal is connected on the controller's host only", hint="leave --wait out, or --tty"
-        )
     kind = {"TERM": os.environ.get("TERM", "dumb")} if tty else {}
     variables = kind | common.environment(env)
     common.program(program, arguments, stdin, files, variables)
@@ -113,6 +108,8 @@ def run(
 
 def _until_its_end(name: str, *, tty: bool) -> int:
     """Shows what it prints, and returns its status."""
+    if tty:
+        return attach.connect(name, offset=0)
     if (there := common.remote()) is not None:
         ended = there.wait(name)
         for stream, file in (("stdout", sys.stdout), ("stderr", sys.stderr)):
@@ -121,8 +118,6 @@ def _until_its_end(name: str, *, tty: bool) -> int:
             file.flush()
         return exit_code(ended["exit"])
     store = common.host().store
-    if tty:
-        return attach.connect(store, name, offset=0)
     job = wait(store, name, common.place_of)
     place = common.place_of(job)
     typer.echo(place.read("stdout"), nl=False)

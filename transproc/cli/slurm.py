@@ -77,7 +77,6 @@ def execute(
       transproc slurm exec -- ./prog 1000
       transproc slurm exec --files input --results output --every 10m -- ./prog
     """
-    from transproc.cli.checkpoint import duration
     from transproc.slurm import configuration
     from transproc.slurm.execution import Execution, await_end
     from transproc.slurm.helped import Helped, Sent
@@ -86,7 +85,9 @@ def execute(
     job = Identity.of(os.environ)
     what = common.program(program, arguments, stdin or _own_input(), files)
     sent = Sent(what.pair(), what.argv, dict(os.environ), files, what.stdin)
-    terms = Terms(_signal(warning), before, poll, None if every is None else duration(every))
+    terms = Terms(
+        _signal(warning), before, poll, None if every is None else common.duration(every, "'--every'")
+    )
     settings = configuration.read()
     with Helped(settings.helper_command()) as helped:
         place = results or Path.cwd() / f"slurm-{job.number}.files"

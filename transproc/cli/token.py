@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 NAME = typer.Argument(metavar="NAME", help="Whose it is.", show_default=False)
-_UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
 @app.callback()
@@ -51,7 +49,9 @@ def add(
 
     if role not in list(Role):
         raise typer.BadParameter(f"{role}: expected {', '.join(Role)}", param_hint="'--role'")
-    typer.echo(_tokens().add(name, Role(role), _seconds(expires)))
+    typer.echo(
+        _tokens().add(name, Role(role), None if expires is None else common.duration(expires, "'--expires'"))
+    )
 
 
 @app.command("list")
@@ -88,15 +88,6 @@ def _tokens() -> Tokens:
     from transproc.controller.tokens import Tokens
 
     return Tokens(common.host().store.database)
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,5})([mhd])", text)
-    if match is None:
-        raise typer.BadParameter(f"{text}: expected a number with m, h or d", param_hint="'--expires'")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def _date(seconds: float | None, without: str = "") -> str:

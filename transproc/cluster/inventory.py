@@ -69,6 +69,16 @@ def fingerprint(host_key: str) -> str:
     return f"SHA256:{base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')}"
 
 
+def check_host_key(host: str, host_key: str) -> None:
+    """Raises `TransprocError` for what is no host, or no host key as `host_keys` has them."""
+    words = host_key.split(" ")
+    if not _HOST.fullmatch(host):
+        raise TransprocError(f"host {host!r}: expected a name or an address")
+    if len(words) != 2 or words[0] not in KEY_TYPES or len(words[1]) > _LONGEST_KEY:
+        raise FormatError(f"not a host key: {host_key[:80]!r}")
+    fingerprint(host_key)
+
+
 def choose_key(host: str, found: Sequence[str], wanted: str) -> str:
     """The host key with that fingerprint; raises `NodeError` if the server has none such."""
     wanted = f"SHA256:{wanted.removeprefix('SHA256:').rstrip('=')}"
@@ -97,6 +107,15 @@ def user_key(path: Path | None) -> Path:
         f"no key in {place}",
         hint="'ssh-keygen -t ed25519' makes one, 'ssh-copy-id USER@HOST' lets it in; --key names another file",
     )
+
+
+def public_key() -> str | None:
+    """What a machine must let in (`authorized_keys`) for `user_key(None)` to open it, as far as that is known here."""
+    try:
+        path = user_key(None)
+        return path.with_name(f"{path.name}.pub").read_text().strip()
+    except (TransprocError, OSError, UnicodeDecodeError):
+        return None
 
 
 class Inventory:

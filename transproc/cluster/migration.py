@@ -26,10 +26,10 @@ from transproc.cluster.look import Liveness
 from transproc.cluster.move import Move, Transform
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
-from transproc.cluster.transfer import human
 from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError, cause_of
 from transproc.log import Step
 from transproc.process.criu import Options
+from transproc.text import human
 
 KIND = "migrate"
 """Of a migration's attempt in the store."""

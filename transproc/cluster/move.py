@@ -26,7 +26,6 @@ from transproc.cluster.link import Link, Outcome, lost
 from transproc.cluster.look import Liveness, Look
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
-from transproc.cluster.transfer import human
 from transproc.cluster.watch import record_end
 from transproc.errors import (
     AbsentPagesError,
@@ -43,6 +42,7 @@ from transproc.images.files import create
 from transproc.images.memory import Memory
 from transproc.process.criu import Options
 from transproc.process.pause import Pause, ThreadState
+from transproc.text import human
 
 NEAR = 1 << 18
 """Bytes that are fetched at once if the transformation reads what was not dumped: frames lie beside each other."""

@@ -10,13 +10,13 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.look import Look, Room
 from transproc.cluster.node import DATA
 from transproc.cluster.place import Place
-from transproc.cluster.transfer import human
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.isa import Isa, by_name
 from transproc.process import inspect
 from transproc.process.capabilities import names
 from transproc.process.criu import Options
 from transproc.process.pause import ProcessState
+from transproc.text import human
 
 LARGE = 64 << 20
 """Bytes of memory from which on it is faster without an image."""

@@ -13,7 +13,7 @@ import select
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 from transproc.cluster.job import Job, State
 from transproc.cluster.place import Place
@@ -29,23 +29,53 @@ PATIENCE = 50
 """So many attempts in a row may fail, as they do while a job ends or moves."""
 
 
+class Screen(Protocol):
+    """Where a user sees what a job prints."""
+
+    def show(self, data: bytes) -> None:
+        """Shows all of it; may wait."""
+
+    def window(self) -> Window | None:
+        """Its size now; None: that is not known, and the job's stays as it is."""
+
+
+class Descriptor:
+    """A screen that is a file of this process."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def show(self, data: bytes) -> None:
+        """As `Screen` says."""
+        write_all(self._fd, data)
+
+    def window(self) -> Window | None:
+        """As `Screen` says."""
+        return window_of(self._fd)
+
+
+def expect_terminal(job: Job) -> None:
+    """Raises `TransprocError` if the job has none."""
+    if not job.terminal:
+        raise TransprocError(f"job {job.name}: has no terminal", hint="start it with 'transproc run --tty'")
+
+
 def converse(
     store: JobStore,
     name: str,
     place_of: Callable[[Job], Place],
     *,
     keyboard: int | None,
-    screen: int,
+    screen: Screen,
     offset: int | None = None,
 ) -> Job:
-    """Connects two descriptors with a job's terminal until the job ends, or `DETACH` or the end of `keyboard` comes.
+    """Connects a user with a job's terminal until the job ends, or `DETACH` or the end of the descriptor `keyboard` comes.
 
     `keyboard`: None for nobody who types; `offset`: what was printed from that byte on is shown first, None: what is printed from
     now on. Returns the job's record then. Raises `TransprocError` if the job has no terminal.
     """
     job = store.load(name)
-    if not job.terminal:
-        raise TransprocError(f"job {name}: has no terminal", hint="start it with 'transproc run --tty'")
+    expect_terminal(job)
     conversation = _Conversation(store, name, keyboard, screen)
     conversation.offset = place_of(job).printed() if offset is None else offset
     failures = 0
@@ -53,7 +83,7 @@ def converse(
         job = store.load(name)
         place = place_of(job)
         if refresh(store, job, place).state is State.EXITED:
-            _write_all(screen, place.read("stdout", conversation.offset))
+            screen.show(place.read("stdout", conversation.offset))
             return job
         try:
             if not job.stopped:
@@ -70,7 +100,7 @@ def converse(
 class _Conversation:
     """The ends at the user; how far the log was shown, and what was typed and not sent yet."""
 
-    def __init__(self, store: JobStore, name: str, keyboard: int | None, screen: int) -> None:
+    def __init__(self, store: JobStore, name: str, keyboard: int | None, screen: Screen) -> None:
         self.offset = 0
         self._store = store
         self._name = name
@@ -89,13 +119,13 @@ class _Conversation:
         size = None
         with _Line(place, job.pid, self.offset) as line:
             while not self.ended:
-                if size != (size := window_of(self._screen)) and size is not None:
+                if size != (size := self._screen.window()) and size is not None:
                     place.resize(job.pid, size)
                 if self.look([line.output]):
                     data = os.read(line.output, CHUNK)
                     if not data:
                         return
-                    _write_all(self._screen, data)
+                    self._screen.show(data)
                     self.offset += len(data)
                 self._send(job, line)
 
@@ -141,7 +171,7 @@ class _Line:
     def send(self, data: bytes) -> None:
         """Sends what was typed, if the other end still listens."""
         with contextlib.suppress(BrokenPipeError):
-            _write_all(self._input, data)
+            write_all(self._input, data)
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +195,7 @@ def window_of(screen: int) -> Window | None:
     return Window(size.lines, size.columns)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
+    """Writes it, however many pieces that takes."""
     while data:
         data = data[os.write(fd, data) :]

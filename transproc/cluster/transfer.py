@@ -18,6 +18,7 @@ from transproc.cluster.members import FILES, IMAGES
 from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
+from transproc.text import human
 
 LEAST_RATE = 10_000
 """Bytes per second."""
@@ -64,15 +65,6 @@ def ship_images(store: JobStore, job: Job, target: Place, *, with_dump: bool) ->
 def images(store: JobStore, job: Job) -> Path:
     """`dump/` and `image/` on the host."""
     return store.move(job.name) / "images"
-
-
-def human(count: float) -> str:
-    """A number of bytes for people: 1.5 MB."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def rate(text: str) -> int | None:

@@ -19,7 +19,7 @@ from transproc.cluster.events import Events
 from transproc.controller.contexts import CONNECT_SECONDS, Controller, trust
 from transproc.controller.requests import Request, Run
 from transproc.controller.sending import send
-from transproc.errors import TransprocError
+from transproc.errors import MissingError, TransprocError
 from transproc.log import Step
 
 ANSWER_SECONDS = 120.0
@@ -27,6 +27,10 @@ ANSWER_SECONDS = 120.0
 PATIENCE = 60.0
 """Seconds that a controller may be away, to be started again, while we wait for a task."""
 PREFIX = "/api/v1"
+
+
+class LostError(TransprocError):
+    """The controller cannot be reached."""
 
 
 class Client:
@@ -81,7 +85,7 @@ class Client:
             except OSError as error:
                 until = until or time.monotonic() + PATIENCE
                 if time.monotonic() > until:
-                    raise self._lost(error) from error
+                    raise self.lost(error) from error
                 time.sleep(0.5)
 
     def _listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -113,7 +117,7 @@ class Client:
 
     def delete(self, path: str) -> None:
         """Removes something."""
-        with self._answer("DELETE", path):
+        with self._told(), self._answer("DELETE", path):
             pass
 
     def put(self, path: str, body: IO[bytes], size: int | None = None) -> None:
@@ -121,7 +125,7 @@ class Client:
         headers = {"Content-Type": "application/octet-stream"}
         if size is not None:
             headers["Content-Length"] = str(size)
-        with self._answer("PUT", path, body, headers):
+        with self._told(), self._answer("PUT", path, body, headers):
             pass
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -136,7 +140,7 @@ class Client:
     def log(self, name: str, stream: str, *, follow: bool = False) -> Iterator[bytes]:
         """What a job has printed; with `follow` until its end."""
         query = urllib.parse.urlencode({"stream": stream, "follow": str(follow).lower()})
-        with self._answer("GET", f"/jobs/{quoted(name)}/log?{query}") as answer:
+        with self._told(), self._answer("GET", f"/jobs/{quoted(name)}/log?{query}") as answer:
             while data := answer.read1(1 << 16):
                 yield data
 
@@ -160,11 +164,16 @@ class Client:
     ) -> tuple[Any, http.client.HTTPMessage]:
         headers = {"Content-Type": "application/json"}
         body = None if words is None else json.dumps(words).encode()
+        with self._told(), self._answer(method, path, body, headers) as answer:
+            return json.loads(answer.read()), answer.headers
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """That the controller cannot be reached is said as all errors are."""
         try:
-            with self._answer(method, path, body, headers) as answer:
-                return json.loads(answer.read()), answer.headers
+            yield
         except OSError as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
     @contextmanager
     def _answer(
@@ -175,29 +184,59 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """A good answer; raises OSError if there is none, `TransprocError` for another one."""
-        host, port = self.controller.place
-        connection = http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._trust)
-        sent = {"Authorization": f"Bearer {self.controller.token}", **(headers or {})}
+        connection = self.connection()
         try:
-            try:
-                connection.connect()
-                connection.sock.settimeout(ANSWER_SECONDS)
-                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.request(method, PREFIX + path, body, sent)
-                answer = connection.getresponse()
-            except http.client.HTTPException as error:
-                raise OSError(str(error) or type(error).__name__) from error
-            if answer.status >= 300:
-                raise self._refused(answer)
-            yield answer
+            yield self._ask(connection, method, path, body, headers)
         finally:
             connection.close()
+
+    def connection(self) -> http.client.HTTPSConnection:
+        """A new one, which connects when it is first used."""
+        host, port = self.controller.place
+        return http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._trust)
+
+    def _ask(
+        self,
+        connection: http.client.HTTPSConnection,
+        method: str,
+        path: str,
+        body: bytes | IO[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        """As `_answer`, by a connection that may have been used before."""
+        sent = {"Authorization": f"Bearer {self.controller.token}", **(headers or {})}
+        try:
+            if (place := connection.sock) is None:
+                connection.connect()
+                place = connection.sock
+                place.settimeout(ANSWER_SECONDS)
+                place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.request(method, PREFIX + path, body, sent)
+            answer = connection.getresponse()
+        except http.client.HTTPException as error:
+            raise OSError(str(error) or type(error).__name__) from error
+        if answer.status >= 300:
+            raise self._refused(answer)
+        return answer
+
+    def stream(self, path: str) -> AbstractContextManager[http.client.HTTPResponse]:
+        """An answer that comes piece by piece. Raises OSError if there is none."""
+        return self._answer("GET", path)
+
+    def keep(self, connection: http.client.HTTPSConnection, path: str, body: bytes, kind: str) -> bytes:
+        """Sends something by a connection that stays open; raises OSError if there is no answer, and closes it then."""
+        try:
+            return self._ask(connection, "PUT", path, body, {"Content-Type": kind}).read()
+        except (OSError, TransprocError):
+            connection.close()
+            raise
 
     def _refused(self, answer: http.client.HTTPResponse) -> TransprocError:
         text = answer.read(1 << 20)
         try:
             trouble = json.loads(text)["error"]
-            error = TransprocError(str(trouble["message"]), hint=trouble["hint"])
+            kind = MissingError if answer.status == 404 else TransprocError
+            error = kind(str(trouble["message"]), hint=trouble["hint"])
             error.exit_status = int(trouble["exit_status"])
         except (ValueError, KeyError, TypeError):
             return TransprocError(f"controller {self.controller.url}: answers {answer.status}")
@@ -206,12 +245,13 @@ class Client:
             error.hint = "'transproc token add' on its host makes one, 'transproc context add' keeps it"
         return error
 
-    def _lost(self, error: OSError) -> TransprocError:
+    def lost(self, error: OSError) -> LostError:
+        """What is said when the controller cannot be reached."""
         reason, hint = str(error), None
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             reason = "it shows another certificate than the one that was accepted"
             hint = "if that is as it should be: 'transproc context add' again"
-        return TransprocError(f"controller {self.controller.url}: {reason}", hint=hint)
+        return LostError(f"controller {self.controller.url}: {reason}", hint=hint)
 
 
 class _Steps:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -69,6 +70,7 @@ class Server(uvicorn.Server):
             self.service.hurry()
         self.should_exit = True
         self.service.stream.close()  # listeners would never end by themselves
+        threading.Thread(target=self.service.terminals.close).start()  # its locks may be held here
 
 
 def serve(server: Server, place: socket.socket) -> None:

@@ -22,6 +22,7 @@ from transproc.controller.requests import Request
 from transproc.controller.sessions import Sessions
 from transproc.controller.stream import Stream
 from transproc.controller.tasks import Task, Tasks
+from transproc.controller.terminals import Terminals
 from transproc.controller.tokens import Role, Token, Tokens
 from transproc.controller.uploads import Uploads
 from transproc.controller.watch import Watch
@@ -63,6 +64,7 @@ class Service:
         self.sessions = Sessions(self.directory / "session.key", self.tokens)
         self.guard = Guard(self.tokens)
         self.uploads = Uploads(self.directory / "uploads")
+        self.terminals = Terminals(host)
         self.tasks = Tasks(
             host,
             self.store.database,
@@ -110,6 +112,7 @@ class Service:
     def close(self) -> None:
         """Ends everything; tasks that run are given their grace."""
         self.stream.close()
+        self.terminals.close()
         self.policies.close()
         self.watch.close()
         self.tasks.stop(self.settings.grace, self._hurry)

@@ -202,7 +202,7 @@ class Tasks:
         try:
             self._begin(live.task)
             sink = Sink(self._stream, live.task)
-            result = live.request.perform(self._host.context(sink, live.token))
+            result = live.request.perform_on(self._host, self._host.context(sink, live.token))
         except KeyboardInterrupt:
             state, error = TaskState.CANCELLED, {"message": "interrupted", "exit_status": 130}
         except TransprocError as failed:

@@ -127,6 +127,7 @@ class Watch:
                 if now - settled > SETTLE_SECONDS:
                     settled = now
                     self.settle()
+                    self._service.terminals.forget()
             except TransprocError as error:
                 log.warning("the records cannot be read", extra={"error": error.message})
 

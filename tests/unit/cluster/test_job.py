@@ -13,9 +13,9 @@ from transproc.cluster.look import Liveness
 from transproc.cluster.place import Place
 from transproc.cluster.start import address_of
 from transproc.cluster.store import JobStore
-from transproc.cluster.transfer import human
 from transproc.cluster.watch import exit_code, follow, wait
 from transproc.errors import TransprocError
+from transproc.text import human
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ from typing import Any
 
 from transproc.automation.policies.rules import KINDS, Limits, Policy, Rule
 from transproc.cluster.description import check_label
+from transproc.cluster.duration import seconds
 from transproc.errors import FormatError, TransprocError
 
 LARGEST = 1 << 20
 """Bytes of a file; a hundred rules have a hundredth of that."""
 MOST_RULES = 200
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]{1,80}")
 _LABELLED = {"evacuate", "keep"}
 """Kinds that mean nothing without `nodes`."""
@@ -51,9 +50,9 @@ def parse(text: str, path: Path | None = None) -> Policy:
 
 
 def duration(value: object) -> float:
-    """Seconds of "90s", "10m", "1.5h", "2d", or of a number. Raises `TransprocError`."""
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return float(match[1]) * _UNITS[match[2]]
+    """Seconds of "90s", "10m", "1h30m" (as `cluster.duration` reads them), or of a number. Raises `TransprocError`."""
+    if isinstance(value, str):
+        return seconds(value)
     return _number(value, "a time such as 90, '90s', '10m' or '2h'", 0, 1e9)
 
 

@@ -28,9 +28,9 @@ from transproc.cluster.operations.taking import finish
 from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
-from transproc.cluster.transfer import human
 from transproc.cluster.watch import refresh
 from transproc.errors import TransprocError
+from transproc.text import human
 
 LOST = "lost"
 """The exit of a program that is gone, and nobody has recorded how it ended: its node was started again, for example."""

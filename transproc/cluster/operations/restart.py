@@ -30,13 +30,13 @@ from transproc.cluster.plain import expanded, plain
 from transproc.cluster.preflight import Needs
 from transproc.cluster.start import keep_pair, take_back
 from transproc.cluster.store import Attempt, Result
-from transproc.cluster.transfer import human
 from transproc.errors import CheckpointError, FormatError, TransprocError, UnsupportedError
 from transproc.images import kinds
 from transproc.images.codec import write_image
 from transproc.images.directory import PARENT_LINK, ImageDirectory
 from transproc.images.flags import TaskState
 from transproc.images.proto.files_pb2 import FileEntry
+from transproc.text import human
 
 KIND = "restart"
 """Of the attempt in the store."""

@@ -29,10 +29,10 @@ from transproc.cluster.operations.describe import Taken, manifest
 from transproc.cluster.operations.end import end as end_job
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest
 from transproc.cluster.store import Result
-from transproc.cluster.transfer import human
 from transproc.errors import CheckpointError, PauseError, TransprocError, UnsupportedError
 from transproc.isa import ALL
 from transproc.process.criu import Options
+from transproc.text import human
 
 KIND = "checkpoint"
 """Of the attempt in the store."""

@@ -9,10 +9,13 @@ its description, a record, limits, and the roles that may use it.
 from transproc.controller.requests.base import Request
 from transproc.controller.requests.jobs import Kill, Pause, Recover, Resume
 from transproc.controller.requests.move import Dump, Forecast, Migrate, Restore, Ship, Transform
+from transproc.controller.requests.nodes import AddNode, CheckNodes, RemoveNode
 from transproc.controller.requests.start import Checkpoint, Restart, Run
 
 __all__ = [
     "ALL",
+    "AddNode",
+    "CheckNodes",
     "Checkpoint",
     "Dump",
     "Forecast",
@@ -20,6 +23,7 @@ __all__ = [
     "Migrate",
     "Pause",
     "Recover",
+    "RemoveNode",
     "Request",
     "Restart",
     "Restore",
@@ -43,4 +47,7 @@ ALL: tuple[type[Request], ...] = (
     Recover,
     Checkpoint,
     Restart,
+    AddNode,
+    CheckNodes,
+    RemoveNode,
 )

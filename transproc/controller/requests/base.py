@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from transproc.cluster.operations import Context
 from transproc.controller.tokens import Role
 from transproc.errors import TransprocError
+
+if TYPE_CHECKING:
+    from transproc.host import Host
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Desk(Protocol):
 
 
 @dataclass(frozen=True)
-class Request(ABC):
+class Request:
     """One operation with its parameters. A subclass is a frozen dataclass, whose docstring describes the endpoint."""
 
     kind: ClassVar[str] = ""
@@ -70,9 +72,13 @@ class Request(ABC):
         if cls.kind and not cls.path:
             cls.path = f"/jobs/{{name}}/{cls.kind}"
 
-    @abstractmethod
     def perform(self, context: Context) -> Any:
-        """Does it, and returns what JSON can hold. Raises `TransprocError`."""
+        """Does it, and returns what JSON can hold. Raises `TransprocError`. A subclass has this or `perform_on`."""
+        raise NotImplementedError
+
+    def perform_on(self, host: Host, context: Context) -> Any:
+        """The same, for what needs more of the host that manages jobs than `context` has."""
+        return self.perform(context)
 
     @property
     def job(self) -> str | None:

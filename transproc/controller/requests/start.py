@@ -192,10 +192,15 @@ class Restart(Request):
 
     def admitted(self, desk: Desk) -> Request:
         """Others than admins restart what the controller's own checkpoints are."""
-        inside = Path(self.directory).resolve().is_relative_to(desk.checkpoints.resolve())
-        if not (inside or desk.role.includes(Role.ADMIN)):
-            raise TransprocError(
-                f"{self.directory}: not one of the controller's checkpoints",
-                hint=f"those are in {desk.checkpoints}; an admin may name others",
-            )
+        expect_own(self.directory, desk.role, desk.checkpoints)
         return self
+
+
+def expect_own(directory: str, role: Role, checkpoints: Path) -> None:
+    """Raises `TransprocError` for who is no admin and names something that is none of the controller's own checkpoints."""
+    inside = Path(directory).resolve().is_relative_to(checkpoints.resolve())
+    if not (inside or role.includes(Role.ADMIN)):
+        raise TransprocError(
+            f"{directory}: not one of the controller's checkpoints",
+            hint=f"those are in {checkpoints}; an admin may name others",
+        )

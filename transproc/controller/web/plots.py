@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from transproc.cluster.history import AttemptRecord
 from transproc.cluster.store import Result
-from transproc.cluster.transfer import human
 from transproc.controller.web import text
+from transproc.text import human
 
 SIDE = 1000.0
 _MARGIN = 30.0

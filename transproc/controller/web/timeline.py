@@ -10,8 +10,8 @@ from transproc.cluster.history import AttemptRecord
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import KIND, Phase
 from transproc.cluster.store import Result
-from transproc.cluster.transfer import human
 from transproc.controller.web import text
+from transproc.text import human
 
 WIDTH = 1000.0
 _LEAST = 2.0

@@ -14,11 +14,11 @@ from transproc.cluster.facts import Facts
 from transproc.cluster.history import AttemptRecord, Listed
 from transproc.cluster.job import Job, State
 from transproc.cluster.operations import Forecast
-from transproc.cluster.transfer import human
 from transproc.controller.tasks import Task, TaskState
 from transproc.controller.web import text
 from transproc.errors import TransprocError
 from transproc.images.show import size_text
+from transproc.text import human
 
 PAGE = 50
 """Jobs on a page."""

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""All commands: a controller is asked for it, or it is said why not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from transproc.cli import common, main
+from transproc.cli.commands import COMMANDS, HERE, OF_JOBS, REMOTE, app
+from transproc.cluster.start import Program
+from transproc.controller import contexts
+
+EXAMPLES = {
+    "run": "run --node n -- {program}",
+    "migrate": "migrate j --to n",
+    "ps": "ps",
+    "top": "top --json",
+    "history": "history",
+    "logs": "logs j",
+    "attach": "attach j",
+    "wait": "wait j",
+    "kill": "kill j",
+    "recover": "recover j",
+    "checkpoint": "checkpoint j",
+    "restart": "restart /c --node n",
+    "inspect": "inspect",
+    "pause": "pause j",
+    "dump": "dump j",
+    "transform": "transform j",
+    "ship": "ship j --node n",
+    "restore": "restore j --node n",
+    "resume": "resume j",
+    "show": "show j",
+    "nodes list": "nodes list",
+    "nodes add": "nodes add n host",
+    "nodes check": "nodes check",
+    "nodes remove": "nodes remove n",
+    "policy explain": "policy explain {policy}",
+    "policy set": "policy set {policy}",
+    "policy show": "policy show",
+    "policy unset": "policy unset",
+}
+"""How each may be called."""
+FILES = {
+    "policy check": "it reads a file, and asks nobody",
+    "policy run": "a controller carries out the policy that it has by itself",
+}
+"""Parts of commands that work on this host only."""
+
+
+@pytest.fixture(autouse=True)
+def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A controller that is known, and does not answer."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    for name in ("HOME", "STATE"):
+        monkeypatch.setenv(f"TRANSPROC_{name}", str(tmp_path / name))
+    monkeypatch.setenv("TRANSPROC_NODES", str(tmp_path / "nodes.toml"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    url = f"https://127.0.0.1:{port}"
+    contexts.save(None, {"c": contexts.Controller(url, "token")})
+    yield url
+    monkeypatch.setattr(common, "controller", None)
+
+
+def parts() -> Iterator[str]:
+    """All commands, and the parts of those that have some."""
+    group = typer.main.get_command(app)
+    context = typer.Context(group)
+    for name in group.list_commands(context):  # type: ignore[attr-defined]
+        command = group.get_command(context, name)  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        yield from (f"{name} {part}" for part in inner) if inner and name in REMOTE else (name,)
+
+
+def test_of_every_command_it_is_known_where_it_works() -> None:
+    assert REMOTE | HERE.keys() == COMMANDS.keys()
+    assert not REMOTE & HERE.keys()
+    assert HERE.keys() >= OF_JOBS
+    assert sorted(EXAMPLES.keys() | FILES.keys() | HERE.keys()) == sorted(parts())
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_controller_is_asked(
+    name: str,
+    away: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And nobody else: nothing is done here when it does not answer."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rule]]\nkind = "evacuate"\nnodes = "n"\n')
+    monkeypatch.setattr(Program, "pair", lambda _: None)  # compiling one takes longer than all this
+    words = EXAMPLES[name].format(policy=policy, program=tmp_path / "prog").split()
+    with Path("/dev/null").open() as keyboard:
+        monkeypatch.setattr("sys.stdin", keyboard)
+        status = main.run(["--controller", "c", *words])
+    said = capfd.readouterr().err
+    assert (status, f"transproc: error: controller {away}: " in said) == (1, True), said
+    assert not (tmp_path / "STATE").exists()
+
+
+@pytest.mark.parametrize("name", sorted(HERE))
+def test_it_is_said_why_not(name: str, away: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--controller", "c", name]) == 1
+    said = capsys.readouterr().err
+    assert f"'transproc {name}' works on this host only, not with controller {away}: {HERE[name]}" in said
+    assert "--controller here" in said
+
+
+def test_a_policy_is_not_carried_out_for_a_controller(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--controller", "c", "policy", "run", "none.toml"]) == 1
+    assert FILES["policy run"] in capsys.readouterr().err
