@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.native.nodes import NativeNodes
-from transproc.automation.plans import planning, records, replay
+from transproc.automation.plans import planning, records, recover, replay, resume
 from transproc.automation.plans.executor import Outcome
 from transproc.automation.plans.model import steps_of
 from transproc.automation.plans.reading import PlanError
@@ -30,6 +30,7 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.operations import Context
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
+from transproc.errors import TransprocError
 from transproc.host import Host
 from transproc.log import Step
 from transproc.run import output
@@ -244,6 +245,71 @@ def test_a_step_fails(world: World) -> None:
     assert outcome.jobs == {"one": "one runs on na"}
     assert world.steps() == [("run", "done"), ("command", "failed"), ("command", "interrupted")]
     assert world.run(path).jobs == {"one-2": "one-2 runs on na"}
+
+
+TOUR = """
+[sequence]
+main = [
+  { run = "one", on = "x86", at = "usleep" },
+  { dump = "one" },
+  { transform = "one", to = "arm" },
+  { ship = "one", to = "arm" },
+  { restore = "one", to = "arm", stopped = true },
+  { resume = "one" },
+  { command = "echo once >> asked", on = "arm", job = "one" },
+  { do = [{ migrate = "one", to = "x86", when = "one prints 20" }, { migrate = "one", to = "arm" }], repeat = 2 },
+  { checkpoint = "one" },
+  { kill = "one", when = "load of x86 below 1000" },
+]
+"""
+VERBS = ("run", "dump", "transform", "ship", "restore", "resume", "command", "migrate", "checkpoint", "kill")
+MOMENTS = [(verb, moment) for verb in VERBS for moment in ("begun", "done", "settled")]
+USUAL = [("dump", "settled"), ("ship", "done"), ("migrate", "begun")]
+
+
+@pytest.mark.parametrize("recovered", [False, True], ids=["killed", "recovered"])
+@pytest.mark.parametrize(
+    ("verb", "moment"),
+    [
+        pytest.param(*words, id="-".join(words), marks=[] if words in USUAL else pytest.mark.nightly)
+        for words in MOMENTS
+    ],
+)
+def test_a_killed_plan_is_resumed(world: World, verb: str, moment: str, *, recovered: bool) -> None:
+    """It comes to its end, each step that was settled was done once; also after `recover` has let its job go."""
+    path = toml(world, TOUR)
+    words = [sys.executable, "-m", "tests.native.doomed_plan", verb, moment, "plan", "run", str(path)]
+    environment = {**os.environ, "TRANSPROC_STATE": str(world.host.store.directory)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (record,) = records.plans(world.host.store)
+    before = [step for step in records.steps(world.host.store, record.number) if step.result == Result.DONE]
+    if recovered:
+        recover.recover(world.context(), record)
+    checked = resume.prepared(record, world.host, {})
+    outcome = resume.resume(record, checked, world.host, world.context())
+    assert (outcome.result, outcome.error) == (Result.DONE, None), outcome
+    assert outcome.jobs["one"].startswith("one has ended on nb (signal 9)")
+    (record,) = records.plans(world.host.store)
+    steps = records.steps(world.host.store, record.number)
+    assert record.result == Result.DONE and sum(step.result == Result.RESUMED for step in steps) == 1
+    again = [step.verb for step in steps[len(before) :] if step.place in {step.place for step in before}]
+    assert set(again) <= ({"dump", "transform", "ship"} if recovered else set())
+    assert [name for name in world.host.store.names() if name != "one"] == []
+    job = world.host.store.load("one")
+    asked = world.host.node("nb").get_bytes(f"{world.host.place(job).directory}/data/work/asked").decode()
+    assert asked in (("once\n", "once\nonce\n") if verb == "command" else ("once\n",))
+
+
+def test_a_plan_that_was_called_off_goes_on(world: World) -> None:
+    path = toml(world, TOUR)
+    token = Token()
+    assert world.run(path, token, After("3 transform one for arm", token)).result is Result.INTERRUPTED
+    (record,) = records.plans(world.host.store)
+    checked = resume.prepared(record, world.host, {})
+    assert resume.resume(record, checked, world.host, world.context()).result is Result.DONE
+    with pytest.raises(TransprocError, match="has come to its end"):
+        resume.resume(record, checked, world.host, world.context())
 
 
 def test_everything_that_is_wrong_is_said_at_once(world: World) -> None:

@@ -12,6 +12,7 @@ from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
+    from transproc.automation.plans.executor import Outcome
     from transproc.automation.plans.planning import Checked
     from transproc.automation.plans.records import PlanRecord
     from transproc.cluster.store import JobStore
@@ -20,6 +21,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 FILE = typer.Argument(
     metavar="FILE|DIR", help="A plan (.toml), a config.json, or the directory of one.", show_default=False
 )
+STOP = "the plan ends after this step"
+"""What Ctrl-C does."""
 MAP = typer.Option("--map", metavar="NAME=NODE", help="What the plan calls NAME is NODE. May be repeated.")
 
 
@@ -84,14 +87,11 @@ def replay(
     """
     from transproc.automation.plans import planning, records
     from transproc.automation.plans import replay as replaying
-    from transproc.automation.plans.nodes import used
 
     store = common.host().store
     record = _record(name)
     plan = replaying.plan_of(record, records.steps(store, record.number))
-    names = {name for _, name in used(plan)}
-    nodes = {name: node for name, node in record.nodes.items() if name in names}
-    checked = planning.checked(plan, [], common.host(), {**nodes, **_mapping(map_)})
+    checked = planning.checked(plan, [], common.host(), {**record.mapping(plan), **_mapping(map_)})
     checked.expect_good()
     if dry_run:
         _show(checked, as_json=as_json)
@@ -99,12 +99,44 @@ def replay(
         _carry_out(checked, as_json=as_json)
 
 
+@app.command()
+def resume(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|NUMBER", help="Of a plan that did not end.", show_default=False)
+    ],
+    *,
+    map_: Annotated[list[str] | None, MAP] = None,
+    as_json: Annotated[bool, common.JSON] = False,
+) -> None:
+    """Goes on with a plan that was killed, called off, or has failed: with the step after the last one that was settled.
+
+    What was done is not done again, and what was waited for is not waited for again; the conditions of what follows are looked
+    at as always. If a job was let go meanwhile, it is stopped and sent once more, as far as the plan had come with that.
+
+    \b
+    Examples:
+      transproc plan resume 12
+      transproc plan resume tour --map arm=pi        its last run; what follows goes to another node
+    """
+    from transproc.automation.plans import resume as resuming
+
+    record = _record(name)
+    checked = resuming.prepared(record, common.host(), _mapping(map_))
+    outcome = resuming.resume(record, checked, common.host(), common.context(STOP))
+    _tell(record.number, outcome, as_json=as_json)
+
+
 def _carry_out(checked: Checked, *, as_json: bool) -> None:
     from transproc.automation.plans import planning
+
+    number, outcome = planning.carry_out(checked, common.host(), common.context(STOP))
+    _tell(number, outcome, as_json=as_json)
+
+
+def _tell(number: int, outcome: Outcome, *, as_json: bool) -> None:
+    """What came of a plan; raises what it failed with."""
     from transproc.automation.plans.records import Result
 
-    context = common.context("the plan ends after this step")
-    number, outcome = planning.carry_out(checked, common.host(), context)
     if as_json:
         error = outcome.error and outcome.error.message
         common.show_json(
@@ -120,7 +152,10 @@ def _carry_out(checked: Checked, *, as_json: bool) -> None:
         for line in outcome.jobs.values():
             typer.echo(line)
     if outcome.error:
-        outcome.error.hint = outcome.error.hint or f"'transproc plan log {number}' shows what was done"
+        outcome.error.hint = (
+            outcome.error.hint
+            or f"'transproc plan log {number}' shows what was done, 'transproc plan resume {number}' goes on"
+        )
         raise outcome.error
     if outcome.result is not Result.DONE:
         raise KeyboardInterrupt

@@ -105,7 +105,17 @@ def _controller(database: sqlite3.Connection) -> None:
         database.execute(statement)
 
 
-_STEPS: list[Callable[[sqlite3.Connection], None]] = [_create, _create_plans, _add_checkpoints, _controller]
+def _name_jobs_of_plans(database: sqlite3.Connection) -> None:
+    database.execute("ALTER TABLE plan_jobs ADD COLUMN called TEXT")
+
+
+_STEPS: list[Callable[[sqlite3.Connection], None]] = [
+    _create,
+    _create_plans,
+    _add_checkpoints,
+    _controller,
+    _name_jobs_of_plans,
+]
 
 
 def prepare(database: sqlite3.Connection, path: Path) -> None:

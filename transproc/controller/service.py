@@ -150,6 +150,11 @@ class Desk:
         """As `requests.base.Desk` says."""
         return place(self.service.store)
 
+    def program(self, job: str) -> Path:
+        """As `requests.base.Desk` says."""
+        found = self.service.store.load(job)
+        return self.service.store.pair(job) / found.program
+
     def upload(self, identity: str) -> Path:
         """As `requests.base.Desk` says."""
         return self.service.uploads.find(identity, self.token.id)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from transproc.automation.plans.conditions import Watch
 from transproc.automation.plans.gates import NAP, Gates, Stop, StoppedError
 from transproc.automation.plans.model import Block, Item, Parallel, Plan, Repeat, Step
+from transproc.automation.plans.progress import Progress
 from transproc.automation.plans.records import Log, Result
 from transproc.automation.plans.steps import Steps
 from transproc.cluster import operations
@@ -46,9 +47,22 @@ class Outcome:
 
 
 class Executor:
-    """`nodes`: the node of each name in the plan. `context`: whose events are told, and whose `cancel` calls it off."""
+    """`nodes`: the node of each name in the plan. `context`: whose events are told, and whose `cancel` calls it off.
 
-    def __init__(self, plan: Plan, nodes: Mapping[str, str], host: Host, context: Context, log: Log) -> None:
+    `progress`: how far it has come before.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        nodes: Mapping[str, str],
+        host: Host,
+        context: Context,
+        log: Log,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        self._before = progress or Progress()
         self._plan = plan
         self._nodes = nodes
         self._cancel = context.cancel
@@ -64,7 +78,7 @@ class Executor:
         watch = Watch(
             context.store, lambda name: host.facts(nodes.get(name, name)), self.steps.job, context.places
         )
-        self._gates = Gates(self._stop, watch, self.steps, self._context)
+        self._gates = Gates(self._stop, watch, self.steps, self._context, self._before.elapsed)
 
     def run(self) -> Outcome:
         """Carries it out. Raises nothing: what went wrong is in the outcome."""
@@ -120,14 +134,15 @@ class Executor:
         self._stop.check()
         if isinstance(item, Step):
             self._step(item, place)
-        elif self._gates.passed(item.gate, None):
+        elif self._before.begun(place) or self._gates.passed(item.gate, None):
             if isinstance(item, Repeat):
                 self._repeat(item, place)
             else:
                 self._parallel(item, place)
 
     def _repeat(self, item: Repeat, place: str) -> None:
-        turn = 0
+        first = self._before.round(place)
+        turn = max(0, first - 1)  # the rounds before that are settled
         while item.times is None or turn < item.times:
             turn += 1
             begin = time.monotonic()
@@ -174,6 +189,8 @@ class Executor:
     # --- one step ----------------------------------------------------------------------------------------------
 
     def _step(self, step: Step, place: str) -> None:
+        if place in self._before.settled:
+            return
         if step.background:
             # one that still runs when the plan is called off ends with the connection to its node
             thread = threading.Thread(target=self._command, args=(step, place), daemon=True)
@@ -197,7 +214,9 @@ class Executor:
 
     def _do(self, step: Step, place: str) -> None:
         with self._recorded(step, place) as shown:
-            if self._gates.passed(step.gate, step):
+            if place in self._before.under_way and self.steps.already(step):
+                shown.detail = "had come to its end"
+            elif self._gates.passed(step.gate, step):
                 shown.detail = self.steps.do(step)
             else:
                 shown.detail = "left out: its condition did not come true"

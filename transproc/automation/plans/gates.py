@@ -63,14 +63,16 @@ class Stop:
 
 
 class Gates:
-    """Of one plan that is carried out, and begins now."""
+    """Of one plan that is carried out, and has begun so many seconds ago."""
 
-    def __init__(self, stop: Stop, watch: Watch, steps: Steps, context: Context) -> None:
+    def __init__(
+        self, stop: Stop, watch: Watch, steps: Steps, context: Context, elapsed: float = 0.0
+    ) -> None:
         self._stop = stop
         self._watch = watch
         self._steps = steps
         self._context = context
-        self._begin = time.monotonic()
+        self._begin = time.monotonic() - elapsed
 
     def passed(self, gate: Gate, step: Step | None) -> bool:
         """Waits as a gate says; False if the step is to be left out. Raises `TransprocError` if it is not, and time is up."""

@@ -18,8 +18,9 @@ from enum import StrEnum
 from typing import Any
 
 from transproc.automation.plans.model import Plan, Step
+from transproc.automation.plans.nodes import used
 from transproc.cluster.store import JobStore
-from transproc.errors import TransprocError
+from transproc.errors import MissingError, TransprocError
 
 KEPT = 200
 """Plans whose log is kept."""
@@ -33,6 +34,7 @@ class Result(StrEnum):
     INTERRUPTED = "interrupted"
     SKIPPED = "skipped"
     CUT_OFF = "cut off"
+    RESUMED = "resumed"  # of what is no step: the plan goes on here
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class PlanRecord:
         """For JSON."""
         return asdict(self)
 
+    def mapping(self, plan: Plan) -> dict[str, str]:
+        """What the names that a plan uses meant."""
+        names = {name for _, name in used(plan)}
+        return {name: node for name, node in self.nodes.items() if name in names}
+
 
 _PLAN = [field.name for field in fields(PlanRecord)]
 
@@ -80,10 +87,29 @@ class Log:
         self._store = store
         self.number = number
 
-    def touch(self, job: str) -> None:
-        """Records that the plan works on a job, before it does."""
+    def touch(self, job: str, called: str) -> None:
+        """Records that the plan works on a job, before it does; `called`: what the plan calls it."""
         self._store.database.change(
-            "INSERT OR IGNORE INTO plan_jobs VALUES (:plan, :job)", {"plan": self.number, "job": job}
+            "INSERT INTO plan_jobs (plan, job, called) VALUES (:plan, :job, :called)"
+            " ON CONFLICT DO UPDATE SET called = :called",
+            {"plan": self.number, "job": job, "called": called},
+        )
+
+    def go_on(self, words: str) -> None:
+        """Records that the plan, which had come to no good end, is under way again."""
+        number = {"number": self.number}
+        now = {**number, "now": time.time(), "words": words, "result": Result.RESUMED}
+        self._store.database.change(
+            "INSERT INTO plan_steps (plan, place, line, title, verb, started, ended, result, detail)"
+            " VALUES (:number, '', 1, 'the plan goes on', 'goes on', :now, :now, :result, :words)",
+            now,
+        )
+        self._store.database.change(
+            "UPDATE plan_steps SET result = :cut, ended = started WHERE plan = :number AND result IS NULL",
+            {**number, "cut": Result.CUT_OFF},
+        )
+        self._store.database.change(
+            "UPDATE plans SET ended = NULL, result = NULL, outcome = NULL WHERE number = :number", number
         )
 
     def begin(self, place: str, step: Step, title: str) -> int:
@@ -169,6 +195,22 @@ def plans(store: JobStore, name: str | None = None) -> list[PlanRecord]:
     columns = "number, name, path, text, nodes, started, ended, result, coalesce(outcome, '')"
     rows = store.database.all(f"SELECT {columns} FROM plans{where} ORDER BY number DESC", *words)
     return [PlanRecord(**{**dict(zip(_PLAN, row, strict=True)), "nodes": json.loads(row[4])}) for row in rows]
+
+
+def plan(store: JobStore, number: int) -> PlanRecord:
+    """The one of a number. Raises `MissingError`."""
+    found = [one for one in plans(store, str(number)) if one.number == number]
+    if not found:
+        raise MissingError(f"plan {number}: there is none")
+    return found[0]
+
+
+def called(store: JobStore, number: int) -> dict[str, str]:
+    """The latest job of each name in the plan."""
+    rows = store.database.all(
+        "SELECT coalesce(called, job), job FROM plan_jobs WHERE plan = ? ORDER BY job", number
+    )
+    return {str(name): str(job) for name, job in rows}
 
 
 def steps(store: JobStore, number: int) -> list[StepRecord]:

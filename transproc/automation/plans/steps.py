@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from transproc.automation.plans import check, programs
 from transproc.automation.plans.model import Plan, Step, Verb
 from transproc.automation.plans.nodes import is_isa
+from transproc.automation.plans.progress import already
 from transproc.automation.plans.records import Log
 from transproc.cluster import operations
 from transproc.cluster.job import Job, State, check_name
@@ -51,6 +52,19 @@ class Steps:
             return None
         return self._context.store.load(self.actual(name))
 
+    def remember(self, names: Mapping[str, str]) -> None:
+        """Jobs that the plan has worked on before, by its own names for them."""
+        self._names |= {job: name for job, name in names.items() if self._plan.jobs[job].path is not None}
+        self.touched += names.values()
+
+    def already(self, step: Step) -> bool:
+        """Whether a step that was cut off has come to its end all the same."""
+        job = self.job(step.job) if step.job else None
+        if job is not None and step.verb is Verb.RUN and step.at and job.state is State.RUNNING:
+            self.stop(step.job or "", step.at, step.timeout or STOP_SECONDS)
+            return True
+        return already(step, job, self._node(step.on) if step.on else None)
+
     def do(self, step: Step) -> str:
         """Carries a step out; returns what may be said of it. Raises `TransprocError`."""
         if step.verb is Verb.COMMAND:
@@ -60,13 +74,13 @@ class Steps:
         if step.verb is Verb.RUN:
             return self._run(step, step.job)
         name = self.actual(step.job)
-        self._touch(name)
+        self._touch(name, step.job)
         return _VERBS[step.verb](self, step, name)
 
     def stop(self, job: str, where: str, timeout: float) -> None:
         """Stops a job at a function or address. Raises `PauseError` if it does not get there in time."""
         name = self.actual(job)
-        self._touch(name)
+        self._touch(name, job)
         operations.pause(self._context, name, at=check.address(where), timeout=timeout)
 
     # --- verbs -------------------------------------------------------------------------------------------------
@@ -77,7 +91,7 @@ class Steps:
         with self._mutex:
             name = self._free(job)
             self._names[job] = name
-            self._touch(name)
+            self._touch(name, job)
         with programs.ready(program) as what:
             started = operations.run(
                 self._context,
@@ -185,9 +199,9 @@ class Steps:
                 return name
         raise TransprocError(f"job {job}: too many of that name live")
 
-    def _touch(self, name: str) -> None:
+    def _touch(self, name: str, job: str) -> None:
         if name not in self.touched:
-            self._log.touch(name)
+            self._log.touch(name, job)
             self.touched.append(name)
 
     def _node(self, name: str | None) -> str:

@@ -52,6 +52,9 @@ class Desk(Protocol):
     def checkpoints(self) -> Path:
         """Where checkpoints are kept."""
 
+    def program(self, job: str) -> Path:
+        """The pair of a job. Raises `MissingError`."""
+
     def upload(self, identity: str) -> Path:
         """The directory of an upload of the same token. Raises `MissingError`."""
 

@@ -28,16 +28,20 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Run(Request):
     """Starts a program on a node as a job, as a whole or not at all. Returns its record.
 
-    The program comes by an upload (`POST /uploads`), or, for who is *admin*, is a file on the controller's host.
+    The program comes by an upload (`POST /uploads`), is that of a job which the controller knows (`like`), or, for who is
+    *admin*, is a file on the controller's host.
     """
 
     kind: ClassVar[str] = "run"
     path: ClassVar[str] = "/jobs"
-    program: Annotated[str, Meaning("The program's name; without an upload the path of its pair.")]
+    program: Annotated[
+        str, Meaning("The program's name; without an upload the path of its pair; with `like` anything.")
+    ]
     node: NodeName
     arguments: Annotated[Sequence[str], Meaning("Its arguments.", longest=4096)] = ()
     name: NewName = None
     upload: Annotated[str | None, Meaning("The upload with the program.", longest=40)] = None
+    like: Annotated[str | None, Meaning("Else the job whose program it is.", longest=40)] = None
     stdin: Annotated[str | None, Meaning("A path on the controller's host: its standard input.")] = None
     files: Annotated[str | None, Meaning("A directory there: copied, its working directory.")] = None
     env: Annotated[Mapping[str, str], Meaning("Its environment.", longest=1000)] = field(default_factory=dict)
@@ -83,12 +87,14 @@ class Run(Request):
         if not desk.role.includes(Role.ADMIN):
             if user not in (None, desk.who):
                 raise TransprocError(f"token {desk.who} may not start programs as user {user}")
-            if self.upload is None or self.stdin or self.files:
+            if (self.upload is None and self.like is None) or self.stdin or self.files:
                 raise TransprocError(
                     "an admin only may start a program that is on the controller's host",
                     hint="send it as an upload",
                 )
             user, starter = user or desk.job_user, desk.who
+        if self.like is not None:
+            return dataclasses.replace(self, program=str(desk.program(self.like)), user=user, starter=starter)
         if self.upload is None:
             return dataclasses.replace(self, user=user, starter=starter)
         place = desk.upload(self.upload)

@@ -21,6 +21,7 @@ from transproc.controller.tokens import Role, Token
 from transproc.controller.web import text
 from transproc.errors import MissingError, TransprocError
 from transproc.isa import ALL
+from transproc.text import human
 
 STATIC = Path(__file__).with_name("static")
 MODULES = sorted(path.name for path in STATIC.glob("*.js"))
@@ -37,6 +38,7 @@ PLACES = (
     ("/", "Jobs"),
     ("/nodes", "Nodes"),
     ("/migrations", "Migrations"),
+    ("/checkpoints", "Checkpoints"),
     ("/plans", "Plans"),
     ("/policy", "Policy"),
     ("/tasks", "Tasks"),
@@ -46,6 +48,7 @@ SHORTCUTS = (
     ("j k", "next and previous job"),
     ("Enter", "open the job"),
     ("m", "migrate the job"),
+    ("s", "start a job"),
     ("x", "cancel what is under way with it"),
     ("[ ]", "previous and next page of the list"),
     ("f", "follow the output, or stop that"),
@@ -194,6 +197,7 @@ _environment.filters.update(
     duration=text.duration,
     age=text.age,
     plural=text.plural,
+    size=human,
     isa_class=_isa_class,
     path=lambda name: quote(name, safe=""),
 )

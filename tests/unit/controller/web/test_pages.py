@@ -44,6 +44,7 @@ PAGES = [
     "/nodes",
     "/migrations",
     "/tasks",
+    "/start",
     "/jobs/j",
     "/jobs/j/migrate",
     "/jobs/j/kill",
@@ -103,7 +104,7 @@ def fill(service: Service, word: str) -> None:
     service.store.database.change("DELETE FROM plans", {})
     with sqlite3.connect(store.path) as database:
         database.execute("INSERT INTO plans VALUES (1, ?, ?, ?, ?, ?, 2.0, ?, ?)", plan)
-        database.execute("INSERT INTO plan_jobs VALUES (1, ?)", (in_path(word),))
+        database.execute("INSERT INTO plan_jobs (plan, job) VALUES (1, ?)", (in_path(word),))
         step = "INSERT INTO plan_steps (plan, place, line, title, verb, job, started, result, detail)"
         database.execute(f"{step} VALUES (1, ?, 1, ?, ?, ?, 1.0, ?, ?)", (word,) * 6)
     ended = Job("k", in_path(word), [word], state=State.EXITED, exit=word)
@@ -240,7 +241,14 @@ def test_who_may_only_look_changes_nothing(service: Service, viewer: httpx.Clien
         answer = viewer.post(f"/jobs/j/{action}", data={"to": "nb"}, headers={"Accept": "application/json"})
         assert answer.status_code == 403 and "may only look" in answer.json()["message"]
     assert service.tasks.live() == []
-    for address in ("/jobs/j/migrate", "/jobs/j/kill", "/jobs/j/stacks"):
+    for address in (
+        "/jobs/j/migrate",
+        "/jobs/j/kill",
+        "/jobs/j/stacks",
+        "/start",
+        "/checkpoints",
+        "/restart?directory=x",
+    ):
         assert viewer.get(address).status_code == 403
     assert "data-action" not in viewer.get("/jobs/j").text and "draggable" not in viewer.get("/").text
 
@@ -270,6 +278,7 @@ def test_forms_make_tasks(service: Service, operator: httpx.Client) -> None:
     assert "node lost: unknown" in operator.get("/tasks").text
     answer = operator.post("/jobs/j/pause")
     assert (answer.status_code, answer.headers["location"]) == (303, "/jobs/j")
+    service.tasks.wait(service.tasks.recent()[0].number, 20)
     for action, words, status in (
         ("migrate", {}, 422),
         ("migrate", {"to": "nb", "timeout": "nan"}, 422),
@@ -281,6 +290,59 @@ def test_forms_make_tasks(service: Service, operator: httpx.Client) -> None:
         assert operator.post(f"/jobs/j/{action}", data=words, headers=json_wanted).status_code == status, (
             action
         )
+
+
+def test_a_job_is_started_by_a_form(service: Service, operator: httpx.Client) -> None:
+    """From the program of a job that is known; who is no admin names no path of the controller's host."""
+    service.store.create(Job("j", "lost", ["prog"], pid=7, state=State.RUNNING))
+    assert '<option value="j" selected>prog, as j runs it</option>' in operator.get("/start").text
+    json_wanted = {"Accept": "application/json"}
+    for words, status, said in (
+        ({"like": "j", "node": "lost"}, 409, "node lost: unknown"),
+        ({"like": "j", "node": "local"}, 409, "prog"),
+        ({"like": "none", "node": "lost"}, 404, "no such job"),
+        ({"program": "/bin/sh", "node": "lost"}, 409, "an admin only may start a program"),
+        ({"like": "j", "node": "lost", "arguments": "'"}, 422, "no closing quotation"),
+        ({"like": "j"}, 422, "choose a node"),
+        ({"node": "lost"}, 422, "choose a program"),
+    ):
+        answer = operator.post("/start", data=words, headers=json_wanted)
+        assert (answer.status_code, said in answer.json()["message"]) == (status, True), answer.text
+    assert [task.request["like"] for task in service.tasks.recent()] == ["j", "j"]
+
+
+def test_a_checkpoint_is_restarted_by_a_form(service: Service, operator: httpx.Client) -> None:
+    for directory, status, said in (
+        ("/etc", 409, "not one of the controller's checkpoints"),
+        (str(service.store.directory / "checkpoints" / "none"), 409, "none"),
+    ):
+        words = {"directory": directory, "node": "lost"}
+        answer = operator.post("/restart", data=words, headers={"Accept": "application/json"})
+        assert (answer.status_code, said in answer.json()["message"]) == (status, True), answer.text
+    assert operator.get("/restart?directory=/etc").status_code == 409
+
+
+def test_two_migrations_are_compared(service: Service, viewer: httpx.Client) -> None:
+    job = Job("j", "na", ["prog"], pid=7, state=State.RUNNING)
+    service.store.create(job)
+    for seconds in (0.5, 1.0):
+        number = service.store.begin(job, "migrate", in_path(HOSTILE))
+        for place, name in enumerate(("dump", "resume")):
+            service.store.step(number, place, name)
+            service.store.step_done(number, place, seconds * (place + 1), "")
+        hop = Hop("na", in_path(HOSTILE), time.time(), 2 * seconds, {}, int(seconds * 4000))
+        service.store.settle(number, Result.DONE, "", hop)
+    text = viewer.get("/migrations/compare?n=1&n=2").text
+    assert "<script>alert" not in text and text.count("&lt;script&gt;alert") == 2
+    cells = re.findall(
+        r'<th scope="row">(.*?)</th>|<span class="time">(.*?)</span>|<td class="time">(.*?)</td>', text
+    )
+    words = [next(filter(None, cell), "") for cell in cells]
+    assert words[:8] == ["dump", "0.50 s", "1.00 s", "2.00", "resume", "1.00 s", "2.00 s", "2.00"]
+    assert words[-4:] == ["bytes", "2.0 kB", "4.0 kB", "2.00"]
+    for chosen in ("", "?n=1", "?n=1&n=1", "?n=1&n=2&n=3"):
+        assert viewer.get(f"/migrations/compare{chosen}").status_code == 422
+    assert viewer.get("/migrations/compare?n=1&n=9").status_code == 404
 
 
 def test_what_is_not_there(operator: httpx.Client) -> None:

@@ -29,6 +29,7 @@ export async function act(address, words) {
     said = { message: "The controller does not answer." };
   }
   const good = Boolean(answer?.ok);
+  if (good && said.go) location.assign(said.go);
   toast(said.message ?? "Done.", { kind: good ? "" : "bad", hint: said.hint ?? "" });
   refresh();
   return good;
@@ -72,7 +73,9 @@ export function watchForms() {
     if (!form) return;
     event.preventDefault();
     const words = new FormData(form, event.submitter);
-    form.closest("dialog")?.close();
+    const dialog = form.closest("dialog");
+    if (form.hasAttribute("data-stays")) return act(form.getAttribute("action"), words).then((good) => good && dialog?.close());
+    dialog?.close();
     act(form.getAttribute("action"), words);
   });
   document.addEventListener("click", (event) => {
