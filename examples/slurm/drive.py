@@ -23,7 +23,8 @@ HOME = paths.home() / "lab" / "shared" / "home"
 MEGABYTES = int(os.environ.get("MEGABYTES", "48"))
 """Some two minutes of bzip2 on an emulated machine."""
 CALM_SECONDS = 8.0
-PATIENCE = 600.0
+PATIENCE = 1800.0
+"""For each step: a machine that emulates two and is busy with other things is slow."""
 
 
 def ask(command: str, *, root: bool = False) -> str:
@@ -101,7 +102,7 @@ def main() -> None:
     until(job, "RUNNING", on="x86")
     begun(job, "x86")
     print(f"{time.strftime('%T')} transproc slurm migrate {job} --partition arm", flush=True)
-    ask(f"transproc --quiet slurm migrate {job} --partition arm")
+    ask(f"transproc --quiet slurm migrate {job} --partition arm --timeout {PATIENCE:.0f}")
     until(job, "RUNNING", on="arm")
     begun(job, "arm")
     ask("sbatch --partition=urgent-arm --exclusive --output=/dev/null --wrap=true", root=True)

@@ -94,7 +94,7 @@ def execute(
         execution = Execution(helped, job, sent, name_of(sent, name), place, terms)
         status = execution.run()
     if status is None:
-        await_end(job, by_itself=execution.left_by_itself)
+        await_end(job, told=execution.told)
     _end_as(status)
 
 

@@ -86,9 +86,9 @@ class Execution:
         self._kill_wait: float | None = None
 
     @property
-    def left_by_itself(self) -> bool:
-        """After `run`: it has put the job into the queue, and Slurm ends it soon."""
-        return self._requeue
+    def told(self) -> bool:
+        """After `run`: Slurm has said already that the job ends."""
+        return not self._requeue or signal.SIGTERM in self._heard
 
     def run(self) -> str | None:
         """Until the program ends, or the job leaves. Raises `TransprocError` if it cannot be started."""
@@ -362,11 +362,16 @@ def memory_of(pid: int) -> int:
     return total
 
 
-def await_end(job: Identity, *, by_itself: bool) -> None:
-    """The job has left: what follows in its script is not for now. Returns if it does not end."""
+def await_end(job: Identity, *, told: bool) -> None:
+    """The job has left: what follows in its script is not for now. `told`: Slurm has begun to end it, and its script as well.
+
+    Whatever is left of a job keeps it from starting again, for `KillWait` at most.
+    """
     if job.shell and not job.step:
         with contextlib.suppress(ProcessLookupError):
+            ended = os.pidfd_open(job.shell)
             os.kill(job.shell, signal.SIGTERM)
-    elif not by_itself:
-        return  # Slurm has told the script as well
-    time.sleep(END_SECONDS)  # Slurm ends what is left of the job
+            select.select([ended], [], [], END_SECONDS)
+            os.close(ended)
+    elif job.step and not told:
+        time.sleep(END_SECONDS)  # until Slurm ends us

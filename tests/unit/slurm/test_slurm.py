@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from transproc.cluster.events import Silent, Token
 from transproc.errors import FormatError, TransprocError
 from transproc.slurm import channel, configuration
 from transproc.slurm.commands import parse_job, parse_nodes
+from transproc.slurm.execution import await_end
 from transproc.slurm.identity import Identity
 from transproc.slurm.output import Stream, read_notes, write_notes
 
@@ -160,6 +163,15 @@ def test_what_is_no_job_or_several_at_once_is_refused() -> None:
     with pytest.raises(TransprocError, match="heterogeneous"):
         Identity.of({"SLURM_JOB_ID": "7", "SLURM_HET_SIZE": "2"})
     assert Identity.of({"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "2"}).restarts == 2
+
+
+def test_a_job_that_has_left_does_not_stay_until_it_is_killed() -> None:
+    """Its script ends, and nobody waits for more than that."""
+    with subprocess.Popen(["sleep", "1000"]) as script:
+        await_end(Identity(7, "7", 0, "n1", shell=script.pid), told=True)
+        assert script.wait(10) == -signal.SIGTERM
+    await_end(Identity(7, "7", 0, "n1", step=True), told=True)
+    await_end(Identity(7, "7", 0, "n1"), told=False)
 
 
 class Recorded:
