@@ -19,7 +19,7 @@ from transproc.process.pause import ProcessState
 from transproc.text import human
 
 LARGE = 64 << 20
-"""Bytes of memory from which on it is faster without an image."""
+"""Bytes of memory from which on it is faster without an image: measured between native nodes (docs/benchmarks.md)."""
 LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
 
