@@ -100,7 +100,7 @@ class Simulated(Node):
                 self._session = Session(Connection(*self._words))  # type: ignore[arg-type]
             return self._session
 
-    def command(self, script: str) -> list[str]:
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
         raise AssertionError
 
     def explain(self, booted: bool, errors: str) -> NodeError:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.nodes import NativeNodes, Setting
-from transproc.cluster import session
+from transproc.cluster import base, session
 from transproc.cluster.job import Job
 from transproc.cluster.node import LocalNode, Node, SshNode, read
 from transproc.cluster.place import Place
@@ -245,7 +245,7 @@ def test_a_node_that_nobody_closes_leaves_nothing(nodes: dict[str, SshNode], tmp
 class Small(LocalNode):
     """A node whose shell and tools are busybox's."""
 
-    def command(self, script: str) -> list[str]:
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
         return ["unshare", "--mount", "sh", "-c", SMALL, "sh", script]
 
 
@@ -274,7 +274,7 @@ class Hostile(LocalNode):
 
     answer = ""
 
-    def command(self, script: str) -> list[str]:
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
         return ["sh", "-c", f"echo '== transproc x86_64'; read -r line; echo have; {self.answer}"]
 
 
@@ -370,3 +370,45 @@ def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, S
     place.become_quiet(20)
     assert nodes["na"].output(["ls", "/tmp/worked"])
     nodes["na"].run(["rm", "/tmp/worked"])
+
+
+def test_a_channel_ends_with_its_program_whoever_shares_a_connection(nodes: dict[str, SshNode]) -> None:
+    """When the session's connection is lost, and nobody has noticed yet, the next one is a new one, which others would share."""
+    node = nodes["na"]
+    assert node.output(["true"]) == ""
+    assert node._directory is not None
+    (node._directory / "control").unlink()
+    channel = node.channel()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(
+                node.once, "touch /run/begun; until [ -e /run/over ]; do sleep 0.1; done", timeout=60
+            )
+            while not node.exists("/run/begun"):
+                time.sleep(0.05)
+            try:
+                channel.start(["true"])
+                assert channel.finish(["true"], 15).returncode == 0, "or it waits for the other one"
+            finally:
+                node.run(["touch", "/run/over"])
+                other.result()
+    finally:
+        channel.close()
+        node.run(["rm", "-f", "/run/begun", "/run/over"])
+        node.close()
+
+
+def test_a_node_that_says_too_much_is_not_heard_to_its_end(
+    nodes: dict[str, SshNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = nodes["na"]
+    monkeypatch.setattr(base, "MOST_WORDS", 1 << 16)
+    monkeypatch.setattr(node, "most_errors", 1 << 16)
+    assert node.once("head -c 60000 /dev/zero", timeout=20).stdout == bytes(60000)
+    for where in ("", " >&2"):
+        done = node.once(f"yes{where}", timeout=20)
+        assert done.returncode != 0
+        assert len(done.stdout + done.stderr) <= 1 << 16
+    with pytest.raises(NodeError, match="connection lost"):
+        node.pipe(["sh", "-c", "yes >&2"], None, None)
+    node.close()

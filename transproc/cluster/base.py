@@ -13,7 +13,7 @@ import shlex
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
@@ -26,7 +26,7 @@ from transproc.cluster.join import join
 from transproc.cluster.members import FILES, IMAGES, Rules
 from transproc.cluster.session import USUAL_SECONDS, Result, Session
 from transproc.errors import CommandError, NodeError, TransprocError
-from transproc.run import run
+from transproc.run import bounded
 
 DATA = PurePosixPath("/var/lib/transproc")
 """Where a node keeps what is ours: jobs, tools, images."""
@@ -36,6 +36,8 @@ FULL = "No space left on device"
 
 LOST = 255
 """Status of OpenSSH's client if there was no connection."""
+MOST_WORDS = 16 << 20
+"""Bytes that a node may say without our tool, and in errors: nothing that is meant is so long."""
 SMALL = 4 << 20
 """Bytes that go through the session at once."""
 
@@ -54,11 +56,16 @@ class Node(ABC):
         self._spare: list[Channel] = []
         self._openers: list[threading.Thread] = []
 
+    most_errors: int | None = MOST_WORDS
+    """Bytes of errors after which a connection is ended; None for any."""
+
     # What an implementation provides
 
     @abstractmethod
-    def command(self, script: str) -> list[str]:
-        """The command line that runs a shell script on the node, with our standard streams."""
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
+        """The command line that runs a shell script on the node, with our standard streams. `leads`: others share its connection,
+        and it does not end before these.
+        """
 
     @abstractmethod
     def explain(self, booted: bool, errors: str) -> NodeError:
@@ -116,7 +123,8 @@ class Node(ABC):
             session.close()
 
     def _connect(self, mode: str) -> Connection:
-        return Connection(self.name, self.command, self.explain, str(DATA / "bin"), mode)
+        command = partial(self.command, leads=mode == "serve")
+        return Connection(self.name, command, self.explain, str(DATA / "bin"), mode, most=self.most_errors)
 
     def _open_spare(self) -> None:
         with contextlib.suppress(
@@ -134,7 +142,7 @@ class Node(ABC):
         Raises NodeError if the node cannot be reached, or after `timeout` seconds.
         """
         try:
-            done = run(self.command(script), check=False, timeout=timeout)
+            done = bounded(self.command(script), most=MOST_WORDS, timeout=timeout)
         except CommandError as error:
             raise self.explain(False, error.stderr) from error
         if done.returncode == LOST:

@@ -18,7 +18,7 @@ from typing import IO
 
 from transproc.errors import NodeError
 from transproc.process.build import build
-from transproc.run import begin
+from transproc.run import begin, limit_files
 
 BOOT_SECONDS = 30.0
 """From the start of a connection until our tool answers: a login shell may take a while, an emulated machine too."""
@@ -50,7 +50,7 @@ class Connection:
     """A process of this machine at whose other end our tool runs on a node.
 
     `command` makes the command line of a shell script there, `explain` the error for a connection that has failed: before
-    our tool has answered or later, and what the connecting program said.
+    our tool has answered or later, and what the connecting program said. `most`: bytes of errors after which it is ended.
     """
 
     def __init__(
@@ -60,11 +60,15 @@ class Connection:
         explain: Callable[[bool, str], NodeError],
         directory: str,
         mode: str,
+        *,
+        most: int | None = None,
     ) -> None:
         self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the connection)
         weakref.finalize(self, self._errors.close)  # or with the process
         self.process: subprocess.Popen[bytes] = begin(command(BOOT), stderr=self._errors)
+        if most is not None:
+            limit_files(self.process.pid, most)
         self._explain = explain
         self.isa = self.tool = ""
         watch = threading.Timer(BOOT_SECONDS, self.process.kill)

@@ -23,7 +23,7 @@ COMMAND = (f"{BROUGHT}/ld.so", "--library-path", f"{BROUGHT}/lib", f"{BROUGHT}/c
 USUAL = ("criu",)
 CHECK_SECONDS = 30.0
 
-_CANDIDATES = f"""
+CANDIDATES = f"""
 version_of() {{ "$@" --version 2>/dev/null | grep '^Version'; }}
 (
   IFS=:
@@ -57,7 +57,7 @@ def version(node: Node, words: Sequence[str]) -> tuple[int, ...]:
 def candidates(node: Node) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
     """What there is, with versions, the newest first; what is too old is not in it."""
     with understood(f"node {node.name}"):
-        text = node.run(["sh", "-c", _CANDIDATES], check=False).stdout[:_LONGEST].decode(errors="replace")
+        text = node.run(["sh", "-c", CANDIDATES], check=False).stdout[:_LONGEST].decode(errors="replace")
         lines = [found for line in text.splitlines() if (found := _LINE.fullmatch(line))]
         each = [(parse_version(f[2]), COMMAND if f[1] == "brought" else (f[1],)) for f in lines]
     _VERSIONS.update({(node, words): number for number, words in each})

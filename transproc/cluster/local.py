@@ -11,10 +11,12 @@ from transproc.errors import NodeError
 class LocalNode(Node):
     """Programs are started by the same tool as elsewhere; `put` and `get` copy within this machine."""
 
+    most_errors = None  # the kernel's limit would be that of all that runs here, too
+
     def __init__(self, name: str = "local", description: Description | None = None) -> None:
         super().__init__(name, description)
 
-    def command(self, script: str) -> list[str]:
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
         """No connection is needed."""
         return ["sh", "-c", script]
 

@@ -51,13 +51,16 @@ class SshNode(Node):
         self.address = address
         self._directory: Path | None = None
 
-    def command(self, script: str) -> list[str]:
-        """OpenSSH's client; the first one is the master, whose connection the others share."""
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
+        """OpenSSH's client. Only who `leads` becomes a master: one stays until all who share its connection have ended, so a
+        program that has come to its end would seem to run.
+        """
         where = self.address
         shell = f"{'sudo -n ' if where.sudo else ''}sh -c {shlex.quote(script)}"
         return [
             *("ssh", "-F", "none", "-T"),
             *(word for option in self._options() for word in ("-o", option)),
+            *("-o", f"ControlMaster={'auto' if leads else 'no'}"),
             *("-p", str(where.port), "-l", where.user, "--", where.host, f"exec {shell}"),
         ]
 
@@ -87,7 +90,6 @@ class SshNode(Node):
             f"ServerAliveCountMax={KEEPALIVE_COUNT}",
             f"Ciphers={_FAST}",
             "LogLevel=ERROR",
-            "ControlMaster=auto",
             f"ControlPath={_quoted(place / 'control')}",
             "ControlPersist=no",
         ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from transproc.cluster import scripts
+from transproc.cluster import criu, scripts
 from transproc.cluster.base import DATA, Node
 from transproc.cluster.session import Result
 from transproc.errors import CommandError, NodeError
@@ -75,7 +75,7 @@ class FakeNode(Node):
         copy(here, Path(target._here(directory)) / name)
         return 1000
 
-    def command(self, script: str) -> list[str]:
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
         raise AssertionError("run, put and get are overridden")
 
     def explain(self, booted: bool, errors: str) -> NodeError:
@@ -197,6 +197,7 @@ def operation_of(words: list[str]) -> str:
         scripts.RETIRE: "retire",
         scripts.FOUND: "found",
         scripts.QUIET: "quiet",
+        criu.CANDIDATES: "criu",
     }
     if words[0] == "sh":
         return known.get(words[2], "shell")

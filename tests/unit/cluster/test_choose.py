@@ -108,7 +108,7 @@ def test_a_forecast_changes_nothing(world: World) -> None:
     found = operations.forecast(world.context, "j", "arm")
     assert (found.source, found.target) == ("x86", "arm")
     assert (world.job.as_dict(), sorted(world.arm.root.rglob("*"))) == before[:2]
-    assert set(world.arm.calls[before[2] :]) <= {"room", "version", "taken", "sizes"}
+    assert set(world.arm.calls[before[2] :]) <= {"room", "criu", "version", "taken", "sizes"}
     world.one_copy_runs(world.x86)
 
 

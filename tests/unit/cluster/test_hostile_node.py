@@ -55,7 +55,7 @@ class HostileNode(Node):
     def run(self, argv: Sequence[str | PurePosixPath], **options: Any) -> Result:
         return Result([str(word) for word in argv], 0, self.answer, b"")
 
-    def command(self, script: str) -> list[str]:
+    def command(self, script: str, *, leads: bool = False) -> list[str]:
         """Of a node that says that it has an ISA, whatever it is asked."""
         return ["printf", "== transproc %s\\n", os.fsdecode(self.answer)]
 
