@@ -55,6 +55,7 @@ class Options:
         """As command line options."""
         chosen = {
             "--tcp-close": self.tcp_close,
+            "--skip-in-flight": self.tcp_close,  # those that wait to be accepted
             "--tcp-established": self.connections,
             "--file-locks": self.file_locks,
             "--link-remap": self.link_remap,
