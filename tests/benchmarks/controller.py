@@ -20,11 +20,10 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.native.nodes import NativeNodes
-from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
 from transproc.cluster.store import JobStore
 from transproc.controller.client import Client
@@ -32,6 +31,7 @@ from transproc.controller.contexts import Controller, shown_certificate
 from transproc.controller.tokens import Role, Tokens
 from transproc.run import run
 
+COMMAND = Path(sys.executable).with_name("transproc")
 TICKS = os.sysconf("SC_CLK_TCK")
 FOREVER = ["1000000", "50000", "1"]
 """Arguments of counter.c: a number twenty times a second, and a megabyte of memory."""
@@ -60,7 +60,7 @@ def serving(state: Path, configuration: Path) -> Iterator[Served]:
     tokens = Tokens(JobStore(state).database)
     secret = tokens.add(f"bench{len(tokens.all())}", Role.ADMIN)
     environment = os.environ | {"TRANSPROC_STATE": str(state), "TRANSPROC_NODES": str(configuration)}
-    words = [str(Path(sys.executable).with_name("transproc")), "serve", "--listen", "127.0.0.1:0"]
+    words = [str(COMMAND), "serve", "--listen", "127.0.0.1:0"]
     with (state / "log").open("w") as log:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
     assert process.stdout is not None
@@ -122,26 +122,30 @@ def _changes(state: Path) -> int:
     return found
 
 
-def share(served: Served, program: Path, pairs: int, state: Path) -> str:
-    """What a request for a migration takes beyond the migration itself, as its record has it."""
+def share(served: Served, program: Path, pairs: int, directory: Path, environment: dict[str, str]) -> str:
+    """What `transproc migrate` takes by the controller beyond what it takes here: the same job and nodes, in turn."""
     client = served.client
     words = {"program": str(program), "arguments": FOREVER, "node": "na", "name": "one"}
     assert client.post("/jobs?wait=60", words)["state"] == "done"
-    reader, beyond, whole = Reader(state / "jobs.sqlite"), [], []
-    for hop in range(pairs):
+    home = directory / "user"
+    home.mkdir()
+    known = {"contexts": {"c": asdict(client.controller)}, "current": None}
+    (home / "contexts.json").write_text(json.dumps(known))
+    ways = {"here": environment, "c": environment | {"TRANSPROC_HOME": str(home)}}
+    taken: dict[str, list[float]] = {"here": [], "c": []}
+    for hop in range(2 * pairs):
+        way = ("here", "c", "c", "here")[hop % 4]
+        command = [str(COMMAND), "--quiet", *(["--controller", "c"] if way == "c" else [])]
         begin = time.perf_counter()
-        task = client.post("/jobs/one/migrate?wait=60", {"to": ["nb", "na"][hop % 2]})
-        seconds = time.perf_counter() - begin
-        assert task["state"] == "done", task
-        (attempt,) = reader.attempts("one", 1)
-        assert attempt.ended is not None
-        beyond.append(seconds - (attempt.ended - attempt.started))
-        whole.append(seconds)
+        run([*command, "migrate", "one", "--to", ("nb", "na")[hop % 2]], env=ways[way])
+        taken[way].append(time.perf_counter() - begin)
     client.post("/jobs/one/kill?wait=60", {"remove": True})
-    part = [extra / all_ for extra, all_ in zip(beyond, whole, strict=True)]
+    ratios = [other / one for one, other in zip(taken["here"], taken["c"], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    here, there = (statistics.median(taken[way]) for way in ("here", "c"))
     return (
-        f"a migration between native nodes over HTTPS: median {1000 * statistics.median(whole):.0f} ms, of which the controller "
-        f"{1000 * statistics.median(beyond):.1f} ms = {100 * statistics.median(part):.1f} % (connection, task, records)"
+        f"transproc migrate, {pairs} pairs in turn: here {1000 * here:.0f} ms, by the controller {1000 * there:.0f} ms; "
+        f"ratio {middle:.3f} (quartiles {low:.3f} to {high:.3f}), load {os.getloadavg()[0]:.0f}"
     )
 
 
@@ -194,18 +198,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--waves", type=int, default=2)
     parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--share", action="store_true", help="only the controller's share")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
         directory, program = Path(place), Path(place) / "counter"
         source = Path(__file__).parents[1] / "native" / "counter.c"
         run([Path(sys.executable).with_name("transproc-cc"), "-O2", "-o", program, source])
-        print(writes(directory))
+        if not options.share:
+            print(writes(directory))
         with NativeNodes(directory / "nodes") as nodes:
-            for jobs in (1000, 10_000):
+            for jobs in () if options.share else (1000, 10_000):
                 print(answers(directory, nodes.configuration, jobs), flush=True)
-            with serving(directory / "state", nodes.configuration) as served:
-                print(share(served, program, options.pairs, directory / "state"), flush=True)
-                print(waves(served, program, options.jobs, options.waves, directory / "state"), flush=True)
+            state = directory / "state"
+            with serving(state, nodes.configuration) as served:
+                environment = {"TRANSPROC_STATE": str(state), "TRANSPROC_NODES": str(nodes.configuration)}
+                environment = dict(os.environ) | environment
+                print(share(served, program, options.pairs, directory, environment), flush=True)
+                if not options.share:
+                    print(waves(served, program, options.jobs, options.waves, state), flush=True)
 
 
 if __name__ == "__main__":

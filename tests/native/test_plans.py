@@ -175,6 +175,33 @@ def test_branches_conditions_and_rounds(world: World) -> None:
     }
 
 
+def test_labels_are_looked_up_at_each_instruction(
+    world: World, machines: NativeNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner gives the label to another node while the plan waits."""
+    lists = tmp_path / "nodes.toml"
+    text = machines.configuration.read_text()
+    head = {name: f"[{name}]\n" for name in ("na", "nb")}
+    assert all(word in text for word in head.values())
+    lists.write_text(text.replace(head["na"], f'{head["na"]}labels = ["good"]\n'))
+    monkeypatch.setenv("TRANSPROC_NODES", str(lists))
+    (world.directory / "tour.toml").write_text(
+        '[nodes]\ngood = { label = "good" }\n[jobs.one]\nprogram = "counter"\narguments = ["20000", "5000"]\n'
+        '[sequence]\nmain = [{ run = "one", on = "good" }, { migrate = "one", to = "good", when = "one prints 40" }]'
+    )
+
+    class Relabel(Silent):
+        @contextmanager
+        def step(self, name: str) -> Iterator[Step]:
+            with super().step(name) as step:
+                if name.startswith("2 "):
+                    lists.write_text(text.replace(head["nb"], f'{head["nb"]}labels = ["good"]\n'))
+                yield step
+
+    outcome = world.run(world.directory / "tour.toml", events=Relabel())
+    assert (outcome.result, outcome.jobs) == (Result.DONE, {"one": "one runs on nb"}), outcome
+
+
 def test_what_was_done_is_done_once_more(world: World) -> None:
     """At the same times, and without the condition."""
     path = toml(
@@ -193,10 +220,10 @@ def test_what_was_done_is_done_once_more(world: World) -> None:
     assert (outcome.result, outcome.error) == (Result.DONE, None)
     again = records.steps(world.host.store, number)
     assert sorted(step.verb for step in again) == sorted(step.verb for step in before)
-    migrated = {step.verb: step.started for step in again}["migrate"] - records.plans(world.host.store)[
-        0
-    ].started
-    assert migrated >= {step.verb: step.started for step in before}["migrate"] - record.started - 0.1
+    # a step is recorded before what it waits for, so its end tells when that had come
+    (latest, *_) = records.plans(world.host.store)
+    migrated = {step.verb: step.ended or 0.0 for step in again}["migrate"] - latest.started
+    assert migrated >= {step.verb: step.started for step in before}["migrate"] - record.started
 
 
 class After(Silent):

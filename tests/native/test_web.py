@@ -98,7 +98,8 @@ def page(window: BrowserContext) -> Iterator[Page]:
     made.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     yield made
     made.close()
-    assert [text for text in wrong if "the server responded with a status of 409" not in text] == []
+    refused = [f"the server responded with a status of {status}" for status in (409, 422)]
+    assert [text for text in wrong if not any(words in text for words in refused)] == []
 
 
 def opened(page: Page, address: str) -> Page:
@@ -232,6 +233,67 @@ def test_a_checkpoint_is_written(page: Page, service: Service) -> None:
     expect(page.locator("#past")).to_contain_text("/checkpoints/clicked-")
     (path,) = service.store.checkpoints(service.store.load("clicked"))
     assert path.is_dir()
+
+
+def test_a_job_is_started_and_ends_before_our_eyes(page: Page, service: Service) -> None:
+    """By a form, from a program that is known; its end, which nobody has asked for, appears by itself."""
+    opened(page, "/")
+    page.keyboard.press("s")
+    dialog = page.locator("#dialog")
+    expect(dialog.get_by_role("combobox")).to_have_value("hostile")
+    dialog.get_by_label("Arguments").fill("100 20000 1")
+    dialog.get_by_label("The job's name").fill("started")
+    dialog.get_by_text("nb", exact=True).click()
+    dialog.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/jobs/started", timeout=60_000)
+    expect(page.locator("#head .state")).to_have_text("running")
+    assert service.store.load("started").node == "nb"
+    expect(page.locator("#head .state")).to_contain_text("ended: status 0")
+    operations.discard(service.host.context(Silent(), Token()), "started")
+
+
+def test_what_is_wrong_is_said_on_the_form(page: Page) -> None:
+    opened(page, "/start")
+    page.get_by_label("Arguments").fill("'")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text("no closing quotation")
+    expect(page.get_by_label("Arguments")).to_have_value("'")
+
+
+def test_a_checkpoint_is_restarted_by_a_click(page: Page, service: Service) -> None:
+    context = service.host.context(Silent(), Token())
+    operations.checkpoint(context, "keyed")
+    opened(page, "/checkpoints")
+    page.get_by_role("link", name="Restart").first.click()
+    dialog = page.locator("#dialog")
+    expect(dialog).to_contain_text("There is a job keyed")
+    dialog.get_by_label("The new job's name").fill("again")
+    dialog.get_by_text("nb", exact=True).click()
+    dialog.get_by_role("button", name="Restart").click()
+    page.wait_for_url("**/jobs/again", timeout=60_000)
+    expect(page.locator("#head .state")).to_have_text("running")
+    assert service.store.load("again").node == "nb"
+    operations.kill(context, "again", remove=True)
+
+
+def test_two_migrations_are_compared(page: Page, service: Service) -> None:
+    """Without leaving the choice when the page is brought up to date."""
+    context = service.host.context(Silent(), Token())
+    for _ in range(2):
+        here = service.store.load("clicked").node
+        operations.migrate(context, "clicked", "nb" if here == "na" else "na")
+    opened(page, "/migrations")
+    boxes = page.get_by_role("checkbox")
+    boxes.nth(0).check()
+    operations.pause(context, "clicked")
+    operations.resume(context, "clicked")
+    boxes.nth(1).check()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/migrations/compare?*")
+    expect(page.get_by_role("rowheader", name="downtime")).to_be_visible()
+    assert page.locator(".compare tbody tr").count() > 6
+    page.set_viewport_size({"width": 360, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_light_and_dark(page: Page) -> None:

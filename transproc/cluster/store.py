@@ -47,6 +47,10 @@ class Result(StrEnum):
     UNDECIDED = "undecided"  # a node that does not answer knows it
 
 
+MOST_NAMED = 20
+"""Jobs that an error lists."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """Something that was begun with a job, and whose end is not known: `kind` is the command, `before` the job's state then.
@@ -92,7 +96,12 @@ class JobStore:
         rows = self.database.all("SELECT record, version, id FROM jobs WHERE name = ?", name)
         if not rows:
             known = self.names()
-            hint = f"jobs: {', '.join(known)}" if known else "'transproc run --name NAME -- PROG' starts one"
+            more = ", …" if len(known) > MOST_NAMED else ""
+            hint = (
+                f"jobs: {', '.join(known[:MOST_NAMED])}{more}"
+                if known
+                else "'transproc run --name NAME -- PROG' starts one"
+            )
             raise MissingError(f"job {name}: no such job", hint=hint)
         record, version, identity = rows[0]
         try:
@@ -156,7 +165,9 @@ class JobStore:
     def free_name(self, program: str) -> str:
         """A name for a new job, after its program."""
         base = name_after(program)
-        taken = {name for (name,) in self.database.all("SELECT name FROM jobs WHERE state <> 'exited'")}
+        # '.' comes after '-': only names of this program are read, by the index
+        query = "SELECT name FROM jobs WHERE (name = ? OR (name >= ? AND name < ?)) AND state <> 'exited'"
+        taken = {name for (name,) in self.database.all(query, base, f"{base}-", f"{base}.")}
         return next(
             name for n in range(len(taken) + 1) if (name := f"{base}-{n + 1}" if n else base) not in taken
         )

@@ -23,7 +23,7 @@ from transproc.automation.plans.model import (
     conditions_of,
     steps_of,
 )
-from transproc.automation.plans.nodes import is_isa
+from transproc.automation.plans.nodes import by_label, is_isa
 from transproc.automation.plans.reading import Problem
 from transproc.cluster.job import State
 
@@ -173,6 +173,9 @@ class Follower:
         return Standing(State.PAUSED if step.at else State.RUNNING, on)
 
     def _elsewhere(self, step: Step, standing: Standing, on: str | None) -> None:
+        choice = self._plan.nodes.get(step.on or "")
+        if choice is not None and by_label(choice):
+            return  # another one may have that label then
         if on and on == standing.node:
             self._wrong(step, f"{step.verb}: {step.job} is on {step.on} then")
 

@@ -49,7 +49,7 @@ class Outcome:
 class Executor:
     """`nodes`: the node of each name in the plan. `context`: whose events are told, and whose `cancel` calls it off.
 
-    `progress`: how far it has come before.
+    `progress`: how far it has come before; `labelled`: names of nodes that are looked up again at each instruction.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Executor:
         log: Log,
         *,
         progress: Progress | None = None,
+        labelled: frozenset[str] = frozenset(),
     ) -> None:
         self._before = progress or Progress()
         self._plan = plan
-        self._nodes = nodes
         self._cancel = context.cancel
         self._events = context.events
         self._context = replace(context, cancel=Token())  # a step that has begun comes to its end
@@ -74,9 +74,9 @@ class Executor:
         self._left = False
         self._commands: list[threading.Thread] = []
         self._mutex = threading.Lock()
-        self.steps = Steps(plan, nodes, self._context, log)
+        self.steps = Steps(plan, nodes, host, self._context, log, labelled)
         watch = Watch(
-            context.store, lambda name: host.facts(nodes.get(name, name)), self.steps.job, context.places
+            context.store, lambda name: host.facts(self.steps.node(name)), self.steps.job, context.places
         )
         self._gates = Gates(self._stop, watch, self.steps, self._context, self._before.elapsed)
 

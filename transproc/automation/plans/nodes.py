@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
+from math import inf
 
 from transproc.automation.plans.model import Kind, NodeChoice, Plan, Step, Verb, conditions_of, steps_of
 from transproc.automation.plans.reading import Problem
 from transproc.cluster.beside import beside
+from transproc.cluster.facts import Facts
 from transproc.cluster.node import LOCAL, SshNode
 from transproc.errors import TransprocError
 from transproc.host import Host
@@ -34,6 +37,39 @@ def used(plan: Plan) -> Iterator[tuple[int, str]]:
     for line, condition in conditions_of(plan.main):
         if condition.kind in (Kind.LOAD, Kind.MEMORY):
             yield line, condition.subject
+
+
+def by_label(choice: NodeChoice) -> bool:
+    """Whether a node is chosen by what its owner says of it, and not by its name or address."""
+    return choice.node is None and choice.address is None and choice.label is not None
+
+
+def now(host: Host, choice: NodeChoice, before: str | None) -> str:
+    """The node that a choice by ISA and label means at this moment: the one of before as long as it fits, else the one with the
+    least load of those that do. Raises `TransprocError` if none does.
+    """
+
+    def fits(name: str) -> bool:
+        isa = host.node(name).isa
+        return choice.isa in (None, isa) and choice.label in (
+            None,
+            *host.description(name).all_labels(name, isa),
+        )
+
+    known = list(host.names())
+    with suppress(TransprocError):
+        if before in known and fits(before):
+            return before
+    answers = beside({name: partial(fits, name) for name in known if name != LOCAL}, SURVEY_SECONDS)
+    fitting = [name for name, answer in answers.items() if answer is True]
+    loads = host.survey(fitting)
+    busy = {name: facts.busy for name, facts in loads.items() if isinstance(facts, Facts)}
+    if not fitting:
+        what = " ".join(word for word in (choice.isa, choice.label and f"with label {choice.label}") if word)
+        raise TransprocError(
+            f"{choice.name}: no node is {what} any more", hint="'transproc nodes list' shows them"
+        )
+    return min(fitting, key=lambda name: (busy.get(name, inf), name))
 
 
 class Chooser:

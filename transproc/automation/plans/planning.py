@@ -11,7 +11,7 @@ from transproc.automation.plans import check, programs, seed, written
 from transproc.automation.plans.check import Follower
 from transproc.automation.plans.executor import Executor, Outcome
 from transproc.automation.plans.model import Plan
-from transproc.automation.plans.nodes import Chooser
+from transproc.automation.plans.nodes import Chooser, by_label
 from transproc.automation.plans.reading import PlanError, Problem, Source, in_order, load
 from transproc.automation.plans.records import begun
 from transproc.cluster.operations import Context
@@ -27,6 +27,8 @@ class Checked:
     nodes: dict[str, str]
     problems: list[Problem]
     isas: dict[str, str] = field(default_factory=dict)
+    labelled: frozenset[str] = frozenset()
+    """Names that are looked up again at each instruction."""
 
     @property
     def good(self) -> bool:
@@ -66,7 +68,12 @@ def checked(plan: Plan, found: Sequence[Problem], host: Host, mapping: Mapping[s
     follower.follow()
     problems += [*chooser.problems, *follower.problems, *check.files(plan), *programs.look(plan, nodes, isas)]
     problems += _others(plan, nodes, isas)
-    return Checked(plan, nodes, in_order(problems), isas)
+    return Checked(plan, nodes, in_order(problems), isas, labelled(plan, mapping))
+
+
+def labelled(plan: Plan, mapping: Mapping[str, str]) -> frozenset[str]:
+    """Names of nodes that are chosen by a label, if the user does not say otherwise."""
+    return frozenset(name for name, choice in plan.nodes.items() if by_label(choice) and name not in mapping)
 
 
 def _others(plan: Plan, nodes: Mapping[str, str], isas: Mapping[str, str]) -> Sequence[Problem]:
@@ -82,4 +89,4 @@ def carry_out(plan: Checked, host: Host, context: Context) -> tuple[int, Outcome
     """Carries a checked plan out; returns its number in the log, and how it ended. Raises `PlanError` if something is wrong."""
     plan.expect_good()
     with begun(context.store, plan.plan, plan.nodes) as log:
-        return log.number, Executor(plan.plan, plan.nodes, host, context, log).run()
+        return log.number, Executor(plan.plan, plan.nodes, host, context, log, labelled=plan.labelled).run()

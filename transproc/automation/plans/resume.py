@@ -23,7 +23,9 @@ from transproc.host import Host
 def prepared(record: PlanRecord, host: Host, mapping: Mapping[str, str]) -> Checked:
     """The plan as it was, with its nodes as they were or as `mapping` says, and its programs as they are now."""
     plan, found = planning.read(parse(Path(record.path), record.text))
-    return planning.checked(plan, found, host, {**record.mapping(plan), **mapping})
+    checked = planning.checked(plan, found, host, {**record.mapping(plan), **mapping})
+    checked.labelled = planning.labelled(plan, mapping)
+    return checked
 
 
 def resume(record: PlanRecord, plan: Checked, host: Host, context: Context) -> Outcome:
@@ -46,7 +48,7 @@ def resume(record: PlanRecord, plan: Checked, host: Host, context: Context) -> O
         found = progress(done, jobs, time.time() - record.started)
         log = records.Log(context.store, record.number)
         log.go_on(_where(found))
-        executor = Executor(plan.plan, plan.nodes, host, context, log, progress=found)
+        executor = Executor(plan.plan, plan.nodes, host, context, log, progress=found, labelled=plan.labelled)
         executor.steps.remember({job: name for job, name in names.items() if job in jobs})
         return executor.run()
 

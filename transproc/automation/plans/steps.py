@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from transproc.automation.plans import check, programs
 from transproc.automation.plans.model import Plan, Step, Verb
-from transproc.automation.plans.nodes import is_isa
+from transproc.automation.plans.nodes import is_isa, now
 from transproc.automation.plans.progress import already
 from transproc.automation.plans.records import Log
 from transproc.cluster import operations
@@ -16,6 +16,7 @@ from transproc.cluster.job import Job, State, check_name
 from transproc.cluster.operations import Context
 from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
+from transproc.host import Host
 
 STOP_SECONDS = 600.0
 """Until a program gets to where it is to be stopped, unless the plan says how long."""
@@ -33,9 +34,19 @@ d=$(mktemp -d) && cd "$d" && { sh -c "$2"; s=$?; cd /; rm -rf "$d"; exit $s; }
 class Steps:
     """Of one plan that is carried out. `touched`: the jobs that it has worked on, by their own names."""
 
-    def __init__(self, plan: Plan, nodes: Mapping[str, str], context: Context, log: Log) -> None:
+    def __init__(  # noqa: PLR0917
+        self,
+        plan: Plan,
+        nodes: Mapping[str, str],
+        host: Host,
+        context: Context,
+        log: Log,
+        labelled: frozenset[str],
+    ) -> None:
         self._plan = plan
-        self._nodes = nodes
+        self._nodes = dict(nodes)
+        self._host = host
+        self._labelled = labelled
         self._context = context
         self._log = log
         self._names: dict[str, str] = {}
@@ -63,7 +74,7 @@ class Steps:
         if job is not None and step.verb is Verb.RUN and step.at and job.state is State.RUNNING:
             self.stop(step.job or "", step.at, step.timeout or STOP_SECONDS)
             return True
-        return already(step, job, self._node(step.on) if step.on else None)
+        return already(step, job, self.node(step.on) if step.on else None)
 
     def do(self, step: Step) -> str:
         """Carries a step out; returns what may be said of it. Raises `TransprocError`."""
@@ -87,7 +98,7 @@ class Steps:
 
     def _run(self, step: Step, job: str) -> str:
         program = self._plan.jobs[job]
-        node = self._node(step.on)
+        node = self.node(step.on)
         with self._mutex:
             name = self._free(job)
             self._names[job] = name
@@ -118,17 +129,17 @@ class Steps:
         return ""
 
     def _transform(self, step: Step, name: str) -> str:
-        isa = step.on if is_isa(self._plan, step) else self._isa(self._node(step.on))
+        isa = step.on if is_isa(self._plan, step) else self._isa(self.node(step.on))
         operations.transform(self._context, name, isa)
         return str(isa)
 
     def _ship(self, step: Step, name: str) -> str:
-        operations.ship(self._context, name, self._node(step.on))
+        operations.ship(self._context, name, self.node(step.on))
         return ""
 
     def _restore(self, step: Step, name: str) -> str:
         """On the node where it stands, a job that is merely dumped goes on."""
-        node, job = self._node(step.on), self._context.store.load(name)
+        node, job = self.node(step.on), self._context.store.load(name)
         if not (node == job.node and job.state is State.DUMPED):
             operations.restore(self._context, name, node)
             if step.stopped:
@@ -149,9 +160,12 @@ class Steps:
     def _migrate(self, step: Step, name: str) -> str:
         timeout = step.timeout or (STOP_SECONDS if step.at else PAUSE_SECONDS)
         where = check.address(step.at) if step.at else None
+        node = self.node(step.on)
+        if step.on in self._labelled and self._context.store.load(name).node == node:
+            return "it is there"
         try:
             hop = operations.migrate(
-                self._context, name, self._node(step.on), at=where, timeout=timeout, stay_paused=step.stopped
+                self._context, name, node, at=where, timeout=timeout, stay_paused=step.stopped
             )
         except MigrationError as error:
             if isinstance(error.__cause__, KeyboardInterrupt):
@@ -177,7 +191,7 @@ class Steps:
 
     def _command(self, step: Step) -> str:
         """In the job's directory, if the job is there."""
-        node = self._node(step.on)
+        node = self.node(step.on)
         name = self.actual(step.job) if step.job else "none"
         place = self._context.places(Job(name, node, ["command"]))
         words = ["sh", "-c", _COMMAND, "sh", place.directory, step.command]
@@ -204,8 +218,18 @@ class Steps:
             self._log.touch(name, job)
             self.touched.append(name)
 
-    def _node(self, name: str | None) -> str:
-        return self._nodes.get(name or "", name or "")
+    def node(self, name: str | None) -> str:
+        """The node that the plan means by a name at this moment. Raises `TransprocError` if there is none such any more."""
+        name = name or ""
+        if name in self._labelled:
+            before = self._nodes.get(name)
+            found = now(self._host, self._plan.nodes[name], before)
+            if found != before:
+                self._context.events.note(
+                    f"{name} is {found} now" + (f", no more {before}" if before else "")
+                )
+            self._nodes[name] = found
+        return self._nodes.get(name, name)
 
     def _isa(self, node: str) -> str:
         return self._context.places(Job("isa", node, ["isa"])).node.isa

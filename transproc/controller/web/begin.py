@@ -20,6 +20,8 @@ from transproc.controller.web.frame import HEADERS, Operating, Route, form, page
 from transproc.controller.web.state import Web, web_of
 from transproc.errors import TransprocError
 
+BEGIN_SECONDS = 30.0
+"""A start has ended by then, or goes on without the form."""
 LONGEST = 8000
 """Characters of a word of the form."""
 SHOWN = 200
@@ -125,7 +127,7 @@ def _node(words: dict[str, str]) -> str:
 async def _begun(request: HttpRequest, who: Operating, wanted: Request) -> Response:
     """Its end is waited for a moment: what is wrong is said on the form."""
     task = await who.service.ask(who.service.submit, wanted, who.token)
-    task = await who.service.tasks.end_of(task.number, 5.0)
+    task = await who.service.tasks.end_of(task.number, BEGIN_SECONDS)
     if task.error is not None:
         raise TransprocError(str(task.error["message"]), hint=task.error.get("hint"))
     where = f"/jobs/{task.result['name']}" if task.state.ended else "/tasks"
