@@ -83,7 +83,7 @@ class Telling(Silent):
         self._line.recv()
 
 
-def _perform(operation: str, state: Path, configuration: Path, kept: Path, line: Connection) -> None:
+def perform(operation: str, state: Path, configuration: Path, kept: Path, line: Connection) -> None:
     """The process in which the operation is done; its last word is what became of it."""
     context = context_of(state, nodes_of(configuration), Telling(line))
     try:
@@ -310,7 +310,7 @@ class Harness:
         here, there = self._processes.Pipe()
         kept = self.kept if fault.operation == RESTART else Path()
         process = self._processes.Process(
-            target=_perform, args=(fault.operation, self.state, self.configuration, kept, there)
+            target=perform, args=(fault.operation, self.state, self.configuration, kept, there)
         )
         process.start()
         there.close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of
+from tests.native.faults import MIGRATE, STEPS
+from tests.native.harness import NAME, context_of, perform
 from tests.native.network import ADDRESSES, HOSTS, Clients, Network, criu
 from tests.native.nodes import NativeNodes, Setting
 from transproc.cluster import operations
@@ -23,10 +25,16 @@ from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.errors import MigrationError, NodeError, TransprocError
+from transproc.process.criu import Options
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
-NAME = "echo"
+OFTEN = [("dump", True, 0.0), ("restore", True, 0.0), ("resume", False, 0.01)]
+STRIKES = [
+    pytest.param(strike, marks=[] if strike in OFTEN else [pytest.mark.nightly])
+    for step in STEPS[MIGRATE]
+    for strike in ((step, True, 0.0), (step, False, 0.01), (step, False, 0.05))
+]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +113,58 @@ def test_connections_survive_a_migration_that_fails(
         assert context.store.load(NAME).state is State.RUNNING
         clients.expect_progress()
     network.expect_ports(1)
+
+
+@pytest.mark.parametrize("strike", STRIKES, ids=str)
+def test_connections_survive_a_command_that_is_killed(
+    context: Context, machines: NativeNodes, network: Network, strike: tuple[str, bool, float]
+) -> None:
+    """At the end of a step, or while it is done; `recover` leaves one copy, which is reached."""
+    step, after, delay = strike
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    words = (MIGRATE, context.store.path.parent, machines.configuration, Path(), there)
+    process = multiprocessing.get_context("spawn").Process(target=perform, args=words)
+    with Clients(network) as clients:
+        process.start()
+        there.close()
+        while here.recv() != (step, after):
+            here.send("go on")
+        if not after:
+            here.send("go on")
+        time.sleep(delay)
+        process.kill()
+        process.join()
+        operations.recover(context, NAME)
+        job = context.store.load(NAME)
+        assert job.state is State.RUNNING
+        found = {node: context.places(job, node).found() for node in machines.machines}
+        assert found == {node: [job.pid] if node == job.node else [] for node in found}
+        clients.expect_progress()
+    network.expect_ports(1)
+
+
+def test_a_checkpoint_keeps_the_addresses(
+    context: Context, network: Network, nodes: dict[str, SshNode], tmp_path: Path
+) -> None:
+    """Its connections end, as those of any checkpoint; whoever has the addresses now is not disturbed."""
+    directory = tmp_path / "kept"
+    with Clients(network) as clients:
+        with pytest.raises(TransprocError, match="has opened a TCP connection"):
+            operations.checkpoint(context, NAME, directory)
+        clients.expect_progress()
+    found = operations.checkpoint(context, NAME, directory, options=Options(tcp_close=True))
+    with Clients(network):
+        with pytest.raises(TransprocError, match=f"is that of job {NAME}"):
+            operations.restart(context, found.path, "nb", name="second")
+        other = context_of(tmp_path / "other", nodes)
+        with pytest.raises(TransprocError, match="is in use by"):
+            operations.restart(other, found.path, "nb", name="second")
+    operations.kill(context, NAME, remove=True)
+    network.expect_ports(0)
+    assert operations.restart(context, found.path, "nb").addresses == list(ADDRESSES)
+    with Clients(network) as clients:
+        operations.migrate(context, NAME, "na")
+        clients.expect_progress()
 
 
 def test_what_nobody_could_reach_is_not_moved(context: Context, network: Network) -> None:

@@ -176,7 +176,8 @@ WHOLE = json.loads(
     "change",
     [
         {"name": "../x"}, {"directory": "a/b"}, {"argv": []}, {"argv": ["bin/../x"]}, {"argv": [1]}, {"argv": [".."]},
-        {"argv": ["prog.x86_64"]}, {"argv": [""]}, {"pid": 0}, {"pid": 1 << 22}, {"pid": 9},
+        {"argv": ["prog.x86_64"]}, {"argv": [""]}, {"addresses": ["10.7.0.5"]}, {"gateways": ["10.7.0.1"]},
+        {"pid": 0}, {"pid": 1 << 22}, {"pid": 9},
         {"user": "a b"}, {"isa": "riscv64"}, {"id": "../x"}, {"processor": {}}, {"moves": -1}, {"taken": "1"},
         {"terminal": 1}, {"format": 0.5}, {"ids": 7}, {"contents": {}}, {"outside": [{}]}, {"extra": 1}, {"uid": True},
         {"outside": [{"path": "etc", "size": 1, "sha256": ""}]}, {"outside": [{"path": "/etc", "size": -1, "sha256": ""}]},

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transproc.cluster import addresses
 from transproc.cluster.job import Job, check_name
 from transproc.cluster.members import IMAGES
 from transproc.errors import FormatError, TransprocError, UnsupportedError
@@ -77,6 +78,8 @@ class Manifest:
     link_remap: bool
     processor: dict[str, list[str]]
     downtime: float
+    addresses: list[str] = field(default_factory=list)
+    gateways: list[str] = field(default_factory=list)
     contents: dict[str, int] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -103,6 +106,8 @@ class Manifest:
             uid=self.uid,
             gid=self.gid,
             groups=list(self.groups),
+            addresses=list(self.addresses),
+            gateways=list(self.gateways),
             directory="" if (name or self.name) == self.directory else self.directory,
         )
 
@@ -140,12 +145,14 @@ def _read(data: Any) -> Manifest:
         raise TypeError("not an object")
     if unknown := data.keys() - _READERS.keys():
         raise ValueError(f"unknown {', '.join(sorted(map(str, unknown)))}")
+    data = {"addresses": [], "gateways": []} | data  # a former version had none
     return Manifest(**{key: reader(data[key], key) for key, reader in _READERS.items()})
 
 
 def _check(manifest: Manifest) -> None:
     for name in (manifest.name, manifest.directory):
         check_name(name)
+    addresses.check(manifest.addresses, manifest.gateways)
     isas = [isa.name for isa in ALL]
     _expect(manifest.isa in isas, f"isa is {manifest.isa!r}")
     _expect(bool(manifest.argv) and bool(_PROGRAM.fullmatch(manifest.argv[0])), "argv has no program")
@@ -210,7 +217,7 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("format", "number", "pid", "moves", "uid", "gid", "memory", "capabilities"), _COUNT),
     **dict.fromkeys(("taken", "started", "downtime"), _plain(float, least=0)),
     **dict.fromkeys(("terminal", "gnu", "tcp_close", "file_locks", "link_remap"), _FLAG),
-    **dict.fromkeys(("argv", "env", "bound", "exclude"), _all(_TEXT)),
+    **dict.fromkeys(("argv", "env", "bound", "exclude", "addresses", "gateways"), _all(_TEXT)),
     **dict.fromkeys(("groups", "ids"), _all(_COUNT)),
     "outside": _all(_outside),
     "processor": _by_name(_all(_TEXT)),

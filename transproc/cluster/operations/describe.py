@@ -69,6 +69,8 @@ def manifest(taken: Taken) -> Manifest:
         uid=job.uid,
         gid=job.gid,
         groups=job.groups,
+        addresses=job.addresses,
+        gateways=job.gateways,
         directory=job.directory or job.name,
         memory=taken.needs.memory,
         ids=taken.needs.ids,

@@ -25,6 +25,7 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
 from transproc.cluster.move import restore, verify
 from transproc.cluster.operations.context import Context
+from transproc.cluster.operations.start import expect_addresses
 from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.plain import expanded, plain
 from transproc.cluster.preflight import Needs
@@ -63,6 +64,7 @@ def restart(
     job = found.manifest.job(node, name)
     with context.store.lock(job.name, KIND):
         context.store.expect_free(job.name)
+        expect_addresses(context, job)
         return _Restart(context, found, job, paused, force).run()
 
 
@@ -106,6 +108,7 @@ def _preflight(found: Checkpoint, place: Place) -> str:
     processor.check(Elf(binary), node.name, place.room.cpu)
     preflight.check_target(place.job, needs_of(found), place)
     place.expect_free()
+    place.expect_addresses(reached=False)
     files = filled = manifest.contents["files.tar"]
     if _needs_plain(found, place):
         filled = max(filled, expanded(found.archive))
@@ -299,6 +302,7 @@ def settle(context: Context, job: Job, may_run: bool) -> str:
     attempt = context.store.unsettled(job)
     found = place.liveness(job.pid) if may_run else Liveness.STOPPED
     if found is Liveness.RUNNING:
+        place.plug()
         if job.state is State.STARTING:
             adopt(context, job)
         outcome = f"{job.name} runs on {job.node}"

@@ -14,7 +14,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -135,11 +135,6 @@ class Taking:
                 f"job {self.job.name}: has opened a file whose name was removed, and is paused",
                 hint=f"'transproc resume {self.job.name}' first",
             )
-        if self.job.addresses:
-            raise UnsupportedError(
-                f"job {self.job.name}: has addresses of its own, which a checkpoint does not keep",
-                hint=f"'transproc migrate {self.job.name}' moves it with them",
-            )
         self.exclude = [f"data/work/{pattern}" for pattern in request.exclude]
         self._check_left_out()
         self.needs = preflight.needs_of(self.look, source.directory)
@@ -193,7 +188,7 @@ class Taking:
 
     def _pause(self) -> str:
         self._since = time.perf_counter()
-        return self.move.pause(self.request.pause)
+        return self.move.pause(replace(self.request.pause, quiet=True))
 
     def _dump(self) -> str:
         self._since = self._since or time.perf_counter()
