@@ -195,8 +195,8 @@ def _where(context: Context, found: Checkpoint) -> Mapping[str, str | None]:
     """Of each node why it cannot be restarted there, or None."""
     asked = {name: partial(check, context, found, name) for name in context.nodes()}
     answers = beside(asked, DEADLINE)
-    return {name: _answer(answers[name]) if name in answers else "has not answered" for name in asked}
+    return {name: _answer(name, answers[name]) if name in answers else "has not answered" for name in asked}
 
 
-def _answer(answer: TransprocError | None) -> str | None:
-    return None if answer is None else answer.message
+def _answer(node: str, answer: TransprocError | None) -> str | None:
+    return None if answer is None else answer.message.removeprefix(f"node {node}: ")

@@ -17,6 +17,18 @@ from transproc.slurm.commands import WANTED, SlurmJob
 
 WAKE = "CONT"
 """Makes `transproc slurm exec` look at once, and harms nobody who does not know it yet."""
+_ALIVE = (
+    "RUNNING",
+    "PENDING",
+    "CONFIGURING",
+    "COMPLETING",
+    "REQUEUED",
+    "REQUEUE_HOLD",
+    "REQUEUE_FED",
+    "RESIZING",
+    "SUSPENDED",
+    "STOPPED",
+)
 _CLOSED = ("DOWN", "DRAIN", "FAIL", "MAINT", "NOT_RESPONDING")
 
 
@@ -38,7 +50,7 @@ class Slurm:
     def look(self, job: str) -> Running:
         """As `Scheduler` says."""
         about = self._job(job)
-        if about.state not in ("RUNNING", "PENDING", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED"):
+        if about.state not in _ALIVE:
             raise TransprocError(f"job {job}: is {about.state.lower()}, expected running")
         held = about.state == "PENDING" and about.held
         running = about.state in ("RUNNING", "SUSPENDED")

@@ -24,6 +24,8 @@ LABEL = re.compile(r"[1-9]\d{0,9}(?:_\d{1,9})?")
 """A job, or a task of an array: the number of an array's first job means all of them, in every command."""
 _NAMES = re.compile(r"JobId=(\d+)(?: ArrayJobId=(\d+) ArrayTaskId=(\d+)(?=\s))?")
 _FIELD = re.compile(r"(?:^|\s)(\w+(?:[/:]\w+)*)=(\S*)")
+SIGNALING = "SIGNALING"
+"""So it calls a running job for as long as a signal is on its way."""
 _ISAS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -97,7 +99,7 @@ def parse_job(text: str) -> SlurmJob:
         return SlurmJob(
             int(number),
             f"{array}_{task}" if task else number,
-            fields["JobState"],
+            "RUNNING" if fields["JobState"] == SIGNALING else fields["JobState"],
             tuple(word for word in fields.get("Partition", "").split(",") if word),
             int(fields["Restarts"]),
             fields["Requeue"] == "1",

@@ -49,6 +49,11 @@ def test_a_job_is_read_from_what_scontrol_prints() -> None:
     assert job.started == time.mktime((2026, 11, 28, 14, 0, 0, 0, 0, -1))
 
 
+def test_a_job_that_is_sent_a_signal_runs() -> None:
+    """Else the one that says that it is preempted would be the program's."""
+    assert parse_job(JOB.replace("JobState=RUNNING", "JobState=SIGNALING")).state == "RUNNING"
+
+
 def test_a_task_of_an_array_is_not_taken_for_all_of_it() -> None:
     task = parse_job(JOB.replace("JobId=7 ", "JobId=7 ArrayJobId=7 ArrayTaskId=2 "))
     assert (task.number, task.label, task.name) == (7, "7_2", "a JobState=FAILED name")
