@@ -95,6 +95,33 @@ def test_nodes_and_policies_of_a_controller(served: Served, tmp_path: Path) -> N
     assert done.returncode == 1 and "expected admin" in done.stderr
 
 
+def test_plans_are_carried_out_by_a_controller(served: Served, steady: Path, tmp_path: Path) -> None:
+    """By an admin, of a file on its host; who operates sees the log."""
+    served.knows("boss", "boss", "admin")
+    plan = tmp_path / "tour.toml"
+    plan.write_text(
+        f'[nodes]\na = "na"\nb = "nb"\n[jobs.steady]\nprogram = "{steady}"\n[sequence]\nmain = [{{ run = "steady", on = "a" }}, '
+        '{ migrate = "steady", to = "b" }, { command = "test -e let", on = "b", job = "steady" }]\n'
+    )
+    done = served("plan", "run", plan, check=False)
+    assert done.returncode == 1 and "expected admin" in done.stderr
+    done = served("plan", "run", plan, check=False, context="boss")
+    assert done.returncode == 1 and "'transproc plan resume 1' goes on" in done.stderr
+    assert "steady runs on nb" in done.stderr and "✓ 2 migrate steady to b" in done.stderr
+    served.nodes["nb"].run(["touch", f"{DATA}/jobs/steady/data/work/let"])
+    assert served("plan", "resume", "1", context="boss").stdout == "steady runs on nb\n"
+    steps = served.json("plan", "log", "tour")["steps"]
+    assert [(step["verb"], step["result"]) for step in steps] == [
+        ("run", "done"),
+        ("migrate", "done"),
+        ("command", "failed"),
+        ("goes on", "resumed"),
+        ("command", "done"),
+    ]
+    assert served("plan", "log").stdout.splitlines()[1].split()[:2] == ["1", "tour"]
+    finish(served, "nb")
+
+
 def test_nodes_are_added_at_a_controller(served: Served, machines: NativeNodes, tmp_path: Path) -> None:
     """By an admin, who confirms the fingerprint that the controller sees; it logs in with its own key."""
     keys = tmp_path / ".ssh"

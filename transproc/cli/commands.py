@@ -72,13 +72,12 @@ COMMANDS = {name: text for group in GROUPS.values() for name, text in group.item
 
 REMOTE = frozenset(
     "run migrate ps top logs wait kill pause dump transform ship restore resume recover checkpoint restart history"
-    " nodes policy attach show inspect".split()
+    " nodes policy attach show inspect plan".split()
 )
 """What a controller can be asked for."""
 _LOCAL_PROGRAMS = "it works with programs and tools of this host"
 HERE = {
     "slurm": "it is used where Slurm's own commands are",
-    "plan": "it works with jobs and nodes of this host",
     "batch": "it works with jobs and nodes of this host",
     "serve": "it is the controller",
     "token": "it works with the records of the controller on its own host",
@@ -94,7 +93,7 @@ HERE = {
     "bench": _LOCAL_PROGRAMS,
 }
 """What works on this host only, and why: that is said to who names a controller with the command."""
-OF_JOBS = frozenset({"slurm", "plan", "batch"})
+OF_JOBS = frozenset({"slurm", "batch"})
 """Of these, what would work with other jobs than a user means who has chosen a controller for all commands."""
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +15,14 @@ from transproc.errors import TransprocError
 if TYPE_CHECKING:
     from transproc.automation.plans.executor import Outcome
     from transproc.automation.plans.planning import Checked
-    from transproc.automation.plans.records import PlanRecord
-    from transproc.cluster.store import JobStore
+    from transproc.automation.plans.records import PlanRecord, StepRecord
+    from transproc.controller.requests import Request
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 FILE = typer.Argument(
     metavar="FILE|DIR", help="A plan (.toml), a config.json, or the directory of one.", show_default=False
 )
+ASKS = "it reads files of this host, and asks its nodes"
 STOP = "the plan ends after this step"
 """What Ctrl-C does."""
 MAP = typer.Option("--map", metavar="NAME=NODE", help="What the plan calls NAME is NODE. May be repeated.")
@@ -49,14 +51,19 @@ def run(
 ) -> None:
     """Checks a plan and carries it out.
 
-    Ctrl-C ends it after the step under way. If it does not come to its end, each of its jobs that is stopped goes on: one copy
-    of each runs.
+    With --controller, FILE is on the controller's host. Ctrl-C ends it after the step under way. If it does not come to its end,
+    each of its jobs that is stopped goes on: one copy of each runs.
 
     \b
     Examples:
       transproc plan run tour.toml
       transproc plan run bt/config.json --map x86-64=x86 --map aarch64=arm
     """
+    if common.remote() is not None:
+        from transproc.controller.requests import RunPlan
+
+        _at_controller(RunPlan(str(file), _mapping(map_)), dry_run=dry_run, as_json=as_json)
+        return
     checked = _examined(file, map_)
     _notes(checked)
     checked.expect_good()
@@ -85,6 +92,11 @@ def replay(
       transproc plan replay 12
       transproc plan replay tour --map arm=pi        its last run, on another node
     """
+    if common.remote() is not None:
+        from transproc.controller.requests import ReplayPlan
+
+        _at_controller(ReplayPlan(name, _mapping(map_)), dry_run=dry_run, as_json=as_json)
+        return
     from transproc.automation.plans import planning, records
     from transproc.automation.plans import replay as replaying
 
@@ -118,12 +130,29 @@ def resume(
       transproc plan resume 12
       transproc plan resume tour --map arm=pi        its last run; what follows goes to another node
     """
+    if common.remote() is not None:
+        from transproc.controller.requests import ResumePlan
+
+        _at_controller(ResumePlan(name, _mapping(map_)), dry_run=False, as_json=as_json)
+        return
     from transproc.automation.plans import resume as resuming
 
     record = _record(name)
     checked = resuming.prepared(record, common.host(), _mapping(map_))
     outcome = resuming.resume(record, checked, common.host(), common.context(STOP))
     _tell(record.number, outcome, as_json=as_json)
+
+
+def _at_controller(request: Request, *, dry_run: bool, as_json: bool) -> None:
+    """A plan that is there; what it has done when it fails is noted."""
+    if dry_run:
+        common.expect_here("plan run --dry-run", ASKS)
+    done = common.perform(request)
+    if as_json:
+        common.show_json(done)
+        return
+    for line in done["jobs"].values():
+        typer.echo(line)
 
 
 def _carry_out(checked: Checked, *, as_json: bool) -> None:
@@ -176,6 +205,7 @@ def check(
     Example:
       transproc plan check tour.toml
     """
+    common.expect_here("plan check", ASKS)
     checked = _examined(file, map_)
     if as_json:
         common.show_json(
@@ -211,6 +241,7 @@ def show(
       transproc plan show tour.toml
       transproc plan show tour.toml --svg tour.svg
     """
+    common.expect_here("plan show", ASKS)
     from transproc.automation.plans import drawing
 
     checked = _examined(file, map_)
@@ -240,11 +271,22 @@ def log(
     """
     from transproc.automation.plans import records
 
-    store = common.host().store
+    there = common.remote()
     if name is not None:
-        _show_log(store, _record(name), as_json=as_json)
+        if there is not None:
+            from transproc.controller.client import quoted
+
+            words = there.get(f"/plans/{quoted(name)}")
+            steps = [records.StepRecord(**step) for step in words.pop("steps")]
+            _show_log(records.PlanRecord(**words), steps, as_json=as_json)
+        else:
+            record = _record(name)
+            _show_log(record, records.steps(common.host().store, record.number), as_json=as_json)
         return
-    found = records.plans(store)
+    if there is not None:
+        found = [records.PlanRecord(**words) for words in there.get("/plans")]
+    else:
+        found = records.plans(common.host().store)
     if as_json:
         common.show_json([plan.as_dict() for plan in found])
     else:
@@ -271,10 +313,7 @@ def _record(name: str) -> PlanRecord:
     return found[0]
 
 
-def _show_log(store: JobStore, plan: PlanRecord, *, as_json: bool) -> None:
-    from transproc.automation.plans import records
-
-    steps = records.steps(store, plan.number)
+def _show_log(plan: PlanRecord, steps: Sequence[StepRecord], *, as_json: bool) -> None:
     if as_json:
         common.show_json({**plan.as_dict(), "steps": [vars(step) for step in steps]})
         return

@@ -14,7 +14,18 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from transproc import __version__
-from transproc.controller.api import events, jobs, looks, nodes, operations, policy, tasks, terminals, uploads
+from transproc.controller.api import (
+    events,
+    jobs,
+    looks,
+    nodes,
+    operations,
+    plans,
+    policy,
+    tasks,
+    terminals,
+    uploads,
+)
 from transproc.controller.api.access import Caller, Controller
 from transproc.controller.api.models import Failure, Health, Identity
 from transproc.controller.bounds import Bounds
@@ -56,7 +67,7 @@ def create_app(service: Service) -> FastAPI:
         responses=_ERRORS,
     )
     app.state.service = service
-    for part in (jobs, tasks, nodes, looks, operations, uploads, terminals, policy, events):
+    for part in (jobs, tasks, nodes, looks, plans, operations, uploads, terminals, policy, events):
         app.include_router(part.router, prefix=PREFIX)
     app.add_api_route("/health", _health, tags=["controller"], operation_id="health")
     app.add_api_route(

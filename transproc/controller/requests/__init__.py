@@ -10,6 +10,7 @@ from transproc.controller.requests.base import Request
 from transproc.controller.requests.jobs import Kill, Pause, Recover, Resume
 from transproc.controller.requests.move import Dump, Forecast, Migrate, Restore, Ship, Transform
 from transproc.controller.requests.nodes import AddNode, CheckNodes, RemoveNode
+from transproc.controller.requests.plans import ReplayPlan, ResumePlan, RunPlan
 from transproc.controller.requests.start import Checkpoint, Restart, Run
 
 __all__ = [
@@ -24,11 +25,14 @@ __all__ = [
     "Pause",
     "Recover",
     "RemoveNode",
+    "ReplayPlan",
     "Request",
     "Restart",
     "Restore",
     "Resume",
+    "ResumePlan",
     "Run",
+    "RunPlan",
     "Ship",
     "Transform",
 ]
@@ -50,4 +54,7 @@ ALL: tuple[type[Request], ...] = (
     AddNode,
     CheckNodes,
     RemoveNode,
+    RunPlan,
+    ReplayPlan,
+    ResumePlan,
 )
