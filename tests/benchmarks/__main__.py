@@ -26,6 +26,7 @@ from tests.benchmarks import (
     runtime,
     size,
     software,
+    suites,
     transforming,
     web,
 )
@@ -281,13 +282,13 @@ def measure_latency(options: argparse.Namespace, work: Path) -> list[Any]:
 
 
 def measure_foreign(options: argparse.Namespace, work: Path) -> list[Any]:
-    """LLVM's test-suite, against clang with glibc."""
+    """A suite of others, against clang with glibc, and the pass alone."""
     if options.src is None:
-        print("left out: --src names no checkout of LLVM's test-suite")
+        print("left out: --src names no suite")
         return []
     pairs = options.pairs or (3 if options.quick else 7)
     found, silent = [], []
-    for program in foreign.programs(options.src):
+    for program in suites.programs(options.src, work):
         if not options.only or any(word in program.name for word in options.only):
             result = foreign.measure(program, work, pairs=pairs)
             silent.append((program.name, result)) if isinstance(result, str) else found.append(result)
@@ -296,19 +297,25 @@ def measure_foreign(options: argparse.Namespace, work: Path) -> list[Any]:
             r.name,
             *(f"{user:.2f} + {system:.2f} s" for user, system in (r.clang, r.transproc)),
             f"{r.ratio:.3f}",
-            f"{r.spread[0]:.3f}-{r.spread[1]:.3f}",
+            *(f"{x:.3f} ({low:.3f}-{high:.3f})" for x, (low, high) in _both(r)),
         )
         for r in found
     ]
-    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", "RATIO", "QUARTILES"))
+    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", "RATIO", "PASS ALONE"))
     for name, why in silent:
         print(f"{name}: {why}")
     if found:
-        ratios = [r.ratio for r in found]
-        print(
-            f"{len(found)} programs: geometric mean {runtime.geometric_mean(ratios):.3f}, worst {max(ratios):.3f}"
-        )
+        for what, ratios in (
+            ("against clang", [r.ratio for r in found]),
+            ("pass alone", [r.of_pass for r in found]),
+        ):
+            mean = runtime.geometric_mean(ratios)
+            print(f"{len(found)} programs, {what}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
     return found
+
+
+def _both(result: foreign.Foreign) -> Sequence[tuple[float, tuple[float, float]]]:
+    return (result.ratio, result.spread), (result.of_pass, result.pass_spread)
 
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
@@ -361,7 +368,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this program or process")
     parser.add_argument("--pairs", type=int, metavar="N", help="run time: interleaved runs of each variant")
-    parser.add_argument("--src", type=Path, metavar="DIR", help="foreign: a checkout of LLVM's test-suite")
+    parser.add_argument(
+        "--src", type=Path, metavar="DIR", help="foreign: LLVM's test-suite, NPB in C, or PolyBench/C"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
     options = parser.parse_args()
     unknown = [word for word in options.what if word not in MEASUREMENTS]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import foreign, runtime
+from tests.benchmarks import foreign, runtime, suites
 from tests.benchmarks.workloads import WITH_PASS
 
 ROUNDS = 200_000
@@ -66,10 +66,10 @@ def test_a_foreign_suite_is_read_built_and_compared(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     for name, text in (("CMakeLists.txt", RECIPE), ("spin.c", SPIN), ("numbers", "1000000\n")):
         (place / name).write_text(text)
-    [program] = foreign.programs(tmp_path)
+    [program] = suites.programs(tmp_path, tmp_path)
     assert program.arguments == ("70",) and program.stdin == "numbers"
-    found = foreign.measure(program, tmp_path, pairs=1)
+    found = foreign.measure(program, tmp_path, pairs=1, plain=False)
     assert isinstance(found, foreign.Foreign), found
     assert 0.1 < found.ratio < 10 and sum(found.clang) > foreign.SHORTEST
     (place / "spin.c").write_text(SPIN.replace("sum);", "sum + (sizeof(long double) == 8));"))
-    assert foreign.measure(program, tmp_path, pairs=1) == "prints something else"
+    assert foreign.measure(program, tmp_path, pairs=1, plain=False) == "prints something else"
