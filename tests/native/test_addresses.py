@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.errors import MigrationError, NodeError, TransprocError
 from transproc.process.criu import Options
+from transproc.run import output
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -141,6 +143,29 @@ def test_connections_survive_a_command_that_is_killed(
         assert found == {node: [job.pid] if node == job.node else [] for node in found}
         clients.expect_progress()
     network.expect_ports(1)
+
+
+KNOCK = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 7000), 0.3)
+    print("somebody")
+except TimeoutError:
+    print("nobody")
+"""
+
+
+def test_nobody_answers_while_it_is_dumped(context: Context, network: Network) -> None:
+    """Neither with an answer nor with a refusal, which would end connections."""
+
+    def found() -> list[str]:
+        return [output(network.inside([sys.executable, "-c", KNOCK, host])).strip() for host in HOSTS]
+
+    assert found() == ["somebody", "somebody"]
+    operations.dump(context, NAME)
+    assert found() == ["nobody", "nobody"]
+    operations.resume(context, NAME)
+    assert found() == ["somebody", "somebody"]
 
 
 def test_a_checkpoint_keeps_the_addresses(
