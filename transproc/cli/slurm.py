@@ -78,7 +78,8 @@ def execute(
       transproc slurm exec --files input --results output --every 10m -- ./prog
     """
     from transproc.slurm import configuration
-    from transproc.slurm.execution import Execution, await_end
+    from transproc.slurm.ending import await_end
+    from transproc.slurm.execution import Execution
     from transproc.slurm.helped import Helped, Sent
     from transproc.slurm.identity import Identity, Terms, name_of
 
@@ -142,8 +143,8 @@ def list_hosts(as_json: Annotated[bool, common.JSON] = False) -> None:
     common.table(rows, ("NODE", "ISA", "PARTITIONS", "STATE"))
 
 
-@app.command()
-def clean(
+@app.command("clean")
+def clean_up(
     job: Annotated[str | None, typer.Argument(metavar="[JOBID]", help="[default: $SLURM_JOB_ID]")] = None,
     checkpoints: Annotated[
         bool, typer.Option("--checkpoints", help="Instead, those of jobs that Slurm does not know any more.")
@@ -156,13 +157,13 @@ def clean(
       transproc slurm clean                     in a script that Epilog= in slurm.conf names
       transproc slurm clean --checkpoints       once a day, on one node
     """
-    from transproc.slurm import commands, configuration, helper
+    from transproc.slurm import clean, commands, configuration
 
     if checkpoints:
-        for number in helper.clean_state(configuration.read(), commands.known()):
+        for number in clean.clean_state(configuration.read(), commands.known()):
             typer.echo(number)
         return
-    helper.clean(configuration.read(), job or os.environ.get("SLURM_JOB_ID", ""))
+    clean.clean(configuration.read(), job or os.environ.get("SLURM_JOB_ID", ""))
 
 
 @app.command(hidden=True)

@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import time
@@ -32,6 +31,7 @@ from pathlib import Path
 from transproc.errors import TransprocError
 from transproc.slurm import commands
 from transproc.slurm.commands import WANTED, SlurmJob
+from transproc.slurm.ending import keep_results
 from transproc.slurm.helped import Helped, Sent, Started
 from transproc.slurm.identity import Identity, Terms
 from transproc.slurm.output import Stream, read_notes, write_notes
@@ -42,7 +42,6 @@ RECORD_SECONDS = 10.0
 REQUEUE_SECONDS = 20.0
 """A controller that does not answer is asked again for so long, then the program goes on here."""
 RETRY_SECONDS = 5.0
-END_SECONDS = 60.0
 OVER = "TimeLimit"
 """Slurm's word for why a job has ended; until it is killed (`KillWait`) such a one can still be requeued."""
 ENDING = ("COMPLETING", "CANCELLED")
@@ -337,18 +336,6 @@ class Execution:
             self.say(error.message)
 
 
-def keep_results(work: Path, results: Path, say: Callable[[str], None]) -> None:
-    """Copies what the program has left in its working directory to a directory of the user's, made if there is anything."""
-    try:
-        if any(work.iterdir()):
-            shutil.copytree(work, results, symlinks=True, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
-        raise TransprocError(
-            f"{results}: the program's files cannot be kept there: {error}",
-            hint="they are still in " + str(work),
-        ) from error
-
-
 def memory_of(pid: int) -> int:
     """Bytes that a process and its descendants have in memory: about what its checkpoint holds."""
     total, waiting = 0, [pid]
@@ -360,18 +347,3 @@ def memory_of(pid: int) -> int:
             for path in Path(f"/proc/{pid}/task").glob("*/children"):
                 waiting += map(int, path.read_text().split())
     return total
-
-
-def await_end(job: Identity, *, told: bool) -> None:
-    """The job has left: what follows in its script is not for now. `told`: Slurm has begun to end it, and its script as well.
-
-    Whatever is left of a job keeps it from starting again, for `KillWait` at most.
-    """
-    if job.shell and not job.step:
-        with contextlib.suppress(ProcessLookupError):
-            ended = os.pidfd_open(job.shell)
-            os.kill(job.shell, signal.SIGTERM)
-            select.select([ended], [], [], END_SECONDS)
-            os.close(ended)
-    elif job.step and not told:
-        time.sleep(END_SECONDS)  # until Slurm ends us

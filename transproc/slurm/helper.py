@@ -21,7 +21,7 @@ import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,8 @@ from transproc.slurm.configuration import Configuration
 from transproc.slurm.guard import guard
 from transproc.transform import pipeline
 
-_KEY = re.compile(r"[1-9][0-9]{0,9}")
+KEY = re.compile(r"[1-9][0-9]{0,9}")
+"""Of a job: its number."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,23}")
 TRIES = 100
 KEPT = 2
@@ -129,7 +130,7 @@ class Helper:
         there were some: then the program has run in this job.
         """
         number, name = question.get("job"), question.get("name")
-        if not isinstance(number, str) or not _KEY.fullmatch(number):
+        if not isinstance(number, str) or not KEY.fullmatch(number):
             raise FormatError(f"job {number!r}: not a job's number")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise TransprocError(
@@ -386,35 +387,6 @@ def _words(value: object, least: int = 1) -> bool:
         and len(value) >= least
         and all(isinstance(word, str) and "\0" not in word for word in value)
     )
-
-
-def clean(configuration: Configuration, number: str) -> None:
-    """Removes from this node what is left of a job of Slurm that was killed; its checkpoints stay. For root."""
-    _expect_root()
-    if not _KEY.fullmatch(number):
-        raise TransprocError(f"job {number!r}: not a job's number")
-    names = {
-        path.name for place in ("slurm", "jobs") for path in Path(DATA / place).glob(f"slurm-{number}-*")
-    }
-    for name in sorted(names):
-        remainder = Helper(configuration, owner())
-        remainder.take(number, name)
-        remainder.close()
-
-
-def clean_state(configuration: Configuration, known: Sequence[int]) -> list[str]:
-    """Removes the checkpoints of jobs that Slurm does not know any more; returns their numbers. For root."""
-    _expect_root()
-    places = [path for path in sorted(configuration.state.glob("*/*")) if _KEY.fullmatch(path.name)]
-    gone = [path for path in places if path.parent.name.isdigit() and int(path.name) not in known]
-    for path in gone:
-        shutil.rmtree(path, ignore_errors=True)
-    return [path.name for path in gone]
-
-
-def _expect_root() -> None:
-    if os.geteuid() != 0:
-        raise TransprocError("'transproc slurm clean' must be root: it is for Slurm's Epilog, and for cron")
 
 
 def main(configuration: Configuration, stdin: IO[bytes], stdout: IO[bytes]) -> None:

@@ -20,7 +20,7 @@ from transproc.cluster.events import Silent, Token
 from transproc.errors import FormatError, TransprocError
 from transproc.slurm import channel, configuration
 from transproc.slurm.commands import parse_job, parse_nodes
-from transproc.slurm.execution import await_end
+from transproc.slurm.ending import await_end
 from transproc.slurm.identity import Identity
 from transproc.slurm.output import Stream, read_notes, write_notes
 
