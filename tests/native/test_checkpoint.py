@@ -16,6 +16,7 @@ import pytest
 from tests.compiling import compiled
 from tests.native.harness import context_of, expected, nodes_of
 from tests.native.nodes import NativeNodes
+from tests.programs.manifest import CFLAGS, programs
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State
 from transproc.cluster.node import DATA, SshNode
@@ -24,6 +25,7 @@ from transproc.cluster.operations.restart import expect_owner
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import CheckpointError, FormatError, TransprocError
+from transproc.run import output
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -186,6 +188,27 @@ def test_a_small_system_takes_what_gnu_tar_has_written(
         nodes["nb"].run(["umount", tar])
         for node in anew.values():
             node.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "when", "least"), [("forks", "write_all", 4), ("threads", "work", 2)], ids=["forks", "threads"]
+)
+def test_several_processes_or_threads(
+    context: Context, tmp_path: Path, name: str, when: str, least: int
+) -> None:
+    """There, and back, when there are several: it prints what it does undisturbed."""
+    program = next(program for program in programs() if program.name == name)
+    binary, words = compiled(program.source, tmp_path, *CFLAGS, "-pthread"), program.arguments("smoke")
+    undisturbed = output([f"{binary}.x86_64", *words])
+    operations.run(context, Program([str(binary), *words]), "na", name="job", pause_at=when)
+    for node in ("nb", "na"):
+        operations.pause(context, "job", count=30)
+        found = operations.checkpoint(context, "job", tmp_path / "to", end=True)
+        assert len(found.manifest.ids) >= least
+        operations.restart(context, found.path, node, paused=True)
+    operations.resume(context, "job")
+    assert wait(context.store, "job", context.places, 30).exit == "status 0"
+    assert context.places(context.store.load("job")).read("stdout").decode() == undisturbed
 
 
 def test_time_and_files_elsewhere(
