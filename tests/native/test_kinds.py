@@ -1,36 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""State that the kernel of another node does not know, and that the C library carries over: programs that check it themselves."""
+"""Programs that check their state themselves move between two kernels of one ISA: what criu carries over, or the C library."""
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 
-from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
+from tests.programs.manifest import Program, programs
+from tests.programs.moving import OF_THE_LIBRARY, WITHIN_AN_ISA, chosen, compiled, goes_there_and_back
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context, discard
 from transproc.cluster.place import Place
-from transproc.cluster.rehearsal import Plan, Rehearsal
 from transproc.cluster.start import Program as Start
 from transproc.cluster.start import start
 from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError, NodeError
-from transproc.toolchain.driver import execute
-from transproc.toolchain.options import parse
-from transproc.toolchain.sysroot import toolchain
 from transproc.transform import pipeline
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
-HOPS = 2
-LATEST = 200
-"""Sites between two migrations, at most."""
-KINDS = set("kinds-streams kinds-clocks kinds-family kinds-cputimers kinds-stacks kinds-names".split())
+LATEST, FEW = 200, 20
+"""Sites between two migrations, at most: some programs have few."""
 
 
 @pytest.fixture(scope="module")
@@ -38,33 +32,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("programs")
 
 
-def compiled(program: Program, directory: Path) -> Path:
-    binary = directory / program.source.stem
-    if not binary.exists():
-        execute(parse([*CFLAGS, "-O2", str(program.source), *LIBRARIES, "-o", str(binary)]), toolchain())
-    return binary
-
-
-@pytest.mark.parametrize(
-    "program", [p for p in programs() if p.name in KINDS], ids=lambda program: program.name
-)
+@chosen(OF_THE_LIBRARY | WITHIN_AN_ISA)
 def test_a_migrated_run_equals_an_unmigrated_one(
     program: Program, nodes: dict[str, SshNode], built: Path, tmp_path: Path
 ) -> None:
-    binary = compiled(program, built)
-    chance = random.Random(program.name)
-
-    def place_of(job: Job, name: str | None = None) -> Place:
-        return Place(nodes[name or job.node], job)
-
-    verdict = Rehearsal(
-        Context(JobStore(tmp_path / "jobs"), place_of, pipeline.carry, Silent()),
-        Start([str(binary), *program.arguments("smoke")]),
-        ["na", "nb"],
-        plan=Plan(at=[chance.randint(1, LATEST) for _ in range(HOPS)], after=program.after),
-    ).run()
-    assert verdict.differences == []
-    assert not verdict.missed and len(verdict.hops) == HOPS
+    latest = LATEST if program.name in OF_THE_LIBRARY else FEW
+    goes_there_and_back(program, compiled(program, built), nodes, tmp_path, latest=latest)
 
 
 def test_a_file_with_another_name_leaves_nothing_behind_where_the_program_goes_on(
