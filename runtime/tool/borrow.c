@@ -208,9 +208,8 @@ static size_t gather(struct poll *polls, int guardian)
 static void attend_spaces(const struct poll *polls, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (polls[2 * i].found)
-			while (!shared->spaces[i].gone && read_event(i, on_fault))
-				;
+		if (polls[2 * i].found && !shared->spaces[i].gone)
+			take_events(i, on_fault);
 		if (polls[2 * i + 1].found)
 			shared->spaces[i].gone = true;
 	}

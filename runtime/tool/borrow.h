@@ -11,7 +11,7 @@
 
 #include "pages.h"
 
-enum { MOST_SPACES = 1024 };
+enum { MOST_SPACES = 1024, MOST_EVENTS = 64 };
 
 /* Pages that are still to come: at [start, end) of the copy, those of the source that lie `shift` bytes further on. */
 struct owed {
@@ -37,7 +37,7 @@ struct borrower {
 	uint32_t pid; /* of the source's process: of what was forked since, its parent's */
 	int faults, process; /* the userfaultfd; a pidfd, or -1 */
 	int armed, group_armed; /* see `arm`; 0: not */
-	struct owed_list *owed, *spare;
+	struct owed_list *owed, *spare, *scratch; /* what room is used again for: of the last list, and of what a new one was made from */
 	uint64_t mapped; /* it is known up to here which pages the source has at all */
 	bool shifted; /* something was moved by mremap(2) */
 	bool gone;
@@ -75,8 +75,8 @@ void keep_only(struct borrower *space, uint64_t start, uint64_t end, const struc
 
 /* What an event of userfaultfd says but for page faults; again after a take-over, if that was in the middle of it. */
 void apply_event(void);
-/* Reads one event; false if there is none. Page faults are left to `fault`. */
-bool read_event(size_t space, void (*fault)(struct borrower *space, uint64_t page));
+/* Reads events, not so many that a program which makes one after the other could keep us from everything else; false if there are none. Page faults are left to `fault`. */
+bool take_events(size_t space, void (*fault)(struct borrower *space, uint64_t page));
 
 /* Puts pages of the source, [start, end), where the copy owes them; `data` NULL: zeros. False if the copy's memory cannot be written. */
 bool put_pages(uint32_t pid, uint64_t start, uint64_t end, const char *data, void (*fault)(struct borrower *space, uint64_t page));

@@ -54,13 +54,13 @@ uint64_t bytes_owed(const struct owed_list *list)
 	return bytes;
 }
 
-/* An empty list that has at least so much room, the spare one if that does. */
-static struct owed_list *fresh_list(struct borrower *space, size_t count)
+/* An empty list that has at least so much room: one that was used before, if it has. Memory is never given back. */
+static struct owed_list *fresh_list(const struct borrower *space, struct owed_list **used, size_t count)
 {
-	struct owed_list *list = space->spare;
+	struct owed_list *list = *used;
 	if (!list || list->room < count)
 		list = make_list(2 * count);
-	space->spare = NULL;
+	*used = NULL;
 	list->count = 0;
 	list->event = space->owed->event;
 	return list;
@@ -85,7 +85,7 @@ static void add(struct owed_list *list, uint64_t start, uint64_t end, uint64_t s
 static struct owed_list *without(struct borrower *space, uint64_t start, uint64_t end, size_t more)
 {
 	const struct owed_list *list = space->owed;
-	struct owed_list *new = fresh_list(space, list->count + 1 + more);
+	struct owed_list *new = fresh_list(space, &space->spare, list->count + 1 + more);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct owed *item = &list->items[i];
 		add(new, item->start, item->end < start ? item->end : start, item->shift);
@@ -113,7 +113,7 @@ void forget_owed(struct borrower *space, uint64_t start, uint64_t end)
 void keep_only(struct borrower *space, uint64_t start, uint64_t end, const struct range *ranges, size_t count)
 {
 	const struct owed_list *list = space->owed;
-	struct owed_list *new = fresh_list(space, 3 * list->count + count);
+	struct owed_list *new = fresh_list(space, &space->spare, 3 * list->count + count);
 	for (size_t i = 0; i < list->count; i++) {
 		struct owed item = list->items[i];
 		uint64_t first = item.start + item.shift, last = item.end + item.shift; /* as the source has them */
@@ -148,11 +148,11 @@ static struct owed_list *moved(struct borrower *space, uint64_t from, uint64_t t
 		if (start < end)
 			add(rest, start - from + to, end - from + to, item->shift + from - to);
 	}
-	sorted = make_list(rest->count); /* the moved ones are in order, and belong between the others */
-	sorted->event = rest->event;
+	sorted = fresh_list(space, &space->scratch, rest->count); /* the moved ones are in order, and belong between the others */
 	size_t a = 0, b = before;
 	while (a < before || b < rest->count)
 		sorted->items[sorted->count++] = b == rest->count || (a < before && rest->items[a].start < rest->items[b].start) ? rest->items[a++] : rest->items[b++];
+	space->scratch = rest;
 	return sorted;
 }
 
@@ -192,7 +192,7 @@ void apply_event(void)
 	exchange(space, list);
 }
 
-bool read_event(size_t number, void (*fault)(struct borrower *space, uint64_t page))
+static bool read_event(size_t number, void (*fault)(struct borrower *space, uint64_t page))
 {
 	struct borrower *space = &shared->spaces[number];
 	shared->event.kind = 0;
@@ -278,13 +278,12 @@ static bool find_part(const struct borrower *space, uint64_t start, uint64_t end
 	return false;
 }
 
-/* Whether there were any. */
-static bool take_events(size_t number, void (*fault)(struct borrower *space, uint64_t page))
+bool take_events(size_t number, void (*fault)(struct borrower *space, uint64_t page))
 {
-	bool any = false;
-	while (read_event(number, fault))
-		any = true;
-	return any;
+	int count = 0;
+	while (count < MOST_EVENTS && read_event(number, fault))
+		count++;
+	return count > 0;
 }
 
 static bool put_in_space(size_t number, uint64_t start, uint64_t end, const char *data, void (*fault)(struct borrower *space, uint64_t page))

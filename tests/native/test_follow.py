@@ -45,6 +45,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def moving_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(Path(__file__).with_name("moving.c"), tmp_path_factory.mktemp("moving"))
+
+
+@pytest.fixture(scope="module")
 def undisturbed(program: Path) -> str:
     return output([f"{program}.x86_64", str(MEGABYTES), "0"])
 
@@ -208,6 +213,30 @@ def test_frames_that_were_not_dumped_are_fetched(
         operations.resume(context, NAME)
         go(context, "na")
         assert wait(context.store, NAME, context.places, 30).exit == "status 0"
+    finally:
+        operations.discard(context, NAME)
+
+
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(1, 20))], ids=str
+)
+def test_memory_moves_while_it_comes(
+    nodes: dict[str, SshNode], moving_program: Path, tmp_path: Path, number: int
+) -> None:
+    """A page comes for memory that is elsewhere since a moment ago: again and again, some thousand times."""
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(moving_program), "32"]), "na", name=NAME)
+    try:
+        place = context.places(context.store.load(NAME))
+        while not place.read("stdout"):
+            time.sleep(0.01)
+        operations.migrate(context, NAME, "nb", options=Options(lazy=True))
+        go(context)
+        job = wait(context.store, NAME, context.places, 60)
+        assert (job.exit, job.node) == ("status 0", "nb")
+        (tmp_path / "go").touch()
+        expected = output([f"{moving_program}.x86_64", "32"], cwd=tmp_path)
+        assert context.places(job).read("stdout").decode() == expected
     finally:
         operations.discard(context, NAME)
 

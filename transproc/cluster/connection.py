@@ -13,7 +13,8 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from transproc.errors import NodeError
@@ -71,24 +72,29 @@ class Connection:
             limit_files(self.process.pid, most)
         self._explain = explain
         self.isa = self.tool = ""
+        try:
+            with self._deadline():
+                self.isa = self._mark()
+            local = build(self.isa)  # the first time it is compiled, for which the node is not to be blamed
+            with self._deadline():
+                self._boot(f"{directory}/{local.name}", local.read_bytes(), mode)
+        except BaseException:
+            self.close(grace=0)
+            raise
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        """The node has BOOT_SECONDS."""
         watch = threading.Timer(BOOT_SECONDS, self.process.kill)
         watch.daemon = True
         watch.start()
         try:
-            self._boot(directory, mode)
-        except BaseException:
-            self.close(grace=0)
-            raise
+            yield
         finally:
             watch.cancel()
 
-    def _boot(self, directory: str, mode: str) -> None:
-        self.isa = self._mark()
-        if not _ISA.fullmatch(self.isa):  # it becomes a part of paths here
-            raise NodeError(self.name, f"its ISA is {self.isa!r}")
-        local = build(self.isa)
-        self.tool = f"{directory}/{local.name}"
-        data = local.read_bytes()
+    def _boot(self, tool: str, data: bytes, mode: str) -> None:
+        self.tool = tool
         try:
             self.stdin.write(f"{self.tool} {len(data)} {mode}\n".encode())
             self.stdin.flush()
@@ -107,9 +113,14 @@ class Connection:
         noise = 0
         while noise < _NOISE and (line := self.stdout.readline(_LINE)):
             if line.startswith(_MARK) and line.endswith(b"\n"):
-                return line[len(_MARK) :].decode("ascii", "replace").strip()
+                return self._checked(line[len(_MARK) :].decode("ascii", "replace").strip())
             noise += len(line)
         raise self.lost(booted=False)
+
+    def _checked(self, isa: str) -> str:
+        if not _ISA.fullmatch(isa):  # it becomes a part of paths here
+            raise NodeError(self.name, f"its ISA is {isa!r}")
+        return isa
 
     @property
     def stdin(self) -> IO[bytes]:
