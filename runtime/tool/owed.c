@@ -3,7 +3,7 @@
 #include "borrow.h"
 
 enum { EVENT_FAULT = 0x12, EVENT_FORK = 0x13, EVENT_REMAP = 0x14, EVENT_REMOVE = 0x15, EVENT_UNMAP = 0x16 };
-enum { ROOM = 64, PAUSE = 20 /* ms */ };
+enum { ROOM = 64, PAUSE = 20 /* ms */, EVENT_TIME = 1000000 /* ns */ };
 #define COPY 0xc028aa03u
 #define ZEROPAGE 0xc020aa04u
 #define WAKE 0x8010aa02u
@@ -286,6 +286,14 @@ bool take_events(size_t number, void (*fault)(struct borrower *space, uint64_t p
 	return count > 0;
 }
 
+/* For a moment: the thread whose call that is needs this processor, perhaps. */
+static void await_event(const struct borrower *space)
+{
+	struct poll poll = { space->faults, POLLIN, 0 };
+	struct timespec time = { 0, EVENT_TIME };
+	SYS(NR_ppoll, &poll, 1, &time, 0, 0);
+}
+
 static bool put_in_space(size_t number, uint64_t start, uint64_t end, const char *data, void (*fault)(struct borrower *space, uint64_t page))
 {
 	struct borrower *space = &shared->spaces[number];
@@ -302,7 +310,9 @@ static bool put_in_space(size_t number, uint64_t start, uint64_t end, const char
 		} else if (done == -ESRCH) {
 			space->gone = true;
 		} else if (done == -EAGAIN) {
-			take_events(number, fault); /* memory changes: first it must be known how */
+			/* Memory changes: first it must be known how. Then at once: a program may change it again and again. */
+			if (!read_event(number, fault))
+				await_event(space);
 		} else if (done == -ENOENT) {
 			/*
 			 * No mapping. It may have moved just now: then the next attempt says EAGAIN until that is known. Only what is missing twice without

@@ -65,10 +65,8 @@ class Fault:
 
     @property
     def loses_pages(self) -> bool:
-        """The program runs on the target, and what the source still owes it is gone."""
-        behind = STEPS[LAZY].index(Phase.COMMIT)
-        owes = self.operation == LAZY and STEPS[LAZY].index(self.step) + self.after > behind
-        return self.loses and owes and self.whom == "source" and self.step != Phase.RETIRE
+        """What the source still owes the program may be gone."""
+        return self.loses and self.whom == "source" and self.operation == LAZY
 
     @property
     def loses(self) -> bool:

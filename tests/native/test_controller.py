@@ -151,6 +151,14 @@ def test_nodes_are_added_at_a_controller(served: Served, machines: NativeNodes, 
     assert done.returncode == 1 and "node nc: unknown" in done.stderr
 
 
+PATIENT = """
+import sys
+from transproc.cli import main
+from transproc.controller import client
+
+client.PATIENCE = 600.0  # however busy the machine is on which the next controller starts
+main.main(sys.argv[1:])
+"""
 MOVE = ("migrate", "steady", "--to", "nb")
 OPERATIONS = {
     "migrate": MOVE,
@@ -195,15 +203,14 @@ def strike(served: Served, steady: Path, tmp_path: Path, operation: str, moment:
     words = [str(made) if word == "CHECKPOINT" else word for word in OPERATIONS[operation]]
     process = served.process
     assert process is not None
-    with subprocess.Popen(
-        [str(COMMAND), "--controller", "c", *words], env=served.user, stderr=subprocess.PIPE, text=True
-    ) as command:
+    command_line = [sys.executable, "-c", PATIENT, "--controller", "c", *words]
+    with subprocess.Popen(command_line, env=served.user, stderr=subprocess.PIPE, text=True) as command:
         while process.poll() is None and command.poll() is None:
             time.sleep(0.01)
         struck = process.poll() is not None
         if struck:
             served.start()
-        _, errors = command.communicate(timeout=SECONDS)
+        _, errors = command.communicate(timeout=5 * SECONDS)
     if struck:
         assert process.returncode == -signal.SIGKILL
         assert command.returncode == 1 and "the controller ended meanwhile; " in errors, errors

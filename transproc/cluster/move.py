@@ -415,6 +415,7 @@ class Move:
         After a lost connection criu may still be at work there: it would stop the process again at its end.
         """
         self.source.become_quiet()
+        self.source.drop_pages()  # a disk that they have filled is none for the program
         self.source.resume(self.job.pid, undone=True)
         self._record(State.RUNNING)
         self._forget_images(self.source)

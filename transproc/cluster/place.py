@@ -241,6 +241,10 @@ class Place:
         """Removes the images: they are memory of processes, and large."""
         self._shell('rm -rf "$1"', self.images)
 
+    def drop_pages(self) -> None:
+        """Removes the memory from a dump; what is left of that tells how it is to be undone."""
+        self._shell('rm -f "$1"/pages-*.img || true', self.dump)
+
     def used(self, exclude: Sequence[str] = ()) -> int:
         """Bytes of disk that the job's files need, but for those that match these patterns, as in `data/work/*`."""
         lines = self._shell(scripts.USED, self.directory, *exclude).stdout.splitlines()

@@ -112,7 +112,7 @@ class Watch:
         try:
             job = self._service.store.load(name)
         except TransprocError:
-            return f"there is no job {name}"
+            return f"there is no job {name}: nothing was begun, or nothing is left of it"
         return f"{name} is {job.state} on {job.node}"
 
     def _run(self) -> None:

@@ -28,7 +28,7 @@ from transproc.cluster.operations.taking import finish
 from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
-from transproc.cluster.watch import refresh
+from transproc.cluster.watch import record_end, refresh
 from transproc.errors import TransprocError
 from transproc.text import human
 
@@ -45,7 +45,7 @@ def recover(context: Context, name: str) -> str:
         job = context.store.load(name)
         if job.state is State.STARTING:
             return _finish_start(context, job)
-        if job.state is State.OWING and refresh(context.store, job, context.places(job), locked=True).runs:
+        if job.state is State.OWING and _runs(context, job):
             outcome = bring_rest(context, job)
         elif context.store.unsettled(job) or (
             job.target and job.state not in (State.SHIPPED, State.RESTORED)
@@ -87,6 +87,14 @@ def settle(context: Context, job: Job) -> str:
         step.detail = outcome
     _clear_leftovers(context, job)
     return outcome
+
+
+def _runs(context: Context, job: Job) -> bool:
+    """Whether a program that is owed memory is still there; if not, its end is recorded."""
+    place = context.places(job)
+    if refresh(context.store, job, place, locked=True).runs and place.liveness(job.pid) is Liveness.GONE:
+        record_end(context.store, job, place.exit_status(RECORD_SECONDS) or LOST)
+    return job.runs
 
 
 def bring_rest(context: Context, job: Job) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from transproc.cluster import operations
+from transproc.cluster import checkpoints, operations
 from transproc.cluster.checkpoints import Checkpoint as Made
 from transproc.cluster.operations import Context
 from transproc.cluster.start import Program
@@ -184,6 +185,14 @@ class Restart(Request):
         """Raises ValueError for what cannot be a path."""
         if "\0" in self.directory:
             raise ValueError("a path has a zero byte")
+
+    @property
+    def job(self) -> str | None:
+        """As the base says: by default it has the name that it had."""
+        if self.name is None:
+            with contextlib.suppress(TransprocError):
+                return checkpoints.read(Path(self.directory)).manifest.job(self.node, None).name
+        return self.name
 
     def perform(self, context: Context) -> Any:
         """As the base says."""
