@@ -19,7 +19,7 @@ from tests.native.nodes import NativeNodes
 from transproc.cluster.node import SshNode
 
 COMMAND = Path(sys.executable).with_name("transproc")
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @dataclass
