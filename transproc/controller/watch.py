@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from transproc.automation.plans.records import PlanRecord
 from transproc.automation.plans.recover import open_plans, recover
 from transproc.cluster.events import Silent, Token
-from transproc.cluster.job import Job
+from transproc.cluster.job import Job, State
 from transproc.cluster.watch import ended_on, refresh
 from transproc.controller.requests import Recover
 from transproc.controller.tasks import Task
@@ -113,7 +113,7 @@ class Watch:
             job = self._service.store.load(name)
         except TransprocError:
             return f"there is no job {name}: nothing was begun, or nothing is left of it"
-        return f"{name} is {job.state} on {job.node}"
+        return f"{name} {'runs' if job.state is State.RUNNING else f'is {job.state}'} on {job.node}"
 
     def _run(self) -> None:
         looked = settled = time.monotonic()
