@@ -170,7 +170,7 @@ class Cluster:
         with (self.directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["unshare", *namespaces, "sh", _INIT],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=environment,
@@ -192,6 +192,8 @@ class Cluster:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
             self._process = None
         for path in Path("/sys/fs/cgroup").glob("*/slurm_[xapdgw]1"):
             for inner in [*sorted(path.rglob("*"), reverse=True), path]:

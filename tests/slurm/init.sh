@@ -27,5 +27,4 @@ munged --key-file="$STATE/munge.key" --socket="$STATE/munge" --pid-file=/run/mun
 export SLURM_CONF="$STATE/slurm.conf"
 slurmctld
 for node in $NODES; do slurmd -N $node; done
-sleep infinity &
-wait # and with it for whatever has lost its parent
+cat >/dev/null # until whoever has started us ends, in whatever way; what has lost its parent is waited for meanwhile
