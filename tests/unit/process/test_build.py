@@ -28,6 +28,16 @@ def test_builds(isa: str) -> None:
     assert "INTERP" not in output(["llvm-readelf-19", "-l", path])
 
 
+def test_a_cut_off_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had written becomes the next one's."""
+    monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path))
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "tool" / "transproc-stop.x86_64~").write_bytes(b"half of it")
+    path = build("x86_64")
+    assert {found.name for found in path.parent.iterdir()} == {path.name, "lock"}
+    assert path.read_bytes().startswith(b"\x7fELF")
+
+
 def test_unknown_isa() -> None:
     with pytest.raises(UnsupportedError):
         build("vax")
