@@ -291,7 +291,7 @@ main = [
 """
 VERBS = ("run", "dump", "transform", "ship", "restore", "resume", "command", "migrate", "checkpoint", "kill")
 MOMENTS = [(verb, moment) for verb in VERBS for moment in ("begun", "done", "settled")]
-USUAL = [("dump", "settled"), ("ship", "done"), ("migrate", "begun")]
+USUAL = [("dump", "settled"), ("restore", "done"), ("migrate", "begun")]
 
 
 @pytest.mark.parametrize("recovered", [False, True], ids=["killed", "recovered"])

@@ -8,7 +8,7 @@ end of the plan, does that) is stopped, dumped and sent once more, as far as the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from transproc.automation.plans.model import Step, Verb
@@ -49,8 +49,13 @@ class Progress:
         return max(map(int, rounds), default=0)
 
 
-def progress(steps: Sequence[StepRecord], jobs: Mapping[str, Job], elapsed: float) -> Progress:
-    """From a plan's log; `jobs`: by the plan's names, as they are now."""
+def progress(
+    steps: Sequence[StepRecord],
+    jobs: Mapping[str, Job],
+    elapsed: float,
+    target: Callable[[str], str | None],
+) -> Progress:
+    """From a plan's log; `jobs`: by the plan's names, as they are now; `target`: the node that the step at a place names."""
     last: dict[str, StepRecord] = {}
     for step in steps:
         if step.place:
@@ -60,18 +65,26 @@ def progress(steps: Sequence[StepRecord], jobs: Mapping[str, Job], elapsed: floa
     found.under_way = last.keys() - found.settled
     for name, job in jobs.items():
         if job.state is State.RUNNING:
-            found.settled -= _standing(name, last, found.settled)
+            found.settled -= _standing(name, job, last, found.settled, target)
     return found
 
 
-def _standing(job: str, last: Mapping[str, StepRecord], settled: set[str]) -> set[str]:
-    """The latest steps of a job that leave it standing still: it does not any more."""
-    mine = sorted((step for step in last.values() if step.job == job), key=lambda step: step.number)
+def _standing(
+    name: str,
+    job: Job,
+    last: Mapping[str, StepRecord],
+    settled: set[str],
+    target: Callable[[str], str | None],
+) -> set[str]:
+    """The latest steps of a job that leave it standing still: it does not any more. None if it is where they were to bring it."""
+    mine = sorted((step for step in last.values() if step.job == name), key=lambda step: step.number)
     found: set[str] = set()
     for step in mine:
         if step.place in settled and step.verb != Verb.COMMAND:
             found = {*found, step.place} if step.verb in _STAYS else set()
-    return found
+    first = min((last[place].number for place in found), default=0)
+    sent = [step for step in mine if step.verb in (Verb.SHIP, Verb.RESTORE) and step.number >= first]
+    return set() if any(target(step.place) == job.node for step in sent) else found
 
 
 def already(step: Step, job: Job | None, target: str | None) -> bool:

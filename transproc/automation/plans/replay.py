@@ -28,7 +28,7 @@ def plan_of(record: PlanRecord, steps: Sequence[StepRecord]) -> Plan:
     lanes: dict[str, list[Item]] = {}
     for step in steps:
         if step.result == Result.DONE:
-            found = _at(original.main, step.place)
+            found = step_at(original.main, step.place)
             gate = Gate(since=max(0.0, step.started - record.started))
             lanes.setdefault(found.job or "", []).append(replace(found, gate=gate))
     if not lanes:
@@ -38,7 +38,7 @@ def plan_of(record: PlanRecord, steps: Sequence[StepRecord]) -> Plan:
     return replace(original, name=f"{original.name}", main=main)
 
 
-def _at(block: Block, place: str) -> Step:
+def step_at(block: Block, place: str) -> Step:
     """The step at a place, such as 6#1.2 (its second step in the first round of the sixth)."""
     item: Item | None = None
     parts = _PART.findall(place) if _PLACE.fullmatch(place) else []

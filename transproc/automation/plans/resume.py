@@ -13,6 +13,7 @@ from transproc.automation.plans.planning import Checked
 from transproc.automation.plans.progress import Progress, progress
 from transproc.automation.plans.reading import parse
 from transproc.automation.plans.records import PlanRecord, Result
+from transproc.automation.plans.replay import step_at
 from transproc.cluster import operations
 from transproc.cluster.job import Job
 from transproc.cluster.operations import Context
@@ -45,7 +46,11 @@ def resume(record: PlanRecord, plan: Checked, host: Host, context: Context) -> O
         names = records.called(context.store, record.number)
         jobs = _settled(context, names)
         done = records.steps(context.store, record.number)
-        found = progress(done, jobs, time.time() - record.started)
+
+        def target(place: str) -> str | None:
+            return plan.nodes.get(step_at(plan.plan.main, place).on or "")
+
+        found = progress(done, jobs, time.time() - record.started, target)
         log = records.Log(context.store, record.number)
         log.go_on(_where(found))
         executor = Executor(plan.plan, plan.nodes, host, context, log, progress=found, labelled=plan.labelled)

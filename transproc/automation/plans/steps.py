@@ -141,7 +141,8 @@ class Steps:
         """On the node where it stands, a job that is merely dumped goes on."""
         node, job = self.node(step.on), self._context.store.load(name)
         if not (node == job.node and job.state is State.DUMPED):
-            operations.restore(self._context, name, node)
+            if not (job.state is State.RESTORED and job.target == node):  # else it was cut off after that
+                operations.restore(self._context, name, node)
             if step.stopped:
                 return f"both copies are stopped, on {job.node} and {node}"
             job = operations.resume(self._context, name, stay_paused=step.at is not None)
@@ -155,7 +156,10 @@ class Steps:
         return f"{name} runs on {node}"
 
     def _resume(self, step: Step, name: str) -> str:
-        return f"{name} runs on {operations.resume(self._context, name).node}"
+        job = self._context.store.load(name)
+        if job.state is not State.RUNNING:  # else it was let go when the plan was cut off
+            job = operations.resume(self._context, name)
+        return f"{name} runs on {job.node}"
 
     def _migrate(self, step: Step, name: str) -> str:
         timeout = step.timeout or (STOP_SECONDS if step.at else PAUSE_SECONDS)
