@@ -92,10 +92,10 @@ public:
       visit(*L, Points);
     // strip-mining changes the loops, so it comes last
     for (Loop *L : Strips)
-      if (BasicBlock *Strip = stripMine(*L, DT, LI, Options.StripLength))
+      if (auto [Strip, Long] = stripMine(*L, DT, LI, Options.StripLength); Strip)
         Points.Direct.push_back(Strip);
       else
-        Counting.push_back(L);
+        Counting.push_back(Long);
     for (Loop *L : Counting)
       Points.Counted.insert(L->getHeader());
     return Points;

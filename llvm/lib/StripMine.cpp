@@ -4,6 +4,7 @@
 //     for (q = a; ; q = i) { point; end = min(q + K * s, n); for (i = q; i < end; i += s) body; if (!(i < n)) break; }
 //   else
 //     for (i = a; i < n; i += s) body;
+// Where the run may include its bound (i <= n), and so perhaps never ends, the copy for long runs is not cut, but counts its iterations.
 // A point in an innermost loop would make the register allocator keep everything listed in registers there; here the loops have none.
 #include "transproc/Points.h"
 #include "llvm/IR/IRBuilder.h"
@@ -30,6 +31,7 @@ struct CountedLoop {
   PHINode *Counter = nullptr;
   int64_t Step = 0;
   Value *bound() const { return Compare->getOperand(BoundOperand); }
+  bool includesBound() const { return CmpInst::isNonStrictPredicate(Predicate); }
 };
 
 // The constant that Next adds to Phi; 0 if it does something else.
@@ -70,9 +72,13 @@ bool approachesBound(const CountedLoop &C) {
   switch (C.Predicate) {
   case CmpInst::ICMP_NE: return true;
   case CmpInst::ICMP_ULT:
-  case CmpInst::ICMP_SLT: return C.Step > 0;
+  case CmpInst::ICMP_ULE:
+  case CmpInst::ICMP_SLT:
+  case CmpInst::ICMP_SLE: return C.Step > 0;
   case CmpInst::ICMP_UGT:
-  case CmpInst::ICMP_SGT: return C.Step < 0;
+  case CmpInst::ICMP_UGE:
+  case CmpInst::ICMP_SGT:
+  case CmpInst::ICMP_SGE: return C.Step < 0;
   default: return false;
   }
 }
@@ -116,6 +122,20 @@ Value *isFar(IRBuilder<> &B, const CountedLoop &C, Value *First, int64_t StripLe
   }
   Value *Distance = C.Step > 0 ? B.CreateSub(Bound, From) : B.CreateSub(From, Bound);
   return B.CreateICmpUGT(Distance, ConstantInt::get(T, StripLength * std::abs(C.Step)));
+}
+
+// Is a bound that the run includes so near to the last number of its type that the counter can step over that, back to its first?
+Value *mayWrap(IRBuilder<> &B, const CountedLoop &C) {
+  Value *Bound = C.bound();
+  if (Bound->getType()->isPointerTy())
+    Bound = B.CreatePtrToInt(Bound, B.getInt64Ty());
+  unsigned Bits = Bound->getType()->getIntegerBitWidth();
+  bool Signed = CmpInst::isSigned(C.Predicate), Up = C.Step > 0;
+  APInt Last = Up ? (Signed ? APInt::getSignedMaxValue(Bits) : APInt::getMaxValue(Bits))
+                  : (Signed ? APInt::getSignedMinValue(Bits) : APInt::getMinValue(Bits));
+  Last -= APInt(Bits, C.Step, /*isSigned=*/true);
+  CmpInst::Predicate Beyond = Up ? CmpInst::ICMP_UGT : CmpInst::ICMP_ULT;
+  return B.CreateICmp(Signed ? ICmpInst::getSignedPredicate(Beyond) : Beyond, Bound, ConstantInt::get(Bound->getType(), Last));
 }
 
 Value *isLong(IRBuilder<> &B, const CountedLoop &C, Value *First, int64_t StripLength) {
@@ -178,6 +198,8 @@ Loop *copyForLongRuns(Loop &L, const CountedLoop &C, DominatorTree &DT, LoopInfo
   IRBuilder<> B(Old);
   MDNode *Rarely = MDBuilder(B.getContext()).createBranchWeights(1, 1u << 20);
   Value *Far = isFar(B, C, C.Counter->getIncomingValueForBlock(Preheader), StripLength);
+  if (C.includesBound())
+    Far = B.CreateOr(Far, mayWrap(B, C));
   B.CreateCondBr(Far, Copy->getLoopPreheader(), Preheader, Rarely);
   Old->eraseFromParent();
 
@@ -195,17 +217,17 @@ Loop *copyForLongRuns(Loop &L, const CountedLoop &C, DominatorTree &DT, LoopInfo
 
 } // namespace
 
-BasicBlock *stripMine(Loop &L, DominatorTree &DT, LoopInfo &LI, int64_t StripLength) {
+LongRuns stripMine(Loop &L, DominatorTree &DT, LoopInfo &LI, int64_t StripLength) {
   simplifyLoop(&L, &DT, &LI, nullptr, nullptr, nullptr, /*PreserveLCSSA=*/false);
   CountedLoop C;
   if (!L.isSafeToClone() || !recognise(L, C))
-    return nullptr;
+    return {nullptr, &L};
   formLCSSA(L, DT, &LI, nullptr);
-  Loop *Copy = copyForLongRuns(L, C, DT, LI, StripLength);
-  BasicBlock *Strip = recognise(*Copy, C) ? cutIntoStrips(C, StripLength) : nullptr;
-  assert(Strip && "a copy of a counted loop is a counted loop");
+  LongRuns Runs{nullptr, copyForLongRuns(L, C, DT, LI, StripLength)};
+  if (!C.includesBound() && recognise(*Runs.Loop, C))
+    Runs.Strip = cutIntoStrips(C, StripLength);
   DT.recalculate(*L.getHeader()->getParent());
-  return Strip;
+  return Runs;
 }
 
 } // namespace transproc

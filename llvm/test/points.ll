@@ -150,3 +150,36 @@ exit:
   %r = mul i64 %ab, %cd
   ret i64 %r
 }
+
+; a run that includes its bound gets a copy that counts, which it enters as well where the counter could step over the bound
+; CHECK-LABEL: define i64 @inclusive(
+; CHECK: %[[FAR:.*]] = icmp ugt i64 %{{.*}}, 4096
+; CHECK: %[[WRAPS:.*]] = icmp ugt i64 %end, -2
+; CHECK: %[[LONG:.*]] = or i1 %[[FAR]], %[[WRAPS]]
+; CHECK: br i1 %[[LONG]], label %{{.*}}.long
+; CHECK: {{^}}loop.long:
+; CHECK: sub i32 %{{.*}}, 1
+; CHECK: {{^}}loop:
+; CHECK-NOT: sub i32
+; CHECK: ret i64 %r
+define i64 @inclusive(ptr %p, i64 %end, i64 %a, i64 %b, i64 %c, i64 %d) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %n, %next ]
+  %q = getelementptr i8, ptr %p, i64 %i
+  %v = load i8, ptr %q
+  %z = icmp eq i8 %v, 0
+  br i1 %z, label %exit, label %next
+next:
+  %n = add i64 %i, 1
+  %more = icmp ule i64 %n, %end
+  br i1 %more, label %loop, label %exit
+exit:
+  %s = phi i64 [ %i, %loop ], [ %n, %next ]
+  %ab = xor i64 %a, %b
+  %cd = xor i64 %c, %d
+  %t = mul i64 %ab, %cd
+  %r = xor i64 %s, %t
+  ret i64 %r
+}

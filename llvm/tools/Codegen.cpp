@@ -263,8 +263,6 @@ int main(int argc, char **argv) {
     if (!Debug)
       StripDebugInfo(*M);
     removeTargetAttributes(*M);
-    if (!Fuse)
-      separateMultiplyAdd(*M);
     lowerBuiltins(*M);
     prepareFunctions(*M);
     noteUnit(*M);

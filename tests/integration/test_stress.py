@@ -28,7 +28,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(toolchain(), tmp_path_factory.mktemp("stress"), list(PLATFORMS))
 
 
-@pytest.mark.parametrize("name", ["features", "deep", "tails"])
+@pytest.mark.parametrize("name", ["features", "deep", "tails", "inclusive"])
 def test_program(bench: Bench, name: str) -> None:
     for result in bench.check(Source(PROGRAMS / f"{name}.c"), name, migrations=2000).values():
         assert not result.failed

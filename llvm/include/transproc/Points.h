@@ -45,9 +45,15 @@ struct LoopPoints {
 LoopPoints choosePoints(llvm::Function &F, llvm::DominatorTree &DT, llvm::LoopInfo &LI, llvm::ScalarEvolution &SE,
                         llvm::ArrayRef<llvm::CallBase *> Stops, const PointOptions &Options);
 
-// Gives L, a counted loop, a second copy for long runs, which is cut into strips of StripLength iterations. Returns the head of the
-// strip loop, or null if L is not a counted loop. L itself is not changed, but for one comparison before it.
-llvm::BasicBlock *stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopInfo &LI, int64_t StripLength);
+// Where a loop can run for long: in a strip loop with this head, or, if that is null, in an innermost loop.
+struct LongRuns {
+  llvm::BasicBlock *Strip;
+  llvm::Loop *Loop;
+};
+
+// Gives L, a counted loop, a second copy for long runs, which is cut into strips of StripLength iterations if that is possible. L itself is
+// not changed then, but for one or two comparisons before it; if it is not a counted loop, long runs are in L.
+LongRuns stripMine(llvm::Loop &L, llvm::DominatorTree &DT, llvm::LoopInfo &LI, int64_t StripLength);
 
 // Makes the blocks look whether somebody waits for the thread to stop, the loops count, and the dispatches have a second way to each label;
 // InsertPoint puts the points into blocks aside.

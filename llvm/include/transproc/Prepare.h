@@ -17,12 +17,8 @@ void removeTargetAttributes(llvm::Module &M);
 // a barrier's assembly is empty.
 void lowerBuiltins(llvm::Module &M);
 
-// x * y + z that a back end may round once or twice (-ffp-contract=on) is rounded twice: of the baselines aarch64 would fuse it,
-// x86_64 would not.
-void separateMultiplyAdd(llvm::Module &M);
-
-// The contrary, where both processors have the instruction: rounded once, on both, also what only -ffp-contract=fast allows.
-// Behind the optimiser, in front of the sites: decided once, and resume entries get the same.
+// x * y + z that a back end may round once or twice is rounded once, where both processors have the instruction, also what only
+// -ffp-contract=fast allows. Behind the optimiser, in front of the sites: decided once, and resume entries get the same.
 void fuseMultiplyAdd(llvm::Module &M);
 
 // What -ffast-math allows has been used by the optimiser, for both ISAs alike; a back end must not go on (x86_64's would
