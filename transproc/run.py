@@ -7,7 +7,9 @@ processes do not outlive the context that started them.
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,26 +29,42 @@ def run(
     timeout: float | None = None,
     check: bool = True,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs a program to its end and captures its output; raises `CommandError` if it fails and `check` is set."""
+    """Runs a program to its end and captures its output; raises `CommandError` if it fails and `check` is set.
+
+    What has not ended in time is killed, with the children that it has not put into sessions of their own.
+    """
     words = [str(word) for word in argv]
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
             cwd=cwd,
             env=env,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=timeout is not None,
         )
     except FileNotFoundError as error:
         raise CommandError(words, 127, str(error), hint="'transproc doctor' lists what is missing") from error
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(words, 124, f"no end within {timeout} s") from error
-    if check and done.returncode:
-        raise CommandError(words, done.returncode, done.stderr.decode(errors="replace"))
-    return done
+    with process:
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except BaseException as error:
+            _end(process, group=timeout is not None)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise CommandError(words, 124, f"no end within {timeout} s") from error
+            raise
+    if check and process.returncode:
+        raise CommandError(words, process.returncode, err.decode(errors="replace"))
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    if group:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def bounded(argv: Sequence[str | Path], *, most: int, timeout: float) -> subprocess.CompletedProcess[bytes]:

@@ -4,7 +4,7 @@
 
 enum { MAP_SHARED = 1, PROT_RW = 3, CLONE_THREAD_FLAGS = 0x50f00 /* VM, FS, FILES, SIGHAND, THREAD, SYSVSEM */ };
 enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_NODEFER = 0x40000000, SHIFT = 4 /* our own arguments */, THREAD_STACK = 1 << 16 };
-enum { ADDR_COMPAT_LAYOUT = 0x200000, MAX_BURST = 8 };
+enum { ADDR_COMPAT_LAYOUT = 0x200000, MAX_BURST = 8, ABANDONED = 1000 /* ms */ };
 
 __asm__(".text\n" START_CODE RESTORER START_THREAD);
 long start_thread(long flags, void *stack, void (*function)(void));
@@ -17,12 +17,17 @@ static int lock;
 static volatile int armed; /* migrations to come before the breakpoints are taken away */
 static long home;
 static uint64_t chance, interval, seconds;
+static uint64_t *saved_labels;
 
+/* A process that was forked while another thread held the lock has a copy that nobody releases: it takes it after a while. */
 static void acquire(void)
 {
 	static const struct timespec moment = { 0, 20000 };
-	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
+	for (long begin = now(); __atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE);) {
 		SYS(NR_nanosleep, &moment, 0);
+		if (now() > begin + ABANDONED && SYS(NR_getpid) != home)
+			return;
+	}
 }
 static void release(void) { __atomic_store_n(&lock, 0, __ATOMIC_RELEASE); }
 
@@ -34,16 +39,16 @@ static uint64_t next_random(void)
 }
 
 /* Every word is read by running threads. */
-static void exchange_labels(void)
+static void set_labels(bool on)
 {
 	volatile uint64_t *label = (uint64_t *)program_index->labels, *point = (uint64_t *)program_index->points;
 	for (size_t i = 0, count = point - label; i < count; i++) {
-		uint64_t address = label[i];
-		label[i] = point[i];
-		point[i] = address;
+		label[i] = saved_labels[on ? count + i : i];
+		point[i] = saved_labels[on ? i : count + i];
 	}
 }
 
+/* What a process that was forked in the middle has half is made whole by the next call. */
 static void plant(bool on)
 {
 	const struct site *site = program_index->sites;
@@ -58,7 +63,7 @@ static void plant(bool on)
 		code_changed(site[i].pc);
 	}
 	*(volatile uint32_t *)program_index->poll = on;
-	exchange_labels();
+	set_labels(on);
 }
 
 static void on_trap(int signal, const uint32_t *info, struct context *context)
@@ -136,6 +141,9 @@ static void catch_breakpoints(void)
 		uint64_t mask;
 	} action = { on_trap, SA_SIGINFO | SA_RESTORER | SA_NODEFER, restore_context, ~0ul };
 	saved_code = allocate((size_t)program_index->site_count * sizeof *saved_code + 1);
+	size_t labels = 2 * (program_index->points - program_index->labels);
+	saved_labels = allocate(labels + 1);
+	memcpy(saved_labels, (const void *)program_index->labels, labels);
 	for (uint32_t i = 0; i < program_index->site_count; i++)
 		memcpy(saved_code[i], (const void *)program_index->sites[i].pc, sizeof breakpoint);
 	SYS(NR_rt_sigaction, SIGTRAP, &action, 0, 8);

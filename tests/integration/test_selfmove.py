@@ -60,6 +60,23 @@ int main(void)
 	return printf("%ld %ld %ld\n", sum, count, total) < 0;
 }
 """
+FORKS = r"""
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+int main(void)
+{
+	int good = 0, status;
+	for (int i = 0; i < 3000; i++) {
+		pid_t child = fork();
+		if (child == 0)
+			_exit(leaf(5) != 5);
+		good += waitpid(child, &status, 0) == child && status == 0;
+	}
+	return printf("%d\n", good) < 0;
+}
+"""
 KINDS = {"register": 1, "indirect": 3}
 
 
@@ -76,6 +93,15 @@ def test_arguments_on_the_stack(tmp_path: Path) -> None:
     (tmp_path / "many.c").write_text(ARGUMENTS)
     run(["transproc-cc", "-O2", tmp_path / "many.c", "-o", tmp_path / "many"], timeout=300)
     verdict = stress(Work(tmp_path / "many", []), "x86_64", Plan(1, 5000.0, 20))
+    assert verdict.differences == []
+    assert verdict.migrations > 5
+
+
+def test_children_do_not_wait_for_threads_that_they_have_not(tmp_path: Path) -> None:
+    """A program is forked while its breakpoints are planted: the child gets on without who plants them."""
+    (tmp_path / "forks.c").write_text(FORKS)
+    run(["transproc-cc", "-O2", tmp_path / "forks.c", "-o", tmp_path / "forks"], timeout=300)
+    verdict = stress(Work(tmp_path / "forks", timeout=60), "x86_64", Plan(1, 20000.0, 5))
     assert verdict.differences == []
     assert verdict.migrations > 5
 
