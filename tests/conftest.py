@@ -16,6 +16,11 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+SHARED = {"lab": "the lab", "native": "this machine", "slurm": "this machine"}
+"""What the tests of a directory share."""
 
 settings.register_profile("transproc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("transproc")
@@ -35,15 +40,20 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         Lab().down()
 
 
-def _worker_of(item: pytest.Item) -> str:
-    """The tests of one name follow one another: the lab's, those of nodes on this machine, else the module's."""
-    marks = (name for name in ("lab", "native") if item.get_closest_marker(name))
-    return next(marks, item.nodeid.partition("::")[0])
+class Resources(LoadScopeScheduling):
+    """The tests of one scope follow one another in one worker: the lab's, those of nodes on this machine, else a module's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return SHARED.get(module.split("/")[1], module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Resources:
+    return Resources(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_worker_of(item)))
     if "nightly" in config.option.markexpr:
         return
     left = [item for item in items if item.get_closest_marker("nightly")]
