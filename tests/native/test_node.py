@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -230,16 +231,19 @@ class TestSession:
         assert time.monotonic() - begin < 2
 
 
-def test_a_node_that_nobody_closes_leaves_nothing(nodes: dict[str, SshNode], tmp_path: Path) -> None:
-    """As at the end of a command."""
+@pytest.mark.parametrize("length", [1, 100])
+def test_a_node_that_nobody_closes_leaves_nothing(nodes: dict[str, SshNode], length: int) -> None:
+    """As at the end of a command; wherever temporary files are, in a place that sockets can have names in."""
     program = "import sys; from pathlib import Path; from transproc.cluster.node import read\n"
     program += "read(Path(sys.argv[1]))[0].run(['true'])"
     table = nodes["na"].address.key.parent / "nodes.toml"
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(table)], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
-    )
-    assert done.returncode == 0
-    assert list(tmp_path.iterdir()) == []
+    words = [sys.executable, "-c", program, str(table)]
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        place = Path(name) / ("x" * length)
+        place.mkdir()
+        environment = {**os.environ, "TMPDIR": str(place)}
+        assert subprocess.run(words, env=environment, check=False).returncode == 0
+        assert list(place.iterdir()) == []
 
 
 class Small(LocalNode):

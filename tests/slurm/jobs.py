@@ -78,6 +78,11 @@ class Submitted:
         self.until(lambda: bool(self.processes()), "is there again")
         self.cluster.ask("scancel", *([] if steps else ["--batch"]), "--signal=USR2", self.name)
 
+    def is_over(self) -> None:
+        """Nothing is left of its run on the node: what a job that is released before says at its end counts for the next run."""
+        pattern = f"^slurmstepd: .{self.number}\\."
+        self.until(lambda: not self.cluster.ask("pgrep", "-f", pattern, check=False).strip(), "is over")
+
     def processes(self) -> list[str]:
         """Of its programs."""
         pattern = f"^/var/lib/transproc/jobs/slurm-{self.number}-"

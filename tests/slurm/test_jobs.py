@@ -163,6 +163,7 @@ def _case_damaged(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     pages.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     cluster.ask("scontrol", "update", f"JobId={job.number}", "StartTime=now", "Partition=arm")
     job.until(lambda: job.look().held and job.look().state == "PENDING", "is held")
+    job.is_over()
     told = job.err.read_text()
     pages.write_bytes(whole)
     cluster.ask("scontrol", "update", f"JobId={job.number}", "StartTime=now")

@@ -8,6 +8,7 @@ aside. A peer that does not answer keepalives is given up within seconds.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from transproc.errors import NodeError
 CONNECT_SECONDS = 10
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 4
+LONGEST_DIRECTORY = 107 - len("/transproc-01234567/control") - 17
 """A dead peer is noticed after KEEPALIVE_SECONDS × KEEPALIVE_COUNT; an emulated one can be slow to answer."""
 _FAST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Both ISAs have instructions for AES; chacha20, the default, is computed."""
@@ -97,7 +99,7 @@ class SshNode(Node):
     def _place(self) -> Path:
         """A private directory with the node's host key, and the socket by which connections are shared."""
         if self._directory is None:
-            self._directory = Path(tempfile.mkdtemp(prefix="transproc-"))
+            self._directory = Path(tempfile.mkdtemp(prefix="transproc-", dir=_directory_for_sockets()))
             # also if nobody closes the node: at the end of the command
             weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
             (self._directory / "known").write_text(f"node {self.address.host_key}\n")
@@ -134,6 +136,12 @@ class SshNode(Node):
         if "not found" in errors or "No such file" in errors or "applet" in errors:
             return f"'transproc doctor {self.name}' says what the node lacks"
         return None
+
+
+def _directory_for_sockets() -> str | None:
+    """None: the usual one for temporary files, unless a socket's name is too long there (unix(7), and 17 bytes by OpenSSH)."""
+    usual = tempfile.gettempdir()
+    return None if len(os.fsencode(usual)) <= LONGEST_DIRECTORY else "/tmp"
 
 
 def _quoted(path: Path) -> str:

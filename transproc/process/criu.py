@@ -28,6 +28,9 @@ _RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
 
 DEADLINE = 300.0
 """Minutes are a large process on a slow disk; longer is a disk or a mount that does not answer."""
+_TAKEN = re.compile(r"Can't fork for \d+: File exists")
+FREED_SECONDS = 20.0
+"""So long a busy machine may take to free the numbers of a program that was killed (seen on an emulated one: over a second)."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,15 @@ class Criu:
     ) -> Restored:
         """Restores a tree, stopped, under a supervisor that works in `state`; the rest: see `Tool.restore`.
 
-        Raises `CriuError`; what a criu that met its deadline had restored so far is gone then.
+        Raises `CriuError`; what a criu that met its deadline had restored so far is gone then. Where the program itself was
+        killed just before, a busy machine can take a while to free its numbers: that is waited for.
         A status of 0 from criu does not mean that the tree lives: look (`Tool.status`) before letting it go on.
         """
         pidfile = f"{state}/{PIDFILE}"
         argv = restore_argv(self._command, directory, pidfile, options=options)
         deadline, begin = (options or Options()).deadline, time.monotonic()
-        try:
+
+        def attempt() -> Restored:
             return tool.restore(
                 argv,
                 state=state,
@@ -164,14 +169,18 @@ class Criu:
                 terminal=terminal,
                 deadline=deadline,
                 user=user,
-                network=network,
             )
-        except CommandError as error:
-            if time.monotonic() - begin >= deadline:
-                raise CriuError(argv, error.status, f"no end within {deadline:g} s") from error
-            raise self._error(
-                argv, error.status, f"{directory}/{RESTORE_LOG}", error.stderr.encode()
-            ) from error
+
+        while True:
+            try:
+                return attempt()
+            except CommandError as error:
+                if time.monotonic() - begin >= deadline:
+                    raise CriuError(argv, error.status, f"no end within {deadline:g} s") from error
+                failure = self._error(argv, error.status, f"{directory}/{RESTORE_LOG}", error.stderr.encode())
+                if not _TAKEN.search(failure.stderr) or time.monotonic() - begin >= FREED_SECONDS:
+                    raise failure from error
+                time.sleep(0.2)
 
     def _error(self, argv: Sequence[str], status: int, log: str, stderr: bytes) -> CriuError:
         text = self._node.run(["cat", log], check=False).stdout or stderr
