@@ -21,7 +21,7 @@ from transproc.cluster import operations
 from transproc.cluster.job import State
 from transproc.cluster.look import Liveness
 from transproc.cluster.move import Move
-from transproc.cluster.node import SshNode, read
+from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program
@@ -55,14 +55,6 @@ def machines(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iter
     setting = Setting(criu=command, bridges=network.bridges)
     with NativeNodes(tmp_path_factory.mktemp("native"), setting) as nodes:
         yield nodes
-
-
-@pytest.fixture(scope="module")
-def nodes(machines: NativeNodes) -> Iterator[dict[str, SshNode]]:
-    found = {node.name: node for node in read(machines.configuration)}
-    yield found
-    for node in found.values():
-        node.close()
 
 
 @pytest.fixture(scope="module")
