@@ -169,6 +169,7 @@ class Criu:
                 terminal=terminal,
                 deadline=deadline,
                 user=user,
+                network=network,
             )
 
         while True:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from transproc.errors import CriuError, UnsupportedError
-from transproc.process import criu
+from transproc.errors import CommandError, CriuError, UnsupportedError
+from transproc.process import criu, pause
 from transproc.process.runner import Result
 
 
@@ -106,3 +107,29 @@ def test_failed_dumps_show_the_log() -> None:
     assert "tcp-established" in caught.value.stderr
     assert "Unlock" not in caught.value.stderr
     assert node.calls[-1] == ["cat", "/d/dump.log"]
+
+
+class Restorer(pause.Tool):
+    """Its first restore finds a process id taken; what each is asked for is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def restore(self, criu: Sequence[str], **asked: Any) -> pause.Restored:
+        self.asked.append(asked)
+        if len(self.asked) == 1:
+            raise CommandError(criu, 1, "")
+        return pause.Restored(7, 0)
+
+
+def test_a_restore_waits_for_ids_and_is_then_the_same() -> None:
+    """All that it is asked for, the network too: without that the job's connections would be lost."""
+    taken = "(00.02) Error (criu/cr-restore.c:1230): Can't fork for 895: File exists\n"
+    tool, node = Restorer(), Node({"cat": (0, taken)})
+    given = {"state": "/s", "moves": 3, "files": None, "terminal": None, "user": None, "network": "tp7"}
+    assert criu.Criu(node).restore(tool, "/d", **given).pid == 7
+    assert [{name: asked[name] for name in given} for asked in tool.asked] == [given, given]
+    tool = Restorer()
+    with pytest.raises(CriuError):
+        criu.Criu(Node({"cat": (0, LOG)})).restore(tool, "/d", **given)
+    assert len(tool.asked) == 1
