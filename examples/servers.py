@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+ADDRESS = "10.77.0.5"
+"""Of a server that its clients stay connected with, in the network of the lab's machines."""
 CALM_SECONDS = 5.0
 """Of load before the first migration, and after each."""
 
@@ -33,10 +35,11 @@ def the_nodes() -> list[str]:
 
 
 class Connection:
-    """A TCP connection to a server on one of the lab's machines; every method raises `OSError` when it is lost."""
+    """A TCP connection from one of the lab's machines to a server, on the same machine unless it has an address of its own; every
+    method raises `OSError` when it is lost."""
 
-    def __init__(self, node: str, port: int) -> None:
-        words = ["transproc", "lab", "shell", node, "busybox", "nc", "127.0.0.1", str(port)]
+    def __init__(self, node: str, port: int, host: str = "127.0.0.1") -> None:
+        words = ["transproc", "lab", "shell", node, "busybox", "nc", host, str(port)]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -97,6 +100,11 @@ class Work(threading.Thread):
         """Until `end` is set."""
         raise NotImplementedError
 
+    def expect_connected(self) -> None:
+        """Ends this program if a connection was lost on the way."""
+        if self.reconnections:
+            sys.exit(f"{self.reconnections} connections were lost")
+
     def await_step(self) -> None:
         """Returns when another step is done; ends this program if that does not come."""
         before, until = self.steps, time.monotonic() + 60
@@ -118,11 +126,14 @@ class Load(Work):
     def __init__(self, open_it: Callable[[], Connection], step: Callable[[Connection, int], None]) -> None:
         super().__init__()
         self._open_it, self._step = open_it, step
+        self.longest = 0.0
+        """Seconds that a step has taken at most."""
 
     def work(self) -> None:
         """As `Work` says."""
         connection = self._open_it()
         while not self.end.is_set():
+            begin = time.monotonic()
             try:
                 self._step(connection, self.steps + 1)
             except OSError:  # a migration has ended the connection: the step is tried again
@@ -132,6 +143,7 @@ class Load(Work):
                 self.reconnections += 1
             else:
                 self.steps += 1
+            self.longest = max(self.longest, time.monotonic() - begin)
         connection.close()
 
 
@@ -141,29 +153,37 @@ def drive(
     port: int,
     step: Callable[[Connection, int], None],
     where: str | None = None,
+    *,
+    connected: bool = False,
 ) -> None:
     """Starts a server, migrates it under load, and prints how that went; ends this program if anything is wrong.
 
-    `where` is a directory whose files the server gets.
+    `where` is a directory whose files the server gets. `connected`: it has an address that moves with it, and a
+    lost connection is wrong.
     """
     nodes, hops = the_nodes(), int(os.environ["HOPS"])
     job = f"{name}-{os.getpid()}"
     files = ["--files", where] if where else []
+    files += ["--address", f"{ADDRESS}/24"] if connected else []
+    host, close = (ADDRESS, []) if connected else ("127.0.0.1", ["--tcp-close"])
     transproc("lab", "up")
     transproc("run", "--node", nodes[0], "--name", job, *files, "--", *command)
-    load = Load(lambda: Connection(nodes[0], port), step)
+    load = Load(lambda: Connection(nodes[0], port, host), step)
     try:
         load.start()
         for _ in range(hops):
             time.sleep(CALM_SECONDS)
-            transproc("migrate", job, "--to", nodes[1], "--tcp-close", "--timeout", "30")
+            transproc("migrate", job, "--to", nodes[1], *close, "--timeout", "30")
             nodes.reverse()
             load.await_step()
         time.sleep(CALM_SECONDS)
         load.expect_good()
+        if connected:
+            load.expect_connected()
     except SystemExit:
         print(transproc("logs", job, must=False)[-2000:], file=sys.stderr)
         raise
     finally:
         transproc("kill", "--remove", job, must=False)
-    print(f"{load.steps} requests, {hops} migrations, {load.reconnections} reconnections")
+    longest = f"{load.longest:.1f} s without an answer at most"
+    print(f"{load.steps} requests, {hops} migrations, {load.reconnections} reconnections, {longest}")

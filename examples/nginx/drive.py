@@ -1,20 +1,20 @@
 """nginx, a master and two workers, moves between the lab's machines under load: `transproc example nginx` runs this.
 
-Usage: drive.py NGINX, with $NODES, $HOPS and $SEED. Files of all sizes are asked for, one after the other, and compared.
+Usage: drive.py NGINX [connected], with $NODES, $HOPS and $SEED. `connected`: it has an address that moves with it.
+Files of all sizes are asked for, one after the other, and compared.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from servers import Connection, drive
+from servers import ADDRESS, Connection, drive
 
 PORT = 7785
 chance = random.Random(int(os.environ["SEED"]))
@@ -39,5 +39,8 @@ with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "html" / str(number)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(data)
-    shutil.copy(Path(__file__).with_name("nginx.conf"), place)
-    drive("nginx", [sys.argv[1], "-p", ".", "-c", "nginx.conf", "-e", "stderr"], PORT, step, place)
+    connected = sys.argv[2:] == ["connected"]
+    text = Path(__file__).with_name("nginx.conf").read_text()
+    (Path(place) / "nginx.conf").write_text(text.replace("127.0.0.1", ADDRESS) if connected else text)
+    command = [sys.argv[1], "-p", ".", "-c", "nginx.conf", "-e", "stderr"]
+    drive("nginx", command, PORT, step, place, connected=connected)

@@ -1,6 +1,7 @@
 """Redis moves between the lab's machines under constant load: `transproc example redis` runs this.
 
-Usage: drive.py REDIS-SERVER, with $NODES (two of the lab's machines), $HOPS and $SEED.
+Usage: drive.py REDIS-SERVER [connected], with $NODES (two of the lab's machines), $HOPS and $SEED. `connected`: it has an address
+that moves with it, and its clients stay connected; else they connect anew.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from client import Connection
 from load import Load
-from servers import CALM_SECONDS, the_nodes, transproc
+from servers import ADDRESS, CALM_SECONDS, the_nodes, transproc
 
 PORT = 7783
+CONNECTED = sys.argv[2:] == ["connected"]
+HOST = ADDRESS if CONNECTED else "127.0.0.1"
 
 
 def start(server: str, name: str, node: str) -> None:
     """AOF and RDB on; a child writes one of them most of the time, since it waits a moment after each key."""
-    options = "--bind 127.0.0.1 --appendonly yes --enable-debug-command yes --rdb-key-save-delay 3000"
+    options = f"--bind {HOST} --protected-mode no --appendonly yes --enable-debug-command yes --rdb-key-save-delay 3000"
     often = ["--save", "1 1", "--auto-aof-rewrite-percentage", "20", "--auto-aof-rewrite-min-size", "100kb"]
-    transproc(
-        *("run", "--node", node, "--name", name, "--", server, "--port", str(PORT)), *options.split(), *often
-    )
+    address = ["--address", f"{ADDRESS}/24"] if CONNECTED else []
+    command = [server, "--port", str(PORT), *options.split(), *often]
+    transproc("run", "--node", node, "--name", name, *address, "--", *command)
 
 
 def is_saving(connection: Connection) -> bool:
@@ -75,16 +78,19 @@ def main() -> None:
     start(sys.argv[1], name, nodes[0])
 
     def reach() -> Connection:
-        return Connection(nodes[0], PORT)
+        return Connection(nodes[0], PORT, HOST)
 
     load = Load(reach, seed)
 
     def migrate() -> None:
-        transproc("migrate", name, "--to", nodes[1], "--tcp-close", "--timeout", "30")
+        close = [] if CONNECTED else ["--tcp-close"]
+        transproc("migrate", name, "--to", nodes[1], *close, "--timeout", "30")
         nodes.reverse()
 
     try:
         saving = work(load, reach, migrate, hops)
+        if CONNECTED:
+            load.expect_connected()
         connection = reach()
         let_save(connection)
         judge(connection)

@@ -102,7 +102,7 @@ def module_index(found: dict[str, Module]) -> dict[str, str]:
         for other in found[name].depends:
             if other in found:
                 order += [found[other].path, *needs(other)]
-        return list(dict.fromkeys(order))
+        return list(reversed(dict.fromkeys(reversed(order))))  # the last one is loaded first
 
     dep = "".join(
         f"{module.path}: {' '.join(needs(name))}".rstrip() + "\n" for name, module in sorted(found.items())

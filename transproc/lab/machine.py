@@ -78,6 +78,7 @@ class Lab:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._profile: Profile | None = None
         self._ports: list[int] = []
+        self._lan: list[int] = []
 
     def up(
         self,
@@ -98,6 +99,7 @@ class Lab:
         with rootfs.lock(self.directory / "lock"):
             missing = [guest for guest in GUESTS if self._running(guest) is None]
             self._use(profile, missing)
+            self._join(first=len(missing) == len(GUESTS))
             try:
                 if missing:
                     self._boot_all(
@@ -126,6 +128,13 @@ class Lab:
         if missing:
             profile.prepare(self.directory)
             self._ports = [_free_port() for _ in GUESTS]
+
+    def _join(self, *, first: bool) -> None:
+        """The network of the machines, by which a machine that is started anew finds the others again."""
+        path = self.directory / "lan.json"
+        if first or not path.exists():
+            path.write_text(json.dumps([_free_port(socket.SOCK_DGRAM) for _ in GUESTS]))
+        self._lan = json.loads(path.read_text())
 
     def _await_profile(self, profile: Profile) -> None:
         with log.step(profile.name):
@@ -225,6 +234,7 @@ class Lab:
             ssh_port=port,
             size=size,
             kvm=kvm,
+            lan=() if self._profile else self._lan,
             more=self._more(guest, size),
         )
         pid = run.daemon(argv, log=self.directory / f"{guest.node}.qemu.log")
@@ -325,8 +335,8 @@ class Lab:
         new.replace(self.directory / "nodes.toml")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
+def _free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 

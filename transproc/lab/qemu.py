@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transproc.errors import LabError
+
 GUEST_SSH_PORT = 22
 KVM = Path("/dev/kvm")
 
@@ -105,11 +107,13 @@ def command(
     ssh_port: int,
     size: Size,
     kvm: bool,
+    lan: Sequence[int] = (),
     more: Sequence[str] = (),
 ) -> list[str]:
     """The emulator's command line; of `more`, what a profile adds.
 
-    The guest reaches nothing but what connects to 127.0.0.1:`ssh_port` on the host, and what a profile adds.
+    The guest reaches nothing but what connects to 127.0.0.1:`ssh_port` on the host, the other machines, and what a profile adds.
+    `lan`: UDP ports of 127.0.0.1, one for each machine, by which a second network card joins them.
     """
     arguments = [
         f"console={guest.console}",
@@ -119,6 +123,7 @@ def command(
         "mitigations=off",
         f"transproc.root={size.root}",
         *(("transproc.selftest",) if kvm else ()),
+        *((f"transproc.lan={GUESTS.index(guest) + 1}",) if lan else ()),
         *guest.kernel_args,
     ]
     return [
@@ -136,5 +141,15 @@ def command(
         *("-serial", "chardev:console"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:{GUEST_SSH_PORT}"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *(_card(GUESTS.index(guest), lan) if lan else ()),
         *more,
     ]
+
+
+def _card(own: int, lan: Sequence[int]) -> list[str]:
+    """Frames go to the one other machine as datagrams: QEMU's `socket` has no switch but multicast, which gives its own back."""
+    if len(lan) != 2:
+        raise LabError(f"the lab's network joins two machines, not {len(lan)}")
+    ends = f"udp=127.0.0.1:{lan[1 - own]},localaddr=127.0.0.1:{lan[own]}"
+    device = f"virtio-net-pci,netdev=lan,romfile=,mac=52:54:00:77:00:0{own + 1}"
+    return ["-netdev", f"socket,id=lan,{ends}", "-device", device]

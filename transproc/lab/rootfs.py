@@ -34,7 +34,7 @@ MODULES = (
     *("unix_diag", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "netlink_diag", "af_packet_diag"),
     # criu locks the network of a process with TCP connections by nftables
     *("nf_tables", "nf_conntrack", "nft_ct", "nft_reject_inet", "nfnetlink"),
-    *("tun", "veth"),
+    *("tun", "veth", "bridge"),
 )
 HERE = Path(__file__).resolve().parent
 FILES = {

@@ -124,3 +124,13 @@ class TestKeys:
         run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", tmp_path / "user"])
         with pytest.raises(LabError, match="not an Ed25519 key"):
             keys.ensure(tmp_path / "user")
+
+
+def test_what_a_module_needs_is_loaded_before_what_needs_it_too() -> None:
+    """Of a list of modules.dep the last is loaded first."""
+    found = {
+        "bridge": closure.Module("bridge.ko", b"", [], ["llc", "stp"]),
+        "llc": closure.Module("llc.ko", b"", [], []),
+        "stp": closure.Module("stp.ko", b"", [], ["llc"]),
+    }
+    assert "bridge.ko: stp.ko llc.ko" in closure.module_index(found)["modules.dep"].splitlines()
