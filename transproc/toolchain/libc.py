@@ -257,13 +257,15 @@ def _allocator_flags(mimalloc: Path) -> list[str]:
 
 
 def install_headers(musl: Path, include: Path) -> None:
-    """Public headers: musl's, generic and aarch64's bits, the overlay's bits, and the generated ones."""
+    """Public headers: musl's, the overlay's, the generic bits, the overlay's bits, and the generated ones."""
     shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in", *CLANGS))
     for name, (warns, quiet) in QUIET.items():
         text = (include / name).read_text()
         if warns not in text:
             raise BinaryError(f"has no {warns}", path=include / name)
         (include / name).write_text(text.replace(warns, quiet))
+    for header in OVERLAY.glob("include/*.h"):
+        shutil.copyfile(header, include / header.name)
     bits = include / "bits"
     bits.mkdir(exist_ok=True)
     for place in (musl / "arch/generic/bits", OVERLAY / "include/bits"):
