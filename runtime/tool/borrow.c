@@ -2,10 +2,11 @@
 /* See borrow.h: the two processes, and what they hear from criu. */
 #include "borrow.h"
 #include "commands.h"
+#include "held.h"
 #include "sockets.h"
 #include "wire.h"
 
-enum { CLONE_FILES = 0x400, PROT_READ_WRITE = 3, MAP_SHARED_ANONYMOUS_NORESERVE = 0x4021, ROOM = 1 << 30, RESTART_PAUSE = 5, LOOK_PAUSE = 1000 /* ms */ };
+enum { CLONE_FILES = 0x400, PROT_READ_WRITE = 3, MAP_SHARED_ANONYMOUS_NORESERVE = 0x4021, ROOM = 1 << 30, RESTART_PAUSE = 5, LOOK_PAUSE = 1000 /* ms */, HELD_PAUSE = 2 };
 enum { CRIU_FINISHED = 0x52535446 /* LAZY_PAGES_RESTORE_FINISHED, criu/uffd.c */, RESIGN = 1 };
 enum { F_SETFL = 4, F_SETOWN = 8, F_SETSIG = 10, F_DUPFD_CLOEXEC = 1030, O_ASYNC = 020000, RLIMIT_NOFILE = 7, MOST_DESCRIPTORS = 1 << 16 };
 static const char criu_name[] = "lazy-pages.socket";
@@ -186,9 +187,11 @@ static bool all_gone(void)
 	return true;
 }
 
+enum { FIXED = 7 }; /* descriptors that are not a space's */
+
 static size_t gather(struct poll *polls, int guardian)
 {
-	const int fds[] = { guardian, shared->listener, shared->link_listener, shared->criu, shared->link[0], shared->link[1] };
+	const int fds[] = { guardian, shared->listener, shared->link_listener, shared->criu, shared->link[0], shared->link[1], shared->holder };
 	size_t count = 0;
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		polls[count++] = (struct poll){ fds[i], POLLIN, 0 };
@@ -216,14 +219,17 @@ static void attend(const struct poll *polls, size_t spaces)
 		shared->criu = (int)SYS(NR_accept4, shared->listener, 0, 0, O_CLOEXEC);
 	if (polls[3].found)
 		attend_criu();
-	attend_spaces(polls + 6, spaces);
+	attend_spaces(polls + FIXED, spaces);
 	if (polls[2].found)
 		accept_link();
 	else if (polls[4].found)
 		drop_link(); /* whoever brought it is gone */
 	else if (polls[5].found)
 		take_answers();
-	ask_ahead();
+	if (polls[6].found && shared->holder >= 0)
+		attend_holder();
+	if (!is_held_first())
+		ask_ahead();
 }
 
 /* What the last one has left: an event may have been read, and a link is in the middle of an answer. */
@@ -244,18 +250,21 @@ static void take_over(void)
 
 static int work(int guardian_pid)
 {
-	static struct poll polls[6 + 2 * MOST_SPACES];
+	static struct poll polls[FIXED + 2 * MOST_SPACES];
 	int guardian = (int)SYS(NR_pidfd_open, guardian_pid, 0);
+	bool more = false;
 	take_over();
 	for (;;) {
 		size_t spaces = shared->count, count = gather(polls, guardian);
-		struct timespec time = { LOOK_PAUSE / 1000, 0 };
+		long pause = more ? 0 : is_held_first() && shared->restored ? HELD_PAUSE : LOOK_PAUSE;
+		struct timespec time = { pause / 1000, pause % 1000 * 1000000 };
 		SYS(NR_ppoll, polls, count, &time, 0, 0);
 		if (guardian < 0 || polls[0].found) {
 			SYS(NR_close, guardian);
 			return RESIGN;
 		}
 		attend(polls, spaces);
+		more = put_held();
 		bool over = shared->restored && (all_gone() || (!shared->failed && all_delivered()));
 		disarm_spaces(over);
 		if (over)
@@ -311,6 +320,8 @@ int command_borrow(const struct options *options)
 	if (!parse_owed(owed))
 		return report_failure("system", format("%s: is no list of what is owed", options->owed));
 	shared->eager = options->eager;
+	find_held();
+	shared->placing = shared->store >= 0;
 	shared->listener = listen_at(criu_name);
 	shared->link_listener = listen_at(link_name);
 	if (shared->listener < 0 || shared->link_listener < 0)

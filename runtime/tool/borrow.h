@@ -46,6 +46,7 @@ struct borrower {
 	int armed, group_armed; /* see `arm`; 0: not */
 	struct owed_list *owed, *spare, *scratch; /* what room is used again for: of the last list, and of what a new one was made from */
 	uint64_t mapped; /* it is known up to here which pages the source has at all */
+	uint64_t placed; /* up to here what is held was put (held.h) */
 	bool shifted; /* something was moved by mremap(2) */
 	bool gone;
 };
@@ -63,6 +64,9 @@ struct shared {
 	struct event event; /* the last one that was read; of `event_space`, with the number `event_number` */
 	size_t event_space;
 	uint64_t event_number;
+	const struct held_head *held; /* of what is held (held.h) */
+	int store, holder; /* that, and a socket which ends with who holds it; -1 for none */
+	bool placing, settled; /* what is held comes to its place, before links are asked; of pages that do not exist this is known */
 };
 
 extern struct shared *shared;
@@ -89,6 +93,8 @@ bool take_events(size_t space, void (*fault)(struct borrower *space, uint64_t pa
 bool put_pages(uint32_t pid, uint64_t start, uint64_t end, const char *data, void (*fault)(struct borrower *space, uint64_t page));
 /* A page that was never there. */
 void put_zero(struct borrower *space, uint64_t page);
+/* Whether a space owes any of the source's [start, end). */
+bool owes(const struct borrower *space, uint64_t start, uint64_t end);
 /* Whoever waits for owed pages asks anew. */
 void wake_all(struct borrower *space);
 /* The same for all, and for who asked last: nobody may have heard that. */

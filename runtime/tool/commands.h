@@ -29,6 +29,8 @@ int command_probe(const struct options *options);
 int command_sparse(const struct options *options);
 int command_lend(const struct options *options);
 int command_borrow(const struct options *options);
+int command_copy(const struct options *options);
+int command_hold(const struct options *options);
 int command_link(const struct options *options);
 
 /* Prints {"ok": true} and returns 0. */

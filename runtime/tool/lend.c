@@ -5,7 +5,6 @@
 #include "proc.h"
 
 enum { MOST_PROCESSES = 1024, ENDED = 0, BROKEN = 1 };
-enum { IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
 
 struct lender {
 	int pid, memory, map;
@@ -38,23 +37,14 @@ static bool give(enum answer_kind kind, uint32_t pid, uint64_t start, uint64_t e
 	return write_all(1, (const char *)&answer, sizeof answer) == 0 && write_all(1, data, size) == 0;
 }
 
-static bool is_zero(const char *page)
-{
-	const uint64_t *words = (const uint64_t *)page;
-	for (size_t i = 0; i < PAGE / sizeof *words; i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
 static bool give_pages(const struct lender *lender, uint64_t start, uint64_t end)
 {
 	size_t size = end - start;
 	if (size > MOST_PIECE || SYS(NR_pread64, lender->memory, pages, size, start) != (long)size)
 		return false;
 	for (size_t at = 0, next; at < size; at = next) {
-		bool zero = is_zero(pages + at);
-		for (next = at + PAGE; next < size && is_zero(pages + next) == zero; next += PAGE)
+		bool zero = is_zero_page(pages + at);
+		for (next = at + PAGE; next < size && is_zero_page(pages + next) == zero; next += PAGE)
 			;
 		if (!give(zero ? ZEROS : PAGES, (uint32_t)lender->pid, start + at, start + next, pages + at, zero ? 0 : next - at))
 			return false;
@@ -64,20 +54,10 @@ static bool give_pages(const struct lender *lender, uint64_t start, uint64_t end
 
 static bool give_map(const struct lender *lender, uint64_t start, uint64_t end)
 {
-	static struct region regions[MOST_REGIONS];
 	static struct range ranges[MOST_REGIONS];
-	struct scan scan = { .size = sizeof scan, .start = start, .end = end, .vec = (uint64_t)regions, .vec_count = MOST_REGIONS,
-		.inverted = IS_ZERO | IS_FILE, .mask = IS_ZERO | IS_FILE, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_PRESENT };
-	long got = SYS(NR_ioctl, lender->map, PAGEMAP_SCAN, &scan);
-	size_t used = 0;
-	if (got < 0 || scan.walk_end <= start)
-		return false;
-	for (long i = 0; i < got; i++) /* neighbours differ in what we do not ask about */
-		if (used && ranges[used - 1].end == regions[i].start)
-			ranges[used - 1].end = regions[i].end;
-		else
-			ranges[used++] = (struct range){ regions[i].start, regions[i].end };
-	return give(MAP, (uint32_t)lender->pid, start, scan.walk_end < end ? scan.walk_end : end, ranges, used * sizeof *ranges);
+	uint64_t walked;
+	long used = present_pages(lender->map, start, end, ranges, &walked);
+	return used >= 0 && give(MAP, (uint32_t)lender->pid, start, walked, ranges, (size_t)used * sizeof *ranges);
 }
 
 static bool serve_request(const struct page_request *request)

@@ -20,6 +20,7 @@
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
  *   lend --pid P; borrow --dir DIR --owed F [--eager]; link --dir DIR    pages that follow a process: pages.h
+ *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
@@ -157,6 +158,8 @@ static const struct command commands[] = {
 	{ "lend", command_lend, .needs_pid = true },
 	{ "borrow", command_borrow, .needs_pid = false },
 	{ "link", command_link, .needs_pid = false },
+	{ "copy", command_copy, .needs_pid = true },
+	{ "hold", command_hold, .needs_pid = false },
 	{ "plug", command_plug, .needs_pid = true, .needs_network = true },
 	{ "probe", command_probe, .needs_network = true },
 	{ "serve", command_serve, .starts_others = true },

@@ -278,6 +278,12 @@ static bool find_part(const struct borrower *space, uint64_t start, uint64_t end
 	return false;
 }
 
+bool owes(const struct borrower *space, uint64_t start, uint64_t end)
+{
+	struct owed part;
+	return !space->gone && find_part(space, start, end, &part);
+}
+
 bool take_events(size_t number, void (*fault)(struct borrower *space, uint64_t page))
 {
 	int count = 0;

@@ -16,6 +16,8 @@ enum request_kind {
 	ASK_MAP, /* which pages of [start, end) there are: one answer, which may reach less far */
 	TELL_LEFT, /* to the host: `start` bytes are still to come */
 	TELL_DONE, /* to the host: all are there */
+	ASK_ROUND, /* of a pre-copy (copy.c): another round, with number `start`; with `end` it is the last, and the tree stands */
+	TELL_ROUND, /* to the host: round `pid` has come; `start` bytes were looked at, `end` of them sent */
 };
 
 struct page_request {
@@ -23,7 +25,9 @@ struct page_request {
 	uint64_t start, end;
 };
 
-enum answer_kind { PAGES, ZEROS, MAP };
+/* The last three are those of a pre-copy. SAME: as they were sent, `check` is `check_hashes` of them; COVER: pages there of which this round will not tell
+   do not exist; ROUND: its end, with number `pid` (`size` bytes follow none), `start` and `end` as in TELL_ROUND. */
+enum answer_kind { PAGES, ZEROS, MAP, SAME, COVER, ROUND };
 
 struct page_answer {
 	uint32_t kind, pid;
@@ -45,6 +49,11 @@ struct region {
 	uint64_t start, end, categories;
 };
 
+/* Of a page's contents. All zero: none is known. */
+struct hash {
+	uint64_t words[2];
+};
+
 #define PAGEMAP_SCAN 0xc0606610u
 
 /* For errors of the line, not of an enemy: SSH keeps those away. */
@@ -59,5 +68,44 @@ static inline uint64_t checksum(const void *data, size_t size)
 		lanes[0] = ((lanes[0] ^ words[i]) * prime) ^ (lanes[0] >> 29);
 	return (lanes[0] * 3 ^ lanes[1] * 5 ^ lanes[2] * 7 ^ lanes[3] * 11) + size;
 }
+
+static inline uint64_t mix(uint64_t word)
+{
+	word = (word ^ word >> 32) * 0xd6e8feb86659fd93u;
+	word = (word ^ word >> 32) * 0xd6e8feb86659fd93u;
+	return word ^ word >> 32;
+}
+
+/* 128 bits: that a page has changed and this has not is as likely as that the machine errs. */
+static inline struct hash hash_page(const void *page)
+{
+	const uint64_t *words = page, prime = 0x9e3779b97f4a7c15u;
+	uint64_t lanes[4] = { 1, 2, 3, 4 };
+	for (size_t i = 0; i < PAGE / 8; i += 4)
+		for (size_t k = 0; k < 4; k++) {
+			uint64_t value = (lanes[k] ^ words[i + k]) * prime;
+			lanes[k] = value ^ value >> 29;
+		}
+	uint64_t first = mix(lanes[0] + mix(lanes[1] + mix(lanes[2] + mix(lanes[3]))));
+	uint64_t second = mix(lanes[3] ^ mix(lanes[2] ^ mix(lanes[1] ^ mix(lanes[0] + prime))));
+	return (struct hash){ { first, second | 1 } };
+}
+
+static inline uint64_t check_hashes(uint64_t check, const struct hash *hash)
+{
+	return mix((check + hash->words[0]) * 0x9e3779b97f4a7c15u ^ hash->words[1]);
+}
+
+static inline bool is_zero_page(const char *page)
+{
+	const uint64_t *words = (const uint64_t *)page;
+	uint64_t all = 0;
+	for (size_t i = 0; i < PAGE / sizeof *words && !all; i += 8)
+		all = words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7];
+	return !all;
+}
+
+/* The ranges of [start, end) with pages of the process alone that are there, at most MOST_REGIONS of them; how many, or -1. `walked`: so far they reach. */
+long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked);
 
 #endif

@@ -2,6 +2,7 @@
 /* See wire.h. What is private to the process that works begins anew with it. */
 #include "wire.h"
 #include "commands.h"
+#include "held.h"
 #include "sockets.h"
 
 enum { MOST_ASKED = 64, SPARED = 16 /* of them for who waits */, LEAST_WINDOW = 4 * MOST_PIECE, MOST_WINDOW = (MOST_ASKED - SPARED) * MOST_PIECE };
@@ -96,10 +97,13 @@ void on_fault(struct borrower *space, uint64_t page)
 		return;
 	}
 	const struct owed *item = &list->items[i];
+	if (put_held_at(space, item, page))
+		return;
 	uint64_t source = page + item->shift, low = item->start + item->shift, high = item->end + item->shift;
 	if (is_asked(ASK_PAGES, space->pid, source, source + PAGE))
 		return;
-	uint64_t start = source & -(uint64_t)NEAR, end = start + NEAR;
+	uint64_t near = is_held_first() ? PAGE : NEAR; /* its neighbours are here, as soon as they have been compared */
+	uint64_t start = source & -near, end = start + near;
 	starved |= !ask(ASK_PAGES, space->pid, start > low ? start : low, end < high ? end : high);
 }
 

@@ -168,6 +168,18 @@ static void look_at(struct withheld *withheld)
 	sort(withheld);
 }
 
+size_t withheld_ranges(int pid, struct range **ranges)
+{
+	struct withheld withheld = { .pid = pid };
+	look_at(&withheld);
+	*ranges = withheld.count ? allocate(withheld.count * sizeof **ranges) : NULL;
+	size_t count = 0;
+	for (size_t i = 0; i < withheld.count; i++)
+		if (withheld.items[i].range.start < withheld.items[i].range.end)
+			(*ranges)[count++] = withheld.items[i].range;
+	return count;
+}
+
 /* Of a tree; NULL if a process has a filter of its own, which criu could not lift while it has one itself. */
 static struct withheld *look_at_tree(int pid)
 {

@@ -3,6 +3,7 @@
 #ifndef TOOL_WITHHOLD_H
 #define TOOL_WITHHOLD_H
 
+#include "pages.h"
 #include "supervise.h"
 
 /*
@@ -11,5 +12,8 @@
  * answer it. Where criu or the kernel do otherwise nothing is withheld, and `path` is empty. Returns criu's exit status, or -errno.
  */
 long dump_withholding(const struct launch *criu, int pid, const char *path);
+
+/* What a dump of that process would withhold now, by address; how many. Where its threads run, stacks are in it as well. */
+size_t withheld_ranges(int pid, struct range **ranges);
 
 #endif

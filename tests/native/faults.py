@@ -13,16 +13,17 @@ from transproc.cluster.migration import Phase
 
 DIED = "the program died with its tracer"
 
-MIGRATE, PAGES, LAZY = "migrate", "migrate, as pages", "migrate --lazy"
+MIGRATE, PAGES, LAZY, PRECOPY = "migrate", "migrate, as pages", "migrate --lazy", "migrate --precopy"
 CHECKPOINT, END, RESTART, PLAN = "checkpoint", "checkpoint --end", "restart", "plan"
 """The operations. As pages: as large memory goes, from process to process."""
-MOVES = (MIGRATE, PAGES, LAZY)
-_PLAIN = [str(phase) for phase in Phase if phase is not Phase.PAGES]
+MOVES = (MIGRATE, PAGES, LAZY, PRECOPY)
+_PLAIN = [str(phase) for phase in Phase if phase not in (Phase.PRECOPY, Phase.COMPARE, Phase.PAGES)]
 _COMMIT = _PLAIN.index(Phase.COMMIT)
 STEPS = {
     MIGRATE: _PLAIN,
     PAGES: [*_PLAIN[:_COMMIT], str(Phase.PAGES), *_PLAIN[_COMMIT:]],
     LAZY: [*_PLAIN[: _COMMIT + 1], str(Phase.PAGES), *_PLAIN[_COMMIT + 1 :]],
+    PRECOPY: [str(phase) for phase in Phase],
     CHECKPOINT: "preflight prepare pause dump files resume fetch write".split(),
     END: "preflight prepare pause dump fetch write end".split(),
     RESTART: "check preflight prepare transform ship restore verify resume".split(),
@@ -122,6 +123,12 @@ def faults() -> list[Fault]:
             Fault("killed", "target connection", "pages"),
         ),
         *of(
+            PRECOPY,
+            *(Fault("killed", "command", step) for step in ("precopy", "compare", "pages")),
+            Fault("killed", "source connection", "precopy", delay=0.01),
+            Fault("killed", "target connection", "dump"),
+        ),
+        *of(
             CHECKPOINT,
             *(Fault("killed", "command", step) for step in ("dump", "resume", "write")),
             Fault("killed", "command", "fetch", delay=0.01),
@@ -188,7 +195,7 @@ def more_faults() -> list[Fault]:
         *(Fault("full", "source", step) for step in STEPS[MIGRATE] if step in stopped),
         *(Fault("full", "target", step) for step in STEPS[MIGRATE] if step in ahead),
     ]
-    for operation in (PAGES, LAZY):
+    for operation in (PAGES, LAZY, PRECOPY):
         steps = STEPS[operation]
         every += of(
             operation,
@@ -206,7 +213,8 @@ def more_faults() -> list[Fault]:
             ),
             *(
                 Fault("killed", "pause tool", step)
-                for step in ("pause", "restore", "verify", "pages", "resume", "retire")
+                for step in ("pause", "restore", "verify", "pages", "resume", "retire", "precopy", "compare")
+                if step in steps
             ),
             *(Fault("full", "host", step) for step in steps[2:]),
             *(Fault("full", "target", step) for step in steps if step in ahead),

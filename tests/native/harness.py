@@ -23,7 +23,18 @@ from pathlib import Path
 import pytest
 
 from tests.native import memory
-from tests.native.faults import CHECKPOINT, DIED, END, LAZY, MOVES, PAGES, PLAN, RESTART, Fault
+from tests.native.faults import (
+    CHECKPOINT,
+    DIED,
+    END,
+    LAZY,
+    MOVES,
+    PAGES,
+    PLAN,
+    PRECOPY,
+    RESTART,
+    Fault,
+)
 from tests.native.nodes import NativeNodes
 from tests.native.wire import Wire
 from transproc.automation.plans import planning, reading, recover
@@ -62,6 +73,7 @@ done
 
 _OWING = Options(lazy=True, rate=200_000)
 """Its memory, half a megabyte, takes longer than its user needs to be struck."""
+_OPTIONS = {LAZY: _OWING, PRECOPY: Options(precopy=True, rate=2_000_000)}
 
 
 class Telling(Silent):
@@ -90,7 +102,7 @@ def perform(operation: str, state: Path, configuration: Path, kept: Path, line: 
         if operation in MOVES:
             if operation == PAGES:
                 preflight.LARGE = 0  # bytes: it is large
-            operations.migrate(context, NAME, "nb", options=_OWING if operation == LAZY else None)
+            operations.migrate(context, NAME, "nb", options=_OPTIONS.get(operation))
         elif operation == RESTART:
             operations.restart(context, kept, "nb", name=NAME)
         elif operation == PLAN:

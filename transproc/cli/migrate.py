@@ -37,6 +37,12 @@ def migrate(
         bool,
         typer.Option("--lazy", help="It goes on at once; most of a large memory follows it (post-copy)."),
     ] = False,
+    precopy: Annotated[
+        bool,
+        typer.Option(
+            "--precopy", help="Most of a large memory is sent ahead, while it runs; then what has changed."
+        ),
+    ] = False,
     bandwidth: Annotated[
         str,
         typer.Option(
@@ -61,6 +67,9 @@ def migrate(
     'transproc recover NAME' brings that. If the old node is lost for good in that time, so is the job, but for the checkpoint of
     --checkpoint-first.
 
+    With --precopy memory is sent ahead while the job runs, in rounds; the pause compares all of it, and sends what has changed
+    since. With --lazy as well, the job goes on before that comparison.
+
     The best node is the one that has the least to do and can take the job; among equals, the cheapest. A node has its own name,
     its ISA, and what nodes.toml says as labels.
 
@@ -71,6 +80,7 @@ def migrate(
       transproc migrate nbody --to-label aarch64 --dry-run
       transproc migrate server --to arm --tcp-close
       transproc migrate model --to big --lazy --bandwidth 50M
+      transproc migrate model --to big --precopy
       transproc migrate model --to big --lazy --checkpoint-first
     """
     if (to is not None) + bool(labels) + anywhere != 1:
@@ -79,7 +89,7 @@ def migrate(
     from transproc.controller.requests import Forecast, Migrate
 
     goal: dict[str, Any] = {"to": to, "labels": labels or [], "anywhere": anywhere, "tcp_close": tcp_close}
-    goal |= {"lazy": lazy, "rate": transfer.rate(bandwidth)}
+    goal |= {"lazy": lazy, "precopy": precopy, "rate": transfer.rate(bandwidth)}
     if dry_run:
         _show(common.perform(Forecast(name, **goal)), as_json=as_json)
         return

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The way of pages that follow a process: from its stopped copy, which lends them, to the running one, which borrows them.
+"""The ways of pages that go by themselves: ahead of a process that is to move (pre-copy), and after one that has (post-copy).
 
-Both ends are programs of the pause tool's in channels; the host passes on what they say. A link may end at any time: the
-program then waits for the pages that it touches, and another link goes on where the last one ended.
+Both ends are programs of the pause tool's in channels; the host passes on what they say.
 """
 
 from __future__ import annotations
@@ -10,13 +9,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 
 from transproc.cluster import pages
+from transproc.cluster.base import Node
 from transproc.cluster.channel import Channel
 from transproc.cluster.place import Place
-from transproc.errors import NodeError, TransprocError
+from transproc.errors import CommandError, NodeError, TransprocError
 
 PIPE = 1 << 20
 _AGAIN, _LOST = 3, 4
@@ -31,26 +33,25 @@ class Outcome(Enum):
     DELIVERED, INTERRUPTED, LOST = range(3)
 
 
-class Link:
-    """Carries pages from when it is made; `close` it. Raises `NodeError` if a node cannot be reached."""
+class Way:
+    """Joins two programs of the pause tool's from when it is made; `close` it. Raises `NodeError` if a node cannot be reached."""
 
-    def __init__(self, source: Place, target: Place, pid: int, *, rate: int | None = None) -> None:
-        """`pid`: the stopped tree's; `rate`: at most so many bytes per second."""
+    def __init__(
+        self, source: Node, give: Sequence[str], target: Node, take: Sequence[str], *, rate: int | None
+    ) -> None:
+        """The programs on both nodes; `rate`: at most so many bytes per second."""
         self.bytes = 0
         """That have come so far."""
-        self.left: int | None = None
-        """Bytes still to come, once that is known."""
         self._rate = rate
-        self._target = target
-        self._argv = target.tool.link(target.image)
-        self._from = source.node.channel()
+        self._give, self._take = give, take
+        self._from = source.channel()
         try:
-            self._to = target.node.channel()
+            self._to = target.channel()
         except TransprocError:
             self._from.close()
             raise
-        self._from.start(source.tool.lend(pid))
-        self._to.start(self._argv)
+        self._from.start(give)
+        self._to.start(take)
         self._threads = [
             threading.Thread(target=work, name="transproc-pages", daemon=True)
             for work in (self._carry_pages, self._carry_requests)
@@ -65,14 +66,6 @@ class Link:
             thread.join(max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def outcome(self) -> Outcome:
-        """How it ended; it is interrupted if it has not. Raises `NodeError` for a connection to the target that is lost."""
-        if not self.wait(0):
-            self.close()
-            return Outcome.INTERRUPTED
-        status = self._to.finish(self._argv, END_SECONDS).returncode
-        return {0: Outcome.DELIVERED, _LOST: Outcome.LOST}.get(status, Outcome.INTERRUPTED)
-
     def close(self) -> None:
         """Ends it, whatever is under way."""
         for channel in (self._from, self._to):
@@ -81,6 +74,10 @@ class Link:
             thread.join()
         for channel in (self._from, self._to):
             channel.close()
+
+    def hear(self, request: bytes) -> bytes:
+        """What of a request of the target's is meant for the source."""
+        return request
 
     def _carry_pages(self) -> None:
         source, sink = self._from.connection.stdout.fileno(), self._to.connection.stdin.fileno()
@@ -102,7 +99,7 @@ class Link:
                 held += data
                 whole = len(held) - len(held) % pages.REQUEST.size
                 asked = b"".join(
-                    self._hear(held[at : at + pages.REQUEST.size])
+                    self.hear(held[at : at + pages.REQUEST.size])
                     for at in range(0, whole, pages.REQUEST.size)
                 )
                 held = held[whole:]
@@ -110,12 +107,103 @@ class Link:
                     asked = asked[os.write(sink, asked) :]
         _end(self._from)
 
-    def _hear(self, request: bytes) -> bytes:
+
+class Link(Way):
+    """From a stopped process, which lends its pages, to its running copy, which borrows them.
+
+    It may end at any time: the program then waits for the pages that it touches, and another link goes on from there.
+    """
+
+    def __init__(self, source: Place, target: Place, pid: int, *, rate: int | None = None) -> None:
+        """`pid`: the stopped tree's; `rate`: at most so many bytes per second."""
+        self.left: int | None = None
+        """Bytes still to come, once that is known."""
+        give, take = source.tool.lend(pid), target.tool.link(target.image)
+        super().__init__(source.node, give, target.node, take, rate=rate)
+
+    def outcome(self) -> Outcome:
+        """How it ended; it is interrupted if it has not. Raises `NodeError` for a connection to the target that is lost."""
+        if not self.wait(0):
+            self.close()
+            return Outcome.INTERRUPTED
+        status = self._to.finish(self._take, END_SECONDS).returncode
+        return {0: Outcome.DELIVERED, _LOST: Outcome.LOST}.get(status, Outcome.INTERRUPTED)
+
+    def hear(self, request: bytes) -> bytes:
+        """As `Way` says."""
         kind, _pid, start, _end = pages.REQUEST.unpack(request)
         if kind < pages.Request.LEFT:
             return request
         self.left = 0 if kind == pages.Request.DONE else start
         return b""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One time through all memory: bytes that were looked at, and bytes that had changed and were sent."""
+
+    looked_at: int
+    sent: int
+
+
+class Copying(Way):
+    """The memory of a running tree, sent ahead in rounds; what has come is held on the target as long as this lasts."""
+
+    def __init__(self, source: Place, target: Place, pid: int, *, rate: int | None = None) -> None:
+        """`pid`: the tree's. The target's directory of images is there."""
+        self.rounds: list[Round] = []
+        """Those that have come as a whole."""
+        self._asked = 0
+        self._told = threading.Condition()
+        give, take = source.tool.copy(pid), target.tool.hold(target.images)
+        super().__init__(source.node, give, target.node, take, rate=rate)
+
+    def begin(self, *, last: bool = False) -> None:
+        """Begins another round; `last`: the tree stands, and what is held becomes its memory. A lost connection shows later."""
+        self._asked += 1
+        words = pages.REQUEST.pack(pages.Request.ROUND, 0, self._asked, last)
+        with suppress(OSError):
+            self._from.connection.stdin.write(words)
+            self._from.connection.stdin.flush()
+
+    def done(self, seconds: float) -> bool:
+        """Whether all rounds that were begun have come, within so many seconds. Raises `TransprocError` if they never will."""
+        with self._told:
+            self._told.wait_for(lambda: len(self.rounds) == self._asked or self._is_over(), seconds)
+            if len(self.rounds) == self._asked:
+                return True
+        if self._is_over():
+            raise self._failure()
+        return False
+
+    def finish(self) -> None:
+        """No more rounds: who holds the memory leaves it to who borrows it."""
+        for channel in (self._from, self._to):
+            _end(channel)
+
+    def hear(self, request: bytes) -> bytes:
+        """As `Way` says."""
+        kind, _number, looked_at, sent = pages.REQUEST.unpack(request)
+        if kind == pages.Request.TOLD:
+            with self._told:
+                self.rounds.append(Round(looked_at, sent))
+                self._told.notify_all()
+        return b""
+
+    def _is_over(self) -> bool:
+        return not all(thread.is_alive() for thread in self._threads)
+
+    def _failure(self) -> TransprocError:
+        """Of the programs the one that has failed, or the connection that was lost; the other one may wait for it for ever."""
+        until = time.monotonic() + END_SECONDS
+        ways = [(self._from, self._give), (self._to, self._take)]
+        while time.monotonic() < until:
+            for channel, argv in ways:
+                if channel.connection.process.poll():
+                    done = channel.finish(argv, END_SECONDS)
+                    return CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
+            time.sleep(0.01)
+        return TransprocError("a copy of memory has ended before it was done")
 
 
 def _pass_on(source: int, sink: int, most: int) -> int:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Migration of a job as one transaction.
 
-    preflight → prepare → pause → dump → fetch → transform → ship → restore → verify (→ pages) → commit (→ pages) → retire
+    preflight → prepare (→ precopy) → pause → dump → fetch → transform → ship → restore → verify (→ compare, pages) → commit
+        (→ pages) → retire
 
 The source is stopped at `pause` and stays so. Until `commit` has begun, any failure (Ctrl-C as well) removes what is on the
 target and lets the source go on. `commit` resumes the target's copy; if it then cannot be known whether that happened,
@@ -40,6 +41,7 @@ class Phase(StrEnum):
 
     PREFLIGHT = "preflight"
     PREPARE = "prepare"
+    PRECOPY = "precopy"
     PAUSE = "pause"
     DUMP = "dump"
     FETCH = "fetch"
@@ -47,6 +49,7 @@ class Phase(StrEnum):
     SHIP = "ship"
     RESTORE = "restore"
     VERIFY = "verify"
+    COMPARE = "compare"
     COMMIT = "resume"
     PAGES = "pages"
     RETIRE = "retire"
@@ -141,6 +144,8 @@ class Migration:
         stopped = self._was_paused and self.request.at is None and self.request.count is None
         yield Phase.PREFLIGHT, move.preflight
         yield Phase.PREPARE, move.prepare
+        if move.options.precopy:
+            yield Phase.PRECOPY, self._copy_ahead
         if not stopped:
             yield Phase.PAUSE, lambda: move.pause(self.request)
         yield Phase.DUMP, move.dump
@@ -149,10 +154,12 @@ class Migration:
         yield Phase.SHIP, move.ship
         yield Phase.RESTORE, move.restore
         yield Phase.VERIFY, move.verify
-        if move.options.withhold and not move.options.lazy:
+        if move.options.precopy and not move.options.lazy:
+            yield Phase.COMPARE, move.compare
+        if move.options.withhold and not move.options.follows:
             yield Phase.PAGES, self._bring_pages
         yield Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)
-        if move.options.lazy:
+        if move.options.follows:
             yield Phase.PAGES, self._bring_pages
         yield Phase.RETIRE, lambda: move.retire(keep=self._keep)
 
@@ -175,7 +182,17 @@ class Migration:
 
     def _runs(self, phase: Phase) -> bool:
         """Whether it is the step in which the program runs already, and its memory follows."""
-        return phase is Phase.PAGES and self.move.options.lazy
+        return phase is Phase.PAGES and self.move.options.follows
+
+    def _copy_ahead(self) -> str:
+        """The program runs meanwhile."""
+        move, begin = self.move, time.perf_counter()
+        rounds = []
+        for copying in move.copy_ahead(self._cancel):
+            rounds = copying.rounds
+            self._step.progress(copying.bytes, max(copying.bytes, move.memory))
+        sent, seconds = move.bytes_sent, max(time.perf_counter() - begin, 0.001)
+        return f"{human(sent)}, {human(sent / seconds)}/s, {len(rounds)} rounds"
 
     def _bring_pages(self) -> str:
         """The program runs meanwhile, or is restored and stopped."""
@@ -210,6 +227,7 @@ class Migration:
         """Puts things in order; returns what became of the process, and how the migration ended."""
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
         if self._runs(self.phase):
+            self.move.drop_copy()
             self.move.drop_link()
             if self.move.has_ended_owed():
                 return f"{name} has ended on {target} ({self.job.exit})", Result.DONE
@@ -228,7 +246,7 @@ class Migration:
             hint = f"{other.message}; 'transproc resume {name}' tries again"
             return f"{name} stays stopped on {source}: {hint}", Result.UNDECIDED
         note = f" (node {target} could not be cleaned: {left})" if left else ""
-        if self.phase is Phase.PREPARE:
+        if self.phase in (Phase.PREPARE, Phase.PRECOPY):
             return self._as_before("was not touched") + note, Result.UNDONE
         if self._was_paused:
             return self._keep_paused() + note, Result.UNDONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
 from transproc.cluster.events import Cancel, Events
 from transproc.cluster.job import Hop, Job, State
-from transproc.cluster.link import Link, Outcome, lost
+from transproc.cluster.link import Copying, Link, Outcome, Round, lost
 from transproc.cluster.look import Liveness, Look
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
@@ -53,6 +53,21 @@ PATIENCE_STOPPED = 5.0
 """How long a link is tried to be joined again on which nothing came; the second while the program stands."""
 SETTLE_SECONDS = 2.0
 """From the end of a restore until each thread has stopped."""
+
+
+FEW_BYTES = 1 << 20
+LESS = 0.8
+MOST_ROUNDS = 12
+
+
+def enough(rounds: Sequence[Round]) -> bool:
+    """Whether a further round of a pre-copy would bring nothing: in the last one little had changed, or hardly less than before;
+    there are `MOST_ROUNDS` at most.
+    """
+    if len(rounds) < 2:
+        return False
+    last, before = rounds[-1].sent, rounds[-2].sent
+    return last <= FEW_BYTES or last > LESS * before or len(rounds) == MOST_ROUNDS
 
 
 class Report(Protocol):
@@ -95,6 +110,8 @@ class Move:
         self.went_on = 0.0
         """When the target's copy was let go (`time.perf_counter`)."""
         self.bytes_sent = 0
+        self.memory = 0
+        """Bytes that an image would have held at the preflight."""
         self.bytes_followed = 0
         """After the program went on, over links that have ended."""
         options = options or Options()
@@ -104,6 +121,7 @@ class Move:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._data: Future[int] | None = None
         self._link: Link | None = None
+        self._copying: Copying | None = None
         self._dump_sent = False
 
     @property
@@ -120,6 +138,7 @@ class Move:
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
         self._check(look)
+        self.memory = sum(view.memory for view in look.views)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def examine(self) -> int:
@@ -171,17 +190,52 @@ class Move:
         self._save()
         source = self._pool.submit(self._prepare_source)
         self.target.prepare(path)
-        self.target.get_ready(3 if self.options.withhold else 2)
+        self.target.get_ready(self._channels)
         source.result()
         return human(path.stat().st_size)
 
     def _prepare_source(self) -> None:
         self.source.make_images()
-        self.source.get_ready(3 if self.options.withhold else 2)
+        self.source.get_ready(self._channels)
+
+    @property
+    def _channels(self) -> int:
+        return 2 + self.options.withhold + self.options.precopy
+
+    def copy_ahead(self, cancel: Cancel) -> Iterator[Copying]:
+        """Sends the memory while the program runs, again and again what has changed, until that does not get less: now and then
+        how far it is. What has come is held on the target until `drop_copy`.
+        """
+        self.target.make_images()
+        copying = Copying(self.source, self.target, self.job.pid, rate=self.options.rate)
+        self._copying = copying
+        while not enough(copying.rounds):
+            copying.begin()
+            while not copying.done(TELL_SECONDS):
+                cancel.check()
+                yield copying
+        self.bytes_sent += copying.bytes
+
+    def compare(self) -> str:
+        """Waits until the target knows which of the pages that are there are the stopped program's, and has the others."""
+        copying = self._copying
+        assert copying is not None
+        while not copying.done(TELL_SECONDS):
+            pass
+        last = copying.rounds[-1]
+        return f"{human(last.looked_at)} compared, {human(last.sent)} had changed"
+
+    def drop_copy(self) -> None:
+        """Ends a pre-copy: what it has brought is with who borrows, or gone."""
+        if self._copying is not None:
+            self._copying.close()
+        self._copying = None
 
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on."""
         stopped = self.source.pause(self.job.pid, request)
+        if self._copying is not None:
+            self._copying.begin(last=True)
         self._record(State.PAUSED, at_once=False)
         return describe(stopped)
 
@@ -256,10 +310,10 @@ class Move:
 
     def restore(self) -> str:
         """Restores the process on the target, stopped. Recorded first: a copy may exist from here on."""
-        self.job.owed_by = self.source.node.name if self.options.lazy else None
+        self.job.owed_by = self.source.node.name if self.options.follows else None
         self._record(State.RESTORED)
         if self.options.withhold:
-            self.target.borrow(eager=not self.options.lazy)
+            self.target.borrow(eager=not self.options.follows)
             self._link = Link(self.source, self.target, self.job.pid, rate=self.options.rate)
         return restore(self.target, self.options)
 
@@ -310,17 +364,27 @@ class Move:
                 good = time.monotonic() if moved else good
             except NodeError as found:
                 error = found
+                if self._came():
+                    break
             finally:
                 self.bytes_followed += self._link.bytes if self._link is not None else 0
                 self.drop_link()
-            if time.monotonic() - good > (PATIENCE_SECONDS if self.options.lazy else PATIENCE_STOPPED):
+            if time.monotonic() - good > (PATIENCE_SECONDS if self.options.follows else PATIENCE_STOPPED):
                 raise error
             cancel.check()
             time.sleep(RETRY_SECONDS)
+        self.drop_copy()
         if self.job.owed_by:
             self.job.leftovers.append(self.job.owed_by)
             self.job.owed_by = None
             self._record(State.RUNNING)
+
+    def _came(self) -> bool:
+        """Whether all is there, though the source cannot be reached: a pre-copy had brought it."""
+        try:
+            return self.target.has_all()
+        except NodeError:
+            return False
 
     def has_ended_owed(self) -> bool:
         """Whether the program has ended on the target before all of its memory was there: then the source's copy goes, too."""
@@ -388,6 +452,7 @@ class Move:
         it runs, for then it is the job, and `TransprocError` if the node does not answer, or cannot end it.
         """
         self.settle()
+        self.drop_copy()
         self.drop_link()
         left, restored = None, self.job.state is State.RESTORED
         if self.job.target is None:

@@ -16,9 +16,9 @@ _PIECE = 64 * PAGE
 
 
 class Request(IntEnum):
-    """Kinds of requests; the last two are for the host."""
+    """Kinds of requests. LEFT, DONE and TOLD are for the host; ROUND, and TOLD at its end, belong to a pre-copy."""
 
-    PAGES, MAP, LEFT, DONE = range(4)
+    PAGES, MAP, LEFT, DONE, ROUND, TOLD = range(6)
 
 
 class _Answer(IntEnum):

@@ -64,6 +64,8 @@ while code of its own is in the program."""
 
 COPY_SECONDS = 3600.0
 """For a copy of a job's files on its node, while it stands still: a disk that writes 100 MB/s has copied 360 GB then."""
+DELIVERED = "delivered"
+"""Beside the image, when all that was owed has come (runtime/tool/wire.c)."""
 ARCHIVE = "files.tar"
 """The job's files, beside the images."""
 
@@ -445,6 +447,10 @@ class Place:
     def borrow(self, *, eager: bool) -> None:
         """Makes ready for a restore from the transformed image whose pages are still to come: `link.Link` brings them."""
         self.tool.borrow(self.image, f"{self.image}/{owed_pages.FILE}", eager=eager)
+
+    def has_all(self) -> bool:
+        """Whether all pages have come to a process that was restored without them, and nobody brings it any more."""
+        return self.node.exists(f"{self.image}/{DELIVERED}")
 
     def peek(self, pid: int, process: int, start: int, end: int) -> bytes:
         """Pages of a process of the stopped tree. Raises `CommandError` if they cannot be read."""

@@ -71,12 +71,12 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
 def _withholds(needs: Needs, target: Place, options: Options) -> bool:
     """Whether pages of large memory go from process to process, not into an image. Raises `UnsupportedError` if they must, and
     cannot."""
-    if not options.lazy and not (options.withhold and needs.memory >= LARGE):
+    if not options.follows and not (options.withhold and needs.memory >= LARGE):
         return False
-    if options.lazy and not target.can_borrow:
+    if options.follows and not target.can_borrow:
         raise UnsupportedError(
-            f"node {target.node.name}: criu finds no userfaultfd there, by which memory follows a program",
-            hint="migrate without --lazy; kernels have it with CONFIG_USERFAULTFD, and containers may forbid it",
+            f"node {target.node.name}: criu finds no userfaultfd there, by which memory comes to a program by itself",
+            hint="migrate without --lazy and --precopy; kernels have it with CONFIG_USERFAULTFD, and containers may forbid it",
         )
     return target.can_borrow
 

@@ -49,10 +49,17 @@ class Options:
     Before the preflight: they may."""
     lazy: bool = False
     """And the program goes on before they are there (post-copy); implies `withhold`."""
+    precopy: bool = False
+    """And most of them are sent ahead, while the program runs; it goes on when the rest is there, or with `lazy` before."""
     rate: int | None = None
     """Bytes per second at most for these pages."""
     link_remap: bool = False
     """Files that are open, and whose name was removed while they have another one, get a name for the time of the move."""
+
+    @property
+    def follows(self) -> bool:
+        """The program goes on before all of its pages are in their places."""
+        return self.lazy or self.precopy
 
     def words(self) -> list[str]:
         """As command line options."""

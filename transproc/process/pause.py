@@ -333,6 +333,14 @@ class Tool:
         """The command whose standard streams lead who borrows for a directory of images to who lends; see `cluster/link.py`."""
         return [self.path, "link", "--dir", images]
 
+    def copy(self, pid: int) -> list[str]:
+        """The command that sends the memory of a running tree, in rounds as it is asked; see `cluster/link.py`."""
+        return [self.path, "copy", "--pid", str(pid)]
+
+    def hold(self, images: str) -> list[str]:
+        """The command that holds what `copy` sends, for who will borrow beside a directory of images."""
+        return [self.path, "hold", "--dir", images]
+
     def attach(self, pid: int, terminal: Terminal, offset: int) -> list[str]:
         """The command that copies its standard input to a program's terminal, and the terminal's log, from a byte offset on, to
         its standard output; it ends when the program has ended or moved, or its standard input has ended.

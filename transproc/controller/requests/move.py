@@ -17,7 +17,10 @@ from transproc.process.criu import Options
 Target = Annotated[str | None, Meaning("Where it goes: a node's name.", longest=100)]
 Labels = Annotated[Sequence[str], Meaning("Else to the best node that has all of these labels.", longest=64)]
 Lazy = Annotated[bool, Meaning("Most of a large memory follows when the job runs on the new node.")]
-Rate = Annotated[int | None, Meaning("Bytes per second at most for what follows.", 10_000, 1 << 50)]
+Precopy = Annotated[bool, Meaning("Most of a large memory is sent ahead, while the job runs.")]
+Rate = Annotated[
+    int | None, Meaning("Bytes per second at most for what goes ahead or follows.", 10_000, 1 << 50)
+]
 Anywhere = Annotated[bool, Meaning("Else to the best node of all others.")]
 
 
@@ -38,6 +41,7 @@ class Migrate(Request):
     timeout: Annotated[float, Meaning("Of the pause, in seconds; then the job stays.", 0.0, 86400.0)] = 10.0
     tcp_close: Annotated[bool, Meaning("End its TCP connections; else it is refused if it has any.")] = False
     lazy: Lazy = False
+    precopy: Precopy = False
     rate: Rate = None
     keep: Annotated[
         bool, Meaning("The images stay on the controller's host; else none are left anywhere.")
@@ -52,7 +56,7 @@ class Migrate(Request):
 
     def perform(self, context: Context) -> Any:
         """As the base says."""
-        options, to = Options(tcp_close=self.tcp_close, lazy=self.lazy, rate=self.rate), self.to
+        options, to = _options(self), self.to
         if to is None:
             with context.events.step("choose a node") as step:
                 choice = operations.choose(context, self.name, labels=self.labels, options=options)
@@ -89,6 +93,7 @@ class Forecast(Request):
     anywhere: Anywhere = False
     tcp_close: Annotated[bool, Meaning("Its TCP connections would be ended.")] = False
     lazy: Lazy = False
+    precopy: Precopy = False
     rate: Rate = None
 
     def __post_init__(self) -> None:
@@ -97,13 +102,17 @@ class Forecast(Request):
 
     def perform(self, context: Context) -> Any:
         """As the base says."""
-        options, others = Options(tcp_close=self.tcp_close, lazy=self.lazy, rate=self.rate), dict[str, str]()
+        options, others = _options(self), dict[str, str]()
         if self.to is None:
             choice = operations.choose(context, self.name, labels=self.labels, options=options)
             found, others = choice.forecast, choice.others
         else:
             found = operations.forecast(context, self.name, self.to, options=options)
         return {**dataclasses.asdict(found), "others": others}
+
+
+def _options(request: Migrate | Forecast) -> Options:
+    return Options(tcp_close=request.tcp_close, lazy=request.lazy, precopy=request.precopy, rate=request.rate)
 
 
 def _expect_one(to: str | None, labels: Sequence[str], anywhere: bool) -> None:

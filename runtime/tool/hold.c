@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Holds memory that comes ahead of its process (held.h), as long as its standard input lasts: what is left then is with who borrows. */
+#include "commands.h"
+#include "held.h"
+#include "sockets.h"
+
+enum { MFD_CLOEXEC = 1, PUNCH_HOLE = 2 | 1 /* FALLOC_FL_PUNCH_HOLE, _KEEP_SIZE (linux/falloc.h) */, ENDED = 0, BROKEN = 1 };
+enum { PROT_READ_WRITE = 3, MAP_SHARED = 1 };
+
+const char hold_name[] = "../hold.socket";
+
+static int store;
+static struct held_head *head;
+static char data[MOST_PIECE] __attribute__((aligned(PAGE)));
+
+/* The number of a process; -1 if there is no room for another one. */
+static long number_of(uint32_t pid)
+{
+	for (size_t i = 0; i < head->processes; i++)
+		if (head->pids[i] == pid)
+			return (long)i;
+	if (head->processes == MOST_HELD)
+		return -1;
+	head->pids[head->processes] = pid;
+	return (long)head->processes++;
+}
+
+static bool mark(size_t process, uint64_t start, uint64_t end, char mark)
+{
+	static char marks[PIECE_PAGES];
+	size_t size = (end - start) / PAGE;
+	memset(marks, mark, size);
+	return SYS(NR_pwrite64, store, marks, size, held_mark(process, start)) == (long)size;
+}
+
+/* Whether what is held are the pages that were meant. */
+static bool is_same(size_t process, uint64_t start, uint64_t end, uint64_t expected)
+{
+	uint64_t check = 0;
+	size_t size = end - start;
+	memset(data, 0, size); /* behind the end of the file is a hole as well */
+	if (SYS(NR_pread64, store, data, size, held_page(process, start)) < 0)
+		return false;
+	for (size_t at = 0; at < size; at += PAGE) {
+		struct hash hash = hash_page(data + at);
+		check = check_hashes(check, &hash);
+	}
+	return check == expected;
+}
+
+static bool cover(size_t process, uint64_t start, uint64_t end)
+{
+	if (head->covers_count == MOST_COVERS)
+		return false;
+	head->covers[head->covers_count] = (struct cover){ process, start, end };
+	__atomic_store_n(&head->covers_count, head->covers_count + 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* The last round has begun with the first word of what it covers. */
+static bool take_pages(const struct page_answer *answer, size_t process)
+{
+	uint64_t start = answer->start, end = answer->end;
+	long place = (long)held_page(process, start);
+	if (end - start > MOST_PIECE)
+		return false;
+	if (answer->kind == PAGES && SYS(NR_pwrite64, store, data, answer->size, place) != (long)answer->size)
+		return false;
+	if (answer->kind == ZEROS)
+		SYS(NR_fallocate, store, PUNCH_HOLE, place, end - start);
+	if (answer->kind == SAME && !is_same(process, start, end, answer->check))
+		return false;
+	if (!mark(process, start, end, head->covers_count ? MARK_TRUE : MARK_SENT))
+		return false;
+	if (head->covers_count)
+		__atomic_store_n(&head->until[process], end, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static bool take_round(const struct page_answer *answer)
+{
+	struct page_request word = { TELL_ROUND, answer->pid, answer->start, answer->end };
+	if (answer->check) {
+		for (size_t i = 0; i < MOST_HELD; i++)
+			head->until[i] = HELD_END;
+		__atomic_store_n(&head->complete, 1, __ATOMIC_SEQ_CST);
+	}
+	return write_all(1, (const char *)&word, sizeof word) == 0;
+}
+
+static bool take(const struct page_answer *answer)
+{
+	if (answer->size != (answer->kind == PAGES ? answer->end - answer->start : 0) || answer->size > MOST_PIECE || !read_all(0, data, answer->size))
+		return false;
+	if (answer->kind == ROUND)
+		return take_round(answer);
+	if (answer->start >= answer->end || answer->end > HELD_END || (answer->start | answer->end) % PAGE)
+		return false;
+	if (answer->kind == PAGES && checksum(data, answer->size) != answer->check)
+		return false;
+	long process = number_of(answer->pid);
+	if (process < 0)
+		return false;
+	if (answer->kind == COVER)
+		return cover((size_t)process, answer->start, answer->end);
+	return (answer->kind == PAGES || answer->kind == ZEROS || answer->kind == SAME) && take_pages(answer, (size_t)process);
+}
+
+/* Whoever borrows has a copy, and hears of our end when the socket is closed. */
+static void hand_out(int listener)
+{
+	int socket = (int)SYS(NR_accept4, listener, 0, 0, O_CLOEXEC);
+	if (socket >= 0)
+		(void)send_descriptors(socket, &store, 1);
+}
+
+int command_hold(const struct options *options)
+{
+	if (!options->launch.directory || SYS(NR_chdir, options->launch.directory) < 0)
+		return report_failure("usage", "--dir is missing, or cannot be entered");
+	store = (int)SYS(NR_memfd_create, "held", MFD_CLOEXEC);
+	int listener = listen_at("hold.socket");
+	if (store < 0 || listener < 0 || SYS(NR_ftruncate, store, HELD_HEAD + sizeof *head) < 0)
+		return report_failure("system", "no file can be made in memory, or no socket");
+	long mapped = SYS(NR_mmap, 0, sizeof *head, PROT_READ_WRITE, MAP_SHARED, store, HELD_HEAD);
+	if (mapped < 0 && mapped > -4096)
+		return report_failure("system", "memory cannot be mapped");
+	head = (struct held_head *)mapped;
+	for (;;) {
+		struct poll polls[2] = { { 0, POLLIN, 0 }, { listener, POLLIN, 0 } };
+		struct page_answer answer;
+		SYS(NR_ppoll, polls, 2, 0, 0, 0);
+		if (polls[1].found & POLLIN)
+			hand_out(listener);
+		if (!polls[0].found)
+			continue;
+		if (!read_all(0, &answer, sizeof answer))
+			return ENDED;
+		if (!take(&answer)) {
+			static const char message[] = "transproc-stop hold: what has come is not what was sent, or there is no room for it\n";
+			(void)write_all(2, message, sizeof message - 1);
+			return BROKEN;
+		}
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* See pages.h. */
+#include "pages.h"
+
+enum { IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
+
+long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked)
+{
+	static struct region regions[MOST_REGIONS];
+	struct scan scan = { .size = sizeof scan, .start = start, .end = end, .vec = (uint64_t)regions, .vec_count = MOST_REGIONS,
+		.inverted = IS_ZERO | IS_FILE, .mask = IS_ZERO | IS_FILE, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_PRESENT };
+	long got = SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan), used = 0;
+	if (got < 0 || scan.walk_end <= start)
+		return -1;
+	for (long i = 0; i < got; i++) /* neighbours differ in what we do not ask about */
+		if (used && ranges[used - 1].end == regions[i].start)
+			ranges[used - 1].end = regions[i].end;
+		else
+			ranges[used++] = (struct range){ regions[i].start, regions[i].end };
+	*walked = scan.walk_end < end ? scan.walk_end : end;
+	return used;
+}

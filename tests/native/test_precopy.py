@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Memory goes ahead of a program that changes it all the while (pre-copy): nothing differs, and whatever fails, it runs on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compiling import compiled
+from tests.native.harness import context_of, kill
+from tests.native.nodes import NativeNodes
+from tests.native.test_follow import tools
+from transproc.cluster import operations
+from transproc.cluster.job import State
+from transproc.cluster.link import Round
+from transproc.cluster.move import FEW_BYTES, MOST_ROUNDS, enough
+from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context
+from transproc.cluster.start import Program
+from transproc.cluster.watch import wait
+from transproc.errors import MigrationError, TransprocError
+from transproc.process.criu import Options
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+NAME, MEGABYTES, PERMILLE = "changing", 24, 300
+COPY, HOLD = ("na", "copy"), ("nb", "hold")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(Path(__file__).with_name("changing.c"), tmp_path_factory.mktemp("changing"))
+
+
+@pytest.fixture
+def context(
+    machines: NativeNodes, nodes: dict[str, SshNode], program: Path, tmp_path: Path
+) -> Iterator[Context]:
+    """With the program started on `na`, its memory filled."""
+    made = context_of(tmp_path / "state", nodes)
+    operations.run(made, Program([str(program), str(MEGABYTES), str(PERMILLE)]), "na", name=NAME)
+    while not made.places(made.store.load(NAME)).read("stdout"):
+        time.sleep(0.01)
+    yield made
+    operations.discard(made, NAME)
+    for name in nodes:
+        assert tools(machines, name, "copy", "hold", "borrow", "lend", "link") == []
+
+
+def expect_right(context: Context, node: str) -> None:
+    """The program runs there, and its memory is what it has written."""
+    place = context.places(context.store.load(NAME), node)
+    place.node.put_bytes(b"", f"{place.data}/work/go")
+    job = wait(context.store, NAME, context.places, 30)
+    assert (job.exit, job.node) == ("status 0", node)
+    assert place.read("stdout").decode() == "filled\nright\n"
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_memory_goes_ahead(context: Context, lazy: bool) -> None:
+    """There and back, while three tenths of it change a second."""
+    for node in ("nb", "na"):
+        hop = operations.migrate(context, NAME, node, options=Options(precopy=True, lazy=lazy))
+        assert ("compare" in hop.steps) == (not lazy) and "pages" in hop.steps
+        assert hop.bytes_sent > MEGABYTES << 20
+        assert context.store.load(NAME).state is State.RUNNING
+    expect_right(context, "na")
+
+
+def test_rounds_end() -> None:
+    def rounds(*sent: int) -> list[Round]:
+        return [Round(100 * FEW_BYTES, each) for each in sent]
+
+    many, half = 64 * FEW_BYTES, 32 * FEW_BYTES
+    assert not enough([]) and not enough(rounds(many)) and not enough(rounds(many, half))
+    assert enough(rounds(many, FEW_BYTES))
+    assert enough(rounds(many, half, half - 1))
+    falling = [int(many * FEW_BYTES * 0.7**number) for number in range(MOST_ROUNDS)]
+    assert enough(rounds(*falling)) and not enough(rounds(*falling[:-1]))
+
+
+class Moving(threading.Thread):
+    """A migration; `error` is what it ended with."""
+
+    def __init__(self, context: Context, options: Options) -> None:
+        super().__init__(daemon=True)
+        self.context, self.options = context, options
+        self.error: TransprocError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            operations.migrate(self.context, NAME, "nb", options=self.options)
+        except TransprocError as error:
+            self.error = error
+
+    def await_state(self, *states: State) -> None:
+        while self.is_alive() and self.context.store.load(NAME).state not in states:
+            time.sleep(0.001)
+
+
+def _kill_tool(machines: NativeNodes, _: Context, node: str, command: str) -> None:
+    kill(tools(machines, node, command)[0])
+
+
+def _cut(_: NativeNodes, context: Context, node: str, __: str) -> None:
+    context.places(context.store.load(NAME), node).node.session.connection.process.kill()
+
+
+@pytest.mark.parametrize("strike", [_kill_tool, _cut])
+@pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
+def test_killed_while_it_goes_ahead(
+    machines: NativeNodes,
+    context: Context,
+    strike: Callable[[NativeNodes, Context, str, str], None],
+    node: str,
+    command: str,
+) -> None:
+    """The program was not touched, and nothing of it is on the target."""
+    moving = Moving(context, Options(precopy=True, rate=8_000_000))
+    while not tools(machines, node, command):
+        time.sleep(0.005)
+    time.sleep(0.3)
+    strike(machines, context, node, command)
+    moving.join(30)
+    assert isinstance(moving.error, MigrationError)
+    assert moving.error.outcome.startswith(f"{NAME} was not touched: it runs on na")
+    operations.recover(context, NAME)
+    assert context.places(context.store.load(NAME), "nb").found() == []
+    for name in ("na", "nb"):
+        assert tools(machines, name, "copy", "hold", "borrow") == []
+    expect_right(context, "na")
+
+
+@pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
+def test_killed_while_it_stands(machines: NativeNodes, context: Context, node: str, command: str) -> None:
+    """It goes on where it was, unless all had come."""
+    moving = Moving(context, Options(precopy=True))
+    moving.await_state(State.PAUSED, State.DUMPED)
+    _kill_tool(machines, context, node, command)
+    moving.join(30)
+    expect_right(context, "nb" if moving.error is None else "na")
+
+
+@pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
+def test_killed_before_it_was_compared(
+    machines: NativeNodes, context: Context, node: str, command: str
+) -> None:
+    """With --lazy the program runs already: what was not compared comes over the link."""
+    moving = Moving(context, Options(precopy=True, lazy=True))
+    moving.await_state(State.PAUSED, State.DUMPED)
+    _kill_tool(machines, context, node, command)
+    moving.join(30)
+    assert moving.error is None
+    expect_right(context, "nb")
