@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from transproc import log
 from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
+    from transproc.automation.batch.decide import Seat
+    from transproc.automation.batch.model import Batch
     from transproc.automation.batch.runner import Report
+    from transproc.controller.client import Client
 
 
 def batch(
@@ -49,42 +53,78 @@ def batch(
     """Runs a list of programs on all nodes, as many at once as they take, and says what that took and cost.
 
     When nothing waits any more, runs move to free slots where they are done sooner (or, with goal = "cost", cheaper). Ctrl-C:
-    nothing more is started; what runs goes on. Exits with 1 if a run did not end with status 0.
+    nothing more is started; what runs goes on. With --controller it is sent there with its programs and files. Exits with 1 if a
+    run did not end with status 0.
 
     \b
     Examples:
       transproc batch night.toml --output results
       transproc batch night.toml --compare --svg night.svg
     """
-    from transproc.automation.batch import model, planning
-    from transproc.automation.batch.decide import Estimates
-    from transproc.automation.batch.runner import Runner
+    from transproc.automation.batch import model
     from transproc.automation.plans.reading import load
 
     found = model.read(load(file))
-    seats = planning.seats(found, common.host())
     if dry_run:
-        common.table(
-            [(seat.name, seat.slots, f"{seat.price:g}") for seat in seats], ("NODE", "SLOTS", "PRICE")
-        )
+        seats = [(seat.name, seat.slots, f"{seat.price:g}") for seat in _seats(found)]
+        common.table(seats, ("NODE", "SLOTS", "PRICE"))
         return
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-    given = {entry.name: entry.seconds for entry in found.entries}
-    estimates = Estimates(given, {seat.name: seat.isa for seat in seats})
-    context = common.context("nothing more is started or moved; what runs goes on")
-    reports: list[Report] = []
-    for moving in [False, True] if compare else [migrate]:
-        runner = Runner(found, seats, context, estimates, migrate=moving, output=output)
-        reports.append(runner.run())
-        if reports[-1].interrupted:
-            break
+    reports = _carried_out(found, migrate=migrate, compare=compare, output=output)
     _show(found.name, reports, as_json=as_json)
     if svg is not None:
         from transproc.automation.batch.report import svg as picture
 
         svg.write_text(picture(f"batch {found.name}", reports))
     _judge(reports)
+
+
+def _seats(found: Batch) -> list[Seat]:
+    """The nodes, which this host asks, or the controller."""
+    from transproc.automation.batch import planning
+    from transproc.automation.batch.decide import Seat
+
+    if (there := common.remote()) is None:
+        return planning.seats(found, common.host())
+    return [Seat(**seat) for seat in _ask(there, found, dry_run=True)["nodes"]]
+
+
+def _carried_out(found: Batch, *, migrate: bool, compare: bool, output: Path | None) -> list[Report]:
+    from transproc.automation.batch import report, runner
+
+    if (there := common.remote()) is None:
+        ways = [False, True] if compare else [migrate]
+        return runner.carry_out(found, _seats(found), common.context(runner.THEN), ways, output)
+    answer = _ask(there, found, migrate=migrate, compare=compare)
+    reports = [report.from_dict(found, one) for one in answer["reports"]]
+    if output is not None:
+        with log.step("fetch what was printed"):
+            _fetch(there, reports[-1], output)
+    return reports
+
+
+def _ask(there: Client, found: Batch, **how: Any) -> Any:
+    from transproc.controller.requests import RunBatch
+    from transproc.controller.sending import send_parcel
+
+    upload = send_parcel(there, found.parcel, log)
+    return there.perform(RunBatch(found.path.name, upload, **how), log)
+
+
+def _fetch(there: Client, report: Report, output: Path) -> None:
+    """What each run has printed comes here; the controller then forgets those that went well, as we do."""
+    from transproc.cluster.events import Silent
+    from transproc.controller.requests import Kill
+
+    for run in report.runs:
+        if run.exit is None or not run.stays:
+            continue
+        for stream, ending in (("stdout", "out"), ("stderr", "err")):
+            with (output / f"{run.job}.{ending}").open("wb") as file:
+                file.writelines(there.log(run.job, stream))
+        if run in report.done:
+            there.perform(Kill(run.job, remove=True), Silent())
 
 
 def _show(name: str, reports: list[Report], *, as_json: bool) -> None:

@@ -72,13 +72,12 @@ COMMANDS = {name: text for group in GROUPS.values() for name, text in group.item
 
 REMOTE = frozenset(
     "run migrate ps top logs wait kill pause dump transform ship restore resume recover checkpoint restart history"
-    " nodes policy attach show inspect plan".split()
+    " nodes policy attach show inspect plan batch".split()
 )
 """What a controller can be asked for."""
 _LOCAL_PROGRAMS = "it works with programs and tools of this host"
 HERE = {
     "slurm": "it is used where Slurm's own commands are",
-    "batch": "it works with jobs and nodes of this host",
     "serve": "it is the controller",
     "token": "it works with the records of the controller on its own host",
     "context": "it is about your own list of controllers",
@@ -93,7 +92,7 @@ HERE = {
     "bench": _LOCAL_PROGRAMS,
 }
 """What works on this host only, and why: that is said to who names a controller with the command."""
-OF_JOBS = frozenset({"slurm", "batch"})
+OF_JOBS = frozenset({"slurm"})
 """Of these, what would work with other jobs than a user means who has chosen a controller for all commands."""
 
 

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from transproc import log
 from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
     from transproc.automation.plans.executor import Outcome
+    from transproc.automation.plans.model import Plan
     from transproc.automation.plans.planning import Checked
+    from transproc.automation.plans.reading import Problem
     from transproc.automation.plans.records import PlanRecord, StepRecord
     from transproc.controller.requests import Request
 
@@ -22,9 +25,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 FILE = typer.Argument(
     metavar="FILE|DIR", help="A plan (.toml), a config.json, or the directory of one.", show_default=False
 )
-ASKS = "it reads files of this host, and asks its nodes"
 STOP = "the plan ends after this step"
 """What Ctrl-C does."""
+THERE = typer.Option("--there", help="With --controller: FILE is on the controller's host. For admins.")
 MAP = typer.Option("--map", metavar="NAME=NODE", help="What the plan calls NAME is NODE. May be repeated.")
 
 
@@ -47,30 +50,35 @@ def run(
     *,
     map_: Annotated[list[str] | None, MAP] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and show it; do nothing.")] = False,
+    there: Annotated[bool, THERE] = False,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Checks a plan and carries it out.
+    """Checks a plan and carries it out; with --controller it is sent there with its programs and files.
 
-    With --controller, FILE is on the controller's host. Ctrl-C ends it after the step under way. If it does not come to its end,
-    each of its jobs that is stopped goes on: one copy of each runs.
+    Ctrl-C ends it after the step under way. If it does not come to its end, each of its jobs that is stopped goes on: one copy of
+    each runs.
 
     \b
     Examples:
       transproc plan run tour.toml
       transproc plan run bt/config.json --map x86-64=x86 --map aarch64=arm
     """
-    if common.remote() is not None:
-        from transproc.controller.requests import RunPlan
-
-        _at_controller(RunPlan(str(file), _mapping(map_)), dry_run=dry_run, as_json=as_json)
+    if there:
+        _at_controller(_elsewhere(file, map_, dry_run=dry_run), as_json=as_json)
         return
     checked = _examined(file, map_)
     _notes(checked)
     checked.expect_good()
     if dry_run:
         _show(checked, as_json=as_json)
-        return
-    _carry_out(checked, as_json=as_json)
+    elif (client := common.remote()) is not None:
+        from transproc.controller.requests import RunPlan
+        from transproc.controller.sending import send_parcel
+
+        upload = send_parcel(client, checked.plan.parcel, log)
+        _at_controller(RunPlan(checked.plan.path.name, upload, mapping=_mapping(map_)), as_json=as_json)
+    else:
+        _carry_out(checked, as_json=as_json)
 
 
 @app.command()
@@ -92,18 +100,16 @@ def replay(
       transproc plan replay 12
       transproc plan replay tour --map arm=pi        its last run, on another node
     """
-    if common.remote() is not None:
-        from transproc.controller.requests import ReplayPlan
-
-        _at_controller(ReplayPlan(name, _mapping(map_)), dry_run=dry_run, as_json=as_json)
-        return
-    from transproc.automation.plans import planning, records
     from transproc.automation.plans import replay as replaying
 
-    store = common.host().store
-    record = _record(name)
-    plan = replaying.plan_of(record, records.steps(store, record.number))
-    checked = planning.checked(plan, [], common.host(), {**record.mapping(plan), **_mapping(map_)})
+    if not dry_run and common.remote() is not None:
+        from transproc.controller.requests import ReplayPlan
+
+        _at_controller(ReplayPlan(name, _mapping(map_)), as_json=as_json)
+        return
+    record, steps = _logged(name)
+    plan = replaying.plan_of(record, steps)
+    checked = _checked(plan, [], {**record.mapping(plan), **_mapping(map_)}, files=common.remote() is None)
     checked.expect_good()
     if dry_run:
         _show(checked, as_json=as_json)
@@ -133,20 +139,27 @@ def resume(
     if common.remote() is not None:
         from transproc.controller.requests import ResumePlan
 
-        _at_controller(ResumePlan(name, _mapping(map_)), dry_run=False, as_json=as_json)
+        _at_controller(ResumePlan(name, _mapping(map_)), as_json=as_json)
         return
     from transproc.automation.plans import resume as resuming
 
-    record = _record(name)
+    record, _ = _logged(name)
     checked = resuming.prepared(record, common.host(), _mapping(map_))
     outcome = resuming.resume(record, checked, common.host(), common.context(STOP))
     _tell(record.number, outcome, as_json=as_json)
 
 
-def _at_controller(request: Request, *, dry_run: bool, as_json: bool) -> None:
+def _elsewhere(file: Path, mapping: list[str] | None, *, dry_run: bool) -> Request:
+    """A plan that is on the controller's host."""
+    from transproc.controller.requests import RunPlan
+
+    if dry_run or common.remote() is None:
+        raise typer.BadParameter("goes with --controller, and without --dry-run", param_hint="'--there'")
+    return RunPlan(str(file), mapping=_mapping(mapping))
+
+
+def _at_controller(request: Request, *, as_json: bool) -> None:
     """A plan that is there; what it has done when it fails is noted."""
-    if dry_run:
-        common.expect_here("plan run --dry-run", ASKS)
     done = common.perform(request)
     if as_json:
         common.show_json(done)
@@ -205,7 +218,6 @@ def check(
     Example:
       transproc plan check tour.toml
     """
-    common.expect_here("plan check", ASKS)
     checked = _examined(file, map_)
     if as_json:
         common.show_json(
@@ -241,7 +253,6 @@ def show(
       transproc plan show tour.toml
       transproc plan show tour.toml --svg tour.svg
     """
-    common.expect_here("plan show", ASKS)
     from transproc.automation.plans import drawing
 
     checked = _examined(file, map_)
@@ -253,8 +264,8 @@ def show(
         typer.echo(f"{checked.plan.path}: {problem}", err=True)
 
 
-@app.command()
-def log(
+@app.command("log")
+def log_of(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="A plan's name or number [default: all plans].")
     ] = None,
@@ -271,20 +282,11 @@ def log(
     """
     from transproc.automation.plans import records
 
-    there = common.remote()
     if name is not None:
-        if there is not None:
-            from transproc.controller.client import quoted
-
-            words = there.get(f"/plans/{quoted(name)}")
-            steps = [records.StepRecord(**step) for step in words.pop("steps")]
-            _show_log(records.PlanRecord(**words), steps, as_json=as_json)
-        else:
-            record = _record(name)
-            _show_log(record, records.steps(common.host().store, record.number), as_json=as_json)
+        _show_log(*_logged(name), as_json=as_json)
         return
-    if there is not None:
-        found = [records.PlanRecord(**words) for words in there.get("/plans")]
+    if (client := common.remote()) is not None:
+        found = [records.PlanRecord(**words) for words in client.get("/plans")]
     else:
         found = records.plans(common.host().store)
     if as_json:
@@ -303,14 +305,20 @@ def log(
         common.table(rows, ("PLAN", "NAME", "BEGAN", "RESULT", "OUTCOME"))
 
 
-def _record(name: str) -> PlanRecord:
-    """The last one of a name, or the one of a number."""
+def _logged(name: str) -> tuple[PlanRecord, list[StepRecord]]:
+    """The last plan of a name, or the one of a number, and its steps."""
     from transproc.automation.plans import records
 
+    if (client := common.remote()) is not None:
+        from transproc.controller.client import quoted
+
+        words = client.get(f"/plans/{quoted(name)}")
+        steps = [records.StepRecord(**step) for step in words.pop("steps")]
+        return records.PlanRecord(**words), steps
     found = records.plans(common.host().store, name)
     if not found:
         raise TransprocError(f"plan {name}: was never carried out", hint="'transproc plan log' lists them")
-    return found[0]
+    return found[0], records.steps(common.host().store, found[0].number)
 
 
 def _show_log(plan: PlanRecord, steps: Sequence[StepRecord], *, as_json: bool) -> None:
@@ -343,9 +351,26 @@ def _clock(time: float) -> str:
 
 
 def _examined(file: Path, mapping: list[str] | None) -> Checked:
-    from transproc.automation.plans import planning
+    from transproc.automation.plans import planning, reading
 
-    return planning.examine(file, common.host(), _mapping(mapping))
+    return _checked(*planning.read(reading.load(file)), _mapping(mapping))
+
+
+def _checked(
+    plan: Plan, problems: Sequence[Problem], mapping: Mapping[str, str], *, files: bool = True
+) -> Checked:
+    """A plan that has been read; its nodes are asked by this host or the controller. `files`: those of this host are meant."""
+    from transproc.automation.plans import planning, reading
+
+    if (client := common.remote()) is not None:
+        words = {"file": plan.path.name, "text": plan.text, "mapping": mapping}
+        answer = client.post("/plans/check", words)
+        more = [reading.Problem(**one) for one in answer["problems"]]
+        labelled = frozenset(answer["labelled"])
+        found = planning.Checked(plan, answer["nodes"], [*problems, *more], answer["isas"], labelled)
+    else:
+        found = planning.asked(plan, problems, common.host(), mapping)
+    return planning.looked(found) if files else found
 
 
 def _mapping(words: list[str] | None) -> dict[str, str]:

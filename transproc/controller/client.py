@@ -26,6 +26,8 @@ ANSWER_SECONDS = 120.0
 """For an answer, and between two lines of a stream, in which one comes every 15 s."""
 PATIENCE = 60.0
 """Seconds that a controller may be away, to be started again, while we wait for a task."""
+LONGEST_LINE = 1 << 26
+"""Bytes of an event: the report of a batch of 10,000 runs has 3 MB."""
 PREFIX = "/api/v1"
 
 
@@ -46,7 +48,7 @@ class Client:
         """As `request.perform`; Ctrl-C calls the task off and waits for its end, a second one ends the waiting."""
         path, words = self._prepared(request, events)
         task, headers = self._call("POST", path, words)
-        return self._follow(task["number"], headers.get("X-Transproc-Events", ""), events)
+        return self._follow(task["number"], headers.get("X-Transproc-Events", ""), events, request.then)
 
     def _prepared(self, request: Request, events: Events) -> tuple[str, dict[str, Any]]:
         """Path and body."""
@@ -58,7 +60,7 @@ class Client:
             del words["name"]
         return path, words
 
-    def _follow(self, number: int, mark: str, events: Events) -> Any:
+    def _follow(self, number: int, mark: str, events: Events, then: str) -> Any:
         shown, called_off = _Steps(events), False
         while True:
             try:
@@ -71,7 +73,7 @@ class Client:
                 if called_off:
                     raise
                 called_off = True
-                events.note("interrupted: after this step everything is taken back")
+                events.note(f"interrupted: {then}")
                 self.post(f"/tasks/{number}/cancel")
             mark = self._mark
 
@@ -91,7 +93,7 @@ class Client:
     def _listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._answer("GET", path) as answer:
             kind = ""
-            while line := answer.readline(1 << 20).decode():
+            while line := answer.readline(LONGEST_LINE).decode():
                 key, _, value = line.rstrip("\n").partition(": ")
                 if key == "id":
                     self._mark = value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A program goes from this host to a controller, before it is started there."""
+"""A program, or a plan or batch with all that it names, goes from this host to a controller, before it is started there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from transproc.cluster.events import Events
 from transproc.cluster.start import Program
 
 if TYPE_CHECKING:
+    from transproc.automation.parcel import Parcel
     from transproc.controller.client import Client
 
 
@@ -29,6 +30,17 @@ def send(client: Client, words: dict[str, Any], events: Events) -> dict[str, Any
             _send_files(client, upload, Path(words["files"]))
         step.detail = f"{sent / (1 << 20):.1f} MiB"
     return {**words, "program": program.name, "upload": upload, "stdin": None, "files": None, "starter": None}
+
+
+def send_parcel(client: Client, parcel: Parcel, events: Events) -> str:
+    """Uploads a parcel; returns the upload. Raises `TransprocError`."""
+    from transproc.automation.parcel import packed  # noqa: PLC0415
+
+    with events.step(f"send {parcel.file}"):
+        upload: str = client.post("/uploads")["id"]
+        with packed(parcel) as stream:
+            client.put(f"/uploads/{upload}/files", stream)
+    return upload
 
 
 def _send_files(client: Client, upload: str, directory: Path) -> None:

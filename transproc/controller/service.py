@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from transproc.cluster.history import Reader
 from transproc.cluster.operations.checkpoint import place
+from transproc.cluster.store import JobStore
 from transproc.controller.guard import Guard
 from transproc.controller.metrics import Metrics
 from transproc.controller.policies import Keeper
@@ -154,6 +155,11 @@ class Desk:
         """As `requests.base.Desk` says."""
         found = self.service.store.load(job)
         return self.service.store.pair(job) / found.program
+
+    @property
+    def store(self) -> JobStore:
+        """As `requests.base.Desk` says."""
+        return self.service.store
 
     def upload(self, identity: str) -> Path:
         """As `requests.base.Desk` says."""

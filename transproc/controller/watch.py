@@ -12,9 +12,11 @@ import threading
 import time
 from collections import defaultdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transproc.automation.plans.records import PlanRecord
+from transproc.automation import parcel
+from transproc.automation.plans.records import PlanRecord, plans
 from transproc.automation.plans.recover import open_plans, recover
 from transproc.cluster.events import Silent, Token
 from transproc.cluster.job import Job, State
@@ -61,6 +63,7 @@ class Watch:
                 self._service.tasks.explain(task, "whether it was done is not known")
             else:
                 self._cut_off[task.job].append(task)
+        parcel.sweep(self._service.store.directory, [Path(plan.path) for plan in plans(self._service.store)])
         self.settle()
         with self._lock:
             rest = set(self._cut_off) - {task.job for task in self._service.tasks.live()}

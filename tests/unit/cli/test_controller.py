@@ -40,7 +40,10 @@ EXAMPLES = {
     "nodes add": "nodes add n host",
     "nodes check": "nodes check",
     "nodes remove": "nodes remove n",
-    "plan run": "plan run tour.toml",
+    "plan run": "plan run {plan}",
+    "plan check": "plan check {plan}",
+    "plan show": "plan show {plan}",
+    "batch": "batch {batch}",
     "plan replay": "plan replay 1",
     "plan resume": "plan resume 1",
     "plan log": "plan log",
@@ -51,8 +54,6 @@ EXAMPLES = {
 }
 """How each may be called."""
 FILES = {
-    "plan check": "it reads files of this host, and asks its nodes",
-    "plan show": "it reads files of this host, and asks its nodes",
     "policy check": "it reads a file, and asks nobody",
     "policy run": "a controller carries out the policy that it has by itself",
 }
@@ -104,7 +105,11 @@ def test_the_controller_is_asked(
     policy = tmp_path / "policy.toml"
     policy.write_text('[[rule]]\nkind = "evacuate"\nnodes = "n"\n')
     monkeypatch.setattr(Program, "pair", lambda _: None)  # compiling one takes longer than all this
-    words = EXAMPLES[name].format(policy=policy, program=tmp_path / "prog").split()
+    plan, batch = tmp_path / "tour.toml", tmp_path / "night.toml"
+    plan.write_text('[nodes]\na = "n"\n[jobs.j]\n[sequence]\nmain = [{ migrate = "j", to = "a" }]\n')
+    batch.write_text('[[program]]\nprogram = "prog"\n')
+    files = {"policy": policy, "plan": plan, "batch": batch, "program": tmp_path / "prog"}
+    words = EXAMPLES[name].format(**files).split()
     with Path("/dev/null").open() as keyboard:
         monkeypatch.setattr("sys.stdin", keyboard)
         status = main.run(["--controller", "c", *words])

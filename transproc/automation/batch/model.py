@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from transproc.automation.parcel import Parcel
 from transproc.automation.plans.reading import Reader, Source, Table, Where, shown
 from transproc.cluster.job import name_after
 from transproc.cluster.start import Program
@@ -40,13 +41,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Batch:
-    """`nodes`: those that are used, empty: all but this machine; with slots and prices where they differ from nodes.toml's."""
+    """`nodes`: those that are used, empty: all but this machine; with slots and prices where they differ from nodes.toml's.
+
+    `text`: the file as it was read; `named`: what it calls files, and which those are.
+    """
 
     name: str
     path: Path
     goal: Goal
     nodes: Mapping[str, tuple[int | None, float | None]]
     entries: tuple[Entry, ...]
+    text: str = ""
+    named: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def parcel(self) -> Parcel:
+        """With all that it needs of this host."""
+        return Parcel(self.path.name, self.text, self.named)
 
 
 def read(source: Source) -> Batch:
@@ -72,7 +83,7 @@ def read(source: Source) -> Batch:
                 ("program", number), f"two programs are called {entry.name}", "name says it otherwise"
             )
     reader.finish()
-    return Batch(name, source.path, Goal(goal), nodes, tuple(found))
+    return Batch(name, source.path, Goal(goal), nodes, tuple(found), source.text, reader.named)
 
 
 def _nodes(reader: Reader, table: Table) -> dict[str, tuple[int | None, float | None]]:

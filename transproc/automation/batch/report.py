@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from transproc.automation.batch.runner import Report, Run
+from transproc.automation.batch.decide import Seat
+from transproc.automation.batch.model import Batch
+from transproc.automation.batch.runner import Report, Run, Stay
 
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#9333ea", "#dc2626", "#0891b2", "#65a30d", "#be185d")
 _LEFT, _WIDTH, _LANE, _HEAD = 110, 720, 18, 44
@@ -77,11 +79,32 @@ def as_dict(report: Report) -> dict[str, Any]:
                 "job": run.job,
                 "program": run.entry.name,
                 "exit": run.exit,
+                "digest": run.digest,
+                "moves": run.moves,
                 "stays": [vars(stay) for stay in run.stays],
             }
             for run in report.runs
         ],
     }
+
+
+def from_dict(batch: Batch, words: Mapping[str, Any]) -> Report:
+    """The report of a batch that was carried out elsewhere, as `as_dict` says it."""
+    entries = {entry.name: entry for entry in batch.entries}
+    runs = [
+        Run(
+            number,
+            entries[job["program"]],
+            job["job"],
+            stays=[Stay(**stay) for stay in job["stays"]],
+            exit=job["exit"],
+            digest=job["digest"],
+            moves=job["moves"],
+        )
+        for number, job in enumerate(words["jobs"], 1)
+    ]
+    seats = [Seat(**seat) for seat in words["nodes"]]
+    return Report(words["migration"], seats, runs, words["seconds"], words["interrupted"])
 
 
 def _called(report: Report) -> str:

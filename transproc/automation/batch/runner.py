@@ -31,6 +31,8 @@ AT_ONCE = 8
 TRIES = 3
 """Starts of one run, if nodes fail."""
 GOOD = "status 0"
+THEN = "nothing more is started or moved; what runs goes on"
+"""What calling it off means."""
 
 
 @dataclass
@@ -104,6 +106,20 @@ class Report:
     def moves(self) -> int:
         """Migrations."""
         return sum(run.moves for run in self.runs)
+
+
+def carry_out(
+    batch: Batch, seats: Sequence[Seat], context: Context, ways: Sequence[bool], output: Path | None = None
+) -> list[Report]:
+    """Carries a batch out once for each of `ways`, whether runs may move; ends with one that was called off."""
+    given = {entry.name: entry.seconds for entry in batch.entries}
+    estimates = Estimates(given, {seat.name: seat.isa for seat in seats})
+    reports: list[Report] = []
+    for migrate in ways:
+        reports.append(Runner(batch, seats, context, estimates, migrate=migrate, output=output).run())
+        if reports[-1].interrupted:
+            break
+    return reports
 
 
 class Runner:

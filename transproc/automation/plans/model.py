@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from transproc.automation.parcel import Parcel
+
 
 class Verb(StrEnum):
     """What a step does, named as the command line names it."""
@@ -170,7 +172,7 @@ Block = tuple[Item, ...]
 
 @dataclass(frozen=True)
 class Plan:
-    """`text`: the file as it was read."""
+    """`text`: the file as it was read; `named`: what it calls files, and which those are."""
 
     name: str
     path: Path
@@ -178,6 +180,13 @@ class Plan:
     jobs: dict[str, Program]
     main: Block
     text: str = ""
+    named: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def parcel(self) -> Parcel:
+        """With all that it needs of this host. The first implementation's is the directory of its file."""
+        tree = None if self.path.suffix == ".toml" else self.path.absolute().parent
+        return Parcel(self.path.name, self.text, self.named, tree)
 
 
 def steps_of(block: Block) -> Iterator[Step]:

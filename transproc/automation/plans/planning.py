@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from transproc.automation import parcel
 from transproc.automation.plans import check, programs, seed, written
 from transproc.automation.plans.check import Follower
 from transproc.automation.plans.executor import Executor, Outcome
 from transproc.automation.plans.model import Plan
 from transproc.automation.plans.nodes import Chooser, by_label
-from transproc.automation.plans.reading import PlanError, Problem, Source, in_order, load
-from transproc.automation.plans.records import begun
+from transproc.automation.plans.reading import PlanError, Problem, Source, in_order, load, parse
+from transproc.automation.plans.records import PlanRecord, begun
 from transproc.cluster.operations import Context
 from transproc.errors import TransprocError
 from transproc.host import Host
@@ -54,6 +55,11 @@ def examine(path: Path, host: Host, mapping: Mapping[str, str]) -> Checked:
 
 def checked(plan: Plan, found: Sequence[Problem], host: Host, mapping: Mapping[str, str]) -> Checked:
     """A plan that has been read is checked; `found`: what was wrong with its file."""
+    return looked(asked(plan, found, host, mapping))
+
+
+def asked(plan: Plan, found: Sequence[Problem], host: Host, mapping: Mapping[str, str]) -> Checked:
+    """As `checked`, as far as nodes can tell: no file is looked at."""
     problems = list(found)
     chooser = Chooser(host, mapping)
     nodes = chooser.choose(plan)
@@ -66,9 +72,21 @@ def checked(plan: Plan, found: Sequence[Problem], host: Host, mapping: Mapping[s
             problems.append(Problem(line, error.message, error.hint))
     follower = Follower(plan, nodes, isas)
     follower.follow()
-    problems += [*chooser.problems, *follower.problems, *check.files(plan), *programs.look(plan, nodes, isas)]
-    problems += _others(plan, nodes, isas)
+    problems += [*chooser.problems, *follower.problems, *_others(plan, nodes, isas)]
     return Checked(plan, nodes, in_order(problems), isas, labelled(plan, mapping))
+
+
+def looked(found: Checked) -> Checked:
+    """The rest of `checked`: the programs and files, which are on this host."""
+    plan = found.plan
+    more = [*check.files(plan), *programs.look(plan, found.nodes, found.isas)]
+    return replace(found, problems=in_order([*found.problems, *more]))
+
+
+def of_record(record: PlanRecord) -> tuple[Plan, list[Problem]]:
+    """As `read`, of a plan in the log, as it was then."""
+    path = Path(record.path)
+    return read(parse(path, record.text, parcel.names(path.parent)))
 
 
 def labelled(plan: Plan, mapping: Mapping[str, str]) -> frozenset[str]:

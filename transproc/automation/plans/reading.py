@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transproc.automation import parcel
 from transproc.automation.plans import lines
 from transproc.cluster import duration
 from transproc.cluster.job import check_name
@@ -64,12 +65,13 @@ class PlanError(FormatError):
 
 @dataclass(frozen=True)
 class Source:
-    """A file's contents, and the line of each value."""
+    """A file's contents, and the line of each value; `parts`: where the files are that it names, if it came with them."""
 
     path: Path
     text: str
     data: Table
     lines: Mapping[Where, int]
+    parts: Mapping[str, Path] | None = None
 
 
 def load(path: Path) -> Source:
@@ -93,10 +95,10 @@ def load(path: Path) -> Source:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise FormatError(f"is not UTF-8: byte {error.start}", path=path) from error
-    return parse(path, text)
+    return parse(path, text, parcel.names(path.parent))
 
 
-def parse(path: Path, text: str) -> Source:
+def parse(path: Path, text: str, parts: Mapping[str, Path] | None = None) -> Source:
     """As `load`, of a text that is there already."""
     try:
         if path.suffix == ".json":
@@ -122,7 +124,7 @@ def parse(path: Path, text: str) -> Source:
         raise FormatError(f"is nested deeper than {lines.DEEPEST} levels", path=path) from None
     if not isinstance(data, dict):
         raise FormatError("expected a table at the top", path=path)
-    return Source(path, text, data, found)
+    return Source(path, text, data, found, parts)
 
 
 def _refuse(word: str) -> None:
@@ -135,6 +137,8 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
+        self.named: dict[str, Path] = {}
+        """What the file calls files that are read, and which those are."""
 
     def line(self, where: Where) -> int:
         """Of a value, or of the nearest one around it."""
@@ -243,6 +247,30 @@ class Reader:
         name = self.text(table, key, where)
         if name is None:
             return None
+        if self.source.parts is not None:
+            if name not in self.source.parts:
+                self.wrong((*where, key), f"{key}: {shown(name)} is not among what was sent")
+            return self.source.parts.get(name)
+        path = self._path(name, key, where)
+        if path is not None:
+            self.named[name] = path
+        return path
+
+    def directory(self, table: Table, key: str, where: Where) -> Path | None:
+        """The path of what is written."""
+        name = self.text(table, key, where)
+        if name is None:
+            return None
+        if self.source.parts is not None and not name.startswith("/"):
+            self.wrong(
+                (*where, key),
+                f"{key} cannot be {shown(name)}",
+                "it is on the controller's host: a whole path",
+            )
+            return None
+        return self._path(name, key, where)
+
+    def _path(self, name: str, key: str, where: Where) -> Path | None:
         try:
             path = (self.source.path.parent / Path(name).expanduser()).absolute()
         except RuntimeError as error:  # a home of nobody

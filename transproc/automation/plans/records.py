@@ -6,7 +6,6 @@ A plan that is carried out holds the lock of a file; one that has no end and no 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -15,8 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from transproc.automation import parcel
 from transproc.automation.plans.model import Plan, Step
 from transproc.automation.plans.nodes import used
 from transproc.cluster.store import JobStore
@@ -231,8 +232,7 @@ def jobs(store: JobStore, number: int) -> list[str]:
 
 
 def _forget_old(store: JobStore) -> None:
-    with contextlib.suppress(IndexError):
-        oldest = plans(store)[KEPT].number
-        store.database.change(
-            "DELETE FROM plans WHERE number <= :number AND result NOT NULL", {"number": oldest}
-        )
+    for record in plans(store)[KEPT:]:
+        if record.result is not None:
+            store.database.change("DELETE FROM plans WHERE number = :number", {"number": record.number})
+            parcel.forget(store.directory, Path(record.path))

@@ -8,23 +8,29 @@ kept in order by their times alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from transproc.automation.plans import planning
+from transproc.automation.plans import planning, records
 from transproc.automation.plans.model import Block, Gate, Item, Parallel, Plan, Repeat, Step
-from transproc.automation.plans.reading import parse
+from transproc.automation.plans.planning import Checked
 from transproc.automation.plans.records import PlanRecord, Result, StepRecord
 from transproc.errors import TransprocError
+from transproc.host import Host
 
 _PART = re.compile(r"([1-9]\d*)(?:([#/])([1-9]\d*))?")
 _PLACE = re.compile(rf"{_PART.pattern}(?:\.{_PART.pattern})*")
 
 
+def prepared(record: PlanRecord, host: Host, mapping: Mapping[str, str]) -> Checked:
+    """That plan, with its nodes as they were or as `mapping` says, and its programs as they are now."""
+    plan = plan_of(record, records.steps(host.store, record.number))
+    return planning.checked(plan, [], host, {**record.mapping(plan), **mapping})
+
+
 def plan_of(record: PlanRecord, steps: Sequence[StepRecord]) -> Plan:
     """The plan that does once more what was done. Raises `TransprocError` if nothing was, or the log is damaged."""
-    original, _ = planning.read(parse(Path(record.path), record.text))
+    original, _ = planning.of_record(record)
     lanes: dict[str, list[Item]] = {}
     for step in steps:
         if step.result == Result.DONE:

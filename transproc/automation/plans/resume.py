@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from transproc.automation.plans import planning, records
 from transproc.automation.plans.executor import Executor, Outcome
 from transproc.automation.plans.planning import Checked
 from transproc.automation.plans.progress import Progress, progress
-from transproc.automation.plans.reading import parse
 from transproc.automation.plans.records import PlanRecord, Result
 from transproc.automation.plans.replay import step_at
 from transproc.cluster import operations
@@ -23,7 +21,7 @@ from transproc.host import Host
 
 def prepared(record: PlanRecord, host: Host, mapping: Mapping[str, str]) -> Checked:
     """The plan as it was, with its nodes as they were or as `mapping` says, and its programs as they are now."""
-    plan, found = planning.read(parse(Path(record.path), record.text))
+    plan, found = planning.of_record(record)
     checked = planning.checked(plan, found, host, {**record.mapping(plan), **mapping})
     checked.labelled = planning.labelled(plan, mapping)
     return checked

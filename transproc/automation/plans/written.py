@@ -63,7 +63,8 @@ def read(source: Source) -> tuple[Plan, Reader]:
     nodes = _nodes(reader, reader.table(data, "nodes", ()))
     jobs = _jobs(reader, reader.table(data, "jobs", ()))
     main = _Sequences(reader, data).main()
-    return Plan(name or name_after(source.path.stem), source.path, nodes, jobs, main, source.text), reader
+    name = name or name_after(source.path.stem)
+    return Plan(name, source.path, nodes, jobs, main, source.text, reader.named), reader
 
 
 def _nodes(reader: Reader, table: Table) -> dict[str, NodeChoice]:
@@ -263,7 +264,7 @@ class _Sequences:
             timeout=reader.time(table, "timeout", where),
             stopped=reader.flag(table, "stopped", where),
             background=reader.flag(table, "background", where),
-            directory=reader.file(table, "directory", where),
+            directory=reader.directory(table, "directory", where),
             end=reader.flag(table, "end", where),
             gate=gate,
         )

@@ -34,7 +34,7 @@ def _nothing() -> Sequence[Never]:
 @dataclass(frozen=True)
 class Context:
     """`nodes`: the names of all nodes there are; `fleet`: what is known of them now, for which they are asked; `transform`: the
-    transformation of images.
+    transformation of images. `user`: whom jobs run as of which nothing else is said, or `starter` where the node knows that name.
     """
 
     store: JobStore
@@ -44,6 +44,8 @@ class Context:
     cancel: Cancel = field(default_factory=Token)
     nodes: Callable[[], Sequence[str]] = _nothing
     fleet: Callable[[], Sequence[NodeState]] = _nothing
+    user: str | None = None
+    starter: str | None = None
 
     def move(self, job: Job, target: str | None = None) -> Move:
         """The steps for a job. Raises `TransprocError` if it is on the target already."""

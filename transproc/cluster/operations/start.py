@@ -35,6 +35,7 @@ def run(
     that name, if no `user` is given. `addresses` (ADDRESS/PREFIX): move with it; `gateways` lead out of their networks.
     """
     pause = None
+    user, starter = user or context.user, starter or context.starter
     words = [program.name, *program.argv[1:]]
     job = Job(name or context.store.free_name(program.name), node, words, terminal=terminal)
     job.addresses, job.gateways = list(addresses), list(gateways)

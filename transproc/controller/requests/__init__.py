@@ -7,6 +7,7 @@ its description, a record, limits, and the roles that may use it.
 """
 
 from transproc.controller.requests.base import Request
+from transproc.controller.requests.batch import RunBatch
 from transproc.controller.requests.jobs import Kill, Pause, Recover, Resume
 from transproc.controller.requests.move import Dump, Forecast, Migrate, Restore, Ship, Transform
 from transproc.controller.requests.nodes import AddNode, CheckNodes, RemoveNode
@@ -32,6 +33,7 @@ __all__ = [
     "Resume",
     "ResumePlan",
     "Run",
+    "RunBatch",
     "RunPlan",
     "Ship",
     "Transform",
@@ -57,4 +59,5 @@ ALL: tuple[type[Request], ...] = (
     RunPlan,
     ReplayPlan,
     ResumePlan,
+    RunBatch,
 )

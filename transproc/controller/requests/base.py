@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from transproc.cluster.operations import Context
+from transproc.cluster.store import JobStore
 from transproc.controller.tokens import Role
 from transproc.errors import TransprocError
 
@@ -55,6 +56,10 @@ class Desk(Protocol):
     def program(self, job: str) -> Path:
         """The pair of a job. Raises `MissingError`."""
 
+    @property
+    def store(self) -> JobStore:
+        """The records."""
+
     def upload(self, identity: str) -> Path:
         """The directory of an upload of the same token. Raises `MissingError`."""
 
@@ -68,6 +73,8 @@ class Request:
     path: ClassVar[str] = ""
     """The endpoint's, below /api/v1; {name} in it is the job's."""
     role: ClassVar[Role] = Role.OPERATE
+    then: ClassVar[str] = "after this step everything is taken back"
+    """What it means to call it off."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         """A request for a job has its path from its kind."""
