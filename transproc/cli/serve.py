@@ -76,10 +76,10 @@ def serve(
     service = Service(
         common.host(), Settings(at_once=at_once, per_node=per_node, grace=grace, job_user=job_user)
     )
-    if certificate and key:
+    if certificate and key:  # noqa: SIM108 (shorter lines)
         shown = certificates.read(certificate, key)
     else:
-        shown = certificates.ensure(service.directory, certificates.own_names(address))
+        shown = certificates.ensure(service.directory, address)
     place = bind(address, port)
     host = f"[{address}]" if ":" in address else address
     logs.begin(as_json=log_format == "json" or (log_format is None and not sys.stderr.isatty()))

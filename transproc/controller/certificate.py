@@ -19,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from transproc import paths
+from transproc.cluster.beside import beside
 from transproc.errors import FormatError
 
+NAME_SECONDS = 2.0
+"""For this host's full name: a name server that is away would keep the first start waiting for many."""
 DAYS = 3650
 """Clients pin it: a new one would have to be brought to each of them."""
 
@@ -34,11 +37,11 @@ class Certificate:
     fingerprint: str
 
 
-def ensure(directory: Path, names: Sequence[str]) -> Certificate:
-    """The certificate in a private directory, made for these host names and addresses if there is none."""
+def ensure(directory: Path, address: str) -> Certificate:
+    """The certificate in a private directory; made for this host's names, which listens at `address`, if there is none."""
     path, key = directory / "certificate.pem", directory / "key.pem"
     if not (path.exists() and key.exists()):
-        _make(path, key, names)
+        _make(path, key, own_names(address))
     return read(path, key)
 
 
@@ -54,7 +57,14 @@ def read(path: Path, key: Path) -> Certificate:
 
 def own_names(address: str) -> list[str]:
     """What clients may call this host that listen at `address`."""
-    names = ["localhost", "127.0.0.1", "::1", socket.gethostname(), socket.getfqdn()]
+    full = beside({"name": socket.getfqdn}, NAME_SECONDS).get("name")
+    names = [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        socket.gethostname(),
+        *([full] if isinstance(full, str) else []),
+    ]
     return list(dict.fromkeys([*names, *([] if address in ("0.0.0.0", "::") else [address])]))
 
 

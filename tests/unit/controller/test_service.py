@@ -77,9 +77,17 @@ def test_one_controller_only(service: Service) -> None:
         Service(Host(JobStore(service.store.directory)))
 
 
+def test_a_name_server_that_is_away_holds_up_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr("socket.getfqdn", answer.wait)
+    monkeypatch.setattr(certificate, "NAME_SECONDS", 0.01)
+    assert certificate.own_names("10.0.0.1")[0::4] == ["localhost", "10.0.0.1"]
+    answer.set()
+
+
 def test_the_certificate_that_was_accepted_is_the_only_one(service: Service, tmp_path: Path) -> None:
-    made = certificate.ensure(tmp_path / "state" / "controller", certificate.own_names("127.0.0.1"))
-    assert certificate.ensure(made.path.parent, []) == made
+    made = certificate.ensure(tmp_path / "state" / "controller", "127.0.0.1")
+    assert certificate.ensure(made.path.parent, "0.0.0.0") == made
     assert made.key.stat().st_mode & 0o777 == 0o600
     place = listen("127.0.0.1", 0)
     server = Server(service, made)
@@ -92,7 +100,7 @@ def test_the_certificate_that_was_accepted_is_the_only_one(service: Service, tmp
         secret = service.tokens.add("a", Role.VIEW)
         assert Client(contexts.Controller(url, secret, pem)).get("/me")["name"] == "a"
         (tmp_path / "other").mkdir()
-        other = certificate.ensure(tmp_path / "other", ["localhost"])
+        other = certificate.ensure(tmp_path / "other", "127.0.0.1")
         with pytest.raises(TransprocError, match="another certificate than the one that was accepted"):
             Client(contexts.Controller(url, secret, other.path.read_text())).get("/me")
         with pytest.raises(TransprocError, match="another certificate"):
