@@ -11,7 +11,7 @@
 enum { MOST_PROCESSES = 1024, MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1 };
 
 struct copied {
-	int pid, memory, map;
+	int pid, map;
 };
 
 static struct copied copies[MOST_PROCESSES];
@@ -34,7 +34,7 @@ static struct copied *find(int pid)
 			return &copies[i];
 	if (count == MOST_PROCESSES)
 		return NULL;
-	copies[count] = (struct copied){ pid, -1, -1 };
+	copies[count] = (struct copied){ pid, -1 };
 	return &copies[count++];
 }
 
@@ -68,6 +68,15 @@ static bool tell_run(const struct copied *copy, uint64_t start, size_t at, size_
 	return tell(SAME, pid, start + at, start + end, 0, check);
 }
 
+/* process_vm_readv(2): half of what /proc/PID/mem takes, which copies twice. */
+static bool read_pages(int pid, uint64_t start, size_t size)
+{
+	struct {
+		uint64_t start, size;
+	} here = { (uint64_t)pages, size }, there = { start, size };
+	return SYS(NR_process_vm_readv, pid, &here, 1, &there, 1, 0) == (long)size;
+}
+
 /* While the tree runs, memory may go away: then it has changed, and the next round will see. */
 static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end)
 {
@@ -75,7 +84,7 @@ static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end)
 	static enum state states[PIECE_PAGES];
 	size_t size = end - start, bytes = size / PAGE * sizeof *hashes;
 	long place = (long)((uint64_t)(copy - copies) << 48 | start / PAGE * sizeof *hashes);
-	if (SYS(NR_pread64, copy->memory, pages, size, start) != (long)size)
+	if (!read_pages(copy->pid, start, size))
 		return !is_last;
 	memset(hashes, 0, sizeof hashes);
 	if (SYS(NR_pread64, known, hashes, bytes, place) < 0)
@@ -116,15 +125,13 @@ static bool copy_process(int pid)
 	struct range *ranges;
 	if (!copy)
 		return false;
-	copy->memory = open_file(format("/proc/%d/mem", (long)pid), O_RDONLY);
 	copy->map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
-	bool good = copy->memory >= 0 && copy->map >= 0, gone = !good && state_of(pid, pid) == 0;
+	bool good = copy->map >= 0, gone = !good && state_of(pid, pid) == 0;
 	size_t number = good ? withheld_ranges(pid, &ranges) : 0;
 	for (size_t i = 0; i < number && is_last && good; i++)
 		good = tell(COVER, (uint32_t)pid, ranges[i].start, ranges[i].end, 0, 0);
 	for (size_t i = 0; i < number && good; i++)
 		good = copy_range(copy, ranges[i]);
-	SYS(NR_close, copy->memory);
 	SYS(NR_close, copy->map);
 	return good || (gone && !is_last);
 }

@@ -13,6 +13,14 @@ static int store;
 static struct held_head *head;
 static char data[MOST_PIECE] __attribute__((aligned(PAGE)));
 
+static const char *why = "what has come is not what can be understood";
+
+static bool reject(const char *reason)
+{
+	why = reason;
+	return false;
+}
+
 /* The number of a process; -1 if there is no room for another one. */
 static long number_of(uint32_t pid)
 {
@@ -65,11 +73,11 @@ static bool take_pages(const struct page_answer *answer, size_t process)
 	if (end - start > MOST_PIECE)
 		return false;
 	if (answer->kind == PAGES && SYS(NR_pwrite64, store, data, answer->size, place) != (long)answer->size)
-		return false;
+		return reject("there is no room for it");
 	if (answer->kind == ZEROS)
 		SYS(NR_fallocate, store, PUNCH_HOLE, place, end - start);
 	if (answer->kind == SAME && !is_same(process, start, end, answer->check))
-		return false;
+		return reject("it is not what it should be");
 	if (!mark(process, start, end, head->covers_count ? MARK_TRUE : MARK_SENT))
 		return false;
 	if (head->covers_count)
@@ -97,7 +105,7 @@ static bool take(const struct page_answer *answer)
 	if (answer->start >= answer->end || answer->end > HELD_END || (answer->start | answer->end) % PAGE)
 		return false;
 	if (answer->kind == PAGES && checksum(data, answer->size) != answer->check)
-		return false;
+		return reject("it was changed on its way");
 	long process = number_of(answer->pid);
 	if (process < 0)
 		return false;
@@ -137,8 +145,8 @@ int command_hold(const struct options *options)
 		if (!read_all(0, &answer, sizeof answer))
 			return ENDED;
 		if (!take(&answer)) {
-			static const char message[] = "transproc-stop hold: what has come is not what was sent, or there is no room for it\n";
-			(void)write_all(2, message, sizeof message - 1);
+			char *message = format("transproc-stop hold: memory at %x: %s\n", answer.start, why);
+			(void)write_all(2, message, strlen(message));
 			return BROKEN;
 		}
 	}

@@ -12,11 +12,13 @@ long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, 
 	long got = SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan), used = 0;
 	if (got < 0 || scan.walk_end <= start)
 		return -1;
-	for (long i = 0; i < got; i++) /* neighbours differ in what we do not ask about */
-		if (used && ranges[used - 1].end == regions[i].start)
-			ranges[used - 1].end = regions[i].end;
-		else
-			ranges[used++] = (struct range){ regions[i].start, regions[i].end };
 	*walked = scan.walk_end < end ? scan.walk_end : end;
+	for (long i = 0; i < got && regions[i].start < *walked; i++) { /* the kernel may have told of some beyond, when its own buffer was full once: these come again */
+		uint64_t until = regions[i].end < *walked ? regions[i].end : *walked;
+		if (used && ranges[used - 1].end == regions[i].start) /* neighbours differ in what we do not ask about */
+			ranges[used - 1].end = until;
+		else
+			ranges[used++] = (struct range){ regions[i].start, until };
+	}
 	return used;
 }

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     foreign,
     latency,
     library,
+    moving,
     native,
     policies,
     runtime,
@@ -161,6 +162,34 @@ def measure_following(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_transfer(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Ways of memory over links of known rates."""
+    links = moving.QUICK if options.quick else moving.SIZES
+    found = [moved for link, sizes in links.items() for moved in moving.measure(link, sizes, work)]
+    first = {(m.link, m.way): m.median for m in reversed(found)}
+    alone = {(m.link, m.megabytes): m.median for m in found if m.way == moving.CRIU}
+    rows = [
+        (
+            m.link,
+            f"{m.megabytes} MB",
+            m.way,
+            _quartiles(m.downtime),
+            f"{m.median / alone[m.link, m.megabytes]:.2f}",
+            f"{m.median / first[m.link, m.way]:.2f}",
+            f"{statistics.median(m.whole):.2f}",
+            f"{m.bytes / 1e6:.0f} MB" if m.bytes else "",
+        )
+        for m in found
+    ]
+    table(rows, ("LINK", "PROCESS", "WAY", "DOWNTIME", "TO CRIU ALONE", "TO THE SMALLEST", "WHOLE", "SENT"))
+    slow = moving.slowed("1gbit", work)
+    speeds = [(s.way, f"{s.seconds:.2f} s", f"{100 * s.share:.0f} %") for s in slow]
+    table(speeds, (f"{moving.SLOWED} MB FOLLOW", "FOR", "SPEED MEANWHILE"))
+    if options.images:
+        moving.draw(found, options.images)
+    return [*found, *slow]
+
+
 def measure_policies(options: argparse.Namespace, work: Path) -> list[Any]:
     """Rounds of policies with simulated nodes."""
     found = []
@@ -197,6 +226,8 @@ def measure_web(options: argparse.Namespace, work: Path) -> list[Any]:
 
 
 def _quartiles(seconds: list[float]) -> str:
+    if len(seconds) == 1:
+        return f"{seconds[0]:.3f}"
     low, middle, high = statistics.quantiles(seconds, n=4)
     return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
@@ -324,6 +355,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "downtime": measure_downtime,
     "native": measure_native,
     "following": measure_following,
+    "transfer": measure_transfer,
     "policies": measure_policies,
     "web": measure_web,
     "size": measure_size,
@@ -343,6 +375,7 @@ def main() -> int:
             ["libc"],
             ["native"],
             ["following"],
+            ["transfer"],
             ["policies"],
             ["web"],
         ):  # which need no library without sites
@@ -372,6 +405,7 @@ def _options() -> argparse.Namespace:
         "--src", type=Path, metavar="DIR", help="foreign: LLVM's test-suite, NPB in C, or PolyBench/C"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="transfer: plots are written there")
     options = parser.parse_args()
     unknown = [word for word in options.what if word not in MEASUREMENTS]
     if unknown:

@@ -75,7 +75,7 @@ def measure(megabytes: int, profile: str, work: Path, *, rounds: int) -> Native:
         tempfile.TemporaryDirectory(dir=work) as directory,
         NativeNodes(Path(directory) / "nodes", Setting(PROFILES[profile])) as machines,
     ):
-        bench = _Bench(machines, Path(directory), Program([str(program), *words]))
+        bench = Bench(machines, Path(directory), Program([str(program), *words]))
         try:
             bench.measure(result, rounds)
         finally:
@@ -110,7 +110,7 @@ def measure_following(sizes: Sequence[int], work: Path, *, rounds: int) -> list[
             place = Path(directory) / f"of{size}"
             place.mkdir()
             words = [str(program), str(10**9), "20000", str(size)]
-            benches.append(_Bench(machines, place, Program(words), name=f"bench{size}"))
+            benches.append(Bench(machines, place, Program(words), name=f"bench{size}"))
             stack.callback(benches[-1].close)
         for _ in range(rounds):
             for bench, result in zip(benches, results, strict=True):
@@ -121,7 +121,7 @@ def measure_following(sizes: Sequence[int], work: Path, *, rounds: int) -> list[
     return results
 
 
-class _Bench:
+class Bench:
     """A job on two nodes."""
 
     def __init__(self, machines: NativeNodes, directory: Path, program: Program, name: str = "bench") -> None:

@@ -26,7 +26,7 @@ NAMES = ("na", "nb")
 START_SECONDS = 20.0
 _INIT = Path(__file__).with_name("init.sh")
 _CONFIG = """\
-ListenAddress 127.0.0.1:{port}
+ListenAddress {host}:{port}
 HostKey {host_key}
 AuthorizedKeysFile /run/keys
 PidFile none
@@ -42,7 +42,8 @@ class Setting:
     """What the nodes are like. `profile`: what root's shell reads before each command, such as `sleep 0.3`; `criu`: a
     command line that runs it, empty for nodes that have none; `user`: who logs in, instead of root, and may use sudo or not.
     `root`: a system of their own, with its own criu or none, and its own sshd if it has one.
-    `bridges`: of nodes, where jobs with addresses are (`network.py`).
+    `bridges`: of nodes, where jobs with addresses are (`network.py`). `places`: of nodes that are not on this machine's
+    network, the namespace (`/run/netns`) and the address there.
     """
 
     profile: str = ""
@@ -51,6 +52,7 @@ class Setting:
     sudo: bool = False
     root: Path | None = None
     bridges: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Machine:
     name: str
     port: int
     process: subprocess.Popen[bytes]
+    host: str = "127.0.0.1"
 
 
 class NativeNodes:
@@ -99,7 +102,7 @@ class NativeNodes:
             port = self._port + number if self._port else _free_port()
             self.machines[name] = self._start(name, port, host, user)
             tables.append(
-                f'[{name}]\nhost = "127.0.0.1"\nport = {port}\nkey = "{user.path}"\nhost_key = "{host.public}"\n'
+                f'[{name}]\nhost = "{self.machines[name].host}"\nport = {port}\nkey = "{user.path}"\nhost_key = "{host.public}"\n'
                 + self._login()
                 + (f'bridge = "{self.setting.bridges[name]}"\n' if name in self.setting.bridges else "")
             )
@@ -129,7 +132,8 @@ class NativeNodes:
         users += f"{self.setting.user}:x:54321:54321::/tmp:/bin/sh\n" if self.setting.user else ""
         (state / "passwd").write_text(users)
         (home / ".bashrc").write_text(self.setting.profile + "\n")
-        (state / "sshd_config").write_text(_CONFIG.format(port=port, host_key=host.path))
+        network, address = self.setting.places.get(name, ("", "127.0.0.1"))
+        (state / "sshd_config").write_text(_CONFIG.format(host=address, port=port, host_key=host.path))
         criu = host_criu() if self.setting.criu is None else self.setting.criu
         environment = {
             "PATH": os.environ["PATH"],
@@ -141,9 +145,10 @@ class NativeNodes:
         environment |= {"ROOT": str(self.setting.root)} if self.setting.root else {}
         environment |= {} if self._detached else {"LIFE": "stdin"}
         namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--mount-proc"]
+        enter = ["nsenter", f"--net=/run/netns/{network}"] if network else []
         with (state / "log").open("wb") as log:
             process = subprocess.Popen(
-                ["unshare", *namespaces, "sh", _INIT],
+                [*enter, "unshare", *namespaces, "sh", _INIT],
                 stdin=subprocess.DEVNULL if self._detached else subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -151,7 +156,7 @@ class NativeNodes:
                 start_new_session=True,
             )
         (state / "pid").write_text(f"{process.pid}\n")
-        return Machine(name, port, process)
+        return Machine(name, port, process, address)
 
 
 def end_detached(directory: Path) -> None:
@@ -181,7 +186,7 @@ def _await(machine: Machine) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and machine.process.poll() is None:
         try:
-            with socket.create_connection(("127.0.0.1", machine.port), 1.0) as connection:
+            with socket.create_connection((machine.host, machine.port), 1.0) as connection:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError:

@@ -38,11 +38,16 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def context(
-    machines: NativeNodes, nodes: dict[str, SshNode], program: Path, tmp_path: Path
+    request: pytest.FixtureRequest,
+    machines: NativeNodes,
+    nodes: dict[str, SshNode],
+    program: Path,
+    tmp_path: Path,
 ) -> Iterator[Context]:
-    """With the program started on `na`, its memory filled."""
+    """With the program started on `na`, its memory filled; a parameter: its arguments."""
     made = context_of(tmp_path / "state", nodes)
-    operations.run(made, Program([str(program), str(MEGABYTES), str(PERMILLE)]), "na", name=NAME)
+    words = getattr(request, "param", [str(MEGABYTES), str(PERMILLE)])
+    operations.run(made, Program([str(program), *words]), "na", name=NAME)
     while not made.places(made.store.load(NAME)).read("stdout"):
         time.sleep(0.01)
     yield made
@@ -69,6 +74,13 @@ def test_memory_goes_ahead(context: Context, lazy: bool) -> None:
         assert hop.bytes_sent > MEGABYTES << 20
         assert context.store.load(NAME).state is State.RUNNING
     expect_right(context, "na")
+
+
+@pytest.mark.parametrize("context", [["160", "100", "sparse"]], indirect=True)
+def test_many_holes_go_ahead(context: Context) -> None:
+    """More ranges of pages than the kernel tells of at once, of which none is compared twice."""
+    operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+    expect_right(context, "nb")
 
 
 def test_rounds_end() -> None:
