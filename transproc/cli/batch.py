@@ -77,7 +77,7 @@ def batch(
         from transproc.automation.batch.report import svg as picture
 
         svg.write_text(picture(f"batch {found.name}", reports))
-    _judge(reports)
+    _judge(reports, output)
 
 
 def _seats(found: Batch) -> list[Seat]:
@@ -141,7 +141,7 @@ def _show(name: str, reports: list[Report], *, as_json: bool) -> None:
     common.table(report.summary(reports), report.SUMMARY)
 
 
-def _judge(reports: list[Report]) -> None:
+def _judge(reports: list[Report], output: Path | None) -> None:
     """Raises for what did not go well."""
     from transproc.automation.batch import report
 
@@ -150,13 +150,14 @@ def _judge(reports: list[Report]) -> None:
     if differing := report.differing(reports):
         raise TransprocError(f"with migration other output than without: {', '.join(differing)}")
     if bad := [
-        f"{run.job}: {run.exit}"
+        (run.job, run.exit)
         for one in reports
         for run in one.runs
         if len(one.done) < len(one.runs) and run not in one.done
     ]:
         raise TransprocError(
-            f"{len(bad)} runs did not end well: {'; '.join(bad[:5])}", hint="'transproc logs --stderr JOB'"
+            f"{len(bad)} runs did not end well: {'; '.join(f'{job}: {exit}' for job, exit in bad[:5])}",
+            hint=f"'transproc logs --stderr {bad[0][0]}'" + (f", {output / bad[0][0]}.err" if output else ""),
         )
 
 

@@ -40,12 +40,17 @@ def list_nodes(
     *,
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", help="How long nodes have to answer.")
-    ] = 1.0,
+    ] = 5.0,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Lists all nodes: ISA, labels, load, memory, jobs. All are asked at the same time; '?': has not answered yet.
+    """Lists all nodes: ISA, labels, load, memory, jobs. All are asked at the same time; '?': has not answered in time.
 
     LOAD is that of the last minute, for each processor: at 1.00 a node has as much to do as it can.
+
+    \b
+    Examples:
+      transproc nodes list
+      transproc nodes list --wait 30 --json
     """
     entries = look(wait)
     if as_json:

@@ -72,7 +72,7 @@ def explain(file: Annotated[Path, FILE], *, as_json: Annotated[bool, common.JSON
     if (there := common.remote()) is not None:
         found = there.post("/policy/explain", {"text": file.read_text()})
     else:
-        found = dataclasses.asdict(Policies(common.host(), policy).decide())
+        found = dataclasses.asdict(Policies(common.host(), policy).explain())
     if as_json:
         common.show_json(found)
         return

@@ -52,6 +52,12 @@ def host_keys(host: str, port: int) -> list[str]:
     if not found:
         lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip("# ")]
         said = [line for line in lines if not line.startswith("#")][-1:] or ["no answer"]
+        if "getaddrinfo" in said[0]:
+            raise NodeError(
+                host,
+                f"there is no such host: {said[0].removeprefix(f'getaddrinfo {host}: ')}",
+                hint="is the name right? An address will do",
+            )
         raise NodeError(
             host,
             f"no SSH server answers on port {port}: {said[0]}",

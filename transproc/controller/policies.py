@@ -117,7 +117,7 @@ class Keeper:
         chosen = self.text if text is None else text
         if chosen is None:
             raise TransprocError("the controller has no policy", hint="PUT /api/v1/policy gives it one")
-        return Policies(self._host, parse(chosen)).decide()
+        return Policies(self._host, parse(chosen)).explain()
 
     def _run(self) -> None:
         while not self._closing:

@@ -200,7 +200,13 @@ def _ask(argv: Sequence[str]) -> str:
     except CommandError as error:
         lines = [line for line in error.stderr.splitlines() if line.strip()]
         said = lines[-1] if lines else f"status {error.status}"
-        raise TransprocError(f"{' '.join(argv[:3])}: {said}", hint=error.hint) from error
+        nowhere = "configuration source" in said or "contact slurm controller" in said
+        hint = (
+            "it is used where Slurm's own commands work: on a login node, or in a job"
+            if nowhere
+            else error.hint
+        )
+        raise TransprocError(f"{' '.join(argv[:3])}: {said}", hint=hint) from error
 
 
 def _moment(text: str) -> float | None:

@@ -162,6 +162,12 @@ def test_a_machine_without_a_server() -> None:
         host_keys("127.0.0.1", 1)
 
 
+def test_a_name_that_nobody_has() -> None:
+    with pytest.raises(NodeError, match=r"there is no such host") as raised:
+        host_keys("nobody.invalid", 1)
+    assert "is the name right" in (raised.value.hint or "")
+
+
 def test_the_usual_key_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(TransprocError, match="no key in") as raised:

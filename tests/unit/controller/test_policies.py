@@ -48,6 +48,17 @@ def test_a_wrong_one_is_refused_and_the_old_one_stays(client: httpx.Client, admi
     assert client.get("/policy").json()["text"] == EVACUATE
 
 
+def test_labels_that_no_node_has_are_named_when_it_is_explained(client: httpx.Client) -> None:
+    rules = ['kind = "evacuate"\nnodes = "leavign"', 'kind = "price"\ncheap = "local"\nfast = "swift"']
+    found = client.post(
+        "/policy/explain", json={"text": "".join(f"[[rule]]\n{rule}\n" for rule in rules)}
+    ).json()
+    assert [note.partition("): ")[2] for note in found["notes"]] == [
+        "no node has the label leavign",
+        "no node has the label swift",
+    ]
+
+
 def test_explain(service: Service, client: httpx.Client) -> None:
     assert "has no policy" in client.post("/policy/explain").json()["error"]["message"]
     service.store.create(Job("j", "local", ["prog"], state=State.RUNNING))

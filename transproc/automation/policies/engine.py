@@ -84,6 +84,21 @@ class Policies:
         """What the rules would do now. Nodes are looked at, nothing is changed. Raises `StoreError`."""
         return evaluate(self.policy, *self.look())
 
+    def explain(self) -> Decision:
+        """As `decide`, with a note for each set of labels that no node has: that is in order, or misspelt."""
+        situation, fits = self.look()
+        found = evaluate(self.policy, situation, fits)
+        for number, rule in enumerate(self.policy.rules, 1):
+            for labels in rule.sets:
+                if not any(state.labels >= labels for state in situation.fleet):
+                    meant = (
+                        f"the label {min(labels)}"
+                        if len(labels) == 1
+                        else f"the labels {', '.join(sorted(labels))}"
+                    )
+                    found.notes.append(f"rule {number} ({rule.title}): no node has {meant}")
+        return found
+
     def look(self) -> tuple[Situation, Fits]:
         """All that a decision depends on, as it is now."""
         reader = self._host.reader

@@ -58,6 +58,11 @@ class Rule(ABC):
         """For people."""
         return self.kind + (f" {'+'.join(sorted(self.nodes))}" if self.nodes else "")
 
+    @property
+    def sets(self) -> list[frozenset[str]]:
+        """The labels by which it means nodes: those that have all of a set."""
+        return [self.nodes] if self.nodes else []
+
     def concerns(self, job: str) -> bool:
         """Its name is one of those meant."""
         return matcher(self.jobs).match(job) is not None
@@ -176,6 +181,11 @@ class Price(Rule):
     @property
     def title(self) -> str:
         return f"price: {self.cheap} when idle, {self.fast} when busy"
+
+    @property
+    def sets(self) -> list[frozenset[str]]:
+        """Both sides."""
+        return [frozenset([label]) for label in self._labels]
 
     @property
     def _labels(self) -> tuple[str, str]:
