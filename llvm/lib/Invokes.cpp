@@ -95,15 +95,18 @@ static void translate(LandingPadInst &Pad, const MapVector<Value *, IntrinsicIns
                               B.getInt32(K), Number);
   }
   Value *Whole = nullptr;
+  SmallVector<Instruction *, 8> Replaced; // not erased yet: the builder inserts before one of them
   for (Use *U : Uses)
     if (auto *Part = dyn_cast<ExtractValueInst>(U->getUser())) {
       Part->replaceAllUsesWith(Number);
-      Part->eraseFromParent();
+      Replaced.push_back(Part);
     } else {
       if (!Whole)
         Whole = B.CreateInsertValue(B.CreateInsertValue(PoisonValue::get(Pad.getType()), B.CreateExtractValue(&Pad, 0), 0), Number, 1);
       U->set(Whole);
     }
+  for (Instruction *Part : Replaced)
+    Part->eraseFromParent();
 }
 
 void numberSelectors(Function &F) {

@@ -16,7 +16,8 @@ from transproc.binary.sites import Index
 from transproc.cli.main import run as transproc
 from transproc.isa import ALL
 from transproc.process.selfmove import Plan, Work, runner, stress
-from transproc.toolchain import driver
+from transproc.toolchain import driver, dual
+from transproc.toolchain.compile import Codegen, back_end_words
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
 
@@ -78,6 +79,13 @@ def test_one_copy_of_an_inline_function_is_in_the_index(shapes: Path) -> None:
         assert names.count("_Z9fibonaccim") == 1
         assert len(set(names)) == len(names)
         assert demangle(names)["_Z9fibonaccim"] == "fibonacci(unsigned long)"
+
+
+def test_a_selector_that_is_taken_out_after_a_use_of_the_whole(tmp_path: Path) -> None:
+    outputs = [str(tmp_path / f"selector.{isa}.o") for isa in dual.MACHINES]
+    words = back_end_words(Codegen(toolchain().codegen), str(PROGRAMS / "selector.ll"), outputs)
+    subprocess.run(words, check=True)
+    assert all(Path(output).stat().st_size for output in outputs)
 
 
 @pytest.mark.nightly
