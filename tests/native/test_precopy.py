@@ -16,7 +16,7 @@ from tests.native.nodes import NativeNodes
 from tests.native.test_follow import tools
 from transproc.cluster import operations
 from transproc.cluster.job import State
-from transproc.cluster.link import Round
+from transproc.cluster.link import Copying, Round
 from transproc.cluster.move import FEW_BYTES, MOST_ROUNDS, enough
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
@@ -76,10 +76,32 @@ def test_memory_goes_ahead(context: Context, lazy: bool) -> None:
     expect_right(context, "na")
 
 
-@pytest.mark.parametrize("context", [["160", "100", "sparse"]], indirect=True)
+@pytest.mark.parametrize("context", [["160", "0.1", "sparse"]], indirect=True)
 def test_many_holes_go_ahead(context: Context) -> None:
-    """More ranges of pages than the kernel tells of at once, of which none is compared twice."""
+    """More ranges of pages than the kernel tells of at once, of which none is looked at twice."""
+    place = context.places(context.store.load(NAME))
+    place.make_images()
+    copying = Copying(place, place, place.job.pid)
+    try:
+        copying.begin()
+        while not copying.done(1.0):
+            pass
+        assert 83_000_000 < copying.rounds[0].looked_at < 84_500_000
+    finally:
+        copying.close()
     operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+    expect_right(context, "nb")
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_the_way_is_chosen(context: Context, monkeypatch: pytest.MonkeyPatch, follows: bool) -> None:
+    """By size, and by how fast it changes against what the link carries."""
+    assert operations.forecast(context, NAME, "nb").way == "memory goes while it stands"
+    monkeypatch.setattr("transproc.cluster.preflight.AHEAD", 0)
+    monkeypatch.setattr("transproc.cluster.move.LONG_SECONDS", 0.0 if follows else 60.0)
+    assert operations.forecast(context, NAME, "nb").way == "memory goes ahead while it runs"
+    hop = operations.migrate(context, NAME, "nb")
+    assert "precopy" in hop.steps and ("compare" not in hop.steps) == follows
     expect_right(context, "nb")
 
 

@@ -43,6 +43,9 @@ def migrate(
             "--precopy", help="Most of a large memory is sent ahead, while it runs; then what has changed."
         ),
     ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="It stands until all of its memory is there, however large.")
+    ] = False,
     bandwidth: Annotated[
         str,
         typer.Option(
@@ -68,7 +71,8 @@ def migrate(
     --checkpoint-first.
 
     With --precopy memory is sent ahead while the job runs, in rounds; the pause compares all of it, and sends what has changed
-    since. With --lazy as well, the job goes on before that comparison.
+    since. With --lazy as well, the job goes on before that comparison. Without any of these, memory of 256 MB or more goes
+    ahead, and what changes faster than it can be sent follows; with --plain the job stands until all is there.
 
     The best node is the one that has the least to do and can take the job; among equals, the cheapest. A node has its own name,
     its ISA, and what nodes.toml says as labels.
@@ -83,13 +87,15 @@ def migrate(
       transproc migrate model --to big --precopy
       transproc migrate model --to big --lazy --checkpoint-first
     """
+    if plain and (lazy or precopy):
+        raise typer.BadParameter("it excludes --lazy and --precopy", param_hint="'--plain'")
     if (to is not None) + bool(labels) + anywhere != 1:
         raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
     from transproc.cluster import transfer
     from transproc.controller.requests import Forecast, Migrate
 
     goal: dict[str, Any] = {"to": to, "labels": labels or [], "anywhere": anywhere, "tcp_close": tcp_close}
-    goal |= {"lazy": lazy, "precopy": precopy, "rate": transfer.rate(bandwidth)}
+    goal |= {"lazy": lazy, "precopy": precopy, "plain": plain, "rate": transfer.rate(bandwidth)}
     if dry_run:
         _show(common.perform(Forecast(name, **goal)), as_json=as_json)
         return
@@ -112,6 +118,7 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
     (source, target), downtime, whole = found["isas"], found["downtime"], found["whole"]
     typer.echo(f"{found['job']} can move from {found['source']} ({source}) to {found['target']} ({target})")
     typer.echo(f"  memory    {human(found['memory'])}")
+    typer.echo(f"  way       {found['way']}")
     typer.echo(f"  downtime  {downtime['low']:.2f} to {downtime['high']:.2f} s")
     typer.echo(f"  as a whole {whole['low']:.2f} to {whole['high']:.2f} s ({found['basis']})")
     if found["others"]:

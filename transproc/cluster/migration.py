@@ -192,7 +192,8 @@ class Migration:
             rounds = copying.rounds
             self._step.progress(copying.bytes, max(copying.bytes, move.memory))
         sent, seconds = move.bytes_sent, max(time.perf_counter() - begin, 0.001)
-        return f"{human(sent)}, {human(sent / seconds)}/s, {len(rounds)} rounds"
+        rest = ", the rest follows" if move.options.lazy else ""
+        return f"{human(sent)}, {human(sent / seconds)}/s, {len(rounds)} rounds{rest}"
 
     def _bring_pages(self) -> str:
         """The program runs meanwhile, or is restored and stopped."""

@@ -55,6 +55,9 @@ SETTLE_SECONDS = 2.0
 """From the end of a restore until each thread has stopped."""
 
 
+LONG_SECONDS = 1.0
+"""If what has changed in the last round of a pre-copy takes longer than this, the program goes on before it has come, where
+nothing else was asked for."""
 FEW_BYTES = 1 << 20
 LESS = 0.8
 MOST_ROUNDS = 12
@@ -209,12 +212,16 @@ class Move:
         self.target.make_images()
         copying = Copying(self.source, self.target, self.job.pid, rate=self.options.rate)
         self._copying = copying
+        begin = time.monotonic()
         while not enough(copying.rounds):
             copying.begin()
             while not copying.done(TELL_SECONDS):
                 cancel.check()
                 yield copying
         self.bytes_sent += copying.bytes
+        left = copying.rounds[-1].sent * (time.monotonic() - begin) / max(copying.bytes, 1)
+        if self.options.choose and left > LONG_SECONDS:
+            self.options = replace(self.options, lazy=True)
 
     def compare(self) -> str:
         """Waits until the target knows which of the pages that are there are the stopped program's, and has the others."""

@@ -20,6 +20,9 @@ from transproc.text import human
 
 LARGE = 64 << 20
 """Bytes of memory from which on it is faster without an image: measured between native nodes (docs/benchmarks.md)."""
+AHEAD = 256 << 20
+"""Bytes of memory from which on it is sent ahead of a program, where nothing else is asked for: less takes a second or two, and a
+program that is copied while it runs is slowed down by that (docs/benchmarks.md)."""
 LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
 
@@ -65,6 +68,8 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     check_target(job, needs, target)
     target.expect_addresses(reached=job.state in (State.RUNNING, State.PAUSED))
     check_room(needs.memory + needs.deleted, source, look.room)
+    if options.choose and options.withhold and job.state is State.RUNNING and needs.memory >= AHEAD:
+        options = replace(options, precopy=target.can_borrow)
     return replace(options, withhold=_withholds(needs, target, options))
 
 

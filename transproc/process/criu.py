@@ -51,6 +51,9 @@ class Options:
     """And the program goes on before they are there (post-copy); implies `withhold`."""
     precopy: bool = False
     """And most of them are sent ahead, while the program runs; it goes on when the rest is there, or with `lazy` before."""
+    choose: bool = False
+    """Which of these is found out: large memory is sent ahead, and if it changes faster than it can be sent, the program goes on
+    before all is there."""
     rate: int | None = None
     """Bytes per second at most for these pages."""
     link_remap: bool = False
@@ -60,6 +63,16 @@ class Options:
     def follows(self) -> bool:
         """The program goes on before all of its pages are in their places."""
         return self.lazy or self.precopy
+
+    @property
+    def way(self) -> str:
+        """Of its memory, in a few words."""
+        if self.precopy:
+            ahead = "memory goes ahead while it runs"
+            return f"{ahead}, and what has changed follows" if self.lazy else ahead
+        if self.lazy:
+            return "memory follows when it runs"
+        return "memory goes while it stands" + (", as pages" if self.withhold else "")
 
     def words(self) -> list[str]:
         """As command line options."""

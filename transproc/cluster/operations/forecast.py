@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transproc.cluster.history import AttemptRecord, Reader
 from transproc.cluster.job import State, expect
@@ -37,7 +37,7 @@ class Span:
 @dataclass(frozen=True)
 class Forecast:
     """A migration that nothing stands in the way of. `memory`: bytes that an image would hold now; `whole`: from the command
-    to its end, most of which the program runs through; `basis`: where the times come from.
+    to its end, most of which the program runs through; `basis`: where the times come from; `way`: how its memory goes.
     """
 
     job: str
@@ -48,6 +48,7 @@ class Forecast:
     downtime: Span
     whole: Span
     basis: str
+    way: str = ""
 
 
 def forecast(context: Context, name: str, to: str, *, options: Options | None = None) -> Forecast:
@@ -57,25 +58,31 @@ def forecast(context: Context, name: str, to: str, *, options: Options | None = 
     context.expect_settled(job)
     expect(job, State.RUNNING, State.PAUSED)
     move = context.move(job, to)
-    if options is not None:
-        move.options = options
+    move.options = replace(options or Options(choose=True), withhold=True)  # as `migrate` does
     for place in (move.source, move.target):
         _ = place.node.isa  # connecting is not a part of it
     begin = time.perf_counter()
     memory = move.examine()
     answer = time.perf_counter() - begin
     past = Reader(context.store.path).recent(KIND, RECENT)
-    downtime, whole, basis = estimate(past, name, (job.node, to), memory, answer)
+    down = 0 if move.options.follows else memory
+    downtime, whole, basis = estimate(past, name, (job.node, to), memory, answer, down=down)
     isas = (move.source.node.isa, move.target.node.isa)
-    return Forecast(name, job.node, to, isas, memory, downtime, whole, basis)
+    return Forecast(name, job.node, to, isas, memory, downtime, whole, basis, move.options.way)
 
 
 def estimate(
-    past: Sequence[AttemptRecord], job: str, way: tuple[str, str], memory: int, answer: float
+    past: Sequence[AttemptRecord],
+    job: str,
+    way: tuple[str, str],
+    memory: int,
+    answer: float,
+    *,
+    down: int | None = None,
 ) -> tuple[Span, Span, str]:
     """Downtime, time of the whole, and what they are taken from: the migrations that are most like this one.
 
-    `answer`: seconds of a preflight now.
+    `answer`: seconds of a preflight now; `down`: of the bytes of memory those that go while it stands.
     """
     source, target = way
     done = [one for one in past if one.result == Result.DONE and one.downtime and one.ended]
@@ -91,12 +98,16 @@ def estimate(
             downtime = _span([(one.downtime or 0.0, one.bytes or 0) for one in found], memory)
             wholes = [((one.ended or 0.0) - one.started, one.bytes or 0) for one in found]
             return downtime, _span(wholes, memory), f"{count} {kind}"
-    low, high = QUICK * answer + memory / FAST_BYTES, SLOW * answer + memory / SLOW_BYTES
     basis = "a guess from how fast both nodes answer: there was no migration yet"
+    low, high = _guess(answer, memory)
+    short, long = _guess(answer, memory if down is None else down)
+    return Span(short, long), Span(round(low + answer, 3), round(high + 4 * answer, 3)), basis
+
+
+def _guess(answer: float, memory: int) -> tuple[float, float]:
     return (
-        Span(round(low, 3), round(high, 3)),
-        Span(round(low + answer, 3), round(high + 4 * answer, 3)),
-        basis,
+        round(QUICK * answer + memory / FAST_BYTES, 3),
+        round(SLOW * answer + memory / SLOW_BYTES, 3),
     )
 
 

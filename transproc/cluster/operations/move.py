@@ -40,9 +40,10 @@ def migrate(
 ) -> Hop:
     """Moves a running or paused job to another node, as a whole or not at all.
 
-    `at`: it is stopped not before this function or address; `timeout` of the pause, in seconds; `keep`: the images stay on this
-    host (`JobStore.move`), until the job moves again or is removed; `stay_paused`: it is stopped on the other node, too;
-    `checkpoint_first`: a checkpoint of it is kept until all of its memory is there.
+    `options`: how its memory goes; found out by default. `at`: it is stopped not before this function or address; `timeout` of
+    the pause, in seconds; `keep`: the images stay on this host (`JobStore.move`), until the job moves again or is removed;
+    `stay_paused`: it is stopped on the other node, too; `checkpoint_first`: a checkpoint of it is kept until all of its memory
+    is there.
 
     Raises `MigrationError`, whose outcome says what became of the process, or `TransprocError` if nothing was begun.
     """
@@ -69,7 +70,7 @@ def migrate(
             context.places(job, to),
             transform=context.transform,
             request=PauseRequest(context.address(job, at), None, timeout),
-            options=options,
+            options=options or Options(choose=True),
             keep=keep,
             stay_paused=stay_paused,
             events=context.events,

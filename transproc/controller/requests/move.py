@@ -18,6 +18,7 @@ Target = Annotated[str | None, Meaning("Where it goes: a node's name.", longest=
 Labels = Annotated[Sequence[str], Meaning("Else to the best node that has all of these labels.", longest=64)]
 Lazy = Annotated[bool, Meaning("Most of a large memory follows when the job runs on the new node.")]
 Precopy = Annotated[bool, Meaning("Most of a large memory is sent ahead, while the job runs.")]
+Plain = Annotated[bool, Meaning("Neither of both, however large it is.")]
 Rate = Annotated[
     int | None, Meaning("Bytes per second at most for what goes ahead or follows.", 10_000, 1 << 50)
 ]
@@ -42,6 +43,7 @@ class Migrate(Request):
     tcp_close: Annotated[bool, Meaning("End its TCP connections; else it is refused if it has any.")] = False
     lazy: Lazy = False
     precopy: Precopy = False
+    plain: Plain = False
     rate: Rate = None
     keep: Annotated[
         bool, Meaning("The images stay on the controller's host; else none are left anywhere.")
@@ -94,6 +96,7 @@ class Forecast(Request):
     tcp_close: Annotated[bool, Meaning("Its TCP connections would be ended.")] = False
     lazy: Lazy = False
     precopy: Precopy = False
+    plain: Plain = False
     rate: Rate = None
 
     def __post_init__(self) -> None:
@@ -112,7 +115,13 @@ class Forecast(Request):
 
 
 def _options(request: Migrate | Forecast) -> Options:
-    return Options(tcp_close=request.tcp_close, lazy=request.lazy, precopy=request.precopy, rate=request.rate)
+    return Options(
+        tcp_close=request.tcp_close,
+        lazy=request.lazy,
+        precopy=request.precopy,
+        choose=not (request.lazy or request.precopy or request.plain),
+        rate=request.rate,
+    )
 
 
 def _expect_one(to: str | None, labels: Sequence[str], anywhere: bool) -> None:
