@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.test_debugger import SOURCE, built, gdb
+from tests.unit.toolchain.test_debugger import CXX, SUM, C, built, gdb
 from transproc.cluster.job import Job
 from transproc.cluster.local import LocalNode
 from transproc.cluster.migration import Migration
@@ -25,18 +25,18 @@ from transproc.transform.pipeline import carry
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 
 
-RETURN = next(n for n, line in enumerate(SOURCE.read_text().splitlines(), 1) if "return mine + below" in line)
-
 VARIABLES = ("info locals", "p mine", "p below", "p weight")
 """Of the frame of depth 1, in memory and, optimised, in registers."""
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="comes from arm to this machine")
-@pytest.mark.parametrize("level", ["-O0", "-O2"])
-def test_moved_frames(level: str, nodes: dict[str, SshNode], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "level"), [(C, "-O0"), (C, "-O2"), (CXX, "-O2")])
+def test_moved_frames(source: Path, level: str, nodes: dict[str, SshNode], tmp_path: Path) -> None:
     if run([*host_criu(), "check"], check=False).returncode:
         pytest.skip("this machine's kernel, or its rights here, do not do for criu")
-    program = built(level, tmp_path)
+    program = built(source, level, tmp_path)
+    lines = enumerate(source.read_text().splitlines(), 1)
+    returning = next(number for number, line in lines if "return mine + below" in line)
     store, job = JobStore(tmp_path / "jobs"), Job(f"debugged{level.lower()}", "local", ["frames", "200"])
     here, there = Place(LocalNode(), job, criu_command=host_criu), Place(nodes["arm"], job)
     start(store, here, Program([str(program), "200"]))
@@ -49,7 +49,7 @@ def test_moved_frames(level: str, nodes: dict[str, SshNode], tmp_path: Path) -> 
         shown = gdb(
             f"file {program}.x86_64",
             f"attach {job.pid}",
-            f"tbreak frames.c:{RETURN}",
+            f"tbreak {source.name}:{returning}",
             go,
             "continue",
             "bt",
@@ -57,6 +57,6 @@ def test_moved_frames(level: str, nodes: dict[str, SshNode], tmp_path: Path) -> 
         )
     finally:
         here.kill(job.pid)
-    assert re.search(r"#0 +depth_sum .*frames\.c:", shown)
+    assert re.search(rf"#0 +{SUM[source]} .*{source.name}:", shown)
     assert '"d1' in shown
     assert re.findall(r"\$[123] = .*", shown) == ["$1 = 206", "$2 = 5", "$3 = 202"]
