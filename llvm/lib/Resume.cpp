@@ -11,6 +11,7 @@
 #include "transproc/Invokes.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Analysis/LoopInfo.h"
 #include "llvm/BinaryFormat/Dwarf.h"
 #include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DebugInfoMetadata.h"
@@ -50,6 +51,7 @@ public:
       DominatorTree DT(*Resume);
       PromoteMemToReg(Slots, DT);
     }
+    noteIfOnce();
     return Resume;
   }
 
@@ -364,6 +366,15 @@ private:
     std::string Text;
     raw_string_ostream(Text) << *V;
     report_fatal_error("transproc-sites: a value of " + F.getName() + " is used behind a site, but not listed there: " + Text, false);
+  }
+
+  // What has no loop runs once, after a migration: the back ends' effort would be for nothing.
+  void noteIfOnce() {
+    if (Resume->hasOptSize())
+      return;
+    DominatorTree DT(*Resume);
+    if (LoopInfo(DT).empty())
+      Resume->addFnAttr(Attribute::OptimizeNone);
   }
 
   uint64_t listedValues() const {

@@ -89,15 +89,24 @@ Constant *noArguments(Module &M) {
   return G;
 }
 
-AllocaInst *storeArguments(CallBase &Call, const Packing &P, uint64_t Size) {
+// All calls of a function pack their arguments into one buffer: they are stored when all have been computed. (A thousand calls of printf
+// would otherwise be a thousand objects of a frame.)
+void provide(AllocaInst *&Buffer, Function &F, uint64_t Size) {
+  IRBuilder<> B(&F.getEntryBlock(), F.getEntryBlock().begin());
+  Type *Wanted = ArrayType::get(B.getInt8Ty(), Size);
+  if (!Buffer) {
+    Buffer = B.CreateAlloca(Wanted, nullptr, "va.slots");
+    Buffer->setAlignment(Align(16));
+  } else if (Buffer->getAllocationSize(F.getDataLayout())->getFixedValue() < Size) {
+    Buffer->setAllocatedType(Wanted);
+  }
+}
+
+void storeArguments(CallBase &Call, const Packing &P, AllocaInst *Buffer) {
   const DataLayout &DL = Call.getDataLayout();
-  BasicBlock &Entry = Call.getFunction()->getEntryBlock();
-  IRBuilder<> EB(&Entry, Entry.begin());
-  AllocaInst *Buffer = EB.CreateAlloca(ArrayType::get(EB.getInt8Ty(), Size), nullptr, "va.slots");
-  Buffer->setAlignment(Align(16));
   IRBuilder<> B(&Call);
   if (!isa<InvokeInst>(Call)) // which has two ends
-    B.CreateLifetimeStart(Buffer, B.getInt64(Size));
+    B.CreateLifetimeStart(Buffer);
   unsigned Fixed = Call.getFunctionType()->getNumParams();
   for (unsigned I = Fixed; I < Call.arg_size(); ++I) {
     uint64_t Offset = P.Offsets[I - Fixed];
@@ -113,13 +122,16 @@ AllocaInst *storeArguments(CallBase &Call, const Packing &P, uint64_t Size) {
       B.CreateAlignedStore(V, Slot, A);
     }
   }
-  return Buffer;
 }
 
-void lowerCall(CallBase &Call) {
+// Shared: the function's buffer; null before it has one.
+void lowerCall(CallBase &Call, AllocaInst *&Shared) {
   Packing P = packArguments(Call, Call.getDataLayout());
-  uint64_t Size = std::max(P.Size, MinBufferSize);
-  AllocaInst *Buffer = P.Size ? storeArguments(Call, P, Size) : nullptr;
+  if (P.Size) {
+    provide(Shared, *Call.getFunction(), std::max(P.Size, MinBufferSize));
+    storeArguments(Call, P, Shared);
+  }
+  AllocaInst *Buffer = P.Size ? Shared : nullptr;
   unsigned Fixed = Call.getFunctionType()->getNumParams();
   SmallVector<Value *, 8> Args(Call.arg_begin(), Call.arg_begin() + Fixed);
   Args.push_back(Buffer ? static_cast<Value *>(Buffer) : noArguments(*Call.getModule()));
@@ -140,7 +152,7 @@ void lowerCall(CallBase &Call) {
     cast<CallInst>(New)->setTailCallKind(Buffer ? CallInst::TCK_NoTail : Plain->getTailCallKind());
   New->copyMetadata(Call);
   if (Buffer && isa<CallInst>(Call))
-    B.CreateLifetimeEnd(Buffer, B.getInt64(Size));
+    B.CreateLifetimeEnd(Buffer);
   Call.replaceAllUsesWith(New);
   New->takeName(&Call);
   Call.eraseFromParent();
@@ -153,7 +165,7 @@ void giveCallItsOwnType(CallBase &Call) {
   Call.mutateFunctionType(FunctionType::get(Call.getFunctionType()->getReturnType(), Params, false));
 }
 
-void lowerInstruction(Instruction &I) {
+void lowerInstruction(Instruction &I, AllocaInst *&Buffer) {
   if (isa<VAEndInst>(I)) {
     I.eraseFromParent();
   } else if (auto *Copy = dyn_cast<VACopyInst>(&I)) {
@@ -166,7 +178,7 @@ void lowerInstruction(Instruction &I) {
     auto *Callee = dyn_cast<Function>(Call->getCalledOperand());
     bool Prototyped = Call->getFunctionType()->getNumParams() > 0 ||
                       (Callee && Callee->arg_size() == 1 && !Callee->isDeclaration());
-    Prototyped ? lowerCall(*Call) : giveCallItsOwnType(*Call);
+    Prototyped ? lowerCall(*Call, Buffer) : giveCallItsOwnType(*Call);
   }
 }
 
@@ -179,9 +191,11 @@ PreservedAnalyses VarargsPass::run(Module &M, ModuleAnalysisManager &) {
       Variadic.push_back(&F);
   for (Function *F : Variadic)
     lowerFunction(*F);
-  for (Function &F : M)
+  for (Function &F : M) {
+    AllocaInst *Buffer = nullptr;
     for (Instruction &I : make_early_inc_range(instructions(F)))
-      lowerInstruction(I);
+      lowerInstruction(I, Buffer);
+  }
   return PreservedAnalyses::none();
 }
 

@@ -26,6 +26,9 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/xxhash.h"
+#include <cerrno>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace llvm;
 using namespace transproc;
@@ -207,6 +210,25 @@ static Outcome generate(MemoryBufferRef Bitcode, const transproc::Target &T) {
   return Outcome::NoRegisters;
 }
 
+// Bytes of optimised bitcode from which on the ISAs have a process each, for machines with a processor to spare: half a second of work or so.
+// (Not a thread: the back ends' options are global.)
+constexpr size_t WorthAProcess = 256 << 10;
+
+static Outcome generateBoth(MemoryBufferRef Bitcode, const transproc::Target &Here, const transproc::Target &There) {
+  pid_t Child = fork();
+  if (Child == 0)
+    _exit(static_cast<int>(generate(Bitcode, There)));
+  Outcome First = generate(Bitcode, Here);
+  if (Child < 0)
+    return First == Outcome::Good ? generate(Bitcode, There) : First;
+  int Status;
+  while (waitpid(Child, &Status, 0) < 0 && errno == EINTR)
+    ;
+  if (First != Outcome::Good)
+    return First;
+  return WIFEXITED(Status) ? static_cast<Outcome>(WEXITSTATUS(Status)) : Outcome::Bad;
+}
+
 // Only these two: starting is a good part of what compiling a small file takes.
 static void initializeTargets() {
   LLVMInitializeX86TargetInfo();
@@ -241,6 +263,8 @@ static Outcome compile(Module &M, bool TailCalls) {
   raw_svector_ostream Stream(Bitcode);
   WriteBitcodeToFile(M, Stream);
   MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), M.getSourceFileName());
+  if (!X86.Output.empty() && !Arm.Output.empty() && Bitcode.size() >= WorthAProcess)
+    return generateBoth(Buffer, X86, Arm);
   Outcome First = generate(Buffer, X86);
   return First == Outcome::Good ? generate(Buffer, Arm) : First;
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import (
+    compiling,
     downtime,
     foreign,
     latency,
@@ -303,6 +304,27 @@ def measure_libc(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_compile(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Compilations of large files of others."""
+    pairs = options.pairs or (3 if options.quick else 7)
+    found = compiling.measure(work, pairs=pairs, only=options.only)
+    rows = [
+        (
+            r.name,
+            f"{r.clang:.3f} s",
+            f"{r.transproc:.3f} s",
+            f"{r.ratio:.2f}",
+            f"{r.spread[0]:.2f}-{r.spread[1]:.2f}",
+            f"{r.wall:.2f}",
+        )
+        for r in found
+    ]
+    table(rows, ("FILE", "CLANG, ONE ISA", "BOTH ISAS", "RATIO", "QUARTILES", "WALL"))
+    mean = runtime.geometric_mean([r.ratio for r in found])
+    print(f"processor time; geometric mean {mean:.2f}, worst {max(r.ratio for r in found):.2f}")
+    return found
+
+
 def measure_latency(options: argparse.Namespace, work: Path) -> list[Any]:
     """How long a pause takes."""
     found = latency.measure(work, rounds=5 if options.quick else 20)
@@ -362,6 +384,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "software": measure_software,
     "latency": measure_latency,
     "libc": measure_libc,
+    "compile": measure_compile,
     "foreign": measure_foreign,
 }
 
@@ -373,6 +396,7 @@ def main() -> int:
     try:
         if options.what not in (
             ["libc"],
+            ["compile"],
             ["native"],
             ["following"],
             ["transfer"],

@@ -10,11 +10,26 @@ void *__memrchr(const void *memory, int byte, size_t n)
 	const unsigned char *at = align_down(end - 1, VECTOR);
 	bytes wanted = all_of(byte);
 	unsigned found = zeros(load(at) ^ wanted) & 0xffff >> VECTOR - (end - at);
-	while (!found) {
-		if (at <= start)
-			return 0;
-		at -= VECTOR;
-		found = zeros(load(at) ^ wanted);
+	if (!found) {
+		do {
+			if (at <= start)
+				return 0;
+			at -= VECTOR;
+			found = zeros(load(at) ^ wanted);
+		} while (!found && (uintptr_t)at % BLOCK);
+	}
+	if (!found) {
+		for (; at - start >= BLOCK; at -= BLOCK) {
+			bytes a = load(at - 16) ^ wanted, b = load(at - 32) ^ wanted, c = load(at - 48) ^ wanted, d = load(at - 64) ^ wanted;
+			if (zeros(smaller(smaller(a, b), smaller(c, d))))
+				break;
+		}
+		do {
+			if (at <= start)
+				return 0;
+			at -= VECTOR;
+			found = zeros(load(at) ^ wanted);
+		} while (!found);
 	}
 	at += last(found);
 	return at >= start ? (void *)at : 0;
