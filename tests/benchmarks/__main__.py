@@ -219,10 +219,17 @@ def measure_web(options: argparse.Namespace, work: Path) -> list[Any]:
         (directory := work / f"web-{jobs}").mkdir()
         found.append(web.measure(directory, jobs, rounds=5 if options.quick else 15))
     rows = [
-        (r.jobs, *(f"{1000 * seconds:.0f} ms" for seconds in (*r.answers.values(), r.load, r.update)))
+        (
+            *(
+                r.jobs,
+                *(f"{1000 * r.answers[name]:.0f}, {1000 * r.loads[name]:.0f} ms" for name in web.PAGES),
+            ),
+            f"{1000 * r.update:.0f} ms",
+        )
         for r in found
     ]
-    table(rows, ("JOBS", *(name.upper() for name in web.PAGES), "LOAD", "UPDATE"))
+    print("of the server's answer, of loading in Chromium:")
+    table(rows, ("JOBS", *(name.upper() for name in web.PAGES), "UPDATE"))
     return found
 
 

@@ -29,6 +29,7 @@ SIZES = (100, 1000, 10_000)
 HOPS = 3
 """Migrations of each job in the past."""
 PAGES = {"jobs": "/", "search": "/?q=job-7&sort=-since", "job": "/jobs/job-7", "migrations": "/migrations"}
+_LOAD = "performance.getEntriesByType('navigation')[0].loadEventEnd"
 _UPDATE = """([id]) => new Promise((seen) => {
     const list = document.getElementById("list");
     const observer = new MutationObserver(() => {
@@ -40,13 +41,13 @@ _UPDATE = """([id]) => new Promise((seen) => {
 
 @dataclass
 class Figures:
-    """Seconds, medians: of an answer of the server's by page; of loading the list in Chromium; from the moment at which a change
-    is recorded until the list shows it.
+    """Seconds, medians: of an answer of the server's, and of loading in Chromium, by page; from the moment at which a change is
+    recorded until the list shows it.
     """
 
     jobs: int
     answers: dict[str, float]
-    load: float
+    loads: dict[str, float]
     update: float
 
 
@@ -66,9 +67,9 @@ def measure(directory: Path, jobs: int, rounds: int) -> Figures:
             answers = {
                 name: _median(lambda path=path: client.get(path), rounds) for name, path in PAGES.items()
             }
-            load, update = _in_chromium(service, url, token, rounds)
+            loads, update = _in_chromium(service, url, token, rounds)
         service.close()
-    return Figures(jobs, answers, load, update)
+    return Figures(jobs, answers, loads, update)
 
 
 def _median(action: Callable[[], object], rounds: int) -> float:
@@ -80,7 +81,7 @@ def _median(action: Callable[[], object], rounds: int) -> float:
     return statistics.median(seconds[1:])
 
 
-def _in_chromium(service: Service, url: str, token: str, rounds: int) -> tuple[float, float]:
+def _in_chromium(service: Service, url: str, token: str, rounds: int) -> tuple[dict[str, float], float]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"] if os.getuid() == 0 else []
@@ -91,15 +92,19 @@ def _in_chromium(service: Service, url: str, token: str, rounds: int) -> tuple[f
         page.get_by_label("Token").fill(token)
         page.keyboard.press("Enter")
         page.wait_for_selector("#connection[data-state=on]")
-        loads, updates = [], []
+        loads: dict[str, list[float]] = {name: [] for name in PAGES}
+        updates = []
         for name in sorted(service.store.names())[:rounds]:  # those that are seen
-            page.goto("/")
-            page.wait_for_selector("#connection[data-state=on]")
-            loads.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000)
+            for kind, path in reversed(PAGES.items()):  # the list comes last
+                page.goto(path)
+                page.wait_for_selector("#connection[data-state=on]")
+                loads[kind].append(page.evaluate(_LOAD) / 1000)
             page.wait_for_timeout(600)
             updates.append(_update(service, page, name))
         browser.close()
-        return statistics.median(loads), statistics.median(updates)
+        return {kind: statistics.median(seconds) for kind, seconds in loads.items()}, statistics.median(
+            updates
+        )
 
 
 def _update(service: Service, page: Page, name: str) -> float:

@@ -315,7 +315,8 @@ def test_light_and_dark(page: Page) -> None:
     assert colour() == dark
 
 
-def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page) -> None:
+def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page, service: Service) -> None:
+    operations.checkpoint(service.host.context(Silent(), Token()), "clicked")
     page.set_viewport_size({"width": 360, "height": 740})
     for address in (
         "/",
@@ -328,6 +329,9 @@ def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page) -> No
         "/jobs/clicked",
         "/jobs/clicked/stacks",
         "/jobs/clicked/migrate",
+        "/jobs/clicked/kill",
+        "/start",
+        "/checkpoints",
     ):
         opened(page, address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
@@ -351,14 +355,63 @@ def test_who_may_only_look(enter: Callable[..., BrowserContext]) -> None:
 
 
 def test_without_javascript(enter: Callable[..., BrowserContext], service: Service) -> None:
+    """All forms work; what cannot is not there, and that nothing changes by itself is said."""
     window = enter(Role.OPERATE, java_script_enabled=False)
     page = window.new_page()
-    page.goto("/jobs/keyed")
+    page.goto("/")
+    expect(page.locator("noscript .notice")).to_be_visible()
+    assert page.locator("[data-help]:visible, [data-theme-switch]:visible, .grip:visible").count() == 0
+    page.get_by_label("Filter jobs").fill("key")
+    page.get_by_role("button", name="Filter").click()
+    assert page.locator("#list tbody tr").count() == 1
+    page.get_by_role("link", name="keyed", exact=True).click()
+
+    def done(job: str) -> None:
+        (task,) = service.tasks.recent(job=job, limit=1)
+        assert service.tasks.wait(task.number, SECONDS).error is None
+        page.goto(f"/jobs/{job}")
+
+    target = "na" if service.store.load("keyed").node == "nb" else "nb"
     page.get_by_role("link", name="Migrate…").click()
-    page.get_by_label("na").check()
+    page.get_by_label(target).check()
     page.get_by_role("button", name="Migrate").click()
     assert page.url.endswith("/jobs/keyed")
-    (task,) = service.tasks.recent(job="keyed", limit=1)
-    assert service.tasks.wait(task.number, SECONDS).error is None
-    assert service.store.load("keyed").node == "na"
+    done("keyed")
+    assert service.store.load("keyed").node == target
+    for action, state in (("Pause", "paused"), ("Resume", "running"), ("Checkpoint", "running")):
+        page.get_by_role("button", name=action).click()
+        done("keyed")
+        assert service.store.load("keyed").state == state
+    page.get_by_role("link", name="Show its end").first.click()
+    assert page.locator("pre").text_content()
+    page.goto("/start")
+    page.get_by_label("Arguments").fill("'")
+    page.locator("input[value=na]").check()
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("no closing quotation")).to_be_visible()
+    page.goto("/start")
+    page.get_by_label("Arguments").fill("1000000 20000 1")
+    page.get_by_label("The job's name").fill("plain")
+    page.locator("input[value=na]").check()
+    page.get_by_role("button", name="Start").click()
+    done("plain")
+    page.get_by_role("link", name="Kill").click()
+    page.get_by_role("button", name="Kill").click()
+    done("plain")
+    page.goto("/checkpoints")
+    page.get_by_role("link", name="Restart").first.click()
+    page.get_by_label("The new job's name").fill("afresh")
+    page.locator(f"input[value={'na' if target == 'nb' else 'nb'}]").check()
+    page.get_by_role("button", name="Restart").click()
+    done("afresh")
+    context = service.host.context(Silent(), Token())
+    for name in ("plain", "afresh"):
+        operations.kill(context, name, remove=True)
+    page.goto("/migrations")
+    for number in (0, 1):
+        page.get_by_role("checkbox").nth(number).check()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("rowheader", name="downtime")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
     window.close()

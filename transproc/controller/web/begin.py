@@ -12,6 +12,7 @@ from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from transproc.cluster import checkpoints
+from transproc.cluster.node import LOCAL
 from transproc.cluster.operations.checkpoint import place
 from transproc.controller.requests import Request, Restart, Run
 from transproc.controller.tokens import Role
@@ -83,7 +84,7 @@ async def restart(
 def _cards(who: Operating, web: Web) -> list[views.NodeCard]:
     known = web.survey.known()
     cards = views.node_cards(known.nodes, known.facts, who.service.reader.jobs())
-    return sorted(cards, key=lambda card: (card.status != "up", card.full, card.name == "local", card.load))
+    return sorted(cards, key=lambda card: (card.status != "up", card.full, card.name == LOCAL, card.load))
 
 
 @router.post("/start")

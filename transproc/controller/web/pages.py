@@ -15,6 +15,7 @@ from transproc.cluster.events import Silent, Token
 from transproc.cluster.history import Listed
 from transproc.cluster.job import State
 from transproc.cluster.migration import KIND
+from transproc.cluster.node import LOCAL
 from transproc.cluster.store import Result
 from transproc.controller.web import plots, timeline, views
 from transproc.controller.web.frame import HEADERS, Looking, Operating, Route, page
@@ -27,7 +28,9 @@ FIRST = 0.7
 """Seconds that nodes have to answer before the first page of all is shown."""
 ATTEMPTS = 30
 """Of a job, that are shown."""
-PLOTTED = 400
+PLOTTED = 200
+LISTED = 25
+"""Migrations on a page: each has a bar for each of its steps, and a page is there in 100 ms."""
 TASKS = 100
 
 router = APIRouter(include_in_schema=False, route_class=Route)
@@ -149,7 +152,7 @@ async def migrate(request: Request, who: Operating, web: State_, name: str) -> R
         if found.job is None or found.job.state not in (State.RUNNING, State.PAUSED):
             raise NodeError("", f"job {name} is neither running nor paused")
         here = found.job.node
-        cards.sort(key=lambda card: (card.status != "up", card.full, card.load))
+        cards.sort(key=lambda card: (card.status != "up", card.full, card.name == LOCAL, card.load))
         best = next((card.name for card in cards if card.name != here and card.status == "up"), "")
         return {"job": found.job, "cards": cards, "here": here, "best": best}
 
@@ -186,14 +189,16 @@ async def kill(request: Request, who: Operating, name: str) -> Response:
 
 
 @router.get("/migrations")
-async def migrations(request: Request, who: Looking) -> Response:
-    """All that have been tried, and what they took."""
+async def migrations(request: Request, who: Looking, before: int = 1 << 62) -> Response:
+    """All that have been tried, and what they took; a page at a time, of those before a number."""
 
     def gather() -> dict[str, Any]:
         found, now = who.service.reader.recent(KIND, PLOTTED), time.time()
-        shown = [(one.job, timeline.attempt_view(one, now)) for one in found[: 2 * views.PAGE]]
+        rest = [one for one in found if one.number < before]
+        shown = [(one.job, timeline.attempt_view(one, now)) for one in rest[:LISTED]]
         failed = sum(one.result not in (None, "done") for one in found)
-        return {"attempts": shown, "plots": plots.plots(found), "count": len(found), "failed": failed}
+        words = {"attempts": shown, "plots": plots.plots(found), "count": len(found), "failed": failed}
+        return {**words, "first": rest == found, "older": rest[LISTED - 1].number if rest[LISTED:] else None}
 
     return page(request, "migrations.html", who=who, **await who.service.ask(gather))
 

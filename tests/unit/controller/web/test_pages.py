@@ -345,6 +345,24 @@ def test_two_migrations_are_compared(service: Service, viewer: httpx.Client) -> 
     assert viewer.get("/migrations/compare?n=1&n=9").status_code == 404
 
 
+def test_migrations_are_shown_a_page_at_a_time(service: Service, viewer: httpx.Client) -> None:
+    job = Job("j", "na", ["prog"], pid=7, state=State.RUNNING)
+    service.store.create(job)
+    for _ in range(30):
+        service.store.settle(service.store.begin(job, "migrate", "nb"), Result.UNDONE, "no")
+
+    def numbers(text: str) -> list[int]:
+        return [int(word) for word in re.findall(r'name="n" value="(\d+)"', text)]
+
+    first = viewer.get("/migrations").text
+    assert numbers(first) == list(range(30, 5, -1)) and "the latest</a>" not in first
+    older = re.search(r'href="(/migrations\?before=\d+)"', first)
+    assert older is not None
+    second = viewer.get(older[1]).text
+    assert numbers(second) == [5, 4, 3, 2, 1] and "the latest</a>" in second and "older" not in second
+    assert viewer.get("/migrations?before=0").status_code == 200
+
+
 def test_what_is_not_there(operator: httpx.Client) -> None:
     for address in (
         "/jobs/none",
