@@ -45,6 +45,9 @@ _Static_assert(offsetof(struct file_status, device_major) == 0x88 && sizeof(stru
 /* Zeroed memory; ends the tool when there is none. */
 void *allocate(size_t size);
 
+/* Whether what is allocated from now on is shared with processes that are forked later: one that is forked says no first. */
+void share_memory(bool shared);
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 long now(void);
 

@@ -3,6 +3,8 @@
 #include "commands.h"
 #include "clocks.h"
 #include "files.h"
+#include "guard.h"
+#include "mend.h"
 #include "sockets.h"
 #include "withhold.h"
 
@@ -85,7 +87,9 @@ static int pause_and_report(struct session *session, long started, const struct 
 		refuse(session, "system", 0, "what was printed at the terminal cannot be logged: errno %d", -result);
 	if (session->error)
 		roll_back(session);
-	return report_pause(session, started);
+	int status = report_pause(session, started);
+	dismiss_guardian(session); /* whoever kills us before has got no answer, or does not believe it: our status is that of a failure */
+	return status;
 }
 
 static void set_up(struct session *session, const struct options *options, int pid)
@@ -121,7 +125,6 @@ static long run_for(int pid, uint64_t microseconds)
 
 int command_pause(const struct options *options)
 {
-	struct session session = { 0 };
 	struct terminal terminal;
 	const char *log = options->launch.terminal;
 	const struct network *network = options->launch.network;
@@ -134,9 +137,12 @@ int command_pause(const struct options *options)
 		return report_failure(quiet == -EAGAIN ? "connecting" : "network",
 				      quiet == -EAGAIN ? format("process %d: has not accepted all connections within %d s", (long)options->pid, (long)QUIET_TIME / 1000) :
 							 format("process %d: its network cannot be unplugged: errno %d", (long)options->pid, -quiet));
-	set_up(&session, options, options->pid);
-	attach_tree(&session);
-	int status = pause_and_report(&session, started, log ? &terminal : NULL);
+	lock_program(options->pid);
+	share_memory(true); /* with the guardian */
+	struct session *session = allocate(sizeof *session);
+	set_up(session, options, options->pid);
+	attach_tree(session);
+	int status = pause_and_report(session, started, log ? &terminal : NULL);
 	if (status && network)
 		plug(options->pid, network);
 	return status;
@@ -167,22 +173,25 @@ static bool await_exec(struct session *session)
 
 int command_run(const struct options *options)
 {
-	struct session session = { 0 };
+	struct session at_start = { 0 };
 	long started = now();
 	if (options->pause)
-		set_up(&session, options, 0);
-	struct outcome outcome = launch(&options->launch, options->pause ? seize_program : NULL, &session);
+		set_up(&at_start, options, 0);
+	struct outcome outcome = launch(&options->launch, options->pause ? seize_program : NULL, &at_start);
 	if (outcome.error)
 		return report_failure("system", format("%s: errno %d", outcome.step, (long)outcome.error));
-	if (session.error || (options->pause && !await_exec(&session)))
-		return report_pause(&session, started);
+	share_memory(true); /* with the guardian, but not with the supervisor */
+	struct session *session = allocate(sizeof *session);
+	*session = at_start;
+	if (session->error || (options->pause && !await_exec(session)))
+		return report_pause(session, started);
 	if (options->pause) {
 		struct terminal terminal;
 		const char *log = options->launch.terminal;
 		long result = log ? borrow_terminal(&terminal, outcome.pid, log) : 0;
 		if (result < 0)
-			refuse(&session, "system", outcome.pid, "process %d: its terminal cannot be reached: errno %d", (long)outcome.pid, -result);
-		return pause_and_report(&session, started, log && result == 0 ? &terminal : NULL);
+			refuse(session, "system", outcome.pid, "process %d: its terminal cannot be reached: errno %d", (long)outcome.pid, -result);
+		return pause_and_report(session, started, log && result == 0 ? &terminal : NULL);
 	}
 	struct text out = { 0 };
 	print(&out, "{\"ok\": true, \"pid\": %d}", (long)outcome.pid);
@@ -220,6 +229,8 @@ int command_dump(const struct options *options)
 		return report_failure("system", format("%s: cannot be written", launch.key));
 	if (launch.network && ((result = unplug(options->pid)) < 0 || (result = enter_network(options->pid)) < 0))
 		return report_failure("system", format("process %d: its network cannot be entered: errno %d", (long)options->pid, -result));
+	if (options->guard && (result = keep_tree(options->pid, options->guard)) < 0)
+		return report_failure("system", format("process %d: %s cannot be written, or the process not be traced: errno %d", (long)options->pid, options->guard, -result));
 	heed_nobody();
 	if (!options->owed) {
 		result = execute(&launch);
@@ -290,6 +301,10 @@ int command_resume(const struct options *options)
 		remove_links(options->launch.directory, options->list);
 	if (options->launch.network)
 		repair(&tree, false);
+	lock_program(options->pid);
+	long mended = mend_tree(options->pid, options->guard);
+	if (mended < 0)
+		return report_failure("system", format("process %d: cannot be made what it was before its dump: errno %d", (long)options->pid, -mended));
 	if (continue_tree(&tree) < 0)
 		return 1;
 	/* Not before: what arrives is acknowledged, and must not be lost with a copy that has never run. */

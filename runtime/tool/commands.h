@@ -8,7 +8,7 @@
 
 struct options {
 	struct launch launch;
-	const char *list, *clocks, *owed;
+	const char *list, *clocks, *owed, *guard;
 	int pid;
 	bool pause, moved, eager;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;

@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Taking in what the kernel reports of the threads (ptrace(2)), and waiting for it. */
-#include "session.h"
+#include "remote.h"
 
 enum { SYSCALL_STOP = 0x80 /* PTRACE_O_TRACESYSGOOD */ };
-
-/* The head of siginfo_t, in a place of its full size. */
-struct signal_info {
-	int signal, error, code, pad[29];
-};
-_Static_assert(sizeof(struct signal_info) == 128, "siginfo_t");
-
-struct peek {
-	uint64_t offset;
-	uint32_t flags;
-	int32_t count;
-};
 
 static void process_is_gone(struct session *session, int pid)
 {
@@ -64,17 +52,6 @@ static void take_in_exec(struct session *session, int tid)
 		process->gone = true; /* open_space has recorded why; nothing of ours is in the new program */
 }
 
-static bool trap_is_pending(const struct thread *thread)
-{
-	struct signal_info infos[8];
-	struct peek peek = { 0, 0, 8 };
-	long count = SYS(NR_ptrace, PTRACE_PEEKSIGINFO, thread->tid, &peek, infos);
-	for (long i = 0; i < count; i++)
-		if (infos[i].signal == SIGTRAP)
-			return true;
-	return false;
-}
-
 /*
  * A thread was asked to stop just when it hit a breakpoint or ended a step: the SIGTRAP is on its way. It must not stay: whoever
  * lets the thread go on later would kill it. So take it now.
@@ -85,7 +62,7 @@ static bool stands_before_trap(const struct session *session, const struct threa
 	if (!read_registers(thread, &registers))
 		return false;
 	uint64_t pc = program_counter(&registers) - BREAKPOINT_REWIND;
-	return (thread->stepping || is_ours(session, thread->process->space, pc)) && trap_is_pending(thread);
+	return (thread->stepping || is_ours(session, thread->process->space, pc)) && trap_is_pending(thread->tid);
 }
 
 /* Is this SIGTRAP one of our breakpoints? Then pc becomes its address. */

@@ -8,9 +8,9 @@
  * (kernel/ptrace.c, __ptrace_unlink), so each goes from its ptrace stop to the group stop, again inside get_signal(): registers,
  * pending restarts of system calls, everything stays as it was judged.
  */
-#include "session.h"
+#include "remote.h"
 
-enum { HALT_TIME = 2000, SIGNAL_SET = 8 };
+enum { HALT_TIME = 2000 };
 
 static struct thread *any_thread(struct session *session, const struct process *process)
 {
@@ -42,21 +42,33 @@ static bool start_group_stop(struct session *session, struct thread *thread)
 	return true;
 }
 
-static bool halt_process(struct session *session, struct process *process)
+static bool stop_process(struct session *session, struct process *process, struct thread *thread)
 {
-	struct thread *thread = any_thread(session, process);
 	enum verdict verdict = thread->verdict;
-	uint64_t all = ~0ul, mask;
+	struct call *call = &session->call; /* what the guardian makes of the thread if we die here */
 	/* Other pending signals would be reported first; blocked, they stay pending. */
-	if (SYS(NR_ptrace, PTRACE_GETSIGMASK, thread->tid, SIGNAL_SET, &mask) < 0 ||
-	    SYS(NR_ptrace, PTRACE_SETSIGMASK, thread->tid, SIGNAL_SET, &all) < 0)
+	if (get_registers(thread->tid, &call->registers) < 0 || get_mask(thread->tid, &call->mask) < 0)
 		return refuse(session, "gone", thread->tid, "thread %d: was killed", (long)thread->tid);
+	call->tid = thread->tid;
+	put_mask(thread->tid, ~0ul);
 	process->halted = true;
 	SYS(NR_kill, process->pid, SIGSTOP);
 	bool done = start_group_stop(session, thread);
-	SYS(NR_ptrace, PTRACE_SETSIGMASK, thread->tid, SIGNAL_SET, &mask);
+	put_mask(thread->tid, call->mask);
+	call->tid = 0;
 	thread->verdict = verdict;
 	return done;
+}
+
+static bool halt_process(struct session *session, struct process *process)
+{
+	return stop_process(session, process, any_thread(session, process));
+}
+
+bool hold_process(struct session *session, struct process *process, struct thread *thread)
+{
+	process->was_stopped |= thread->group_stop;
+	return stop_process(session, process, thread);
 }
 
 static void detach_process(struct session *session, const struct process *process)

@@ -6,12 +6,12 @@
  *   run --state DIR [--dir DIR] [--stdin F] [--stdout F] [--stderr F] [--pidfile F] [--env K=V]... [--terminal LOG --rows R --columns C]
  *       [--uid U --gid G [--groups G,...]] [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG]    --run: a paused tree first goes on for so long
- *   dump --pid P --dir DIR --list F --moves N [--clocks F] [--owed F] [--terminal LOG --key F] -- CRIU dump OPTION...    --owed: withhold.h
+ *   dump --pid P --dir DIR --list F --moves N [--clocks F] [--owed F] [--guard F] [--terminal LOG --key F] -- CRIU dump OPTION...    --owed: withhold.h, --guard: mend.h
  *   restore --state DIR --pidfile F --moves N [--deadline MS] [--dir DIR --list F] [--terminal LOG --key F] [--uid U --gid G]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
  *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
  *   resize --pid P --terminal LOG --rows R --columns C
- *   resume --pid P [--dir DIR --list F]     removes the names that criu has made in DIR since F was written
+ *   resume --pid P [--dir DIR --list F] [--guard F]     removes the names that criu has made in DIR since F was written
  *   kill --pid P [--moved --state DIR]
  *   probe --network N                       who has the addresses of a network: network.h
  *   plug --pid P --network N
@@ -98,7 +98,7 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
 		{ "--network", &network }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },

@@ -7,10 +7,10 @@
  * by stopping them again every few milliseconds. Signals that come on the way are put back: a handler, whose frame no site
  * describes, would only delay the thread, and a timer that is faster than we are could do so for ever.
  *
- * While breakpoints are planted our death by SIGKILL would be the program's as well: that is the time between `plant` and
- * `unplant_all`, and no longer. SIGTERM, SIGINT and SIGHUP are obeyed by rolling back.
+ * While breakpoints are planted, our death by SIGKILL would be the program's as well, were it not guarded (guard.h). SIGTERM, SIGINT
+ * and SIGHUP are obeyed by rolling back.
  */
-#include "session.h"
+#include "guard.h"
 
 enum { FIRST_LOOK = 1, LONGEST_LOOK = 16, ROLL_BACK_TIME = 3000, PATIENT_STEPS = 8, PATIENT_INTERRUPTIONS = 16 };
 
@@ -49,6 +49,9 @@ static bool plant(struct session *session)
 {
 	for (struct process *process = session->processes; process; process = process->next)
 		if (!process->gone && !prepare(session, process->space))
+			return false;
+	for (struct process *process = session->processes; process; process = process->next)
+		if (!process->gone && !guard_process(session, process))
 			return false;
 	for (struct process *process = session->processes; process; process = process->next)
 		if (!process->gone && !(session->at ? plant_one(session, process->space, session->at) : plant_all(session, process->space)))
@@ -90,6 +93,8 @@ static bool has_interrupted_call(struct thread *thread)
 static bool consider(struct session *session, struct thread *thread)
 {
 	enum verdict verdict = UNSEEN;
+	if (thread->stop == STOPPED && !guard_process(session, thread->process)) /* one that was forked meanwhile */
+		return false;
 	if (thread->stop == STOPPED || thread->stop == BREAKPOINT) {
 		examine(thread);
 		if (is_accepted(thread))
@@ -208,8 +213,16 @@ static bool stand_well_already(struct session *session)
 	return !session->count && !session->at && all_accepted(session);
 }
 
+static void unguard_all(struct session *session)
+{
+	for (struct process *process = session->processes; process; process = process->next)
+		if (!process->gone)
+			unguard_process(session, process);
+}
+
 bool pause_tree(struct session *session)
 {
+	start_guardian(session);
 	if (!stop_all(session, NULL, session->deadline))
 		return timed_out(session);
 	if (session->error || root_is_gone(session))
@@ -225,6 +238,7 @@ bool pause_tree(struct session *session)
 			return false;
 		if (!unplant_all(session))
 			return false;
+		unguard_all(session);
 	}
 	return halt_tree(session);
 }
@@ -234,6 +248,7 @@ void roll_back(struct session *session)
 	session->cancelled = 0;
 	stop_all(session, NULL, now() + ROLL_BACK_TIME);
 	unplant_all(session);
+	unguard_all(session);
 	for (struct thread *thread = session->threads; thread; thread = thread->next) {
 		if (thread->stop == RUNNING || thread->stop == GONE)
 			continue;
@@ -243,6 +258,6 @@ void roll_back(struct session *session)
 		SYS(NR_ptrace, PTRACE_DETACH, thread->tid, 0, thread->signal);
 	}
 	for (struct process *process = session->processes; process; process = process->next)
-		if (process->halted && !process->gone)
+		if (process->halted && !process->was_stopped && !process->gone)
 			SYS(NR_kill, process->pid, SIGCONT);
 }

@@ -2,7 +2,7 @@
 /* See proc.h. */
 #include "proc.h"
 
-static void add_number(struct numbers *list, int item)
+void add_number(struct numbers *list, int item)
 {
 	if (list->count == list->room) {
 		list->room = 2 * list->room + 16;

@@ -10,6 +10,7 @@ struct numbers {
 	size_t count, room;
 };
 
+void add_number(struct numbers *list, int item);
 bool contains(const struct numbers *list, int item);
 
 /* Threads of a process; empty if it is gone. */

@@ -42,6 +42,8 @@ struct process {
 	struct space *space;
 	bool gone;
 	bool halted; /* SIGSTOP has been sent by us */
+	bool was_stopped; /* before we came */
+	bool guarded; /* see guard.h */
 	bool borrows; /* its space is its parent's, who sleeps in vfork until it is given back */
 };
 
@@ -72,6 +74,7 @@ struct thread {
 	enum stop stop;
 	int signal;
 	bool stepping;   /* a SIGTRAP that ends a single step is due */
+	bool blocks_traps; /* it had SIGTRAP blocked, and has not for as long as breakpoints are planted */
 	bool masked;     /* all but synchronous signals are blocked by us; `mask` is the thread's own mask */
 	uint64_t mask;
 	bool group_stop; /* the last stop was the process's group stop */
@@ -83,8 +86,19 @@ struct thread {
 	const struct site *site; /* where verdict is AT_SITE */
 };
 
+/*
+ * What a thread is while it makes a call for us (remote.h): with this it can be put in order by another process. `tid` is 0 otherwise.
+ */
+struct call {
+	int tid;
+	uint64_t mask;
+	struct registers registers;
+};
+
 struct session {
 	int root;
+	int guardian;    /* the end of a pipe that it listens at; 0: none */
+	struct call call;
 	struct process *processes;
 	struct thread *threads;
 	struct space *spaces;
@@ -185,6 +199,8 @@ void roll_back(struct session *session);
 
 /* halt.c */
 
+/* Lets a group stop of a process begin, whose threads go on whenever they are continued; `thread`, which is stopped, takes it. */
+bool hold_process(struct session *session, struct process *process, struct thread *thread);
 /* Leaves each process group-stopped, with no instruction executed. */
 bool halt_tree(struct session *session);
 

@@ -54,6 +54,7 @@ void mask_signals(struct thread *thread)
 	uint64_t asynchronous = ~synchronous;
 	if (thread->masked || SYS(NR_ptrace, PTRACE_GETSIGMASK, thread->tid, sizeof thread->mask, &thread->mask) < 0)
 		return;
+	thread->masked = true; /* first: the guardian would know nothing of a mask that is there already */
 	thread->masked = SYS(NR_ptrace, PTRACE_SETSIGMASK, thread->tid, sizeof asynchronous, &asynchronous) == 0;
 }
 

@@ -284,6 +284,30 @@ def more_faults() -> list[Fault]:
             for step in steps
             for what in ("rebooted", "wiped")
         ),
+        *(
+            Fault("killed", whom, step, delay=delay)
+            for whom, steps in (("criu", "dump restore"), ("pause tool", "pause restore verify resume"))
+            for step in _told(steps)
+            for delay in (0.0, 0.01)
+        ),
+        *(
+            Fault("stalled", f"{node} network", step)
+            for node, steps in (("source", "dump fetch"), ("target", "ship restore verify resume"))
+            for step in _told(steps)
+        ),
+        *(
+            Fault("corrupted", f"{node} network", step)
+            for node, step in (("source", "fetch"), ("target", "ship"))
+        ),
+        *(Fault("short", "target", step) for step in STEPS[PLAN] if step in ahead),
+        *(Fault("asked again", "command", step) for step in ("dump", "fetch", "ship", "restore", "verify")),
     )
+    for operation in (CHECKPOINT, END):
+        every += of(operation, *(Fault("asked again", "command", step) for step in STEPS[operation]))
     known = set(faults())
     return [fault for fault in every if fault not in known]
+
+
+def _told(verbs: str) -> list[str]:
+    """How a plan tells of these steps: of those that are done on a node at once by the job's and the node's names as well."""
+    return [next(step for step in STEPS[PLAN] if step.split()[0] == verb) for verb in verbs.split()]

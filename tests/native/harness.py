@@ -290,7 +290,8 @@ class Harness:
         shutil.rmtree(self.state / "checkpoints", ignore_errors=True)
         operations.sweep(self.context)  # an earlier life of the job has left its output
         for name in self.nodes:
-            assert (name, self._remains(name)) == (name, []), "after its removal"
+            remains = self._remains(name)
+            assert not remains, f"{name}, after its removal: {remains}"
         assert self.store.names() == [] and list((self.state / "jobs").iterdir()) == []
 
     def check_start(self, delay: float) -> str:
@@ -439,14 +440,15 @@ class Harness:
         assert (job.state, job.target, job.leftovers) == (State.RUNNING, None, []), job
         assert self.store.unsettled(job) is None
         other = next(name for name in self.nodes if name != job.node)
-        assert (other, self._remains(other)) == (other, [])
+        remains = self._remains(other)
+        assert not remains, f"{other}: {remains}"
         assert not self.store.move(NAME).exists()
 
     def _remains(self, node: str) -> list[str]:
         script = 'cd "$1" && find . -mindepth 1 || true'
         listed = self.nodes[node].output(["sh", "-c", script, "sh", str(DATA / "jobs")]).split()
         busy = self._found(node, lambda words: _is_criu(words) or _is_tool(words))
-        return [*listed, *(f"process {pid}" for pid in busy)]
+        return [*listed, *(f"process {pid}: {_words(pid)}" for pid in busy)]
 
     def _finish(self) -> None:
         """The program comes to its end, and has written each line once."""
@@ -522,6 +524,12 @@ def _in_short(fault: Fault, word: str, job: Job) -> str:
         return f"{done} all the same"
     assert f"runs on {job.node}" in word, word
     return "runs, and said so" if fault.operation == RESTART else "went on without a checkpoint, and said so"
+
+
+def _words(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    return "gone"
 
 
 def _is_criu(words: list[str]) -> bool:

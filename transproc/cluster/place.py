@@ -9,6 +9,7 @@
             work/     the program's working directory
             stdin, stdout, stderr   of a job with a terminal, stdout holds all that is printed there
         exit          written by the supervisor when the process ends
+        guard         what the process was before a dump, until it goes on (runtime/tool/mend.h)
         images/       dump/ and image/, during a migration
 
 A node needs a POSIX shell, tar and criu; the pause tool is put there on first use.
@@ -484,7 +485,7 @@ class Place:
 
     @property
     def _files(self) -> Files:
-        return Files(self.data, f"{self.dump}/identities")
+        return Files(self.data, f"{self.dump}/identities", f"{self.directory}/guard")
 
     @property
     def _terminal(self) -> Terminal | None:

@@ -74,10 +74,14 @@ class Files:
 
     directory: str
     listing: str
+    guard: str = ""
+    """A file that says, from before a dump until the program goes on, what its threads were: with it a program is put in order
+    in which a killed criu has left code of its own. Empty: none is written."""
 
     def words(self) -> list[str]:
         """As command line options of the tool."""
-        return ["--dir", self.directory, "--list", self.listing]
+        guard = ["--guard", self.guard] if self.guard else []
+        return ["--dir", self.directory, "--list", self.listing, *guard]
 
 
 @dataclass(frozen=True)
@@ -361,10 +365,13 @@ class Tool:
         argv = [self.path, *words]
         done = self._node.run(argv, check=False, timeout=None if timeout is None else timeout + _MARGIN)
         try:
-            return answer_of(done.stdout)
+            answer = answer_of(done.stdout)
         except (ValueError, RecursionError):
             told = done.stderr if done.returncode and done.stderr else done.stdout
             raise CommandError(argv, done.returncode, told.decode(errors="replace")) from None
+        if answer["ok"] and done.returncode:  # killed after its answer: what it has done may be taken back
+            raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
+        return answer
 
 
 def answer_of(text: bytes | str) -> dict[str, Any]:

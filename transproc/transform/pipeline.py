@@ -28,7 +28,7 @@ from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
-from transproc.transform import address_space, files, terminals, threads, timers
+from transproc.transform import address_space, files, guards, terminals, threads, timers
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.clocks import Clocks
 from transproc.transform.records import encode, encoded_size
@@ -93,6 +93,7 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
                 child.add(space.memory, address_space.changed_pages(space.reader, words))
                 core = directory.image(f"core-{process.pid}.img", kinds.CORE)
                 timers.keep_process(core.only(CoreEntry))
+                guards.lift(core.only(CoreEntry))
                 write_image(target / f"core-{process.pid}.img", core)
         file_image = directory.image("files.img", kinds.FILES)
         for entry in file_image.messages(FileEntry):

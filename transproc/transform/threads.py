@@ -9,7 +9,7 @@ from transproc.binary.pair import Binary
 from transproc.errors import TransformError, UnsupportedError
 from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.isa import ALL, Isa
-from transproc.transform import timers
+from transproc.transform import guards, timers
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.records import Chain, ChainBuilder
 from transproc.transform.unwind import Stack, Walker
@@ -68,6 +68,7 @@ def resume(thread: Thread, innermost: int, source: Binary, target: Binary, memor
         clear_tid_addr=source.isa.thread_info(core).clear_tid_addr,
     )
     timers.keep_process(core)
+    guards.lift(core)
     if core.HasField("tc"):
         core.tc.personality = target.isa.personality
 

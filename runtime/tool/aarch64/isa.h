@@ -14,7 +14,7 @@ enum {
 	NR_dup3 = 24, NR_unlinkat = 35, NR_faccessat = 48, NR_chdir = 49, NR_openat = 56, NR_close = 57, NR_pipe2 = 59,
 	NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_pread64 = 67, NR_pwrite64 = 68, NR_readlinkat = 78,
 	NR_personality = 92, NR_exit_group = 94, NR_waitid = 95, NR_clock_gettime = 113, NR_ptrace = 117, NR_kill = 129,
-	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_unshare = 97, NR_umask = 166, NR_fcntl = 25, NR_ftruncate = 46, NR_fchown = 55, NR_fchownat = 54, NR_fchmodat = 53, NR_setuid = 146, NR_setgid = 144, NR_setgroups = 159, NR_openat2 = 437, NR_prctl = 167,
+	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigreturn = 139, NR_tgkill = 131, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_unshare = 97, NR_umask = 166, NR_fcntl = 25, NR_ftruncate = 46, NR_fchown = 55, NR_fchownat = 54, NR_fchmodat = 53, NR_setuid = 146, NR_setgid = 144, NR_setgroups = 159, NR_openat2 = 437, NR_prctl = 167,
 	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
 	NR_renameat2 = 276, NR_statx = 291, NR_close_range = 436,
 	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,
@@ -48,6 +48,23 @@ static inline void set_program_counter(struct registers *r, uint64_t pc) { r->pc
 static const uint8_t breakpoint[] = { 0x00, 0x00, 0x20, 0xd4 };
 enum { BREAKPOINT_REWIND = 0, BREAKPOINT_CODE = 1 };
 
+/* NT_PRFPREG: floating point and vectors. */
+enum { VECTORS = 2, MOST_VECTORS = 528 };
+
+/* Makes a thread ready for a system call. */
+static inline void prepare_call(struct registers *r, uint64_t trap, long number, const uint64_t arguments[4])
+{
+	r->pc = trap;
+	r->x[8] = (uint64_t)number;
+	memcpy(r->x, arguments, 4 * sizeof *arguments);
+}
+
+/* At the first instruction of a handler: the second argument is its siginfo_t, and rt_sigreturn(2) expects sp as it is. */
+static inline uint64_t handler_info(const struct registers *r) { return r->x[1]; }
+static inline uint64_t handler_frame(const struct registers *r) { return r->sp; }
+static inline void set_stack(struct registers *r, uint64_t sp) { r->sp = sp; }
+static inline uint64_t stack_pointer(const struct registers *r) { return r->sp; }
+
 static inline long call_result(const struct registers *r) { return (long)r->x[0]; }
 
 /* Never: the kernel moves pc back to the svc and restores x0 before it stops the thread (arch/arm64/kernel/signal.c, do_signal). */
@@ -77,6 +94,21 @@ static inline long raw_syscall(long n, long a, long b, long c, long d, long e, l
 	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
 	return x0;
 }
+
+/*
+ * Which call is under way is in no register, and the kernel would take a first argument for its result (do_signal): NT_ARM_SYSTEM_CALL,
+ * by PTRACE_SETREGSET.
+ */
+static inline void name_call(int tid, int number)
+{
+	struct {
+		void *data;
+		unsigned long size;
+	} vector = { &number, sizeof number };
+	raw_syscall(NR_ptrace, 0x4205, tid, 0x404, (long)&vector, 0, 0);
+}
+
+static inline void forget_call(int tid) { name_call(tid, -1); }
 
 #define START_CODE                     \
 	".globl _start\n_start:\n"     \

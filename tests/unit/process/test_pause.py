@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import platform
 import random
@@ -362,3 +364,37 @@ def test_programs_start_clean(tool: Tool, tmp_path: Path) -> None:
     count, session, pid, directory, variable = (tmp_path / "out").read_text().splitlines()
     assert (session, directory, variable) == (pid, str(tmp_path), "b c")
     assert int(count) == 5  # "total", 0, 1, 2, and the one with which ls reads the directory
+
+
+KILLS = 25
+OUTPUTS = {
+    "churn": "sum 22245761\n",
+    "fibonacci": "fibonacci 24157817\n",
+    "threads": "bytes 400\n",
+    "forks": "total 990\n",
+    "signals": "sum 1286649792600\nsignals\n",
+}
+
+
+@pytest.mark.parametrize("mode", OUTPUTS)
+def test_a_tool_that_is_killed_in_the_middle(start: Start, tool: Tool, target: Path, mode: str) -> None:
+    """SIGKILL at any moment: the program is put in order at once, runs on, and comes to its end.
+
+    If it was killed between its answer and its end, the program may stand: who asked has seen a failure, and lets it go on.
+    """
+    program, chance, killed = start(mode), random.Random(), 0
+    for _ in range(KILLS):
+        if program.ended:
+            break
+        command = subprocess.Popen([tool.path, "pause", "--pid", str(program.pid)], stdout=subprocess.DEVNULL)
+        time.sleep(chance.random() * 0.006)
+        command.kill()
+        killed += command.wait() == -signal.SIGKILL
+        with target.open("rb") as executable:
+            fcntl.flock(executable, fcntl.LOCK_EX)  # its guardian has ended
+        with contextlib.suppress(PauseError, FileNotFoundError, ProcessLookupError):  # it has ended
+            if "T" in states(program.pid):
+                tool.resume(program.pid)
+    assert program.end() == "status 7"
+    assert program.out == OUTPUTS[mode]
+    assert killed

@@ -19,6 +19,11 @@ void *allocate(size_t size)
 	return (void *)((base + (long)held - (long)size) & -8l);
 }
 
+void share_memory(bool shared)
+{
+	(void)shared;
+}
+
 static bool use_index(const char *path)
 {
 	const char *why;
