@@ -153,7 +153,7 @@ int command_copy(const struct options *options)
 	known = (int)SYS(NR_memfd_create, "hashes", MFD_CLOEXEC);
 	if (known < 0)
 		return report_failure("system", "no file can be made in memory");
-	while (read_all(0, &request, sizeof request))
+	while (next_request(&request))
 		if (request.kind != ASK_ROUND || !copy_round(options->pid, &request)) {
 			static const char message[] = "transproc-stop copy: memory cannot be read, or the kernel does not tell which there is (PAGEMAP_SCAN, Linux 6.7)\n";
 			(void)write_all(2, message, sizeof message - 1);

@@ -77,7 +77,7 @@ int command_lend(const struct options *options)
 	for (size_t i = 0; i < tree.count; i++)
 		if (!add_lender(tree.items[i]))
 			return report_failure("system", format("process %d: its memory cannot be read", (long)tree.items[i]));
-	while (read_all(0, &request, sizeof request))
+	while (next_request(&request))
 		if (!serve_request(&request)) {
 			static const char message[] = "transproc-stop lend: a request cannot be met\n";
 			(void)write_all(2, message, sizeof message - 1);

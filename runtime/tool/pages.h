@@ -14,8 +14,8 @@ enum { PAGE = 4096, PIECE_PAGES = 64, MOST_PIECE = PIECE_PAGES * PAGE, MOST_REGI
 enum request_kind {
 	ASK_PAGES, /* [start, end), at most MOST_PIECE: answers that cover it, in order */
 	ASK_MAP, /* which pages of [start, end) there are: one answer, which may reach less far */
-	TELL_LEFT, /* to the host: `start` bytes are still to come */
-	TELL_DONE, /* to the host: all are there */
+	TELL_LEFT, /* to the host: `start` bytes are still to come, and `end` have come over this link */
+	TELL_DONE, /* to the host: all are there; `end` as above */
 	ASK_ROUND, /* of a pre-copy (copy.c): another round, with number `start`; with `end` it is the last, and the tree stands */
 	TELL_ROUND, /* to the host: round `pid` has come; `start` bytes were looked at, `end` of them sent */
 };
@@ -104,6 +104,9 @@ static inline bool is_zero_page(const char *page)
 		all = words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7];
 	return !all;
 }
+
+/* Reads the next request from standard input; false at its end, or when nobody reads what is answered any more. */
+bool next_request(struct page_request *request);
 
 /* The ranges of [start, end) with pages of the process alone that are there, at most MOST_REGIONS of them; how many, or -1. `walked`: so far they reach. */
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked);

@@ -22,3 +22,15 @@ long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, 
 	}
 	return used;
 }
+
+bool next_request(struct page_request *request)
+{
+	enum { IN = 1, ERROR = 8, HUNG_UP = 16 };
+	struct {
+		int fd;
+		int16_t events, found;
+	} polls[2] = { { 0, IN, 0 }, { 1, 0, 0 } };
+	while (SYS(NR_ppoll, polls, 2, 0, 0, 0) == -EINTR)
+		;
+	return !(polls[1].found & (ERROR | HUNG_UP)) && read_all(0, request, sizeof *request);
+}

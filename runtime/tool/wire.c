@@ -14,7 +14,7 @@ const char link_name[] = "link.socket";
 
 static struct page_request asked[MOST_ASKED]; /* a ring */
 static size_t first, asked_count;
-static uint64_t bytes_asked, window, bytes_come, cursors[MOST_SPACES];
+static uint64_t bytes_asked, window, bytes_come, all_come /* over this link */, cursors[MOST_SPACES];
 static long since, told;
 static bool starved; /* somebody waits for whom nothing could be asked */
 
@@ -32,7 +32,7 @@ void drop_link(void)
 		shared->link[i] = -1;
 	}
 	first = asked_count = have = 0;
-	bytes_asked = bytes_come = 0;
+	bytes_asked = bytes_come = all_come = 0;
 	window = shared->eager ? MOST_WINDOW : LEAST_WINDOW;
 	memset(cursors, 0, sizeof cursors);
 }
@@ -231,6 +231,7 @@ static void adapt(size_t size)
 {
 	long time = now();
 	bytes_come += size;
+	all_come += size;
 	if (time - since >= AHEAD && !shared->eager) {
 		uint64_t wanted = bytes_come * AHEAD / (uint64_t)(time - since) * 3 / 2;
 		window = wanted < LEAST_WINDOW ? LEAST_WINDOW : wanted > MOST_WINDOW ? MOST_WINDOW : wanted;
@@ -239,7 +240,7 @@ static void adapt(size_t size)
 	}
 	if (time - told >= TELL_PAUSE) {
 		told = time;
-		say(TELL_LEFT, 0, left(), 0);
+		say(TELL_LEFT, 0, left(), all_come);
 	}
 }
 
@@ -296,7 +297,7 @@ int say_delivered(void)
 	static const char status = DELIVERED;
 	struct text none = { 0 };
 	(void)write_file(delivered_name, &none); /* on a full disk the link alone says so */
-	say(TELL_DONE, 0, 0, 0);
+	say(TELL_DONE, 0, 0, all_come);
 	if (shared->link[SOCKET] >= 0)
 		SYS(NR_write, shared->link[SOCKET], &status, 1);
 	return DELIVERED;

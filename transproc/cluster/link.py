@@ -7,6 +7,7 @@ Both ends are programs of the pause tool's in channels; the host passes on what 
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from enum import Enum
 from transproc.cluster import pages
 from transproc.cluster.base import Node
 from transproc.cluster.channel import Channel
+from transproc.cluster.direct import Direct
 from transproc.cluster.place import Place
 from transproc.errors import CommandError, NodeError, TransprocError
 
@@ -37,24 +39,37 @@ class Way:
     """Joins two programs of the pause tool's from when it is made; `close` it. Raises `NodeError` if a node cannot be reached."""
 
     def __init__(
-        self, source: Node, give: Sequence[str], target: Node, take: Sequence[str], *, rate: int | None
+        self,
+        source: Node,
+        give: Sequence[str],
+        target: Node,
+        take: Sequence[str],
+        *,
+        rate: int | None = None,
+        straight: Sequence[str] = (),
     ) -> None:
-        """The programs on both nodes; `rate`: at most so many bytes per second."""
+        """The programs on both nodes; `rate`: at most so many bytes per second, which pass through this host; `straight`: else a
+        command on the source that starts the target's program, of which only what that says comes here.
+        """
         self.bytes = 0
         """That have come so far."""
         self._rate = rate
+        if straight:
+            give = take = ["sh", "-c", f"{shlex.join(give)} | {shlex.join(straight)}"]
         self._give, self._take = give, take
-        self._from = source.channel()
-        try:
-            self._to = target.channel()
-        except TransprocError:
-            self._from.close()
-            raise
+        self._from = self._to = source.channel()
+        if not straight:
+            try:
+                self._to = target.channel()
+            except TransprocError:
+                self._from.close()
+                raise
+            self._to.start(take)
         self._from.start(give)
-        self._to.start(take)
+        self._channels = [self._from] if straight else [self._from, self._to]
         self._threads = [
             threading.Thread(target=work, name="transproc-pages", daemon=True)
-            for work in (self._carry_pages, self._carry_requests)
+            for work in (self._carry_requests, *(() if straight else (self._carry_pages,)))
         ]
         for thread in self._threads:
             thread.start()
@@ -68,11 +83,11 @@ class Way:
 
     def close(self) -> None:
         """Ends it, whatever is under way."""
-        for channel in (self._from, self._to):
+        for channel in self._channels:
             channel.connection.process.kill()
         for thread in self._threads:
             thread.join()
-        for channel in (self._from, self._to):
+        for channel in self._channels:
             channel.close()
 
     def hear(self, request: bytes) -> bytes:
@@ -114,12 +129,21 @@ class Link(Way):
     It may end at any time: the program then waits for the pages that it touches, and another link goes on from there.
     """
 
-    def __init__(self, source: Place, target: Place, pid: int, *, rate: int | None = None) -> None:
-        """`pid`: the stopped tree's; `rate`: at most so many bytes per second."""
+    def __init__(
+        self,
+        source: Place,
+        target: Place,
+        pid: int,
+        *,
+        rate: int | None = None,
+        direct: Direct | None = None,
+    ) -> None:
+        """`pid`: the stopped tree's; the rest: as `Way` has it."""
         self.left: int | None = None
         """Bytes still to come, once that is known."""
         give, take = source.tool.lend(pid), target.tool.link(target.image)
-        super().__init__(source.node, give, target.node, take, rate=rate)
+        straight = direct.command("link") if direct is not None else ()
+        super().__init__(source.node, give, target.node, take, rate=rate, straight=straight)
 
     def outcome(self) -> Outcome:
         """How it ended; it is interrupted if it has not. Raises `NodeError` for a connection to the target that is lost."""
@@ -131,10 +155,11 @@ class Link(Way):
 
     def hear(self, request: bytes) -> bytes:
         """As `Way` says."""
-        kind, _pid, start, _end = pages.REQUEST.unpack(request)
+        kind, _pid, start, come = pages.REQUEST.unpack(request)
         if kind < pages.Request.LEFT:
             return request
         self.left = 0 if kind == pages.Request.DONE else start
+        self.bytes = max(self.bytes, come)  # all that is known of those that go another way
         return b""
 
 
@@ -149,14 +174,23 @@ class Round:
 class Copying(Way):
     """The memory of a running tree, sent ahead in rounds; what has come is held on the target as long as this lasts."""
 
-    def __init__(self, source: Place, target: Place, pid: int, *, rate: int | None = None) -> None:
-        """`pid`: the tree's. The target's directory of images is there."""
+    def __init__(
+        self,
+        source: Place,
+        target: Place,
+        pid: int,
+        *,
+        rate: int | None = None,
+        direct: Direct | None = None,
+    ) -> None:
+        """`pid`: the tree's. The target's directory of images is there. The rest: as `Way` has it."""
         self.rounds: list[Round] = []
         """Those that have come as a whole."""
         self._asked = 0
         self._told = threading.Condition()
         give, take = source.tool.copy(pid), target.tool.hold(target.images)
-        super().__init__(source.node, give, target.node, take, rate=rate)
+        straight = direct.command("hold") if direct is not None else ()
+        super().__init__(source.node, give, target.node, take, rate=rate, straight=straight)
 
     def begin(self, *, last: bool = False) -> None:
         """Begins another round; `last`: the tree stands, and what is held becomes its memory. A lost connection shows later."""
@@ -178,12 +212,14 @@ class Copying(Way):
 
     def finish(self) -> None:
         """No more rounds: who holds the memory leaves it to who borrows it."""
-        for channel in (self._from, self._to):
+        for channel in self._channels:
             _end(channel)
 
     def hear(self, request: bytes) -> bytes:
         """As `Way` says."""
         kind, _number, looked_at, sent = pages.REQUEST.unpack(request)
+        if kind == pages.Request.LEFT:
+            self.bytes = max(self.bytes, sent)
         if kind == pages.Request.TOLD:
             with self._told:
                 self.rounds.append(Round(looked_at, sent))

@@ -187,11 +187,11 @@ class Migration:
     def _copy_ahead(self) -> str:
         """The program runs meanwhile."""
         move, begin = self.move, time.perf_counter()
-        rounds = []
+        sent, rounds = 0, []
         for copying in move.copy_ahead(self._cancel):
-            rounds = copying.rounds
+            sent, rounds = copying.bytes, copying.rounds
             self._step.progress(copying.bytes, max(copying.bytes, move.memory))
-        sent, seconds = move.bytes_sent, max(time.perf_counter() - begin, 0.001)
+        seconds = max(time.perf_counter() - begin, 0.001)
         rest = ", the rest follows" if move.options.lazy else ""
         return f"{human(sent)}, {human(sent / seconds)}/s, {len(rounds)} rounds{rest}"
 
@@ -230,6 +230,7 @@ class Migration:
         if self._runs(self.phase):
             self.move.drop_copy()
             self.move.drop_link()
+            self.move.drop_direct()
             if self.move.has_ended_owed():
                 return f"{name} has ended on {target} ({self.job.exit})", Result.DONE
             return owing(self.job), Result.DONE

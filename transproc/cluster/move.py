@@ -20,6 +20,7 @@ from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
+from transproc.cluster.direct import Direct
 from transproc.cluster.events import Cancel, Events
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Copying, Link, Outcome, Round, lost
@@ -55,6 +56,8 @@ SETTLE_SECONDS = 2.0
 """From the end of a restore until each thread has stopped."""
 
 
+STRAIGHT = 256 << 20
+"""Bytes of memory from which on the nodes are connected with each other: that takes some tenths of a second."""
 LONG_SECONDS = 1.0
 """If what has changed in the last round of a pre-copy takes longer than this, the program goes on before it has come, where
 nothing else was asked for."""
@@ -125,6 +128,7 @@ class Move:
         self._data: Future[int] | None = None
         self._link: Link | None = None
         self._copying: Copying | None = None
+        self._direct: Direct | None = None
         self._dump_sent = False
 
     @property
@@ -194,8 +198,26 @@ class Move:
         source = self._pool.submit(self._prepare_source)
         self.target.prepare(path)
         self.target.get_ready(self._channels)
+        if self.options.withhold:
+            self.target.make_images()
         source.result()
-        return human(path.stat().st_size)
+        return human(path.stat().st_size) + (f", {self._connect()}" if self.options.withhold else "")
+
+    def _connect(self) -> str:
+        """The nodes with each other, for the memory; how it goes, in words."""
+        if self.memory < STRAIGHT or self.options.rate is not None:
+            return "memory passes here"
+        try:
+            self._direct = Direct(self.source, self.target)
+        except TransprocError as error:
+            return f"memory passes here ({error.message.splitlines()[-1]})"
+        return "memory goes straight"
+
+    def drop_direct(self) -> None:
+        """Ends the nodes' connection with each other."""
+        if self._direct is not None:
+            self._direct.close()
+        self._direct = None
 
     def _prepare_source(self) -> None:
         self.source.make_images()
@@ -209,8 +231,7 @@ class Move:
         """Sends the memory while the program runs, again and again what has changed, until that does not get less: now and then
         how far it is. What has come is held on the target until `drop_copy`.
         """
-        self.target.make_images()
-        copying = Copying(self.source, self.target, self.job.pid, rate=self.options.rate)
+        copying = Copying(self.source, self.target, self.job.pid, rate=self.options.rate, direct=self._direct)
         self._copying = copying
         begin = time.monotonic()
         while not enough(copying.rounds):
@@ -218,10 +239,10 @@ class Move:
             while not copying.done(TELL_SECONDS):
                 cancel.check()
                 yield copying
-        self.bytes_sent += copying.bytes
         left = copying.rounds[-1].sent * (time.monotonic() - begin) / max(copying.bytes, 1)
         if self.options.choose and left > LONG_SECONDS:
             self.options = replace(self.options, lazy=True)
+        yield copying
 
     def compare(self) -> str:
         """Waits until the target knows which of the pages that are there are the stopped program's, and has the others."""
@@ -236,6 +257,7 @@ class Move:
         """Ends a pre-copy: what it has brought is with who borrows, or gone."""
         if self._copying is not None:
             self._copying.close()
+            self.bytes_sent += self._copying.bytes
         self._copying = None
 
     def pause(self, request: PauseRequest) -> str:
@@ -321,7 +343,7 @@ class Move:
         self._record(State.RESTORED)
         if self.options.withhold:
             self.target.borrow(eager=not self.options.follows)
-            self._link = Link(self.source, self.target, self.job.pid, rate=self.options.rate)
+            self._link = self._make_link()
         return restore(self.target, self.options)
 
     def verify(self) -> str:
@@ -356,7 +378,7 @@ class Move:
         good = time.monotonic()
         while True:
             try:
-                link = self._link or Link(self.source, self.target, self.job.pid, rate=self.options.rate)
+                link = self._link or self._make_link()
                 self._link, before = link, link.bytes
                 while not link.wait(TELL_SECONDS):
                     cancel.check()
@@ -376,6 +398,7 @@ class Move:
             finally:
                 self.bytes_followed += self._link.bytes if self._link is not None else 0
                 self.drop_link()
+            self.drop_direct()  # another link leads through this host
             if time.monotonic() - good > (PATIENCE_SECONDS if self.options.follows else PATIENCE_STOPPED):
                 raise error
             cancel.check()
@@ -385,6 +408,9 @@ class Move:
             self.job.leftovers.append(self.job.owed_by)
             self.job.owed_by = None
             self._record(State.RUNNING)
+
+    def _make_link(self) -> Link:
+        return Link(self.source, self.target, self.job.pid, rate=self.options.rate, direct=self._direct)
 
     def _came(self) -> bool:
         """Whether all is there, though the source cannot be reached: a pre-copy had brought it."""
@@ -412,6 +438,7 @@ class Move:
 
         The images, which are memory, go as well; with `keep` those on this host stay.
         """
+        self.drop_direct()
         forgetting = self._pool.submit(self._forget_images, self.target, keep=keep)
         try:
             self.source.retire(self.job.pid)
@@ -461,6 +488,7 @@ class Move:
         self.settle()
         self.drop_copy()
         self.drop_link()
+        self.drop_direct()
         left, restored = None, self.job.state is State.RESTORED
         if self.job.target is None:
             return None  # nothing is there yet
