@@ -5,7 +5,8 @@ Tests print it (`pytest -s`). With TRANSPROC_FAULTS=DIR they also keep each outc
 
     python -m tests.native.outcomes DIR
 
-writes the table of all of them, which may come from several runs of pytest beside each other, into the document.
+writes the table of all of them, which may come from several runs of pytest beside each other, into the document. A row
+that was not struck anew, as often, stays with its commit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +24,7 @@ from transproc.run import output
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENT = ROOT / "docs" / "reliability.md"
+HEAD = ["operation", "fault", "times", "what became of the job", "commit"]
 _TABLE = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- end of faults -->)", re.DOTALL)
 
 
@@ -52,27 +53,57 @@ def kept(place: Path) -> list[Outcome]:
     return [Outcome(*json.loads(line)) for line in lines]
 
 
-def report(outcomes: Iterable[Outcome]) -> str:
-    """A table: what was done, how often, and what became of the job."""
+def counted(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], tuple[str, str]]:
+    """By operation and fault: how often, and what became of the jobs."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for operation, what, became in outcomes:
         counts[operation, what][became] += 1
-    order = list(dict.fromkeys(operation for operation, _ in counts))
-    lines = ["| operation | fault | times | what became of the job |", "|---|---|---|---|"]
-    for (operation, what), found in sorted(
-        counts.items(), key=lambda row: (order.index(row[0][0]), row[0][1])
-    ):
-        words = ", ".join(f"{became} {count}" for became, count in found.most_common())
-        lines.append(f"| {operation} | {what} | {found.total()} | {words} |")
-    return "\n".join(lines)
+    return {
+        key: (str(found.total()), ", ".join(f"{became} {count}" for became, count in found.most_common()))
+        for key, found in counts.items()
+    }
+
+
+def report(outcomes: Iterable[Outcome]) -> str:
+    """A table: what was done, how often, and what became of the job."""
+    rows = counted(outcomes)
+    order = list(dict.fromkeys(operation for operation, _ in rows))
+    listed = sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1]))
+    return "\n".join([*_head(HEAD[:-1]), *(f"| {' | '.join([*key, *row])} |" for key, row in listed)])
+
+
+def _head(words: list[str]) -> list[str]:
+    return [f"| {' | '.join(words)} |", "|---" * len(words) + "|"]
+
+
+def rows_of(table: str) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Times, what became of the jobs, and the commit, by operation and fault."""
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()]
+    return {
+        (row[0], row[1]): (row[2], row[3], row[4])
+        for row in rows
+        if len(row) == len(HEAD) and row[2].isdecimal()
+    }
+
+
+def merged(table: str, outcomes: Iterable[Outcome], commit: str) -> str:
+    """The table, with what was struck anew at a commit, at least as often as before; sorted as it was."""
+    rows = rows_of(table)
+    for key, (times, became) in counted(outcomes).items():
+        if key not in rows or int(times) >= int(rows[key][0]):
+            rows[key] = times, became, commit
+    order = list(dict.fromkeys(operation for operation, _ in rows))
+    listed = sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1]))
+    total = sum(int(times) for times, _, _ in rows.values())
+    lines = [f"{total} faults, each row at the commit that it names:", "", *_head(HEAD)]
+    return "\n".join([*lines, *(f"| {' | '.join([*key, *row])} |" for key, row in listed)]) + "\n"
 
 
 def main(place: Path) -> None:
     """Writes the document anew."""
-    outcomes = kept(place)
     commit = output(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).strip()
-    head = f"{len(outcomes)} faults, {time.strftime('%-d %B %Y')}, commit {commit}:\n\n"
-    text, count = _TABLE.subn(lambda _: f"{head}{report(outcomes)}\n", DOCUMENT.read_text())
+    document = DOCUMENT.read_text()
+    text, count = _TABLE.subn(lambda found: merged(found[0], kept(place), commit), document)
     assert count == 1, f"{DOCUMENT}: no place for the table"
     DOCUMENT.write_text(text)
 
