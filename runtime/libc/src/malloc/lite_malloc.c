@@ -14,6 +14,8 @@
 
 #define ALIGN 16
 #define LINE 64
+#define FIRST (LINE / 2) // where in a line the first block begins, as in glibc's heap: of blocks of a line's size, visited in the order in which they
+                         // were made, the end of each brings the beginning of the next (Olden/tsp takes a third more time otherwise)
 #define STEP (128 * 1024UL) // by which memory grows, as glibc's: a system call for each page took longer than all else
 
 static volatile int lock[1];
@@ -28,7 +30,7 @@ static int move_break(size_t size)
 	if (!top) {
 		top = __syscall(SYS_brk, 0);
 		end = top;
-		next = top + (-top & LINE - 1); // blocks of a line's size do not lie across two
+		next = top + (FIRST - top & LINE - 1);
 	}
 	if (mapping || __syscall(SYS_brk, top + size) != top + size)
 		return 0;
@@ -53,8 +55,8 @@ static void *take(size_t size)
 			void *area = map(STEP);
 			if (!area)
 				return 0;
-			next = (uintptr_t)area;
-			end = next + STEP;
+			next = (uintptr_t)area + FIRST;
+			end = (uintptr_t)area + STEP;
 		}
 	}
 	void *block = (void *)next;
