@@ -15,8 +15,19 @@ void function(void) {
   outside(zero);
   outside("text");
 }
+void loop(int n) {
+  for (int i = 0; i < n; i++)
+    outside(&data[i]);
+}
+__attribute__((cold)) void cold_loop(int n) {
+  for (int i = 0; i < n; i++)
+    outside(&data[i]);
+}
 // CHECK-DAG: .text.function PROGBITS {{.*}} AX 0 0 16
 // CHECK-DAG: .text.resume.function PROGBITS {{.*}} AX 0 0 16
+// CHECK-DAG: .text.loop PROGBITS {{.*}} AX 0 0 32
+// CHECK-DAG: .text.resume.loop PROGBITS {{.*}} AX 0 0 16
+// CHECK-DAG: .text.unlikely.cold_loop PROGBITS {{.*}} AX 0 0 16
 // CHECK-DAG: .tp.ro.table PROGBITS {{[0-9a-f]+ [0-9a-f]+}} 000020 00 A 0 0 16
 // CHECK-DAG: .tp.relro.pointer PROGBITS {{[0-9a-f]+ [0-9a-f]+}} 000008
 // CHECK-DAG: .tp.data.data PROGBITS {{[0-9a-f]+ [0-9a-f]+}} 000014 00 WA 0 0 16
