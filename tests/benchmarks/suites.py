@@ -24,9 +24,9 @@ GROUPS = (
 )
 """C only; what is left out is C++, or a driver for many programs."""
 NPB_SETTER = Path("sys/setparams.c")
-NPB_SIZES = {"bt": "W", "cg": "A", "ep": "W", "ft": "W", "is": "A", "lu": "W", "mg": "W", "sp": "W"}
+NPB_SIZES = {"bt": "W", "cg": "A", "ep": "W", "ft": "A", "is": "A", "lu": "W", "mg": "A", "sp": "W"}
 """A few seconds each."""
-NPB_TIMES = re.compile(rb"^ (Time in seconds|Mop/s total|Compile date) .*$", re.MULTILINE)
+NPB_TIMES = re.compile(rb"^ ?(CPU Time|Time in seconds|Mop/s total|Compile date) .*$", re.MULTILINE)
 POLYBENCH_LIST = Path("utilities/benchmark_list")
 
 
@@ -125,14 +125,15 @@ def _npb(suite: Path, work: Path) -> Iterator[Program]:
     shutil.copytree(suite, copy, dirs_exist_ok=True)
     (copy / "config/make.def").write_text("CC = cc\nCLINK = cc\nRAND = randdp\n")
     run(["clang-19", "-std=gnu89", "-w", "-o", copy / "sys/setparams", copy / NPB_SETTER])
-    common = [f"../common/{name}.c" for name in ("c_print_results", "c_timers", "c_randdp", "wtime")]
+    common = [f"../common/{name}.c" for name in ("c_print_results", "c_timers", "wtime")]
     for name, size in NPB_SIZES.items():
         directory = copy / name.upper()
         run(["../sys/setparams", name, size], cwd=directory)
+        random = ["../common/c_randdp.c"] if "${RAND}" in (directory / "Makefile").read_text() else []
         yield Program(
             f"{name}.{size}",
             directory,
-            (f"{name}.c", *common),
+            (f"{name}.c", *random, *common),
             ("-std=gnu89", "-I../common"),
             (),
             None,
