@@ -40,7 +40,7 @@ static bool read_thread(int tid, struct kept_thread *thread)
 	memset(thread, 0, sizeof *thread);
 	thread->tid = tid;
 	if (get_registers(tid, &thread->registers) < 0 || get_mask(tid, &thread->mask) < 0 ||
-	    SYS(NR_ptrace, PTRACE_GETREGSET, tid, VECTORS, &vector) < 0)
+	    SYS(NR_ptrace, PTRACE_GETREGSET, tid, VECTOR_SET, &vector) < 0)
 		return false;
 	thread->vectors_size = (uint32_t)vector.size;
 	return true;
@@ -49,7 +49,7 @@ static bool read_thread(int tid, struct kept_thread *thread)
 static long write_thread(struct kept_thread *thread)
 {
 	struct vector vector = { thread->vectors, thread->vectors_size };
-	long first = put_registers(thread->tid, &thread->registers), second = SYS(NR_ptrace, PTRACE_SETREGSET, thread->tid, VECTORS, &vector);
+	long first = put_registers(thread->tid, &thread->registers), second = SYS(NR_ptrace, PTRACE_SETREGSET, thread->tid, VECTOR_SET, &vector);
 	long third = put_mask(thread->tid, thread->mask);
 	return first ? first : second ? second : third;
 }

@@ -49,7 +49,7 @@ static const uint8_t breakpoint[] = { 0x00, 0x00, 0x20, 0xd4 };
 enum { BREAKPOINT_REWIND = 0, BREAKPOINT_CODE = 1 };
 
 /* NT_PRFPREG: floating point and vectors. */
-enum { VECTORS = 2, MOST_VECTORS = 528 };
+enum { VECTOR_SET = 2, MOST_VECTORS = 528 };
 
 /* Makes a thread ready for a system call. */
 static inline void prepare_call(struct registers *r, uint64_t trap, long number, const uint64_t arguments[4])

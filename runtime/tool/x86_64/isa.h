@@ -51,7 +51,7 @@ static const uint8_t breakpoint[] = { 0xcc };
 enum { BREAKPOINT_REWIND = 1, BREAKPOINT_CODE = 0x80 };
 
 /* NT_X86_XSTATE: floating point and vectors, AMX's tiles as well. */
-enum { VECTORS = 0x202, MOST_VECTORS = 16384 };
+enum { VECTOR_SET = 0x202, MOST_VECTORS = 16384 };
 
 /* Makes a thread behind the trap's address ready for a system call; no call that was interrupted is issued again on the way. */
 static inline void prepare_call(struct registers *r, uint64_t trap, long number, const uint64_t arguments[4])
