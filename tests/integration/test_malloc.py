@@ -44,7 +44,7 @@ int main(void)
 		moved += sbrk(0) != top;
 		top = sbrk(0);
 	}
-	if ((uintptr_t)blocks[0].at % 64)
+	if ((uintptr_t)blocks[0].at % 64 != 32)
 		return 4;
 	if (mmap(top, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)top)
 		return 5;
