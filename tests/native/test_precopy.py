@@ -6,23 +6,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.compiling import compiled
 from tests.native.harness import context_of, kill
-from tests.native.nodes import NativeNodes
+from tests.native.nodes import Machine, NativeNodes
 from tests.native.test_follow import tools
 from transproc.cluster import operations
+from transproc.cluster.events import Silent
 from transproc.cluster.job import State
 from transproc.cluster.link import Copying, Round
 from transproc.cluster.move import FEW_BYTES, MOST_ROUNDS, enough
-from transproc.cluster.node import SshNode
+from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
+from transproc.log import Step
 from transproc.process.criu import Options
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
@@ -103,6 +106,37 @@ def test_the_way_is_chosen(context: Context, monkeypatch: pytest.MonkeyPatch, fo
     hop = operations.migrate(context, NAME, "nb")
     assert "precopy" in hop.steps and ("compare" not in hop.steps) == follows
     expect_right(context, "nb")
+
+
+class Losing(Silent):
+    """Ends a node when a step begins."""
+
+    def __init__(self, machine: Machine, at: str) -> None:
+        self.machine, self.at = machine, at
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        if name == self.at:
+            self.machine.process.kill()
+            self.machine.process.wait()
+        with super().step(name) as step:
+            yield step
+
+
+def test_the_source_is_lost_when_it_has_gone_on(program: Path, tmp_path: Path) -> None:
+    """All of its memory was on the target by then: nothing is lost."""
+    with NativeNodes(tmp_path / "nodes") as machines:
+        nodes = {node.name: node for node in read(machines.configuration)}
+        context = context_of(tmp_path / "state", nodes, Losing(machines.machines["na"], "pages"))
+        operations.run(context, Program([str(program), "64", "100"]), "na", name=NAME)
+        while not context.places(context.store.load(NAME)).read("stdout"):
+            time.sleep(0.01)
+        operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+        job = context.store.load(NAME)
+        assert (job.state, job.node, job.leftovers) == (State.RUNNING, "nb", ["na"])
+        expect_right(context, "nb")
+        for node in nodes.values():
+            node.close()
 
 
 def test_rounds_end() -> None:

@@ -393,7 +393,7 @@ class Move:
                 good = time.monotonic() if moved else good
             except NodeError as found:
                 error = found
-                if self._came():
+                if self.has_come():
                     break
             finally:
                 self.bytes_followed += self._link.bytes if self._link is not None else 0
@@ -412,7 +412,7 @@ class Move:
     def _make_link(self) -> Link:
         return Link(self.source, self.target, self.job.pid, rate=self.options.rate, direct=self._direct)
 
-    def _came(self) -> bool:
+    def has_come(self) -> bool:
         """Whether all is there, though the source cannot be reached: a pre-copy had brought it."""
         try:
             return self.target.has_all()
