@@ -156,21 +156,46 @@ static struct owed_list *moved(struct borrower *space, uint64_t from, uint64_t t
 	return sorted;
 }
 
+/*
+ * A place for the space of a child: that of one that was forked before and is gone, if there is any. It stays `gone` until all of it is there: the
+ * other process may take over in the middle, and do this again; then its descriptor may be the new one already.
+ */
+static struct borrower *place_for(int faults)
+{
+	for (size_t i = 0; i < shared->count; i++) {
+		struct borrower *space = &shared->spaces[i];
+		int before = space->faults;
+		if (!space->gone || space->process >= 0 || space->armed || space->group_armed || i == shared->event_space)
+			continue;
+		space->faults = -1;
+		publish();
+		if (before >= 0 && before != faults)
+			SYS(NR_close, before);
+		return space;
+	}
+	return shared->count < MOST_SPACES ? &shared->spaces[shared->count] : NULL;
+}
+
 static void add_forked(const struct borrower *parent, int faults)
 {
 	for (size_t i = 0; i < shared->count; i++)
 		if (shared->spaces[i].faults == faults && !shared->spaces[i].gone)
 			return;
-	if (shared->count == MOST_SPACES) {
+	struct borrower *space = place_for(faults);
+	if (!space) {
 		shared->failed = true;
 		return;
 	}
-	struct owed_list *list = make_list(parent->owed->count);
+	bool last = space == &shared->spaces[shared->count];
+	struct owed_list *list = !last && space->owed->room >= parent->owed->count ? space->owed : make_list(parent->owed->count);
 	memcpy(list->items, parent->owed->items, parent->owed->count * sizeof *list->items);
 	list->count = parent->owed->count;
-	shared->spaces[shared->count] = (struct borrower){ .pid = parent->pid, .faults = faults, .process = -1, .owed = list, .shifted = parent->shifted, .mapped = parent->mapped };
+	*space = (struct borrower){ .pid = parent->pid, .faults = faults, .process = -1, .owed = list, .shifted = parent->shifted, .mapped = parent->mapped, .gone = !last };
 	publish();
-	shared->count++;
+	if (last)
+		shared->count++;
+	else
+		space->gone = false;
 }
 
 void apply_event(void)

@@ -35,6 +35,8 @@ pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 NAME = "follow"
 MEGABYTES, PAUSE = 24, 500_000
 """Microseconds between rounds, until it is told to go on: half a minute is enough on a busy machine."""
+MOST_SPACES = 1024
+"""Of one copy (runtime/tool/borrow.h)."""
 SLOW = Options(lazy=True, rate=24_000_000)
 """Its memory takes longer than it would run undisturbed."""
 
@@ -245,6 +247,38 @@ def test_memory_moves_while_it_comes(
         assert context.places(job).read("stdout").decode() == expected
     finally:
         operations.discard(context, NAME)
+
+
+@pytest.mark.nightly
+def test_many_children_while_memory_comes(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """More than there are places for address spaces: those of children that have ended are used again."""
+    program = compiled(Path(__file__).with_name("forking.c"), tmp_path)
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(program), "8"]), "na", name=NAME)
+    try:
+        place = context.places(context.store.load(NAME))
+        while not place.read("stdout"):
+            time.sleep(0.01)
+        moving = Moving(context, Options(lazy=True, rate=100_000))
+        moving.await_owing()
+        before = place_at(context, "nb")
+        until = time.monotonic() + 60
+        while place_at(context, "nb") < before + MOST_SPACES + 100 and time.monotonic() < until:
+            time.sleep(0.1)
+        still_owing = context.store.load(NAME).state is State.OWING
+        go(context)
+        moving.join(300)
+        assert (moving.error, still_owing) == (None, True)
+        job = wait(context.store, NAME, context.places, 60)
+        assert (job.exit, job.node) == ("status 0", "nb")
+    finally:
+        operations.discard(context, NAME)
+
+
+def place_at(context: Context, node: str) -> int:
+    """How many children there were."""
+    place = context.places(context.store.load(NAME), node)
+    return int(place.node.output(["sh", "-c", f"wc -c <{place.data}/work/children || echo 0"]))
 
 
 STRIKES: dict[str, Callable[[NativeNodes, Context], None]] = {
