@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The controller: jobs that move in waves, its share of a migration's time, and its answers when there are many jobs.
 
-    python -m tests.benchmarks.controller [--jobs 100] [--waves 2] [--pairs 15]
+    python -m tests.benchmarks.controller [--jobs 100] [--waves 2] [--pairs 15] [--only-waves] [--nodes local,na,nb]
 
-It is a process of its own, used over HTTPS, with two native nodes (`tests/native`).
+It is a process of its own, used over HTTPS, with two native nodes (`tests/native`), this machine (`local`), and, if named and
+up, the lab's guests.
 """
 
 from __future__ import annotations
@@ -73,10 +74,13 @@ def serving(state: Path, configuration: Path) -> Iterator[Served]:
         process.stdout.close()
 
 
-def waves(served: Served, program: Path, jobs: int, rounds: int, state: Path) -> str:
-    """All jobs move to the other node at once, again and again; each goes on without a gap."""
+def waves(  # noqa: PLR0917
+    served: Served, program: Path, nodes: Sequence[str], jobs: int, rounds: int, state: Path
+) -> str:
+    """All jobs start on the first node, so that no two share a process id, are spread over all nodes, and then move each to the
+    next node, all at once, again and again; each goes on without a gap.
+    """
     client, names = served.client, [f"job{n}" for n in range(jobs)]
-    nodes = ["na", "nb"]
 
     def ask(path: str, words: dict[str, object]) -> dict[str, object]:
         task = client.post(path, words)
@@ -85,30 +89,41 @@ def waves(served: Served, program: Path, jobs: int, rounds: int, state: Path) ->
         assert task["state"] == "done", task
         return dict(task)
 
-    begin, cpu = time.perf_counter(), served.cpu()
+    def move(goals: dict[str, str]) -> float:
+        begin = time.perf_counter()
+        list(pool.map(lambda goal: ask(f"/jobs/{goal[0]}/migrate", {"to": goal[1]}), goals.items()))
+        return time.perf_counter() - begin
+
+    begin = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
-        words = {"program": str(program), "arguments": FOREVER}
-        starts = [{**words, "node": nodes[n % 2], "name": name} for n, name in enumerate(names)]
-        list(pool.map(lambda start: ask("/jobs", start), starts))
+        words = {"program": str(program), "arguments": FOREVER, "node": nodes[0]}
+        list(pool.map(lambda name: ask("/jobs", {**words, "name": name}), names))
         started = time.perf_counter() - begin
-        begin, cpu, changes = time.perf_counter(), served.cpu(), _changes(state)
-        for wave in range(rounds):
-            goals = [(name, nodes[(n + wave + 1) % 2]) for n, name in enumerate(names)]
-            list(pool.map(lambda goal: ask(f"/jobs/{goal[0]}/migrate", {"to": goal[1]}), goals))
-        seconds, cpu = time.perf_counter() - begin, served.cpu() - cpu
-        changes = _changes(state) - changes
-        memory = served.memory()
+        where = dict.fromkeys(names, nodes[0])
+        places = [
+            {name: nodes[(n + wave) % len(nodes)] for n, name in enumerate(names)}
+            for wave in range(rounds + 1)
+        ]
+        spread = move({name: place for name, place in places[0].items() if place != nodes[0]})
+        cpu, changes = served.cpu(), _changes(state)
+        seconds = [move(goals) for goals in places[1:]]
+        cpu, changes = served.cpu() - cpu, _changes(state) - changes
+        where, memory = places[-1], served.memory()
         logs = list(pool.map(lambda name: b"".join(client.log(name, "stdout")).split(), names))
         for found in logs:
             assert found == [b"%d" % n for n in range(len(found))] and len(found) > 5, "a line is lost"
-        alive = sum(job["state"] == "running" and job["moves"] == rounds for job in client.jobs())
+        known = {job["name"]: job for job in client.jobs()}
+        alive = sum(
+            known[name]["state"] == "running" and known[name]["node"] == where[name] for name in names
+        )
         list(pool.map(lambda name: ask(f"/jobs/{name}/kill", {"remove": True}), names))
     moves = jobs * rounds
     return (
-        f"{jobs} jobs started in {started:.1f} s; {moves} migrations in {rounds} waves: {alive} of {jobs} jobs run on, "
-        f"no line lost, {60 * moves / seconds:.0f} a minute; controller: {100 * cpu / seconds:.0f} % of a processor "
-        f"({1000 * cpu / moves:.0f} ms a migration), {memory:.0f} MiB, {changes / seconds:.0f} records written a second "
-        f"({changes / moves:.0f} a migration)"
+        f"{jobs} jobs started on {nodes[0]} in {started:.1f} s, spread over {', '.join(nodes)} in {spread:.1f} s; "
+        f"{moves} migrations in {rounds} waves: {alive} of {jobs} jobs run where they should, no line lost, "
+        f"{60 * moves / sum(seconds):.0f} a minute; controller: {100 * cpu / sum(seconds):.0f} % of a processor "
+        f"({1000 * cpu / moves:.0f} ms a migration), {memory:.0f} MiB, {changes / sum(seconds):.0f} records written a second "
+        f"({changes / moves:.0f} a migration); load {os.getloadavg()[0]:.0f}"
     )
 
 
@@ -199,23 +214,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--waves", type=int, default=2)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--share", action="store_true", help="only the controller's share")
+    parser.add_argument("--only-waves", action="store_true", help="only the jobs that move in waves")
+    parser.add_argument(
+        "--nodes", default="local,na,nb", help="over which they are spread; x86 and arm if the lab is up"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
         directory, program = Path(place), Path(place) / "counter"
         source = Path(__file__).parents[1] / "native" / "counter.c"
         run([Path(sys.executable).with_name("transproc-cc"), "-O2", "-o", program, source])
-        if not options.share:
+        everything = not (options.share or options.only_waves)
+        if everything:
             print(writes(directory))
         with NativeNodes(directory / "nodes") as nodes:
-            for jobs in () if options.share else (1000, 10_000):
+            for jobs in (1000, 10_000) if everything else ():
                 print(answers(directory, nodes.configuration, jobs), flush=True)
             state = directory / "state"
             with serving(state, nodes.configuration) as served:
                 environment = {"TRANSPROC_STATE": str(state), "TRANSPROC_NODES": str(nodes.configuration)}
                 environment = dict(os.environ) | environment
-                print(share(served, program, options.pairs, directory, environment), flush=True)
+                if not options.only_waves:
+                    print(share(served, program, options.pairs, directory, environment), flush=True)
                 if not options.share:
-                    print(waves(served, program, options.jobs, options.waves, state), flush=True)
+                    names = options.nodes.split(",")
+                    print(waves(served, program, names, options.jobs, options.waves, state), flush=True)
 
 
 if __name__ == "__main__":

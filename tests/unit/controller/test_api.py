@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from transproc.cluster.job import Job, State
+from transproc.controller.api import jobs
 from transproc.controller.requests import ALL
 from transproc.controller.service import Service
 from transproc.controller.tokens import Role
@@ -20,6 +21,15 @@ def made(service: Service, name: str, **fields: object) -> Job:
     job = Job(name, "local", ["prog"], **{"state": State.RUNNING, **fields})  # type: ignore[arg-type]
     service.store.create(job)
     return job
+
+
+def test_the_log_of_a_job_that_prints_without_a_pause_has_an_end(
+    service: Service, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.store.create(Job("j", "local", ["prog"], state=State.RUNNING))
+    pieces = iter([(b"a" * jobs.PIECE, False), (b"b", False), *[(b"c", False)] * 50, (b"", True)])
+    monkeypatch.setattr(jobs, "read_log", lambda *_: next(pieces))
+    assert client.get("/jobs/j/log").content == b"a" * jobs.PIECE + b"b"
 
 
 def test_who_may_ask(service: Service, url: str) -> None:

@@ -120,9 +120,11 @@ async def _log(
         offset += len(data)
         if data:
             yield data
-        elif ended or not follow:
+        if not data and ended:
             return
-        else:
+        if len(data) < PIECE and not follow:  # a job that prints without a pause has no other end
+            return
+        if not data:
             await asyncio.sleep(FOLLOW_SECONDS)
         try:
             data, ended = await service.ask_node(read_log, service, name, stream, offset)
