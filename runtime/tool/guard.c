@@ -69,13 +69,17 @@ long set_guard(int pid, int tid, const struct index *index, bool guarded, struct
 	return result;
 }
 
-/* A thread that can make a call: it stands in an event stop, or at a breakpoint. */
+/*
+ * A thread that can make a call: it stands in an event stop, or at a breakpoint. If there is one that is not in a call itself: on aarch64 a
+ * sleep would begin anew.
+ */
 static struct thread *caller(struct session *session, const struct process *process)
 {
+	struct thread *found = NULL;
 	for (struct thread *thread = session->threads; thread; thread = thread->next)
-		if (thread->process == process && (thread->stop == STOPPED || thread->stop == BREAKPOINT))
-			return thread;
-	return NULL;
+		if (thread->process == process && (thread->stop == STOPPED || thread->stop == BREAKPOINT) && (!found || found->verdict == IN_CALL))
+			found = thread;
+	return found;
 }
 
 /*
