@@ -166,7 +166,8 @@ def measure_following(options: argparse.Namespace, work: Path) -> list[Any]:
 def measure_transfer(options: argparse.Namespace, work: Path) -> list[Any]:
     """Ways of memory over links of known rates."""
     links = moving.QUICK if options.quick else moving.SIZES
-    found = [moved for link, sizes in links.items() for moved in moving.measure(link, sizes, work)]
+    chosen = {link: sizes for link, sizes in links.items() if not options.only or link in options.only}
+    found = [moved for link, sizes in chosen.items() for moved in moving.measure(link, sizes, work)]
     first = {(m.link, m.way): m.median for m in reversed(found)}
     alone = {(m.link, m.megabytes): m.median for m in found if m.way == moving.CRIU}
     rows = [
@@ -175,7 +176,7 @@ def measure_transfer(options: argparse.Namespace, work: Path) -> list[Any]:
             f"{m.megabytes} MB",
             m.way,
             _quartiles(m.downtime),
-            f"{m.median / alone[m.link, m.megabytes]:.2f}",
+            f"{m.median / alone[m.link, m.megabytes]:.2f}" if (m.link, m.megabytes) in alone else "",
             f"{m.median / first[m.link, m.way]:.2f}",
             f"{statistics.median(m.whole):.2f}",
             f"{m.bytes / 1e6:.0f} MB" if m.bytes else "",
@@ -430,7 +431,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="fewer programs and repetitions, a minute or two each"
     )
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this program or process")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="this program, process, or link"
+    )
     parser.add_argument("--pairs", type=int, metavar="N", help="run time: interleaved runs of each variant")
     parser.add_argument(
         "--src", type=Path, metavar="DIR", help="foreign: LLVM's test-suite, NPB in C, or PolyBench/C"

@@ -183,6 +183,12 @@ class Bench:
         source.resume(self.job.pid)
         return seconds
 
+    def undo(self) -> None:
+        """After a failure of `plain`."""
+        place = self.place(self.job, "nb" if self.job.node == "na" else "na")
+        place.end()
+        self.place(self.job).resume(self.job.pid)
+
     def close(self) -> None:
         discard(Context(self.store, self.place, pipeline.carry, Silent()), self.job.name)
         for node in self.nodes.values():

@@ -99,7 +99,13 @@ def told(context: Context, step: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "options", [Options(), Options(lazy=True), Options(precopy=True), Options(precopy=True, lazy=True)]
+    "options",
+    [
+        Options(precopy=True),
+        pytest.param(Options(), marks=pytest.mark.nightly),
+        pytest.param(Options(lazy=True), marks=pytest.mark.nightly),
+        pytest.param(Options(precopy=True, lazy=True), marks=pytest.mark.nightly),
+    ],
 )
 def test_memory_goes_straight(context: Context, options: Options) -> None:
     hop = operations.migrate(context, NAME, "nb", options=options)

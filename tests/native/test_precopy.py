@@ -179,7 +179,7 @@ def _cut(_: NativeNodes, context: Context, node: str, __: str) -> None:
     context.places(context.store.load(NAME), node).node.session.connection.process.kill()
 
 
-@pytest.mark.parametrize("strike", [_kill_tool, _cut])
+@pytest.mark.parametrize("strike", [_kill_tool, pytest.param(_cut, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
 def test_killed_while_it_goes_ahead(
     machines: NativeNodes,

@@ -155,7 +155,7 @@ class Migration:
         yield Phase.RESTORE, move.restore
         yield Phase.VERIFY, move.verify
         if move.options.precopy and not move.options.lazy:
-            yield Phase.COMPARE, move.compare
+            yield Phase.COMPARE, lambda: move.compare(self._cancel)
         if move.options.withhold and not move.options.follows:
             yield Phase.PAGES, self._bring_pages
         yield Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)

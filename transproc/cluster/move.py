@@ -59,7 +59,7 @@ SETTLE_SECONDS = 2.0
 STRAIGHT = 256 << 20
 """Bytes of memory from which on the nodes are connected with each other: that takes some tenths of a second."""
 LONG_SECONDS = 1.0
-"""If what has changed in the last round of a pre-copy takes longer than this, the program goes on before it has come, where
+"""If the last round of a pre-copy took longer, as the one in the pause would, the program goes on before that has ended, where
 nothing else was asked for."""
 FEW_BYTES = 1 << 20
 LESS = 0.8
@@ -233,23 +233,24 @@ class Move:
         """
         copying = Copying(self.source, self.target, self.job.pid, rate=self.options.rate, direct=self._direct)
         self._copying = copying
-        begin = time.monotonic()
+        took = 0.0
         while not enough(copying.rounds):
+            begin = time.monotonic()
             copying.begin()
             while not copying.done(TELL_SECONDS):
                 cancel.check()
                 yield copying
-        left = copying.rounds[-1].sent * (time.monotonic() - begin) / max(copying.bytes, 1)
-        if self.options.choose and left > LONG_SECONDS:
+            took = time.monotonic() - begin
+        if self.options.choose and took > LONG_SECONDS:
             self.options = replace(self.options, lazy=True)
         yield copying
 
-    def compare(self) -> str:
+    def compare(self, cancel: Cancel) -> str:
         """Waits until the target knows which of the pages that are there are the stopped program's, and has the others."""
         copying = self._copying
         assert copying is not None
         while not copying.done(TELL_SECONDS):
-            pass
+            cancel.check()
         last = copying.rounds[-1]
         return f"{human(last.looked_at)} compared, {human(last.sent)} had changed"
 
