@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.benchmarks.runtime import quartiles
 from tests.benchmarks.workloads import COMPILER, LEVEL
 from transproc import log
+from transproc.paths import digest, home
 from transproc.run import run
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.compile import CLANG
@@ -137,7 +138,7 @@ def measure(directory: Path, *, pairs: int, only: Sequence[str] = ()) -> list[Co
         for file in project.files
         if not only or any(word in f"{project.recipe.name}/{file}" for word in only)
     ]
-    trees = {project.recipe.name: recipes.build(project.recipe) for project, _ in chosen}
+    trees = {project.recipe.name: _tree(project.recipe) for project, _ in chosen}
     compiled = ["-c", "-o", str(directory / "compiled.o")]
     found = [
         _measure(
@@ -156,6 +157,16 @@ def measure(directory: Path, *, pairs: int, only: Sequence[str] = ()) -> list[Co
             _measure("ten lines, linked", directory, ["small.c", *linked], 4 * pairs),
         ]
     return found
+
+
+def _tree(recipe: Recipe) -> Path:
+    """Configured sources: what was found does not depend on the compiler's version, and to find it takes minutes."""
+    link = home() / "examples" / f"{recipe.name}-{digest([], recipe.build, recipe.suite)}"
+    if not link.is_dir():
+        built = recipes.build(recipe)
+        link.unlink(missing_ok=True)
+        link.symlink_to(built)
+    return link
 
 
 def _measure(name: str, tree: Path, words: Sequence[str], pairs: int) -> Compilation:
