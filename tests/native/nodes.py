@@ -25,6 +25,7 @@ from transproc.lab.rootfs import host_criu
 NAMES = ("na", "nb")
 START_SECONDS = 20.0
 _INIT = Path(__file__).with_name("init.sh")
+_SYSTEMD = Path(__file__).with_name("systemd.sh")
 _CONFIG = """\
 ListenAddress {host}:{port}
 HostKey {host_key}
@@ -41,7 +42,8 @@ PermitRootLogin prohibit-password
 class Setting:
     """What the nodes are like. `profile`: what root's shell reads before each command, such as `sleep 0.3`; `criu`: a
     command line that runs it, empty for nodes that have none; `user`: who logs in, instead of root, and may use sudo or not.
-    `root`: a system of their own, with its own criu or none, and its own sshd if it has one.
+    `root`: a system of their own, with its own criu or none, and its own sshd if it has one; `systemd`: that is its first
+    process.
     `bridges`: of nodes, where jobs with addresses are (`network.py`). `places`: of nodes that are not on this machine's
     network, the namespace (`/run/netns`) and the address there.
     """
@@ -51,6 +53,7 @@ class Setting:
     user: str = ""
     sudo: bool = False
     root: Path | None = None
+    systemd: bool = False
     bridges: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -117,7 +120,16 @@ class NativeNodes:
             machine.process.wait()
             if machine.process.stdin is not None:
                 machine.process.stdin.close()
+        if self.setting.systemd:
+            for name in self.machines:
+                _remove_group(self._group(name))
         self.machines = {}
+
+    def _group(self, name: str) -> Path:
+        """What a node's systemd sees as the root of all groups, made when it is missing."""
+        group = hierarchy() / f"transproc-test-{os.getpid()}-{name}"
+        group.mkdir(exist_ok=True)
+        return group
 
     def _login(self) -> str:
         """What nodes.toml says about a user who is not root."""
@@ -143,12 +155,13 @@ class NativeNodes:
         }
         environment |= {"SUDOER": self.setting.user} if self.setting.sudo else {}
         environment |= {"ROOT": str(self.setting.root)} if self.setting.root else {}
+        environment |= {"GROUP": str(self._group(name))} if self.setting.systemd else {}
         environment |= {} if self._detached else {"LIFE": "stdin"}
         namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--mount-proc"]
         enter = ["nsenter", f"--net=/run/netns/{network}"] if network else []
         with (state / "log").open("wb") as log:
             process = subprocess.Popen(
-                [*enter, "unshare", *namespaces, "sh", _INIT],
+                [*enter, "unshare", *namespaces, "sh", _SYSTEMD if self.setting.systemd else _INIT],
                 stdin=subprocess.DEVNULL if self._detached else subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -157,6 +170,26 @@ class NativeNodes:
             )
         (state / "pid").write_text(f"{process.pid}\n")
         return Machine(name, port, process, address)
+
+
+def hierarchy() -> Path:
+    """Where cgroup v2 is mounted. Raises LabError if it is not, or if we may not make groups there."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, options, *_ = line.split()
+        if kind == "cgroup2" and "rw" in options.split(","):
+            return Path(place)
+    raise LabError("no writable hierarchy of cgroup v2 here")
+
+
+def _remove_group(group: Path) -> None:
+    """Its processes have just been killed: they leave within a moment."""
+    until = time.monotonic() + START_SECONDS
+    while "populated 1" in (group / "cgroup.events").read_text():
+        if time.monotonic() > until:
+            raise LabError(f"{group}: its processes do not end")
+        time.sleep(0.02)
+    for directory, _, _ in os.walk(group, topdown=False):
+        os.rmdir(directory)  # noqa: PTH106
 
 
 def end_detached(directory: Path) -> None:

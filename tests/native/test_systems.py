@@ -40,14 +40,14 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def goes_there_and_back(
-    machines: NativeNodes, counter: Path, capfd: pytest.CaptureFixture[str], *more: str
+    machines: NativeNodes, counter: Path, capfd: pytest.CaptureFixture[str], *more: str, count: int = 600
 ) -> None:
     """A job between both nodes, as a user moves it; nothing of it is left."""
     for name, machine in machines.machines.items():
         words = ["127.0.0.1", "--port", str(machine.port), "--key", str(machines.directory / "user"), "--yes"]
         assert main.run(["nodes", "add", name, *words, *more]) == 0
         assert "and can be used" in capfd.readouterr().out
-    words = ["600", "5000", "4"]
+    words = [str(count), "5000", "4"]
     assert main.run(["run", "--node", "na", "--name", "j", "--", str(counter), *words]) == 0
     assert [main.run(["migrate", "j", "--to", name]) for name in ("nb", "na")] == [0, 0]
     capfd.readouterr()
@@ -113,6 +113,50 @@ def test_debian(
                 assert "upgrade to 13" in findings["criu"].remedy
             assert bool(facts.ask(node).criu) == (not lacks)
         goes_there_and_back(machines, counter, capfd, *more)
+
+
+@pytest.fixture(scope="module")
+def with_systemd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Debian whose logind ends all that belongs to a session with it, root's too."""
+    if shutil.which("mmdebstrap") is None:
+        pytest.skip("no mmdebstrap here")
+    root = tmp_path_factory.mktemp("system") / "root"
+    packages = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,criu"
+    subprocess.run(["mmdebstrap", "--variant=minbase", f"--include={packages}", "trixie", root], check=True)
+    for name, line in {
+        "passwd": "1000:1000::/tmp:/bin/sh",
+        "group": "1000:",
+        "shadow": "20000::::::",
+    }.items():
+        path = root / "etc" / name
+        path.write_text(f"{path.read_text()}ann:{'*' if name == 'shadow' else 'x'}:{line}\n")
+    (root / "etc/sudoers.d/ann").write_text("ann ALL=(ALL) NOPASSWD: ALL\n")
+    sshd = "ExecStartPre=\nExecStart=\nExecStart=/usr/sbin/sshd -D -e -f /run/sshd_with_pam"
+    for name, text in {
+        "logind.conf.d/test.conf": "[Login]\nKillUserProcesses=yes\nKillExcludeUsers=\nUserStopDelaySec=0\n",
+        "system/ssh.service.d/test.conf": f"[Service]\nType=simple\n{sshd}\n",
+    }.items():
+        path = root / "etc/systemd" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    units = root / "etc/systemd/system"
+    for unit in ("getty.target", "systemd-udevd.service", "systemd-udev-trigger.service", "ssh.socket"):
+        (units / unit).unlink(missing_ok=True)
+        (units / unit).symlink_to("/dev/null")
+    (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
+    return root
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("user", ["root", "ann"])
+def test_systemd(
+    user: str, with_systemd: Path, tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A job outlives the sessions in which it was started and restored, though systemd ends all that is in a session."""
+    setting = Setting(root=with_systemd, user=user, sudo=user != "root", systemd=True)
+    with NativeNodes(tmp_path / "nodes", setting) as machines:
+        login = ["--user", user, "--sudo"] if user != "root" else []
+        goes_there_and_back(machines, counter, capfd, *login, count=4000)
 
 
 def offer(node: SshNode, directory: str, version: str, *, works: bool = True) -> None:

@@ -43,8 +43,16 @@ else
   head -c "$size" >"$draft" && [ "$(($(wc -c <"$draft")))" = "$size" ] && chmod 755 "$draft" && mv -f "$draft" "$path" || exit
   echo have
 fi
+if [ -d /run/systemd/system ] && grep -q ':/user\\.slice/' /proc/self/cgroup; then
+  for place in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+    [ ! -f "$place/cgroup.procs" ] || { mkdir -p "$place/transproc" && echo $$ >"$place/transproc/cgroup.procs"; }
+  done 2>/dev/null
+fi
 exec "$path" "$mode"
 """
+"""The last lines: what is started must outlive this login, but systemd ends what belongs to one: with its session, if
+`KillUserProcesses` is set, or with its user's last one. So root leaves for a group of our own. Those of others, as Slurm's, are
+not left: they count."""
 
 
 class Connection:
