@@ -34,18 +34,28 @@ def example(
     build_only: Annotated[
         bool, typer.Option("--build", help="Only compile, and print the directory of the programs.")
     ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="REPOSITORY",
+            help="Where to fetch a recipe's commit: a clone, or its address.",
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 3600.0,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
-    """Fetches a program's source from Debian, compiles it unchanged, and rehearses its scenarios, with and without migrations.
+    """Fetches a program's source from Debian or its authors' repository, compiles it unchanged, and rehearses its scenarios.
 
-    Output, errors, exit status and files must be equal, byte for byte, and right. Exits with 0 only if they all are.
+    Each runs with and without migrations: output, errors, exit status and files must be equal, byte for byte, and right.
+    Exits with 0 only if they all are.
 
     \b
     Examples:
       transproc example                            which there are
       transproc example bzip2
       transproc example bzip2 --only compress --hops 10
+      transproc example coremark --source ~/src/coremark    the same commit, of a clone
       cd $(transproc example bzip2 --build)        to try what you like
     """
     if name is None:
@@ -57,7 +67,9 @@ def example(
         return
     recipe = recipes.load(name)
     chosen = _chosen(recipe, only)
-    tree = recipes.build(recipe)
+    if source and not recipe.repository:
+        raise typer.BadParameter(f"{name} is not fetched from a repository", param_hint="'--source'")
+    tree = recipes.build(recipe, place=source)
     if build_only:
         typer.echo(tree)
         return
@@ -99,7 +111,7 @@ def rehearse(
             return trials.failed(scenario.name, f"prepare: {error.message}")
         stdin = files / scenario.stdin if scenario.stdin else None
         program = Program(scenario.argv(tree), stdin, files, dict(scenario.env))
-        plan = Plan(hops or scenario.hops, seed=seed, varying=scenario.varying)
+        plan = Plan(hops or scenario.hops, seed=seed, varying=scenario.varying, ignore=scenario.ignore)
         return trials.trial(
             scenario.name, program, nodes, [plan], timeout=timeout, check=_checker(scenario, environment)
         )
@@ -118,7 +130,7 @@ def _drive(scenario: Scenario, environment: dict[str, str]) -> dict[str, Any]:
 
 def _checker(scenario: Scenario, environment: dict[str, str]) -> Callable[[Outcome], None]:
     def check(outcome: Outcome) -> None:
-        if outcome.exit != "status 0":
+        if outcome.exit != f"status {scenario.status}":
             raise TransprocError(f"the program ended with {outcome.exit}, with and without migrations")
         with tempfile.TemporaryDirectory(prefix="transproc-") as work:
             write_tree(outcome.files, Path(work))

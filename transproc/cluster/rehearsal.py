@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 from transproc.cluster.job import Hop, Job, State
@@ -48,12 +49,16 @@ class Outcome:
                 names.append(_describe(path, mine, theirs))
         return names
 
-    def without(self, varying: str) -> Outcome:
-        """This, but for what differs in any two runs: the matches of a pattern in standard output, as times and dates."""
-        printed = self.files.get("stdout")
-        if not varying or not isinstance(printed, bytes):
-            return self
-        return replace(self, files={**self.files, "stdout": re.sub(varying.encode(), b"", printed)})
+    def without(self, varying: str, ignore: str = "") -> Outcome:
+        """This, but for what differs in any two runs, as times and dates.
+
+        That is the matches of a pattern in standard output, and files whose names in the working directory match the other.
+        """
+        files = {path: data for path, data in self.files.items() if not fnmatch(path, f"work/{ignore}")}
+        printed = files.get("stdout")
+        if varying and isinstance(printed, bytes):
+            files["stdout"] = re.sub(varying.encode(), b"", printed)
+        return replace(self, files=files)
 
 
 @dataclass
@@ -91,6 +96,8 @@ class Plan:
     after: str | None = None
     varying: str = ""
     """Pattern of what standard output may have differently."""
+    ignore: str = ""
+    """Pattern of the names of files that may differ."""
 
     @property
     def counts_sites(self) -> bool:
@@ -154,8 +161,11 @@ class Rehearsal:
             discard(self.context, self._name)
         self.plain, self.moved = plain, moved
         verdict.moved_seconds = moved.seconds
-        verdict.differences = plain.without(self.plan.varying).difference(moved.without(self.plan.varying))
+        verdict.differences = self._comparable(plain).difference(self._comparable(moved))
         return verdict
+
+    def _comparable(self, outcome: Outcome) -> Outcome:
+        return outcome.without(self.plan.varying, self.plan.ignore)
 
     @property
     def _hops(self) -> int:

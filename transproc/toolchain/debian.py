@@ -134,10 +134,10 @@ def _place(apt: _Apt, unpack: Callable[[_Apt, Path], None], result: Path, target
     """Fetches and unpacks into `result`, and moves that to `target`."""
     result.mkdir()
     unpack(apt, result)
-    _publish(result, target)
+    publish(result, target)
 
 
-def _publish(result: Path, target: Path) -> None:
+def publish(result: Path, target: Path) -> None:
     """Moves a finished directory to its place; whoever comes second uses the first one's."""
     try:
         result.rename(target)

@@ -4,7 +4,10 @@
 A recipe is `examples/NAME/recipe.toml`:
 
     source = "bzip2"                # Debian's name of the source package; what is compiled is the authors' own archive.
-                                    # Without it: what lies beside the recipe
+                                    # Without it: what lies beside the recipe, or one commit of a repository:
+    git = "https://github.com/…"    # in place of source: what is compiled is this commit, whoever serves it
+    commit = "d5fad6bd09…"          # all 40 digits of its name
+    path = "src/AMG"                # of its tree only this directory
     lab = "slurm"                   # what the lab's machines must have beyond the usual (transproc lab up --with)
     suite = "bookworm"              # Debian's release that has it, if not trixie
     with = ["zlib"]                 # further source packages, in directories of these names in the tree
@@ -17,6 +20,8 @@ A recipe is `examples/NAME/recipe.toml`:
     stdin = "script"                # a prepared file; without it standard input is empty
     hops = 4                        # migrations, at random moments of the run
     varying = "in [0-9.]+ s"        # pattern of what any two runs print differently, which is not compared
+    ignore = "*.log"                # pattern of the names of files that any two runs write differently, likewise
+    status = 1                      # with which it ends, if that is not 0
     check = "cmp work/a work/b"     # shell, where the migrated run left `work`, `stdout` and `stderr`: fails if they are wrong
 
     [[scenario]]
@@ -49,6 +54,7 @@ from transproc.errors import CommandError, TransprocError
 from transproc.paths import SOURCE, digest, home
 from transproc.run import run
 from transproc.toolchain import debian
+from transproc.toolchain.repository import Commit
 from transproc.toolchain.sysroot import publish, toolchain
 
 EXAMPLES = SOURCE / "examples"
@@ -67,6 +73,8 @@ class Scenario:
     hops: int = 4
     check: str = "true"
     varying: str = ""
+    ignore: str = ""
+    status: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self, tree: Path) -> list[str]:
@@ -93,6 +101,7 @@ class Recipe:
     build: str
     scenarios: tuple[Scenario, ...]
     source: str = ""
+    repository: Commit | None = None
     libraries: tuple[str, ...] = ()
     suite: str = debian.SUITE
     benchmarks: tuple[Benchmark, ...] = ()
@@ -124,23 +133,39 @@ def parse(name: str, table: dict[str, Any], path: Path) -> Recipe:
             raise TransprocError(f"{path}: scenario {wrong[0]}: expected either run or drive")
         benchmarks = tuple(Benchmark(**entry) for entry in table.pop("benchmark", ()))
         libraries = tuple(table.pop("with", ()))
-        return Recipe(name, scenarios=scenarios, benchmarks=benchmarks, libraries=libraries, **table)
+        where: dict[str, str] = {word: table.pop(word) for word in ("git", "commit", "path") if word in table}
+        repository = Commit.parse(where) if where else None
+        if repository and "source" in table:
+            raise TransprocError(f"{path}: expected either source or git")
+        return Recipe(
+            name,
+            scenarios=scenarios,
+            benchmarks=benchmarks,
+            libraries=libraries,
+            repository=repository,
+            **table,
+        )
     except KeyError as error:
         raise TransprocError(f"{path}: has no {error}") from error
     except TypeError as error:
         raise TransprocError(f"{path}: {str(error).partition('() ')[2].partition('. Did')[0]}") from error
 
 
-def build(recipe: Recipe, compiler: str = COMPILER) -> Path:
-    """Fetches and compiles, unless that was done; returns the tree. Raises `CommandError` with the last lines of the build."""
+def build(recipe: Recipe, compiler: str = COMPILER, *, place: str | None = None) -> Path:
+    """Fetches and compiles, unless that was done; returns the tree. Raises `CommandError` with the last lines of the build.
+
+    `place`: where a recipe's repository is fetched from instead of its own address.
+    """
     sources = {
-        place: debian.source(package, recipe.suite)
-        for place, package in ((".", recipe.source), *((name, name) for name in recipe.libraries))
+        where: debian.source(package, recipe.suite)
+        for where, package in ((".", recipe.source), *((name, name) for name in recipe.libraries))
         if package
     }
+    if recipe.repository:
+        sources["."] = recipe.repository.directory(place)
     beside = EXAMPLES / recipe.name
     files = sorted(beside.iterdir()) if beside.is_dir() else []
-    used = [path for path in files if path.name in recipe.build or not recipe.source]
+    used = [path for path in files if path.name in recipe.build or "." not in sources]
     key = digest(used, recipe.build, compiler, *map(str, sources.values()), str(toolchain().root))
     tree = home() / "examples" / f"{recipe.name}-{key}"
     if not tree.is_dir():
@@ -153,7 +178,7 @@ def _build(recipe: Recipe, sources: Mapping[str, Path], compiler: str, work: Pat
         for place, source in sources.items():
             # With its times: what is generated stays newer than what it is made of.
             shutil.copytree(source, work / place, symlinks=True, dirs_exist_ok=True)
-        if not recipe.source:
+        if "." not in sources:
             shutil.copytree(EXAMPLES / recipe.name, work, dirs_exist_ok=True)
         environment = {
             "CC": compiler,

@@ -48,6 +48,16 @@ def test_what_varies_is_not_compared() -> None:
     assert first.without(pattern).difference(wrong.without(pattern)) != []
 
 
+def test_files_that_vary_are_not_compared() -> None:
+    first, second = changed(work_a=b"at 10:00"), changed(work_a=b"at 11:00")
+    assert first.difference(second) != []
+    assert first.without("", "a*").difference(second.without("", "a*")) == []
+    assert first.without("", "b*").difference(second.without("", "b*")) != []
+    assert changed(stdout=b"x").without("", "*").difference(PLAIN.without("", "*")) != [], (
+        "only files it wrote"
+    )
+
+
 def test_missing_file() -> None:
     other = changed()
     del other.files["work/a"]

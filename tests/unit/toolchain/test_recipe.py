@@ -10,6 +10,7 @@ import pytest
 from transproc.errors import CommandError, TransprocError
 from transproc.toolchain import recipe as recipes
 
+COMMIT = {"git": "https://example.org/p", "commit": "0" * 40}
 SCENARIO = {"name": "s", "run": "bin/prog -x 'a b'"}
 
 
@@ -33,6 +34,7 @@ def test_program_lies_in_the_tree_that_was_built() -> None:
         ({"source": "p", "build": "make"}, "has no 'scenario'"),
         ({"source": "p", "scenario": []}, "missing 1 required positional argument: 'build'"),
         ({"scenario": [{**SCENARIO, "hop": 1}]}, "got an unexpected keyword argument 'hop'"),
+        ({"build": "", "scenario": [], "source": "p", **COMMIT}, "expected either source or git"),
         ({"scenario": [{"name": "s"}]}, "scenario s: expected either run or drive"),
         ({"scenario": [{**SCENARIO, "drive": "true"}]}, "scenario s: expected either run or drive"),
     ],
