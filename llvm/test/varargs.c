@@ -28,6 +28,16 @@ int some(__int128 wide) {
   // CHECK: call {{.*}}@first({{.*}}, ptr %va.slots)
   return first(1, 7, wide);
 }
+int shared(int n) {
+  // CHECK-LABEL: @shared(
+  // CHECK: %va.slots = alloca [80 x i8], align 16
+  // CHECK-NOT: alloca [
+  // CHECK: call {{.*}}@first({{.*}}, ptr %va.slots)
+  // CHECK: call {{.*}}@first({{.*}}, ptr %va.slots)
+  // CHECK: call {{.*}}@first({{.*}}, ptr %va.slots)
+  // CHECK: ret
+  return first(n, first(n, 1, 2)) + first(n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+}
 int unprototyped();
 int old(void) {
   // CHECK-LABEL: @old(
