@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 
 from transproc.cluster.migration import Phase
 
-DIED = "the program died with its tracer"
-
 MIGRATE, PAGES, LAZY, PRECOPY = "migrate", "migrate, as pages", "migrate --lazy", "migrate --precopy"
 CHECKPOINT, END, RESTART, PLAN = "checkpoint", "checkpoint --end", "restart", "plan"
 """The operations. As pages: as large memory goes, from process to process."""
@@ -58,11 +56,6 @@ class Fault:
     after: bool = False
     delay: float = 0.0
     operation: str = MIGRATE
-
-    @property
-    def fatal(self) -> bool:
-        """A tracer is killed that has code or breakpoints of its own in the program: a trap that it does not see is the end."""
-        return (self.whom, self.step) in (("criu", "dump"), ("pause tool", "pause"))
 
     @property
     def loses_pages(self) -> bool:

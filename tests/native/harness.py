@@ -25,7 +25,6 @@ import pytest
 from tests.native import memory
 from tests.native.faults import (
     CHECKPOINT,
-    DIED,
     END,
     LAZY,
     MOVES,
@@ -58,7 +57,6 @@ from transproc.run import run
 from transproc.transform import pipeline
 
 NAME = "steady"
-SIGTRAP = "signal 5"
 SECONDS = 30.0
 """For anything that takes a moment."""
 
@@ -264,8 +262,6 @@ class Harness:
             self._look()
             self._finish()
             return _in_short(fault, word, job)
-        if fault.fatal and job.exit == SIGTRAP:
-            return DIED
         copies = [pid for name in self.nodes for pid in self.context.places(job, name).found()]
         assert copies == [] and (job.exit == "checkpoint" or fault.loses), job
         lost = "" if job.exit == "checkpoint" else "lost with its node"

@@ -398,3 +398,4 @@ def test_a_tool_that_is_killed_in_the_middle(start: Start, tool: Tool, target: P
     assert program.end() == "status 7"
     assert program.out == OUTPUTS[mode]
     assert killed
+    print("killed", killed)  # pytest -s
