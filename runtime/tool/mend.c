@@ -263,7 +263,8 @@ static long mend_from(struct text *file, const struct numbers *tree)
 			return -EINVAL;
 		struct numbers descriptors = { open, process->descriptors, process->descriptors };
 		struct mappings mappings = { mapped, process->mappings };
-		long done = contains(tree, process->pid) && catches_traps(process->pid) ? mend_process(process, threads, &descriptors, &mappings) : 0;
+		/* Guarded or not: who set the guard may have been killed in the middle of that. */
+		long done = contains(tree, process->pid) ? mend_process(process, threads, &descriptors, &mappings) : 0;
 		result = result ? result : done;
 	}
 	return result;
