@@ -152,6 +152,7 @@ def measure(directory: Path, *, pairs: int, only: Sequence[str] = ()) -> list[Co
     if not only or "small" in only:
         (directory / "small.c").write_text(SMALL)
         linked = ["-o", str(directory / "compiled")]
+        _seconds([COMPILER, LEVEL, "-w", "small.c", *compiled], directory)  # leaves a plan
         found += [
             _measure("ten lines", directory, ["small.c", *compiled], 4 * pairs),
             _measure("ten lines, linked", directory, ["small.c", *linked], 4 * pairs),
@@ -175,7 +176,6 @@ def _measure(name: str, tree: Path, words: Sequence[str], pairs: int) -> Compila
     clang = [CLANG, LEVEL, "-w", *(headers if "-c" in words else ["-static"]), *words]
     ours = [COMPILER, LEVEL, "-w", *words]
     with log.step(f"compile {name}") as step:
-        _seconds(ours, tree)  # leaves a plan
         rounds = [(_seconds(ours, tree), _seconds(clang, tree)) for _ in range(pairs)]
         ratios = [a[0] / b[0] for a, b in rounds]
         result = Compilation(
