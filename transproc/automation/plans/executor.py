@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.conditions import Watch
 from transproc.automation.plans.gates import NAP, Gates, Stop, StoppedError
-from transproc.automation.plans.model import Block, Item, Parallel, Plan, Repeat, Step
+from transproc.automation.plans.model import Block, Item, Parallel, Repeat, Step
 from transproc.automation.plans.progress import Progress
 from transproc.automation.plans.records import Log, Result
 from transproc.automation.plans.steps import Steps
@@ -47,24 +48,19 @@ class Outcome:
 
 
 class Executor:
-    """`nodes`: the node of each name in the plan. `context`: whose events are told, and whose `cancel` calls it off.
-
-    `progress`: how far it has come before; `labelled`: names of nodes that are looked up again at each instruction.
-    """
+    """`context`: whose events are told, and whose `cancel` calls it off. `progress`: how far the plan has come before."""
 
     def __init__(
         self,
-        plan: Plan,
-        nodes: Mapping[str, str],
+        checked: Checked,
         host: Host,
         context: Context,
         log: Log,
         *,
         progress: Progress | None = None,
-        labelled: frozenset[str] = frozenset(),
     ) -> None:
         self._before = progress or Progress()
-        self._plan = plan
+        self._plan = checked.plan
         self._cancel = context.cancel
         self._events = context.events
         self._context = replace(context, cancel=Token())  # a step that has begun comes to its end
@@ -74,7 +70,7 @@ class Executor:
         self._left = False
         self._commands: list[threading.Thread] = []
         self._mutex = threading.Lock()
-        self.steps = Steps(plan, nodes, host, self._context, log, labelled)
+        self.steps = Steps(checked, host, self._context, log)
         watch = Watch(
             context.store, lambda name: host.facts(self.steps.node(name)), self.steps.job, context.places
         )

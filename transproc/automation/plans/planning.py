@@ -4,42 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from transproc.automation import parcel
 from transproc.automation.plans import check, programs, seed, written
 from transproc.automation.plans.check import Follower
+from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.executor import Executor, Outcome
 from transproc.automation.plans.model import Plan
 from transproc.automation.plans.nodes import Chooser, by_label
-from transproc.automation.plans.reading import PlanError, Problem, Source, in_order, load, parse
+from transproc.automation.plans.reading import Problem, Source, in_order, load, parse
 from transproc.automation.plans.records import PlanRecord, begun
 from transproc.cluster.operations import Context
 from transproc.errors import TransprocError
 from transproc.host import Host
-
-
-@dataclass
-class Checked:
-    """A plan, what its names of nodes mean, and everything that is wrong or worth a note, by line."""
-
-    plan: Plan
-    nodes: dict[str, str]
-    problems: list[Problem]
-    isas: dict[str, str] = field(default_factory=dict)
-    labelled: frozenset[str] = frozenset()
-    """Names that are looked up again at each instruction."""
-
-    @property
-    def good(self) -> bool:
-        """Nothing is wrong."""
-        return all(problem.note for problem in self.problems)
-
-    def expect_good(self) -> None:
-        """Raises `PlanError` if something is wrong."""
-        if not self.good:
-            raise PlanError(self.plan.path, self.problems)
 
 
 def read(source: Source) -> tuple[Plan, list[Problem]]:
@@ -107,4 +86,4 @@ def carry_out(plan: Checked, host: Host, context: Context) -> tuple[int, Outcome
     """Carries a checked plan out; returns its number in the log, and how it ended. Raises `PlanError` if something is wrong."""
     plan.expect_good()
     with begun(context.store, plan.plan, plan.nodes) as log:
-        return log.number, Executor(plan.plan, plan.nodes, host, context, log, labelled=plan.labelled).run()
+        return log.number, Executor(plan, host, context, log).run()

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from transproc.automation.plans import planning, records
+from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.model import Block, Gate, Item, Parallel, Plan, Repeat, Step
-from transproc.automation.plans.planning import Checked
 from transproc.automation.plans.records import PlanRecord, Result, StepRecord
 from transproc.errors import TransprocError
 from transproc.host import Host

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 
 from transproc.automation.plans import planning, records
+from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.executor import Executor, Outcome
-from transproc.automation.plans.planning import Checked
 from transproc.automation.plans.progress import Progress, progress
 from transproc.automation.plans.records import PlanRecord, Result
 from transproc.automation.plans.replay import step_at
@@ -51,7 +51,7 @@ def resume(record: PlanRecord, plan: Checked, host: Host, context: Context) -> O
         found = progress(done, jobs, time.time() - record.started, target)
         log = records.Log(context.store, record.number)
         log.go_on(_where(found))
-        executor = Executor(plan.plan, plan.nodes, host, context, log, progress=found, labelled=plan.labelled)
+        executor = Executor(plan, host, context, log, progress=found)
         executor.steps.remember({job: name for job, name in names.items() if job in jobs})
         return executor.run()
 

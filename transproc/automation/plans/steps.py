@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from transproc.automation.plans import check, programs
-from transproc.automation.plans.model import Plan, Step, Verb
+from transproc.automation.plans.checked import Checked
+from transproc.automation.plans.model import Step, Verb
 from transproc.automation.plans.nodes import is_isa, now
 from transproc.automation.plans.progress import already
 from transproc.automation.plans.records import Log
@@ -34,19 +35,11 @@ d=$(mktemp -d) && cd "$d" && { sh -c "$2"; s=$?; cd /; rm -rf "$d"; exit $s; }
 class Steps:
     """Of one plan that is carried out. `touched`: the jobs that it has worked on, by their own names."""
 
-    def __init__(  # noqa: PLR0917
-        self,
-        plan: Plan,
-        nodes: Mapping[str, str],
-        host: Host,
-        context: Context,
-        log: Log,
-        labelled: frozenset[str],
-    ) -> None:
-        self._plan = plan
-        self._nodes = dict(nodes)
+    def __init__(self, checked: Checked, host: Host, context: Context, log: Log) -> None:
+        self._plan = checked.plan
+        self._nodes = dict(checked.nodes)
         self._host = host
-        self._labelled = labelled
+        self._labelled = checked.labelled
         self._context = context
         self._log = log
         self._names: dict[str, str] = {}

@@ -11,6 +11,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from transproc.automation.plans import planning, records
+from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.reading import LARGEST_FILE, parse
 from transproc.controller.api.access import Controller, Operator
 from transproc.controller.api.models import Model
@@ -60,7 +61,7 @@ class AnswerModel(BaseModel):
 async def check(service: Controller, _: Operator, question: Question) -> AnswerModel:
     """Says what of a plan nodes can tell; its programs and files are not looked at. Nothing is done. Needs the role *operate*."""
 
-    def look() -> planning.Checked:
+    def look() -> Checked:
         plan, _ = planning.read(parse(Path(question.file), question.text))
         return planning.asked(plan, [], service.host, question.mapping)
 

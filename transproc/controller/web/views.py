@@ -17,7 +17,6 @@ from transproc.cluster.operations import Forecast
 from transproc.controller.tasks import Task, TaskState
 from transproc.controller.web import text
 from transproc.errors import TransprocError
-from transproc.images.show import size_text
 from transproc.text import human
 
 PAGE = 50
@@ -292,7 +291,7 @@ def _card(
         used = max(found.memory - found.available, 0)
         return NodeCard(
             name, found.isa, "up", "", min(found.busy, 1.0), f"{found.load:.2f} on {text.plural(found.cpus, 'CPU')}",
-            used / found.memory if found.memory else 0.0, f"{size_text(found.available)} free", size_text(found.memory),
+            used / found.memory if found.memory else 0.0, f"{human(found.available)} free", human(found.memory),
             jobs, holds, full, labels, price, found.kernel, found.criu,
         )  # fmt: skip
     status, problem = "asking", ""

@@ -136,7 +136,7 @@ def test_node_cards() -> None:
     )
     assert (arm.load_text, arm.memory_text, arm.price) == (
         "2.00 on 4 CPUs",
-        "6 GiB free",
+        "6.4 GB free",
         "0.12 an hour",
     )
     assert (slow.status, slow.jobs_text) == ("asking", "0 jobs")
