@@ -232,6 +232,17 @@ def test_balance_comes_to_rest(world: World, difference: float, at_once: int) ->
     assert max(world.busy().values()) <= before + 1e-9
 
 
+def test_spread_does_not_undo_what_balance_does() -> None:
+    """One moved jobs to where there are few, the other one moved others back, for ever."""
+    machines = {
+        name: Machine(cpus=cpus, base=2.0, isa="x86_64", labels=frozenset())
+        for name, cpus in (("n0", 1), ("n1", 2))
+    }
+    loads = dict(zip((f"a{n}" for n in range(8)), (2.0, 2.0, 0.0, 0.0, 0.0, 3.0, 3.0, 3.0), strict=True))
+    world = World(machines, dict.fromkeys(loads, "n0"), loads, 1_000_000.0, [])
+    world.rest(Policy((Balance(("*",), frozenset(), 1.0), Spread(("*",), frozenset())), FREE), 100)
+
+
 @given(worlds(healthy), policies)
 @settings(max_examples=80, deadline=None)
 def test_rules_come_to_rest_together(world: World, made: list[Rule]) -> None:

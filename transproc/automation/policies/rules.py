@@ -160,7 +160,10 @@ class Balance(Rule):
         source = view.where[job]
         if not (self.concerns(job) and target.has(self.nodes) and source.has(self.nodes)):
             return True
-        after = (target.load + view.weight(job)) / target.cpus
+        weight = view.weight(job)
+        after, left = (target.load + weight) / target.cpus, (source.load - weight) / source.cpus
+        if after > left + self.difference:  # this rule would move another job back to the source
+            return False
         return after < source.busy or after <= view.least(self.nodes) + self.difference
 
 
