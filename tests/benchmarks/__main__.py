@@ -283,7 +283,6 @@ def measure_software(options: argparse.Namespace, work: Path) -> list[Any]:
         (
             r.name,
             f"{r.plain_seconds:.2f} s",
-            f"{r.ratio:.3f}",
             f"{r.spread[0]:.3f}-{r.spread[1]:.3f}",
             f"{r.best:.3f}",
             *(f"{ratio:.2f}" for ratio in (r.memory, r.text, r.file)),
@@ -348,28 +347,28 @@ def measure_foreign(options: argparse.Namespace, work: Path) -> list[Any]:
         print("left out: --src names no suite")
         return []
     pairs = options.pairs or (3 if options.quick else 7)
+    compared = 2 if options.plain else 1
     found, silent = [], []
     for program in suites.programs(options.src, work):
         if not options.only or any(word in program.name for word in options.only):
-            result = foreign.measure(program, work, pairs=pairs)
+            result = foreign.measure(program, work, pairs=pairs, plain=options.plain)
             silent.append((program.name, result)) if isinstance(result, str) else found.append(result)
     rows = [
         (
             r.name,
             *(f"{user:.2f} + {system:.2f} s" for user, system in (r.clang, r.transproc)),
-            f"{r.ratio:.3f}",
-            *(f"{x:.3f} ({low:.3f}-{high:.3f})" for x, (low, high) in _both(r)),
+            *(f"{x:.3f} ({low:.3f}-{high:.3f})" for x, (low, high) in _both(r)[:compared]),
         )
         for r in found
     ]
-    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", "RATIO", "PASS ALONE"))
+    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", "RATIO", "PASS ALONE")[: 3 + compared])
     for name, why in silent:
         print(f"{name}: {why}")
     if found:
         for what, ratios in (
             ("against clang", [r.ratio for r in found]),
             ("pass alone", [r.of_pass for r in found]),
-        ):
+        )[:compared]:
             mean = runtime.geometric_mean(ratios)
             print(f"{len(found)} programs, {what}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
     return found
@@ -435,6 +434,12 @@ def _options() -> argparse.Namespace:
         "--only", action="append", default=[], metavar="NAME", help="this program, process, or link"
     )
     parser.add_argument("--pairs", type=int, metavar="N", help="run time: interleaved runs of each variant")
+    parser.add_argument(
+        "--no-plain",
+        dest="plain",
+        action="store_false",
+        help="foreign: against clang only, not the pass alone",
+    )
     parser.add_argument(
         "--src", type=Path, metavar="DIR", help="foreign: LLVM's test-suite, NPB in C, or PolyBench/C"
     )

@@ -26,7 +26,9 @@ GROUPS = (
 NPB_SETTER = Path("sys/setparams.c")
 NPB_SIZES = {"bt": "W", "cg": "A", "ep": "W", "ft": "A", "is": "A", "lu": "W", "mg": "A", "sp": "W"}
 """A few seconds each."""
-NPB_TIMES = re.compile(rb"^ ?(CPU Time|Time in seconds|Mop/s total|Compile date) .*$", re.MULTILINE)
+NPB_TIMES = re.compile(
+    rb"^ *(Initialization time|CPU Time|Time in seconds|Mop/s total|Compile date)[ :].*$", re.MULTILINE
+)
 POLYBENCH_LIST = Path("utilities/benchmark_list")
 
 
