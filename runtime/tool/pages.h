@@ -76,7 +76,7 @@ static inline uint64_t mix(uint64_t word)
 	return word ^ word >> 32;
 }
 
-/* 128 bits: that a page has changed and this has not is as likely as that the machine errs. */
+/* Each lane keeps a bijection of its last word: one changed word always shows; that more of them cancel out is one chance in 2^64 for each lane that has any. */
 static inline struct hash hash_page(const void *page)
 {
 	const uint64_t *words = page, prime = 0x9e3779b97f4a7c15u;
