@@ -551,8 +551,10 @@ def _space(pid: int) -> str:
 
 
 def children(pid: int) -> list[int]:
-    """Of a process."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Of a process; of one that has ended none."""
+    with contextlib.suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def kill(pid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -79,9 +80,14 @@ class Submitted:
         self.cluster.ask("scancel", *([] if steps else ["--batch"]), "--signal=USR2", self.name)
 
     def is_over(self) -> None:
-        """Nothing is left of its run on the node: what a job that is released before says at its end counts for the next run."""
+        """Nothing is left of its run on the node: what a job that is released before says at its end counts for the next run.
+
+        It is looked twice, as the controller may hear of the end a moment later.
+        """
         pattern = f"^slurmstepd: .{self.number}\\."
-        self.until(lambda: not self.cluster.ask("pgrep", "-f", pattern, check=False).strip(), "is over")
+        for _ in range(2):
+            self.until(lambda: not self.cluster.ask("pgrep", "-f", pattern, check=False).strip(), "is over")
+            time.sleep(1)
 
     def processes(self) -> list[str]:
         """Of its programs."""
