@@ -37,7 +37,7 @@ MEGABYTES, PAUSE = 24, 500_000
 """Microseconds between rounds, until it is told to go on: half a minute is enough on a busy machine."""
 MOST_SPACES = 1024
 """Of one copy (runtime/tool/borrow.h)."""
-SLOW = Options(lazy=True, rate=24_000_000)
+SLOW = Options(lazy=True, rate=16_000_000)
 """Its memory takes longer than it would run undisturbed."""
 
 
@@ -323,10 +323,10 @@ def test_both_who_borrow_are_killed(
     """Nobody holds the program's missing pages any more: it is killed before it reads a zero, and its user is told."""
     moving = Moving(context)
     moving.await_owing()
-    go(context)
-    time.sleep(delay)
     both = tools(machines, "nb", "borrow")
     assert len(both) == 2
+    go(context)
+    time.sleep(delay)
     for number in (signal.SIGSTOP, signal.SIGKILL):  # not one after the other
         for pid in both:
             os.kill(pid, number)
@@ -377,8 +377,8 @@ def test_the_command_is_killed(
     before = place.printed()
     time.sleep(0.5)
     assert place.printed() == before  # it waits for what it has not got
-    assert operations.recover(context, NAME) == f"{NAME} runs on nb"
-    assert context.store.load(NAME).state is State.RUNNING
+    told = operations.recover(context, NAME)
+    assert told in (f"{NAME} runs on nb", f"{NAME} has ended (status 0) on nb")  # it takes no more rests
     finish(context, undisturbed)
 
 
