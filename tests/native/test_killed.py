@@ -53,6 +53,7 @@ def await_lines(program: Running, count: int) -> None:
         time.sleep(0.001)
 
 
+@pytest.mark.nightly  # once in some hundred kills a process is lost (docs/reliability.md)
 def test_criu_that_is_killed_in_the_middle(steady: Path, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("criu needs root")
@@ -80,6 +81,7 @@ def test_criu_that_is_killed_in_the_middle(steady: Path, tmp_path: Path) -> None
             end_helpers(str(images))
             tool.resume(pid, files)
             assert not program.ended, program.end()
+            assert all(Path(f"/proc/{one}").exists() for one in tree), (tree, number, criu.returncode)
             assert [facts(one) for one in tree] == before
             assert not (tmp_path / "guard").exists()
             await_lines(program, program.out.count("\n") + LINES)
