@@ -117,6 +117,7 @@ def slowed(link: str, work: Path) -> list[Slowed]:
 
 def draw(found: Sequence[Moved], directory: Path) -> None:
     """A plot of each link, as SVG."""
+    directory.mkdir(parents=True, exist_ok=True)
     for link in dict.fromkeys(moved.link for moved in found):
         lines = [
             Line(way, [(m.megabytes, m.median) for m in found if (m.link, m.way) == (link, way)])
