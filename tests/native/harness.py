@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from multiprocessing.connection import Connection
@@ -148,6 +148,24 @@ def context_of(state: Path, nodes: dict[str, SshNode], events: Silent | None = N
         return Place(nodes[name or job.node], job)
 
     return Context(JobStore(state), places, pipeline.carry, events or Silent(), nodes=lambda: list(nodes))
+
+
+def begun(context: Context, name: str, argv: Sequence[str | Path]) -> Place:
+    """A program that has been started on `na`, and has printed something."""
+    operations.run(context, Program([str(word) for word in argv]), "na", name=name)
+    place = context.places(context.store.load(name))
+    while not place.read("stdout"):
+        time.sleep(0.01)
+    return place
+
+
+def expect_right(context: Context, name: str, node: str) -> None:
+    """The program of changing.c runs there, and its memory is what it has written."""
+    place = context.places(context.store.load(name), node)
+    place.node.put_bytes(b"", f"{place.data}/work/go")
+    job = wait(context.store, name, context.places, 30)
+    assert (job.exit, job.node) == ("status 0", node)
+    assert place.read("stdout").decode() == "filled\nright\n"
 
 
 def nodes_of(configuration: Path) -> dict[str, SshNode]:

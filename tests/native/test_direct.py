@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of, in_node, kill
+from tests.native.harness import begun, context_of, expect_right, in_node, kill
 from tests.native.nodes import NativeNodes
 from tests.native.test_follow import tools
 from transproc.cluster import operations
@@ -21,8 +21,6 @@ from transproc.cluster.events import Silent
 from transproc.cluster.job import State
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
-from transproc.cluster.start import Program
-from transproc.cluster.watch import wait
 from transproc.errors import TransprocError
 from transproc.log import Step
 from transproc.process.criu import Options
@@ -62,9 +60,7 @@ def context(
     monkeypatch.setattr("transproc.cluster.move.STRAIGHT", 0)
     monkeypatch.setattr("transproc.cluster.preflight.LARGE", 0)
     made = context_of(tmp_path / "state", nodes, Telling())
-    operations.run(made, Program([str(program), str(MEGABYTES), "100"]), "na", name=NAME)
-    while not made.places(made.store.load(NAME)).read("stdout"):
-        time.sleep(0.01)
+    begun(made, NAME, [program, str(MEGABYTES), "100"])
     yield made
     for node in nodes:
         assert servers(machines, node) == []
@@ -85,14 +81,6 @@ def servers(machines: NativeNodes, node: str) -> list[int]:
         time.sleep(0.05)
 
 
-def expect_right(context: Context, node: str) -> None:
-    place = context.places(context.store.load(NAME), node)
-    place.node.put_bytes(b"", f"{place.data}/work/go")
-    job = wait(context.store, NAME, context.places, 30)
-    assert (job.exit, job.node) == ("status 0", node)
-    assert place.read("stdout").decode() == "filled\nright\n"
-
-
 def told(context: Context, step: str) -> str:
     assert isinstance(context.events, Telling)
     return context.events.details[step]
@@ -111,7 +99,7 @@ def test_memory_goes_straight(context: Context, options: Options) -> None:
     hop = operations.migrate(context, NAME, "nb", options=options)
     assert told(context, "prepare").endswith("memory goes straight")
     assert hop.bytes_sent > 30_000_000
-    expect_right(context, "nb")
+    expect_right(context, NAME, "nb")
 
 
 def test_nodes_that_do_not_reach_each_other(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +111,7 @@ def test_nodes_that_do_not_reach_each_other(context: Context, monkeypatch: pytes
     operations.migrate(context, NAME, "nb", options=Options(lazy=True))
     assert "memory passes here (" in told(context, "prepare")
     assert "refused" in told(context, "prepare")
-    expect_right(context, "nb")
+    expect_right(context, NAME, "nb")
 
 
 def test_a_link_that_breaks(machines: NativeNodes, context: Context) -> None:
@@ -139,7 +127,7 @@ def test_a_link_that_breaks(machines: NativeNodes, context: Context) -> None:
     striking.start()
     operations.migrate(context, NAME, "nb", options=Options(lazy=True))
     striking.join()
-    expect_right(context, "nb")
+    expect_right(context, NAME, "nb")
 
 
 def test_a_server_for_one_key(context: Context, nodes: dict[str, SshNode]) -> None:
@@ -163,7 +151,7 @@ def test_a_server_for_one_key(context: Context, nodes: dict[str, SshNode]) -> No
         source.forget_images()
     with pytest.raises(TransprocError):
         nodes["na"].run(direct.command("probe"))
-    expect_right(context, "na")
+    expect_right(context, NAME, "na")
 
 
 def _without_lone_options(words: list[str]) -> list[str]:

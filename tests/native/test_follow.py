@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import children, context_of, in_node, kill, nodes_of
+from tests.native.harness import begun, children, context_of, in_node, kill, nodes_of
 from tests.native.nodes import NativeNodes
 from transproc.cluster import operations
 from transproc.cluster.events import Token
@@ -60,11 +60,7 @@ def context(
 ) -> Iterator[Context]:
     """With the program started on `na`, its memory filled."""
     made = context_of(tmp_path / "state", nodes)
-    words = [str(MEGABYTES), str(PAUSE)]
-    operations.run(made, Program([str(program), *words]), "na", name=NAME)
-    place = made.places(made.store.load(NAME))
-    while not place.read("stdout"):
-        time.sleep(0.01)
+    begun(made, NAME, [program, str(MEGABYTES), str(PAUSE)])
     yield made
     operations.discard(made, NAME)
     for name in nodes:
@@ -139,11 +135,8 @@ def test_large_memory_goes_by_itself(
 ) -> None:
     """Without an image of it, and the program goes on when all is there; twice, since it then has it from a link."""
     context = context_of(tmp_path / "state", nodes)
-    operations.run(context, Program([str(program), str(megabytes), str(PAUSE)]), "na", name=NAME)
+    begun(context, NAME, [program, str(megabytes), str(PAUSE)])
     try:
-        place = context.places(context.store.load(NAME))
-        while not place.read("stdout"):
-            time.sleep(0.01)
         for node in ("nb", "na"):
             hop = operations.migrate(context, NAME, node)
             assert "pages" in hop.steps
@@ -163,11 +156,8 @@ def test_a_migration_is_called_off_while_memory_comes(
     nodes: dict[str, SshNode], machines: NativeNodes, program: Path, tmp_path: Path
 ) -> None:
     context = context_of(tmp_path / "state", nodes)
-    operations.run(context, Program([str(program), "100", str(PAUSE)]), "na", name=NAME)
+    begun(context, NAME, [program, "100", str(PAUSE)])
     try:
-        place = context.places(context.store.load(NAME))
-        while not place.read("stdout"):
-            time.sleep(0.01)
 
         def call_off() -> None:
             while not tools(machines, "nb", "link"):
@@ -225,11 +215,8 @@ def test_memory_moves_while_it_comes(
     on the program's processor: it may meet the moment when the memory has gone and nobody has been told."""
     program = compiled(Path(__file__).with_name("moving.c"), tmp_path)
     context = context_of(tmp_path / "state", nodes)
-    operations.run(context, Program([str(program), "8"]), "na", name=NAME)
+    begun(context, NAME, [program, "8"])
     try:
-        place = context.places(context.store.load(NAME))
-        while not place.read("stdout"):
-            time.sleep(0.01)
         moving = Moving(context, Options(lazy=True, rate=8_000_000))
         moving.await_owing()
         mover = in_node(machines, "nb", lambda words: words[0].endswith("/moving"))
@@ -254,11 +241,8 @@ def test_many_children_while_memory_comes(nodes: dict[str, SshNode], tmp_path: P
     """More than there are places for address spaces: those of children that have ended are used again."""
     program = compiled(Path(__file__).with_name("forking.c"), tmp_path)
     context = context_of(tmp_path / "state", nodes)
-    operations.run(context, Program([str(program), "8"]), "na", name=NAME)
+    begun(context, NAME, [program, "8"])
     try:
-        place = context.places(context.store.load(NAME))
-        while not place.read("stdout"):
-            time.sleep(0.01)
         moving = Moving(context, Options(lazy=True, rate=100_000))
         moving.await_owing()
         before = place_at(context, "nb")
@@ -391,9 +375,7 @@ def test_a_checkpoint_outlives_a_source_that_is_lost(
         nodes = {node.name: node for node in read(machines.configuration)}
         context = context_of(tmp_path / "state", nodes)
         kept = place_of(context.store)
-        operations.run(context, Program([str(program), str(MEGABYTES), str(PAUSE)]), "na", name=NAME)
-        while not context.places(context.store.load(NAME)).read("stdout"):
-            time.sleep(0.01)
+        begun(context, NAME, [program, str(MEGABYTES), str(PAUSE)])
         moving = Moving(context, checkpoint_first=True)
         moving.await_owing()
         (path,) = kept.iterdir()

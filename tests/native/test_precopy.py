@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of, kill
+from tests.native.harness import begun, context_of, expect_right, kill
 from tests.native.nodes import Machine, NativeNodes
 from tests.native.test_follow import tools
 from transproc.cluster import operations
@@ -22,8 +22,6 @@ from transproc.cluster.link import Copying, Round
 from transproc.cluster.move import FEW_BYTES, MOST_ROUNDS, enough
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
-from transproc.cluster.start import Program
-from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
 from transproc.process.criu import Options
@@ -50,22 +48,11 @@ def context(
     """With the program started on `na`, its memory filled; a parameter: its arguments."""
     made = context_of(tmp_path / "state", nodes)
     words = getattr(request, "param", [str(MEGABYTES), str(PERMILLE)])
-    operations.run(made, Program([str(program), *words]), "na", name=NAME)
-    while not made.places(made.store.load(NAME)).read("stdout"):
-        time.sleep(0.01)
+    begun(made, NAME, [program, *words])
     yield made
     operations.discard(made, NAME)
     for name in nodes:
         assert tools(machines, name, "copy", "hold", "borrow", "lend", "link") == []
-
-
-def expect_right(context: Context, node: str) -> None:
-    """The program runs there, and its memory is what it has written."""
-    place = context.places(context.store.load(NAME), node)
-    place.node.put_bytes(b"", f"{place.data}/work/go")
-    job = wait(context.store, NAME, context.places, 30)
-    assert (job.exit, job.node) == ("status 0", node)
-    assert place.read("stdout").decode() == "filled\nright\n"
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -76,7 +63,7 @@ def test_memory_goes_ahead(context: Context, lazy: bool) -> None:
         assert ("compare" in hop.steps) == (not lazy) and "pages" in hop.steps
         assert hop.bytes_sent > MEGABYTES << 20
         assert context.store.load(NAME).state is State.RUNNING
-    expect_right(context, "na")
+    expect_right(context, NAME, "na")
 
 
 @pytest.mark.parametrize("context", [["160", "0.1", "sparse"]], indirect=True)
@@ -93,7 +80,7 @@ def test_many_holes_go_ahead(context: Context) -> None:
     finally:
         copying.close()
     operations.migrate(context, NAME, "nb", options=Options(precopy=True))
-    expect_right(context, "nb")
+    expect_right(context, NAME, "nb")
 
 
 @pytest.mark.parametrize("follows", [False, True])
@@ -105,7 +92,7 @@ def test_the_way_is_chosen(context: Context, monkeypatch: pytest.MonkeyPatch, fo
     assert operations.forecast(context, NAME, "nb").way == "memory goes ahead while it runs"
     hop = operations.migrate(context, NAME, "nb")
     assert "precopy" in hop.steps and ("compare" not in hop.steps) == follows
-    expect_right(context, "nb")
+    expect_right(context, NAME, "nb")
 
 
 class Losing(Silent):
@@ -128,13 +115,11 @@ def test_the_source_is_lost_when_it_has_gone_on(program: Path, tmp_path: Path) -
     with NativeNodes(tmp_path / "nodes") as machines:
         nodes = {node.name: node for node in read(machines.configuration)}
         context = context_of(tmp_path / "state", nodes, Losing(machines.machines["na"], "pages"))
-        operations.run(context, Program([str(program), "64", "100"]), "na", name=NAME)
-        while not context.places(context.store.load(NAME)).read("stdout"):
-            time.sleep(0.01)
+        begun(context, NAME, [program, "64", "100"])
         operations.migrate(context, NAME, "nb", options=Options(precopy=True))
         job = context.store.load(NAME)
         assert (job.state, job.node, job.leftovers) == (State.RUNNING, "nb", ["na"])
-        expect_right(context, "nb")
+        expect_right(context, NAME, "nb")
         for node in nodes.values():
             node.close()
 
@@ -201,7 +186,7 @@ def test_killed_while_it_goes_ahead(
     assert context.places(context.store.load(NAME), "nb").found() == []
     for name in ("na", "nb"):
         assert tools(machines, name, "copy", "hold", "borrow") == []
-    expect_right(context, "na")
+    expect_right(context, NAME, "na")
 
 
 @pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
@@ -211,7 +196,7 @@ def test_killed_while_it_stands(machines: NativeNodes, context: Context, node: s
     moving.await_state(State.PAUSED, State.DUMPED)
     _kill_tool(machines, context, node, command)
     moving.join(30)
-    expect_right(context, "nb" if moving.error is None else "na")
+    expect_right(context, NAME, "nb" if moving.error is None else "na")
 
 
 @pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
@@ -224,4 +209,4 @@ def test_killed_before_it_was_compared(
     _kill_tool(machines, context, node, command)
     moving.join(30)
     assert moving.error is None
-    expect_right(context, "nb")
+    expect_right(context, NAME, "nb")

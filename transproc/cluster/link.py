@@ -46,11 +46,13 @@ class Way:
         take: Sequence[str],
         *,
         rate: int | None = None,
-        straight: Sequence[str] = (),
+        direct: Direct | None = None,
+        word: str,
     ) -> None:
-        """The programs on both nodes; `rate`: at most so many bytes per second, which pass through this host; `straight`: else a
-        command on the source that starts the target's program, of which only what that says comes here.
+        """The programs on both nodes; `rate`: at most so many bytes per second, which pass through this host; `direct`: else the
+        source itself starts the target's program by that `word`, and only what that says comes here.
         """
+        straight = direct.command(word) if direct is not None else ()
         self.bytes = 0
         """That have come so far."""
         self._rate = rate
@@ -142,8 +144,7 @@ class Link(Way):
         self.left: int | None = None
         """Bytes still to come, once that is known."""
         give, take = source.tool.lend(pid), target.tool.link(target.image)
-        straight = direct.command("link") if direct is not None else ()
-        super().__init__(source.node, give, target.node, take, rate=rate, straight=straight)
+        super().__init__(source.node, give, target.node, take, rate=rate, direct=direct, word="link")
 
     def outcome(self) -> Outcome:
         """How it ended; it is interrupted if it has not. Raises `NodeError` for a connection to the target that is lost."""
@@ -189,8 +190,7 @@ class Copying(Way):
         self._asked = 0
         self._told = threading.Condition()
         give, take = source.tool.copy(pid), target.tool.hold(target.images)
-        straight = direct.command("hold") if direct is not None else ()
-        super().__init__(source.node, give, target.node, take, rate=rate, straight=straight)
+        super().__init__(source.node, give, target.node, take, rate=rate, direct=direct, word="hold")
 
     def begin(self, *, last: bool = False) -> None:
         """Begins another round; `last`: the tree stands, and what is held becomes its memory. A lost connection shows later."""
