@@ -105,7 +105,7 @@ def _carried_out(found: Batch, *, migrate: bool, compare: bool, output: Path | N
 
 
 def _ask(there: Client, found: Batch, **how: Any) -> Any:
-    from transproc.controller.requests import RunBatch
+    from transproc.controller.requests.batch import RunBatch
     from transproc.controller.sending import send_parcel
 
     upload = send_parcel(there, found.parcel, log)
@@ -115,7 +115,7 @@ def _ask(there: Client, found: Batch, **how: Any) -> Any:
 def _fetch(there: Client, report: Report, output: Path) -> None:
     """What each run has printed comes here; the controller then forgets those that went well, as we do."""
     from transproc.cluster.events import Silent
-    from transproc.controller.requests import Kill
+    from transproc.controller.requests.jobs import Kill
 
     for run in report.runs:
         if run.exit is None or not run.stays:

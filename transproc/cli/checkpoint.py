@@ -16,7 +16,7 @@ from transproc.errors import MissingError, TransprocError
 
 if TYPE_CHECKING:
     from transproc.controller.client import Client
-    from transproc.controller.requests import Checkpoint
+    from transproc.controller.requests.start import Checkpoint
 
 INTERRUPTED = 130
 """Exit status of what Ctrl-C has called off."""
@@ -74,8 +74,7 @@ def checkpoint(
     if files not in ("all", "none"):
         raise typer.BadParameter(f"{files}: expected all or none", param_hint="'--files'")
     seconds = None if every is None else common.duration(every, "'--every'")
-    from transproc.controller.requests import Checkpoint
-    from transproc.controller.requests.start import described
+    from transproc.controller.requests.start import Checkpoint, described
 
     where = None if to is None else str(to if common.remote() else to.absolute())
     request = Checkpoint(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transproc.cluster.place import Place
     from transproc.cluster.start import Program
     from transproc.controller.client import Client
-    from transproc.controller.requests import Request
+    from transproc.controller.requests.base import Request
     from transproc.host import Host
 
 NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)

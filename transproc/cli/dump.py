@@ -19,7 +19,7 @@ def dump(name: Annotated[str, common.NAME], *, as_json: Annotated[bool, common.J
     Example:
       transproc dump nbody && transproc show nbody
     """
-    from transproc.controller.requests import Dump
+    from transproc.controller.requests.move import Dump
 
     job = common.perform(Dump(name))
     if as_json:

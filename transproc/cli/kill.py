@@ -25,7 +25,7 @@ def kill(
       transproc kill nbody
       transproc kill --remove nbody
     """
-    from transproc.controller.requests import Kill
+    from transproc.controller.requests.jobs import Kill
 
     common.perform(Kill(name, remove=remove))
 

@@ -92,7 +92,7 @@ def migrate(
     if (to is not None) + bool(labels) + anywhere != 1:
         raise typer.BadParameter("expected one of --to NODE, --to-label LABEL, --any", param_hint="'--to'")
     from transproc.cluster import transfer
-    from transproc.controller.requests import Forecast, Migrate
+    from transproc.controller.requests.move import Forecast, Migrate
 
     goal: dict[str, Any] = {"to": to, "labels": labels or [], "anywhere": anywhere, "tcp_close": tcp_close}
     goal |= {"lazy": lazy, "precopy": precopy, "plain": plain, "rate": transfer.rate(bandwidth)}

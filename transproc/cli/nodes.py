@@ -169,7 +169,7 @@ def add(
       transproc nodes add big big.example.org --fingerprint SHA256:Ck4…  --price 1.20
     """
     from transproc.cluster.inventory import Inventory
-    from transproc.controller.requests import AddNode
+    from transproc.controller.requests.nodes import AddNode
 
     if (there := common.remote()) is None:
         Inventory().check_new(name)
@@ -239,7 +239,7 @@ def check(
       transproc nodes check pi --bring-criu
       transproc nodes check pi --json
     """
-    from transproc.controller.requests import CheckNodes
+    from transproc.controller.requests.nodes import CheckNodes
 
     found = common.perform(CheckNodes(names or [], bring_criu))
     if as_json:
@@ -269,7 +269,7 @@ def remove(
     Example:
       transproc nodes remove pi
     """
-    from transproc.controller.requests import RemoveNode
+    from transproc.controller.requests.nodes import RemoveNode
 
     path = common.perform(RemoveNode(name))["path"]
     typer.echo(f"{name} is no longer listed in {path}")

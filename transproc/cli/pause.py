@@ -34,7 +34,7 @@ def pause(
       transproc pause nbody
       transproc pause nbody --at advance      when it calls advance() next
     """
-    from transproc.controller.requests import Pause
+    from transproc.controller.requests.jobs import Pause
 
     job = common.perform(Pause(name, at=at, count=count, timeout=timeout))
     if as_json:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transproc.automation.plans.model import Plan
     from transproc.automation.plans.reading import Problem
     from transproc.automation.plans.records import PlanRecord, StepRecord
-    from transproc.controller.requests import Request
+    from transproc.controller.requests.base import Request
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 FILE = typer.Argument(
@@ -72,7 +72,7 @@ def run(
     if dry_run:
         _show(checked, as_json=as_json)
     elif (client := common.remote()) is not None:
-        from transproc.controller.requests import RunPlan
+        from transproc.controller.requests.plans import RunPlan
         from transproc.controller.sending import send_parcel
 
         upload = send_parcel(client, checked.plan.parcel, log)
@@ -103,7 +103,7 @@ def replay(
     from transproc.automation.plans import replay as replaying
 
     if not dry_run and common.remote() is not None:
-        from transproc.controller.requests import ReplayPlan
+        from transproc.controller.requests.plans import ReplayPlan
 
         _at_controller(ReplayPlan(name, _mapping(map_)), as_json=as_json)
         return
@@ -137,7 +137,7 @@ def resume(
       transproc plan resume tour --map arm=pi        its last run; what follows goes to another node
     """
     if common.remote() is not None:
-        from transproc.controller.requests import ResumePlan
+        from transproc.controller.requests.plans import ResumePlan
 
         _at_controller(ResumePlan(name, _mapping(map_)), as_json=as_json)
         return
@@ -151,7 +151,7 @@ def resume(
 
 def _elsewhere(file: Path, mapping: list[str] | None, *, dry_run: bool) -> Request:
     """A plan that is on the controller's host."""
-    from transproc.controller.requests import RunPlan
+    from transproc.controller.requests.plans import RunPlan
 
     if dry_run or common.remote() is None:
         raise typer.BadParameter("goes with --controller, and without --dry-run", param_hint="'--there'")

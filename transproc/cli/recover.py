@@ -68,7 +68,7 @@ def recover(
 
 def _at(client: Client, name: str | None, *, as_json: bool) -> None:
     """Each job at a controller, which settles plans and remainders by itself."""
-    from transproc.controller.requests import Recover
+    from transproc.controller.requests.jobs import Recover
 
     done, failures = [], 0
     for job in [name] if name else [entry["name"] for entry in client.jobs()]:

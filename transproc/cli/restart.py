@@ -38,7 +38,7 @@ def restart(
       transproc restart /backup/nbody-20261128T141502Z-3 --node arm
       transproc restart /backup/nbody-20261128T141502Z-3 --node x86 --name second
     """
-    from transproc.controller.requests import Restart
+    from transproc.controller.requests.start import Restart
 
     where = str(directory if common.remote() else directory.absolute())
     job = common.perform(Restart(where, node, name=name, paused=paused, force=force))

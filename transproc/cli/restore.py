@@ -23,7 +23,7 @@ def restore(
     Example:
       transproc restore nbody --node arm && transproc resume nbody
     """
-    from transproc.controller.requests import Restore
+    from transproc.controller.requests.move import Restore
 
     job = common.perform(Restore(name, node))
     if as_json:

@@ -37,7 +37,7 @@ def resume(
       transproc resume nbody --source
       transproc resume nbody --paused && transproc pause nbody --at advance    it moves, and stops at its next call of advance()
     """
-    from transproc.controller.requests import Resume
+    from transproc.controller.requests.jobs import Resume
 
     job = common.perform(Resume(name, source=source, force=force, paused=paused))
     if as_json:

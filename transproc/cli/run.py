@@ -14,7 +14,7 @@ import typer
 from transproc.cli import attach, common
 from transproc.cluster.terminal import window_of
 from transproc.cluster.watch import exit_code, wait
-from transproc.controller.requests import Run
+from transproc.controller.requests.start import Run
 from transproc.process.pause import Window
 
 

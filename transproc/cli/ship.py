@@ -22,7 +22,7 @@ def ship(
     Example:
       transproc ship nbody --node arm && transproc restore nbody --node arm
     """
-    from transproc.controller.requests import Ship
+    from transproc.controller.requests.move import Ship
 
     job = common.perform(Ship(name, node))
     if as_json:

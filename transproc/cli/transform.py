@@ -26,7 +26,7 @@ def transform(
     Example:
       transproc dump nbody && transproc transform nbody && transproc restore nbody --node arm
     """
-    from transproc.controller.requests import Transform
+    from transproc.controller.requests.move import Transform
 
     job = common.perform(Transform(name, to))
     if as_json:

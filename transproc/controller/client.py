@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from transproc.cluster.events import Events
 from transproc.controller.contexts import CONNECT_SECONDS, Controller, trust
-from transproc.controller.requests import Request, Run
+from transproc.controller.requests.base import Request
+from transproc.controller.requests.start import Run
 from transproc.controller.sending import send
 from transproc.errors import MissingError, TransprocError
 from transproc.log import Step

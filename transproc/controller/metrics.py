@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from transproc import __version__
-from transproc.controller.requests import Migrate
+from transproc.controller.requests.move import Migrate
 from transproc.controller.tasks import Task, TaskState
 
 if TYPE_CHECKING:

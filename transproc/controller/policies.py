@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transproc import paths
 from transproc.automation.policies import Decision, Move, Policies, Policy, parse
-from transproc.controller.requests import Migrate
+from transproc.controller.requests.move import Migrate
 from transproc.controller.stream import Stream
 from transproc.controller.tasks import Tasks, TaskState
 from transproc.errors import BusyError, TransprocError

@@ -19,7 +19,7 @@ from transproc.cluster.store import JobStore
 from transproc.controller.guard import Guard
 from transproc.controller.metrics import Metrics
 from transproc.controller.policies import Keeper
-from transproc.controller.requests import Request
+from transproc.controller.requests.base import Request
 from transproc.controller.sessions import Sessions
 from transproc.controller.stream import Stream
 from transproc.controller.tasks import Task, Tasks

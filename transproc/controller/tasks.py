@@ -23,7 +23,7 @@ from typing import Any
 
 from transproc.cluster.database import Database
 from transproc.cluster.events import Silent, Token
-from transproc.controller.requests import Request
+from transproc.controller.requests.base import Request
 from transproc.controller.stream import Stream
 from transproc.errors import BusyError, MissingError, StoreError, TransprocError
 from transproc.host import Host

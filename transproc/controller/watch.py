@@ -21,7 +21,7 @@ from transproc.automation.plans.recover import open_plans, recover
 from transproc.cluster.events import Silent, Token
 from transproc.cluster.job import Job, State
 from transproc.cluster.watch import ended_on, refresh
-from transproc.controller.requests import Recover
+from transproc.controller.requests.jobs import Recover
 from transproc.controller.tasks import Task
 from transproc.errors import TransprocError
 

@@ -40,3 +40,15 @@ def test_names_are_completed_from_the_table() -> None:
     )
     expected = [name for name in COMMANDS if name.startswith("re")]
     assert len(expected) > 3 and done.stdout.split() == expected, done.stderr
+
+
+def test_a_migration_imports_nothing_of_other_commands() -> None:
+    """What it imports takes longer than its downtime; a request of its own kind is all that it needs of those."""
+    code = "import sys, transproc.controller.requests.move, transproc.host; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    others = ("transproc.automation", "transproc.controller.requests.", "transproc.lab")
+    expected = {f"transproc.controller.requests.{name}" for name in ("base", "move")}
+    assert {name for name in found if name.startswith(others)} == expected
+    assert not {"asyncio", "cryptography", "elftools", "pydantic", "rich"} & {*found}

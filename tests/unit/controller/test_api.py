@@ -12,7 +12,7 @@ import pytest
 
 from transproc.cluster.job import Job, State
 from transproc.controller.api import jobs
-from transproc.controller.requests import ALL
+from transproc.controller.requests.registry import ALL
 from transproc.controller.service import Service
 from transproc.controller.tokens import Role
 

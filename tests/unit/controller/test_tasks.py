@@ -13,8 +13,7 @@ import httpx
 import pytest
 
 from transproc.cluster.operations import Context
-from transproc.controller.requests import Request
-from transproc.controller.requests.base import JobName
+from transproc.controller.requests.base import JobName, Request
 from transproc.controller.service import Service
 from transproc.controller.tasks import TaskState
 from transproc.errors import BusyError, TransprocError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""An endpoint for each request (`requests.ALL`): a POST whose body has the request's fields makes a task."""
+"""An endpoint for each request (`registry.ALL`): a POST whose body has the request's fields makes a task."""
 
 import dataclasses
 import inspect
@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from transproc.controller.api.access import Caller, Controller, expect
 from transproc.controller.api.models import TaskModel
-from transproc.controller.requests import ALL, Request
-from transproc.controller.requests.base import Meaning
+from transproc.controller.requests.base import Meaning, Request
+from transproc.controller.requests.registry import ALL
 from transproc.controller.service import Service
 from transproc.controller.tokens import Token
 

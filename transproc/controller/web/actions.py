@@ -10,7 +10,10 @@ from fastapi import APIRouter, Depends, HTTPException
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from transproc.controller.requests import Checkpoint, Kill, Migrate, Pause, Recover, Request, Resume
+from transproc.controller.requests.base import Request
+from transproc.controller.requests.jobs import Kill, Pause, Recover, Resume
+from transproc.controller.requests.move import Migrate
+from transproc.controller.requests.start import Checkpoint
 from transproc.controller.web.frame import HEADERS, Operating, Route, form, wants_json
 from transproc.controller.web.stacks import Look
 from transproc.controller.web.state import Web, web_of

@@ -14,7 +14,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from transproc.cluster import checkpoints
 from transproc.cluster.node import LOCAL
 from transproc.cluster.operations.checkpoint import place
-from transproc.controller.requests import Request, Restart, Run
+from transproc.controller.requests.base import Request
+from transproc.controller.requests.start import Restart, Run
 from transproc.controller.tokens import Role
 from transproc.controller.web import views
 from transproc.controller.web.frame import HEADERS, Operating, Route, form, page, wants_json

@@ -17,7 +17,7 @@ from transproc.binary.pair import PairStore
 from transproc.cluster import operations
 from transproc.cluster.operations import Context
 from transproc.cluster.store import JobStore
-from transproc.controller.requests import Request
+from transproc.controller.requests.base import Request
 from transproc.errors import TransprocError
 from transproc.images.directory import ImageDirectory
 from transproc.transform import describe
