@@ -18,7 +18,7 @@ from pathlib import Path
 from transproc import paths
 
 EXAMPLE = Path(__file__).parent
-HOME = paths.home() / "lab" / "shared" / "home"
+HOME = paths.lab() / "shared" / "home"
 """On the machines it is /shared/home: the user's home."""
 MEGABYTES = int(os.environ.get("MEGABYTES", "48"))
 """Some two minutes of bzip2 on an emulated machine."""
@@ -118,7 +118,7 @@ def main() -> None:
         wrong.append("text.bz2 differs")
     if output(job) != (undisturbed.stdout + undisturbed.stderr).decode():
         wrong.append(f"printed {output(job)!r}")
-    if left := sorted(path.name for path in (paths.home() / "lab" / "shared" / "state").glob(f"*/{job}")):
+    if left := sorted(path.name for path in (paths.lab() / "shared" / "state").glob(f"*/{job}")):
         wrong.append(f"left {left}")
     print(
         "FAILED: " + ", ".join(wrong)

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +116,10 @@ class Reader:
         """What was begun with the job of that name, latest first."""
         return self._attempts("WHERE jobs.name = ? ORDER BY number DESC LIMIT ?", job, limit)
 
-    def recent(self, kind: str, limit: int = 200) -> list[AttemptRecord]:
-        """What of a kind was begun with any job that there is, latest first."""
-        return self._attempts("WHERE kind = ? ORDER BY number DESC LIMIT ?", kind, limit)
+    def recent(self, kind: str, limit: int = 200, *, steps: bool = True) -> list[AttemptRecord]:
+        """What of a kind was begun with any job that there is, latest first; `steps`: with those, which are most of it."""
+        found = self._outlines("WHERE kind = ? ORDER BY number DESC LIMIT ?", kind, limit)
+        return self.with_steps(found) if steps else found
 
     def latest(self, limit: int = 200) -> list[AttemptRecord]:
         """What was begun with any job that there is, latest first."""
@@ -127,21 +128,28 @@ class Reader:
     def since(self, kind: str, started: float) -> list[AttemptRecord]:
         """What of a kind was begun later than that, or has not ended, latest first; without its steps."""
         which = "WHERE kind = ? AND (started > ? OR result IS NULL) ORDER BY number DESC"
-        return [_attempt(row, ()) for row in self._all(f"{_ATTEMPTS} {which}", kind, started)]
+        return self._outlines(which, kind, started)
 
     def arrivals(self, names: Sequence[str]) -> dict[str, float]:
         """When each of these jobs came to the node where it is, for those that have moved."""
         return dict(self._all(_ARRIVALS.format(_words(names)), *names))
 
-    def _attempts(self, which: str, *words: Any) -> list[AttemptRecord]:
-        rows = self._all(f"{_ATTEMPTS} {which}", *words)
-        numbers = [row[0] for row in rows]
+    def with_steps(self, attempts: Sequence[AttemptRecord]) -> list[AttemptRecord]:
+        """The same, each with its steps."""
         steps: dict[int, list[StepRecord]] = defaultdict(list)
+        numbers = [one.number for one in attempts]
         for start in range(0, len(numbers), 500):
             part = numbers[start : start + 500]
             for number, name, started, seconds, detail in self._all(_STEPS.format(_words(part)), *part):
                 steps[number].append(StepRecord(name, started, seconds, detail or ""))
-        return [_attempt(row, tuple(steps[row[0]])) for row in rows]
+        return [replace(one, steps=tuple(steps[one.number])) for one in attempts]
+
+    def _attempts(self, which: str, *words: Any) -> list[AttemptRecord]:
+        return self.with_steps(self._outlines(which, *words))
+
+    def _outlines(self, which: str, *words: Any) -> list[AttemptRecord]:
+        """Without their steps."""
+        return [_attempt(row) for row in self._all(f"{_ATTEMPTS} {which}", *words)]
 
     def _all(self, query: str, *words: Any) -> list[tuple[Any, ...]]:
         with self._mutex:
@@ -169,9 +177,9 @@ def _words(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _attempt(row: tuple[Any, ...], steps: tuple[StepRecord, ...]) -> AttemptRecord:
+def _attempt(row: tuple[Any, ...]) -> AttemptRecord:
     words = dict(zip(_COLUMNS, row, strict=True))
-    return AttemptRecord(**{**words, "outcome": words["outcome"] or "", "steps": steps})
+    return AttemptRecord(**{**words, "outcome": words["outcome"] or "", "steps": ()})
 
 
 def _listed(name: str, identity: str, version: int, record: str) -> Listed:

@@ -83,10 +83,11 @@ async def compare(
         raise HTTPException(422, f"choose two migrations to compare; {len(chosen)} were chosen")
 
     def gather() -> dict[str, Any]:
-        known = {one.number: one for one in who.service.reader.recent(KIND, PLOTTED)}
+        reader = who.service.reader
+        known = {one.number: one for one in reader.recent(KIND, PLOTTED, steps=False)}
         if missing := [number for number in chosen if number not in known]:
             raise MissingError(f"migration {missing[0]}: it is not among the latest {PLOTTED}")
-        one, other = (known[number] for number in chosen)
+        one, other = reader.with_steps([known[number] for number in chosen])
         return {"pair": (one, other), "rows": rows(one, other)}
 
     return page(request, "compare.html", who=who, **await who.service.ask(gather))

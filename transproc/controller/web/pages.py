@@ -193,9 +193,11 @@ async def migrations(request: Request, who: Looking, before: int = 1 << 62) -> R
     """All that have been tried, and what they took; a page at a time, of those before a number."""
 
     def gather() -> dict[str, Any]:
-        found, now = who.service.reader.recent(KIND, PLOTTED), time.time()
+        reader, now = who.service.reader, time.time()
+        found = reader.recent(KIND, PLOTTED, steps=False)
         rest = [one for one in found if one.number < before]
-        shown = [(one.job, timeline.attempt_view(one, now)) for one in rest[:LISTED]]
+        latest = reader.with_steps(rest[:LISTED])
+        shown = [(one.job, timeline.attempt_view(one, now)) for one in latest]
         failed = sum(one.result not in (None, "done") for one in found)
         words = {"attempts": shown, "plots": plots.plots(found), "count": len(found), "failed": failed}
         return {**words, "first": rest == found, "older": rest[LISTED - 1].number if rest[LISTED:] else None}

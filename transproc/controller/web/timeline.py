@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transproc.cluster.history import AttemptRecord
@@ -87,6 +87,15 @@ class AttemptView:
     outcome: str
     bars: Sequence[StepBar]
     down: Span | None
+
+    @property
+    def strip(self) -> Mapping[str, str]:
+        """All steps in one bar of height 10: classes → the path of what they have, every other step another class."""
+        paths: dict[str, str] = {}
+        for number, bar in enumerate(self.bars):
+            words = f"{bar.kind} other" if number % 2 else bar.kind
+            paths[words] = paths.get(words, "") + f"M{bar.x} 0h{bar.width}v10h-{bar.width}z"
+        return paths
 
 
 def timeline(job: Job, attempts: Sequence[AttemptRecord], isas: dict[str, str], now: float) -> Timeline:

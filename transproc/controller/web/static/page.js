@@ -9,8 +9,16 @@ import { watchLog } from "./log.js";
 import { localise } from "./morph.js";
 
 localise(document);
+openTarget();
+window.addEventListener("hashchange", openTarget);
 watchForms();
 watchDrags();
 watchKeys();
 watchLog();
 listen();
+
+/** What a link from elsewhere is about is open. */
+function openTarget() {
+  const aim = document.getElementById(location.hash.slice(1));
+  if (aim instanceof HTMLDetailsElement) aim.open = true;
+}
