@@ -33,7 +33,7 @@ def nodes(machines: NativeNodes) -> Iterator[dict[str, SshNode]]:
 
 @pytest.fixture(scope="session")
 def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program that prints numbers: `counter COUNT MICROSECONDS MEGABYTES`."""
+    """A program that prints numbers: `counter COUNT MICROSECONDS MEGABYTES [FILE]`; with FILE it waits for that in the end."""
     return compiled(Path(__file__).with_name("counter.c"), tmp_path_factory.mktemp("programs"))
 
 

@@ -19,6 +19,8 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		usleep(delay);
 	}
+	while (argc > 4 && access(argv[4], F_OK))
+		usleep(1000);
 	for (size_t i = 0; i < words; i++)
 		sum = sum * 31 + memory[i];
 	printf("sum %llx\n", (unsigned long long)sum);

@@ -30,15 +30,16 @@ pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 def test_a_program_goes_there_and_back(nodes: dict[str, SshNode], counter: Path, tmp_path: Path) -> None:
     words = ["600", "5000", "4"]
     store = JobStore(tmp_path / "jobs")
-    job = Job("counter", "na", ["counter", *words])
+    job = Job("counter", "na", ["counter", *words, "go"])
 
     def place_of(job: Job, name: str | None = None) -> Place:
         return Place(nodes[name or job.node], job)
 
-    start(store, place_of(job), Program([str(counter), *words]))
+    start(store, place_of(job), Program([str(counter), *words, "go"]))
     try:
         for target in ("nb", "na"):
             Migration(store, job, place_of(job), place_of(job, target), transform=pipeline.carry).run()
+        place_of(job).node.put_bytes(b"", f"{place_of(job).data}/work/go")
         ended = wait(store, job.name, place_of, 30)
         assert ended.exit == "status 0"
         assert ended.moves == 2

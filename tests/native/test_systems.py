@@ -40,16 +40,17 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def goes_there_and_back(
-    machines: NativeNodes, counter: Path, capfd: pytest.CaptureFixture[str], *more: str, count: int = 600
+    machines: NativeNodes, counter: Path, capfd: pytest.CaptureFixture[str], *more: str
 ) -> None:
     """A job between both nodes, as a user moves it; nothing of it is left."""
     for name, machine in machines.machines.items():
         words = ["127.0.0.1", "--port", str(machine.port), "--key", str(machines.directory / "user"), "--yes"]
         assert main.run(["nodes", "add", name, *words, *more]) == 0
         assert "and can be used" in capfd.readouterr().out
-    words = [str(count), "5000", "4"]
-    assert main.run(["run", "--node", "na", "--name", "j", "--", str(counter), *words]) == 0
+    words = ["600", "5000", "4"]
+    assert main.run(["run", "--node", "na", "--name", "j", "--", str(counter), *words, "go"]) == 0
     assert [main.run(["migrate", "j", "--to", name]) for name in ("nb", "na")] == [0, 0]
+    common.node("na").put_bytes(b"", f"{DATA}/jobs/j/data/work/go")
     capfd.readouterr()
     assert main.run(["wait", "j"]) == 0
     assert main.run(["logs", "j"]) == 0
@@ -156,7 +157,7 @@ def test_systemd(
     setting = Setting(root=with_systemd, user=user, sudo=user != "root", systemd=True)
     with NativeNodes(tmp_path / "nodes", setting) as machines:
         login = ["--user", user, "--sudo"] if user != "root" else []
-        goes_there_and_back(machines, counter, capfd, *login, count=4000)
+        goes_there_and_back(machines, counter, capfd, *login)
 
 
 def offer(node: SshNode, directory: str, version: str, *, works: bool = True) -> None:
