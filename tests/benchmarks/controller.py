@@ -2,9 +2,10 @@
 """The controller: jobs that move in waves, its share of a migration's time, and its answers when there are many jobs.
 
     python -m tests.benchmarks.controller [--jobs 100] [--waves 2] [--pairs 15] [--only-waves] [--nodes local,na,nb]
+    python -m tests.benchmarks.controller --only-waves --nodes local,na,nb,x86,arm      the lab's machines as well
 
-It is a process of its own, used over HTTPS, with two native nodes (`tests/native`), this machine (`local`), and, if named and
-up, the lab's guests.
+It is a process of its own, used over HTTPS, with two native nodes (`tests/native`), this machine (`local`), and, if named, the
+lab's guests, which are started.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from transproc.cluster.store import JobStore
 from transproc.controller.client import Client
 from transproc.controller.contexts import Controller, shown_certificate
 from transproc.controller.tokens import Role, Tokens
+from transproc.lab.machine import Lab
+from transproc.lab.qemu import GUESTS
 from transproc.run import run
 
 COMMAND = Path(sys.executable).with_name("transproc")
@@ -221,9 +224,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--share", action="store_true", help="only the controller's share")
     parser.add_argument("--only-waves", action="store_true", help="only the jobs that move in waves")
     parser.add_argument(
-        "--nodes", default="local,na,nb", help="over which they are spread; x86 and arm if the lab is up"
+        "--nodes", default="local,na,nb", help="over which they are spread; x86 and arm are the lab's"
     )
     options = parser.parse_args(arguments)
+    if {guest.node for guest in GUESTS} & set(options.nodes.split(",")):
+        Lab().up()
     with tempfile.TemporaryDirectory() as place:
         directory, program = Path(place), Path(place) / "counter"
         source = Path(__file__).parents[1] / "native" / "counter.c"
