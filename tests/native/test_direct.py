@@ -57,7 +57,7 @@ def context(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Context]:
     """With the program started on `na`."""
-    monkeypatch.setattr("transproc.cluster.move.STRAIGHT", 0)
+    monkeypatch.setattr("transproc.cluster.paging.STRAIGHT", 0)
     monkeypatch.setattr("transproc.cluster.preflight.LARGE", 0)
     made = context_of(tmp_path / "state", nodes, Telling())
     begun(made, NAME, [program, str(MEGABYTES), "100"])

@@ -370,7 +370,7 @@ def test_a_checkpoint_outlives_a_source_that_is_lost(
     program: Path, undisturbed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lost is what was computed since; without a loss nothing is left of it."""
-    monkeypatch.setattr("transproc.cluster.move.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("transproc.cluster.paging.PATIENCE_SECONDS", 1.0)
     with NativeNodes(tmp_path / "nodes") as machines:
         nodes = {node.name: node for node in read(machines.configuration)}
         context = context_of(tmp_path / "state", nodes)

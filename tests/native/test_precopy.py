@@ -19,9 +19,9 @@ from transproc.cluster import operations
 from transproc.cluster.events import Silent
 from transproc.cluster.job import State
 from transproc.cluster.link import Copying, Round
-from transproc.cluster.move import FEW_BYTES, MOST_ROUNDS, enough
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
+from transproc.cluster.paging import FEW_BYTES, MOST_ROUNDS, enough
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
 from transproc.process.criu import Options

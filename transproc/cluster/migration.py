@@ -58,10 +58,10 @@ class Phase(StrEnum):
 def bring(move: Move, step: Step, cancel: Cancel) -> int:
     """Brings the pages that a job's source still owes; tells how far it is, and returns the bytes that came."""
     for link in move.bring_pages(cancel):
-        come = move.bytes_followed + link.bytes
+        come = move.paging.bytes_followed + link.bytes
         if link.left is not None:
             step.progress(come, come + link.left)
-    return move.bytes_followed
+    return move.paging.bytes_followed
 
 
 def owing(job: Job) -> str:
@@ -155,7 +155,7 @@ class Migration:
         yield Phase.RESTORE, move.restore
         yield Phase.VERIFY, move.verify
         if move.options.precopy and not move.options.lazy:
-            yield Phase.COMPARE, lambda: move.compare(self._cancel)
+            yield Phase.COMPARE, lambda: move.paging.compare(self._cancel)
         if move.options.withhold and not move.options.follows:
             yield Phase.PAGES, self._bring_pages
         yield Phase.COMMIT, lambda: move.commit(stay_paused=self._stay_paused)
@@ -199,7 +199,6 @@ class Migration:
         """The program runs meanwhile, or is restored and stopped."""
         move, begin = self.move, time.perf_counter()
         come = bring(move, self._step, self._cancel)
-        move.bytes_sent += come
         return f"{human(come)}, {human(come / max(time.perf_counter() - begin, 0.001))}/s"
 
     def _failure(self, error: BaseException) -> MigrationError:
@@ -228,9 +227,7 @@ class Migration:
         """Puts things in order; returns what became of the process, and how the migration ended."""
         name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
         if self._runs(self.phase):
-            self.move.drop_copy()
-            self.move.drop_link()
-            self.move.drop_direct()
+            self.move.paging.close()
             if self.move.has_ended_owed():
                 return f"{name} has ended on {target} ({self.job.exit})", Result.DONE
             return owing(self.job), Result.DONE

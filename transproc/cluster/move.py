@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,60 +20,32 @@ from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import preflight, transfer
-from transproc.cluster.direct import Direct
 from transproc.cluster.events import Cancel, Events
 from transproc.cluster.job import Hop, Job, State
-from transproc.cluster.link import Copying, Link, Outcome, Round, lost
+from transproc.cluster.link import Copying, Link
 from transproc.cluster.look import Liveness, Look
+from transproc.cluster.paging import Paging, list_owed
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
+from transproc.cluster.restored import restore, verify
 from transproc.cluster.store import JobStore, Result
 from transproc.cluster.watch import record_end
 from transproc.errors import (
     AbsentPagesError,
     MismatchError,
-    NodeError,
     PauseError,
     StoreError,
     TransprocError,
     UnsupportedError,
 )
-from transproc.images import owed, runs
+from transproc.images import owed
 from transproc.images.directory import ImageDirectory
-from transproc.images.files import create
-from transproc.images.memory import Memory
 from transproc.process.criu import Options
-from transproc.process.pause import Pause, ThreadState
+from transproc.process.pause import Pause
 from transproc.text import human
 
-NEAR = 1 << 18
-"""Bytes that are fetched at once if the transformation reads what was not dumped: frames lie beside each other."""
-TELL_SECONDS = 0.2
-RETRY_SECONDS = 0.5
-PATIENCE_SECONDS = 30.0
-PATIENCE_STOPPED = 5.0
-"""How long a link is tried to be joined again on which nothing came; the second while the program stands."""
-SETTLE_SECONDS = 2.0
-"""From the end of a restore until each thread has stopped."""
-
-
-STRAIGHT = 256 << 20
-"""Bytes of memory from which on the nodes are connected with each other: that takes some tenths of a second."""
 LONG_SECONDS = 1.0
 """If the last round of a pre-copy took longer, as the one in the pause would, the program goes on before that has ended, where
 nothing else was asked for."""
-FEW_BYTES = 1 << 20
-LESS = 0.8
-MOST_ROUNDS = 12
-
-
-def enough(rounds: Sequence[Round]) -> bool:
-    """Whether a further round of a pre-copy would bring nothing: in the last one little had changed, or hardly less than before;
-    there are `MOST_ROUNDS` at most.
-    """
-    if len(rounds) < 2:
-        return False
-    last, before = rounds[-1].sent, rounds[-2].sent
-    return last <= FEW_BYTES or last > LESS * before or len(rounds) == MOST_ROUNDS
 
 
 class Report(Protocol):
@@ -115,21 +87,18 @@ class Move:
         self._undoing = False
         self.went_on = 0.0
         """When the target's copy was let go (`time.perf_counter`)."""
-        self.bytes_sent = 0
         self.memory = 0
         """Bytes that an image would have held at the preflight."""
-        self.bytes_followed = 0
-        """After the program went on, over links that have ended."""
         options = options or Options()
         self.options = replace(options, connections=bool(job.addresses) and not options.tcp_close)
         self._target = target
         self._transform = transform
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._data: Future[int] | None = None
-        self._link: Link | None = None
-        self._copying: Copying | None = None
-        self._direct: Direct | None = None
         self._dump_sent = False
+        self._sent = 0
+        self.paging = Paging(job, source, target, rate=options.rate)
+        """How memory goes that is not in the image."""
 
     @property
     def target(self) -> Place:
@@ -137,6 +106,11 @@ class Move:
         if self._target is None:
             raise TransprocError(f"job {self.job.name}: no target node")
         return self._target
+
+    @property
+    def bytes_sent(self) -> int:
+        """To the target, by all ways that have ended."""
+        return self._sent + self.paging.bytes
 
     def preflight(self) -> str:
         """Refuses what can be known to fail, before the process is touched."""
@@ -201,23 +175,8 @@ class Move:
         if self.options.withhold:
             self.target.make_images()
         source.result()
-        return human(path.stat().st_size) + (f", {self._connect()}" if self.options.withhold else "")
-
-    def _connect(self) -> str:
-        """The nodes with each other, for the memory; how it goes, in words."""
-        if self.memory < STRAIGHT or self.options.rate is not None:
-            return "memory passes here"
-        try:
-            self._direct = Direct(self.source, self.target)
-        except TransprocError as error:
-            return f"memory passes here ({error.message.splitlines()[-1]})"
-        return "memory goes straight"
-
-    def drop_direct(self) -> None:
-        """Ends the nodes' connection with each other."""
-        if self._direct is not None:
-            self._direct.close()
-        self._direct = None
+        way = self.paging.connect(self.memory) if self.options.withhold else ""
+        return human(path.stat().st_size) + (f", {way}" if way else "")
 
     def _prepare_source(self) -> None:
         self.source.make_images()
@@ -228,44 +187,15 @@ class Move:
         return 2 + self.options.withhold + self.options.precopy
 
     def copy_ahead(self, cancel: Cancel) -> Iterator[Copying]:
-        """Sends the memory while the program runs, again and again what has changed, until that does not get less: now and then
-        how far it is. What has come is held on the target until `drop_copy`.
-        """
-        copying = Copying(self.source, self.target, self.job.pid, rate=self.options.rate, direct=self._direct)
-        self._copying = copying
-        took = 0.0
-        while not enough(copying.rounds):
-            begin = time.monotonic()
-            copying.begin()
-            while not copying.done(TELL_SECONDS):
-                cancel.check()
-                yield copying
-            took = time.monotonic() - begin
-        if self.options.choose and took > LONG_SECONDS:
+        """Sends the memory while the program runs: now and then how far it is."""
+        yield from self.paging.copy_ahead(cancel)
+        if self.options.choose and self.paging.round_took > LONG_SECONDS:
             self.options = replace(self.options, lazy=True)
-        yield copying
-
-    def compare(self, cancel: Cancel) -> str:
-        """Waits until the target knows which of the pages that are there are the stopped program's, and has the others."""
-        copying = self._copying
-        assert copying is not None
-        while not copying.done(TELL_SECONDS):
-            cancel.check()
-        last = copying.rounds[-1]
-        return f"{human(last.looked_at)} compared, {human(last.sent)} had changed"
-
-    def drop_copy(self) -> None:
-        """Ends a pre-copy: what it has brought is with who borrows, or gone."""
-        if self._copying is not None:
-            self._copying.close()
-            self.bytes_sent += self._copying.bytes
-        self._copying = None
 
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on."""
         stopped = self.source.pause(self.job.pid, request)
-        if self._copying is not None:
-            self._copying.begin(last=True)
+        self.paging.program_stands()
         self._record(State.PAUSED, at_once=False)
         return describe(stopped)
 
@@ -286,7 +216,7 @@ class Move:
         self._dump_sent = self._target is not None
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
-        self.bytes_sent += count if self._dump_sent else 0
+        self._sent += count if self._dump_sent else 0
         self._record(State.DUMPED, at_once=False)
         return human(count)
 
@@ -302,32 +232,16 @@ class Move:
             except AbsentPagesError as error:
                 if not self.options.withhold:
                     raise
-                self._fill(error)
+                self.paging.fill(ImageDirectory(images / "dump"), error)
+                self._dump_sent = False  # what was sent does not have them
         detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
         if isa == self.source.node.isa:
             detail = "same ISA: as dumped"
         if self.options.withhold:
-            detail += f"; {human(self._list_owed())} follow"
+            detail += f"; {human(list_owed(ImageDirectory(images / 'image')))} follow"
         self.job.image = isa
         self._record(State.TRANSFORMED, at_once=False)
         return detail
-
-    def _fill(self, error: AbsentPagesError) -> None:
-        """Fetches pages that the transformation reads, and some behind them: a stack goes on there."""
-        dump = ImageDirectory(self.images / "dump")
-        lazy = Memory(dump, error.pid).lazy
-        wanted = runs.clip(lazy, error.start, max(error.end, error.start + NEAR))
-        pages = {start: self.source.peek(self.job.pid, error.pid, start, end) for start, end in wanted}
-        owed.fill(dump, error.pid, pages)
-        self._dump_sent = False  # what was sent does not have them
-
-    def _list_owed(self) -> int:
-        """Writes beside the transformed image what is still to come; returns its bytes."""
-        image = ImageDirectory(self.images / "image")
-        text, size = owed.still_lazy(image)
-        with create(image.path / owed.FILE) as file:
-            file.write(text.encode())
-        return size
 
     def ship(self) -> str:
         """Sends the image, and sees that the job's files have arrived."""
@@ -335,7 +249,7 @@ class Move:
         if self._data is None:
             self._data = self._pool.submit(transfer.relay_data, self.source, self.target)
         count += self._data.result()
-        self.bytes_sent += count
+        self._sent += count
         return human(count)
 
     def restore(self) -> str:
@@ -343,8 +257,7 @@ class Move:
         self.job.owed_by = self.source.node.name if self.options.follows else None
         self._record(State.RESTORED)
         if self.options.withhold:
-            self.target.borrow(eager=not self.options.follows)
-            self._link = self._make_link()
+            self.paging.borrow(follows=self.options.follows)
         return restore(self.target, self.options)
 
     def verify(self) -> str:
@@ -371,54 +284,14 @@ class Move:
         self._record(state)
 
     def bring_pages(self, cancel: Cancel) -> Iterator[Link]:
-        """Until the last page that the source holds has come: now and then the link, which may be another one.
-
-        A lost link is joined again for a while. Raises what it was lost for, or `TransprocError` if pages are lost; a program
-        that runs then waits for them, and the job stays OWING. When all is there, and recorded, the source has a mere copy.
+        """Until the last page that the source holds has come: see `Paging.bring`. Until that is recorded the job is OWING; then
+        the source has a mere copy.
         """
-        good = time.monotonic()
-        while True:
-            try:
-                link = self._link or self._make_link()
-                self._link, before = link, link.bytes
-                while not link.wait(TELL_SECONDS):
-                    cancel.check()
-                    yield link
-                outcome, moved = link.outcome(), link.bytes > before
-                if outcome is Outcome.DELIVERED:
-                    break
-                if outcome is Outcome.LOST:
-                    good = float("-inf")  # nobody will ever answer
-                    raise lost(self.job.name, self.target.node.name)
-                error = NodeError(self.target.node.name, f"the link to {self.source.node.name} was lost")
-                good = time.monotonic() if moved else good
-            except NodeError as found:
-                error = found
-                if self.has_come():
-                    break
-            finally:
-                self.bytes_followed += self._link.bytes if self._link is not None else 0
-                self.drop_link()
-            self.drop_direct()  # another link leads through this host
-            if time.monotonic() - good > (PATIENCE_SECONDS if self.options.follows else PATIENCE_STOPPED):
-                raise error
-            cancel.check()
-            time.sleep(RETRY_SECONDS)
-        self.drop_copy()
+        yield from self.paging.bring(cancel, follows=self.options.follows)
         if self.job.owed_by:
             self.job.leftovers.append(self.job.owed_by)
             self.job.owed_by = None
             self._record(State.RUNNING)
-
-    def _make_link(self) -> Link:
-        return Link(self.source, self.target, self.job.pid, rate=self.options.rate, direct=self._direct)
-
-    def has_come(self) -> bool:
-        """Whether all is there, though the source cannot be reached: a pre-copy had brought it."""
-        try:
-            return self.target.has_all()
-        except NodeError:
-            return False
 
     def has_ended_owed(self) -> bool:
         """Whether the program has ended on the target before all of its memory was there: then the source's copy goes, too."""
@@ -428,18 +301,12 @@ class Move:
                 self.retire()
         return self.job.state is State.EXITED
 
-    def drop_link(self) -> None:
-        """The program waits for what it has not got."""
-        if self._link is not None:
-            self._link.close()
-        self._link = None
-
     def retire(self, *, keep: bool = False) -> str:
         """Kills the source's copy and removes its directory; a failure leaves it stopped, and recorded.
 
         The images, which are memory, go as well; with `keep` those on this host stay.
         """
-        self.drop_direct()
+        self.paging.drop_direct()
         forgetting = self._pool.submit(self._forget_images, self.target, keep=keep)
         try:
             self.source.retire(self.job.pid)
@@ -487,9 +354,7 @@ class Move:
         it runs, for then it is the job, and `TransprocError` if the node does not answer, or cannot end it.
         """
         self.settle()
-        self.drop_copy()
-        self.drop_link()
-        self.drop_direct()
+        self.paging.close()
         left, restored = None, self.job.state is State.RESTORED
         if self.job.target is None:
             return None  # nothing is there yet
@@ -574,41 +439,6 @@ class Move:
             self.unrecorded = error
             if not self._undoing:
                 raise
-
-
-def restore(place: Place, options: Options) -> str:
-    """Restores a job from the images in its place, stopped; raises `TransprocError` unless it has the id that it had."""
-    job, found = place.job, place.criu_restore(options)
-    if found.pid != job.pid:
-        raise TransprocError(f"job {job.name}: was restored as process {found.pid}, expected {job.pid}")
-    lost = f", {found.unnamed} files with other inode numbers" if found.unnamed else ""
-    return f"pid {found.pid}{lost}"
-
-
-def verify(place: Place) -> str:
-    """Raises `TransprocError` unless a restored job is there, with every thread stopped.
-
-    criu lets go of threads whose SIGSTOP is still pending: on a busy node some take a moment to stop.
-    """
-    job, until = place.job, time.monotonic() + SETTLE_SECONDS
-    threads = _threads(place)
-    while any(thread.state != "T" for thread in threads) and time.monotonic() < until:
-        time.sleep(0.02)
-        threads = _threads(place)
-    if not threads:
-        status = place.exit_status()
-        why = f" ({status})" if status else ""
-        raise TransprocError(f"job {job.name}: the restored process is gone{why}, expected stopped")
-    for thread in threads:
-        if thread.state != "T":
-            raise TransprocError(
-                f"job {job.name}: the restored thread {thread.tid} is in state {thread.state}, expected T"
-            )
-    return f"{len(threads)} threads stopped"
-
-
-def _threads(place: Place) -> list[ThreadState]:
-    return [thread for process in place.tool.status(place.job.pid) for thread in process.threads]
 
 
 def describe(stopped: Pause) -> str:

@@ -16,7 +16,7 @@ from tests.unit.cluster.fakes import PID, FakeNode
 from tests.writers.program import program
 from transproc import log
 from transproc.binary.pair import PairStore
-from transproc.cluster import move
+from transproc.cluster import restored
 from transproc.cluster.events import Signals, Silent
 from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
@@ -339,7 +339,7 @@ def test_restored_process_takes_a_moment_to_stop(world: World) -> None:
 
 @pytest.mark.parametrize("state", ["gone", "running"])
 def test_restored_process_is_not_stopped(world: World, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(move, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(restored, "SETTLE_SECONDS", 0.1)
     world.arm.restores_as = state
     error = world.fails()
     what = {"gone": "process is gone, expected stopped", "running": "thread 4711 is in state S, expected T"}

@@ -111,7 +111,7 @@ def bring_rest(context: Context, job: Job) -> str:
     )
     with context.events.step(f"recover {job.name}: its memory comes from {job.owed_by}") as step:
         try:
-            if not move.has_come():
+            if not move.paging.has_come():
                 move.source.become_quiet(0)
             step.detail = human(bring(move, step, context.cancel))
         except TransprocError as error:

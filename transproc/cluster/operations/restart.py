@@ -23,12 +23,12 @@ from transproc.cluster.archive import Given
 from transproc.cluster.checkpoints import Checkpoint
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
-from transproc.cluster.move import restore, verify
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.start import expect_addresses
 from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.plain import expanded, plain
 from transproc.cluster.preflight import Needs
+from transproc.cluster.restored import restore, verify
 from transproc.cluster.start import keep_pair, take_back
 from transproc.cluster.store import Attempt, Result
 from transproc.errors import CheckpointError, FormatError, TransprocError, UnsupportedError
