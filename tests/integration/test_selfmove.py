@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from transproc.binary.sites import MAGIC
+from transproc.cli import example
 from transproc.cli.main import run as transproc
 from transproc.process.selfmove import Plan, Work, stress
 from transproc.run import run
+from transproc.toolchain.recipe import Recipe, Scenario
 
 pytestmark = pytest.mark.toolchain
 
@@ -77,6 +79,21 @@ int main(void)
 	return printf("%d\n", good) < 0;
 }
 """
+DIFFERENT = r"""
+#include <stdio.h>
+#include <unistd.h>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+int main(void)
+{
+	char name[40];
+	snprintf(name, sizeof name, "%d.log", getpid());
+	FILE *log = fopen(name, "w"), *out = fopen("result", "w");
+	fprintf(log, "%ld\n", leaf(27));
+	fprintf(out, "%ld\n", leaf(26));
+	printf("sum %ld\npid %d\n", leaf(25), getpid());
+	return fclose(log) || fclose(out);
+}
+"""
 KINDS = {"register": 1, "indirect": 3}
 
 
@@ -104,6 +121,27 @@ def test_children_do_not_wait_for_threads_that_they_have_not(tmp_path: Path) -> 
     verdict = stress(Work(tmp_path / "forks", timeout=60), "x86_64", Plan(1, 20000.0, 5))
     assert verdict.differences == []
     assert verdict.migrations > 5
+
+
+def test_a_recipe_says_what_any_two_runs_do_differently(tmp_path: Path) -> None:
+    """`transproc example --stress`: the rest is compared, and the moved run is judged by the recipe's own check."""
+    (tmp_path / "different.c").write_text(DIFFERENT)
+    run(["transproc-cc", "-O2", tmp_path / "different.c", "-o", tmp_path / "different"], timeout=300)
+
+    def differences(**fields: str) -> list[str]:
+        scenario = Scenario("s", run="different", prepare="echo old > kept", **fields)
+        recipe = Recipe("different", "true", (scenario,))
+        (verdict,) = example.stressed(recipe, scenario, tmp_path, {"x86_64": Plan(1, 2000.0, 5)}, timeout=60)
+        assert verdict.migrations > 5
+        return verdict.differences
+
+    patterns = {"varying": "pid [0-9]+", "ignore": "*.log"}
+    both = "grep -qx 121393 work/result && grep -qx 196418 work/*.log && grep -q 'sum 75025' stdout && grep -q old work/kept"
+    assert differences(**patterns, check=both) == []
+    assert "standard output differs" in differences(ignore="*.log")
+    assert len(differences(varying="pid [0-9]+")) == 2
+    (wrong,) = differences(**patterns, check="echo wrong sum; exit 3")
+    assert "wrong sum" in wrong
 
 
 @pytest.mark.parametrize(("isa", "rate", "rounds"), [("x86_64", 2000.0, 300000), ("aarch64", 200.0, 20000)])

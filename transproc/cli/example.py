@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +15,13 @@ import typer
 
 from transproc import log
 from transproc.cli import common, trials
+from transproc.cli import stress as stressing
 from transproc.cluster.rehearsal import Outcome, Plan, write_tree
 from transproc.cluster.start import Program
 from transproc.errors import CommandError, TransprocError
+from transproc.isa import ALL
+from transproc.process.selfmove import ERRORS, OUTPUT, Run, Verdict, Work, stress
+from transproc.process.selfmove import Plan as Moments
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.recipe import Recipe, Scenario
 
@@ -42,6 +48,15 @@ def example(
             help="Where to fetch a recipe's commit: a clone, or its address.",
         ),
     ] = None,
+    onto_itself: Annotated[
+        int | None,
+        typer.Option(
+            "--stress",
+            metavar="SECONDS",
+            min=1,
+            help="No nodes: each scenario migrates onto itself for so long, on every ISA ('transproc stress').",
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 3600.0,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
@@ -56,6 +71,7 @@ def example(
       transproc example bzip2
       transproc example bzip2 --only compress --hops 10
       transproc example coremark --source ~/src/coremark    the same commit, of a clone
+      transproc example lulesh --stress 10         no nodes: each scenario migrates onto itself, on both ISAs
       cd $(transproc example bzip2 --build)        to try what you like
     """
     if name is None:
@@ -72,6 +88,10 @@ def example(
     tree = recipes.build(recipe, place=source)
     if build_only:
         typer.echo(tree)
+        return
+    if onto_itself:
+        moments = {isa.name: Moments(seed, stressing.usual_rate(isa.name), onto_itself) for isa in ALL}
+        _show_stressed(recipe, chosen, tree, moments, timeout=timeout, as_json=as_json)
         return
     pair = common.two_nodes(nodes, recipe.lab)
     results = [
@@ -103,18 +123,79 @@ def rehearse(
     if scenario.drive:
         how = {"NODES": ",".join(nodes), "HOPS": str(hops or scenario.hops), "SEED": str(seed)}
         return _drive(scenario, {**environment, **how, "PYTHON": sys.executable})
+    try:
+        with _prepared(scenario, environment) as files:
+            stdin = files / scenario.stdin if scenario.stdin else None
+            program = Program(scenario.argv(tree), stdin, files, dict(scenario.env))
+            plan = Plan(hops or scenario.hops, seed=seed, varying=scenario.varying, ignore=scenario.ignore)
+            return trials.trial(
+                scenario.name, program, nodes, [plan], timeout=timeout, check=_checker(scenario, environment)
+            )
+    except CommandError as error:
+        return trials.failed(scenario.name, error.message)
+
+
+@contextmanager
+def _prepared(scenario: Scenario, environment: dict[str, str]) -> Iterator[Path]:
+    """The directory in which a scenario begins. Raises `CommandError`."""
     with tempfile.TemporaryDirectory(prefix="transproc-") as work:
-        files = Path(work)
         try:
-            recipes.shell(scenario.prepare, files, environment)
+            recipes.shell(scenario.prepare, Path(work), environment)
         except CommandError as error:
-            return trials.failed(scenario.name, f"prepare: {error.message}")
-        stdin = files / scenario.stdin if scenario.stdin else None
-        program = Program(scenario.argv(tree), stdin, files, dict(scenario.env))
-        plan = Plan(hops or scenario.hops, seed=seed, varying=scenario.varying, ignore=scenario.ignore)
-        return trials.trial(
-            scenario.name, program, nodes, [plan], timeout=timeout, check=_checker(scenario, environment)
+            error.message = f"prepare: {error.message}"
+            raise
+        yield Path(work)
+
+
+def stressed(
+    recipe: Recipe, scenario: Scenario, tree: Path, moments: Mapping[str, Moments], *, timeout: float
+) -> list[Verdict]:
+    """One scenario's verdicts, of each ISA. Raises `CommandError` if it cannot be prepared."""
+    environment = recipe.environment(tree)
+    judge = _checker(scenario, environment)
+
+    def check(run: Run) -> None:
+        files = {f"work/{name}": data for name, data in run.files.items() if name not in (OUTPUT, ERRORS)}
+        streams = {"stdout": run.files[OUTPUT], "stderr": run.files[ERRORS]}
+        judge(Outcome(f"status {run.status}", 0.0, {"work": None, **files, **streams}))
+
+    with _prepared(scenario, environment) as files:
+        program, *arguments = scenario.argv(tree)
+        work = Work(
+            Path(program),
+            arguments,
+            (files / scenario.stdin).read_bytes() if scenario.stdin else b"",
+            files,
+            timeout,
+            scenario.env,
+            scenario.varying,
+            scenario.ignore,
+            check,
         )
+        return [stress(work, isa, plan) for isa, plan in moments.items()]
+
+
+def _show_stressed(
+    recipe: Recipe,
+    scenarios: list[Scenario],
+    tree: Path,
+    moments: Mapping[str, Moments],
+    *,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Of servers there is nothing to compare without their clients: they are left out."""
+    results = {}
+    for scenario in [scenario for scenario in scenarios if scenario.run]:
+        with log.step(f"stress {scenario.name}"):
+            found = results[scenario.name] = stressed(recipe, scenario, tree, moments, timeout=timeout)
+        for verdict in [] if as_json else found:
+            typer.echo(f"{scenario.name}: ", nl=False)
+            stressing.show(verdict, moments[verdict.isa].seed, Path(scenario.argv(tree)[0]))
+    if as_json:
+        common.show_json({name: [dataclasses.asdict(v) for v in found] for name, found in results.items()})
+    if not results or not all(verdict.passed for found in results.values() for verdict in found):
+        raise typer.Exit(1)
 
 
 def _drive(scenario: Scenario, environment: dict[str, str]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def stress(
     chosen = secrets.randbelow(10**6) if seed is None else seed
     work = Work(Path(program), what.argv[1:], stdin.read_bytes() if stdin else b"", files, timeout)
     verdicts = [
-        check(work, name, Plan(chosen, rate or _rate(name), seconds))
+        check(work, name, Plan(chosen, rate or usual_rate(name), seconds))
         for name in names
         if isa in (name, "both")
     ]
@@ -76,16 +76,18 @@ def stress(
         common.show_json({"seed": chosen, "results": results, "passed": all(v.passed for v in verdicts)})
     else:
         for verdict in verdicts:
-            _print(verdict, chosen, Path(program))
+            show(verdict, chosen, Path(program))
     if not all(verdict.passed for verdict in verdicts):
         raise typer.Exit(1)
 
 
-def _rate(isa: str) -> float:
+def usual_rate(isa: str) -> float:
+    """Migrations a second of a stress that names none."""
     return NATIVE_RATE if isa == os.uname().machine else EMULATED_RATE
 
 
-def _print(verdict: Verdict, seed: int, program: Path) -> None:
+def show(verdict: Verdict, seed: int, program: Path) -> None:
+    """Prints how it went on one ISA, and where it migrated last if that was wrong."""
     for difference in verdict.differences:
         typer.echo(f"{verdict.isa}: {difference}")
     if verdict.note:

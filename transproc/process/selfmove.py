@@ -8,15 +8,17 @@ machine lacks is run by qemu-user. Both runs must agree in output, errors, exit 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from transproc.binary.pair import pair_of
-from transproc.errors import CommandError
+from transproc.errors import CommandError, TransprocError
 from transproc.process.build import build_self
 from transproc.run import run
 
@@ -24,6 +26,7 @@ REPORT = struct.Struct("<8s5Q96s8Q")
 """struct report of runtime/self/self.h."""
 MAGIC = b"TPSELF01"
 TIMED_OUT = 124
+OUTPUT, ERRORS = "standard output", "standard error"
 TRAPPED = {-5, 133}
 """Ended by SIGTRAP, as Python and as qemu-user report it."""
 
@@ -44,13 +47,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Work:
-    """What is run: arguments, standard input, and the directory whose copy is the working directory."""
+    """What is run: arguments, standard input, the directory whose copy is the working directory, variables.
+
+    What any two runs do differently is not compared: in standard output what matches `varying`, and files whose names
+    match `ignore`. `check` looks at the run that was moved, and raises `TransprocError` if that is wrong.
+    """
 
     program: Path
     arguments: Sequence[str] = ()
     stdin: bytes = b""
     files: Path | None = None
     timeout: float = 600.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    varying: str = ""
+    ignore: str = ""
+    check: Callable[[Run], None] = lambda run: None
 
 
 @dataclass
@@ -74,7 +85,9 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
+    """What a run left: its status, and by their names its files (None: not a regular one), with `OUTPUT` and `ERRORS`."""
+
     status: int
     files: dict[str, bytes | None]
 
@@ -99,32 +112,46 @@ def stress(work: Work, isa: str, plan: Plan) -> Verdict:
         words: list[str | Path] = [*runner(isa), build_self(isa), plan.settings, program, report, program]
         moved = _execute(work, words, place / "moved")
         _read_report(verdict, report.read_bytes())
-        verdict.differences = _differences(plain, moved)
-        if verdict.differences and _differences(
-            plain, _execute(work, [*runner(isa), program], place / "again")
-        ):
+        verdict.differences = _differences(work, plain, moved)
+        if not verdict.differences:
+            _check(work, moved, verdict)
+        elif _differences(work, plain, _execute(work, [*runner(isa), program], place / "again")):
             verdict.note = "two runs without migrations differ as well: the program cannot be compared"
-        elif verdict.differences and moved.status in TRAPPED:
+        elif moved.status in TRAPPED:
             verdict.note = "a program that blocks or handles SIGTRAP cannot be stressed"
     return verdict
 
 
-def _execute(work: Work, words: Sequence[str | Path], place: Path) -> _Run:
+def _check(work: Work, moved: Run, verdict: Verdict) -> None:
+    try:
+        work.check(moved)
+    except TransprocError as error:
+        verdict.differences.append(error.message)
+
+
+def _execute(work: Work, words: Sequence[str | Path], place: Path) -> Run:
     if work.files:
         shutil.copytree(work.files, place, symlinks=True)
     else:
         place.mkdir()
     try:
-        done = run([*words, *work.arguments], cwd=place, stdin=work.stdin, timeout=work.timeout, check=False)
+        done = run(
+            [*words, *work.arguments],
+            cwd=place,
+            env={**os.environ, **work.env},
+            stdin=work.stdin,
+            timeout=work.timeout,
+            check=False,
+        )
     except CommandError as error:
         if error.status != TIMED_OUT:
             raise
-        return _Run(TIMED_OUT, {})
-    files: dict[str, bytes | None] = {"standard output": done.stdout, "standard error": done.stderr}
+        return Run(TIMED_OUT, {})
+    files: dict[str, bytes | None] = {OUTPUT: done.stdout, ERRORS: done.stderr}
     for path in sorted(place.rglob("*")):
         regular = path.is_file() and not path.is_symlink()
         files[str(path.relative_to(place))] = path.read_bytes() if regular else None
-    return _Run(done.returncode, files)
+    return Run(done.returncode, files)
 
 
 def _read_report(verdict: Verdict, data: bytes) -> None:
@@ -138,12 +165,22 @@ def _read_report(verdict: Verdict, data: bytes) -> None:
     verdict.recent = [recent[(migrations - 1 - i) % len(recent)] for i in range(count)]
 
 
-def _differences(plain: _Run, moved: _Run) -> list[str]:
+def _differences(work: Work, plain: Run, moved: Run) -> list[str]:
     """What is not equal, by name."""
     if TIMED_OUT == moved.status != plain.status:
         return ["it did not end in time"]
     out = [] if plain.status == moved.status else [f"exit status: {plain.status} against {moved.status}"]
-    for name in sorted(plain.files.keys() | moved.files.keys()):
-        if plain.files.get(name, ...) != moved.files.get(name, ...):
-            out.append(f"{name} differs")
-    return out
+    one, other = _compared(work, plain), _compared(work, moved)
+    return out + [
+        f"{name} differs"
+        for name in sorted(one.keys() | other.keys())
+        if one.get(name, ...) != other.get(name, ...)
+    ]
+
+
+def _compared(work: Work, run: Run) -> dict[str, bytes | None]:
+    """Its files, without what varies."""
+    files = {name: data for name, data in run.files.items() if not fnmatch(name, work.ignore)}
+    if work.varying and files.get(OUTPUT):
+        files[OUTPUT] = re.sub(work.varying.encode(), b"", files[OUTPUT] or b"")
+    return files
