@@ -22,6 +22,8 @@ HOME = paths.lab() / "shared" / "home"
 """On the machines it is /shared/home: the user's home."""
 MEGABYTES = int(os.environ.get("MEGABYTES", "48"))
 """Some two minutes of bzip2 on an emulated machine."""
+INSIST = 'insist() { for n in 1 2 3 4 5; do "$@" && return; sleep 1; done; exit 1; }; insist'
+"""Slurm 24.11 without accounting refuses the change of a partition now and then, with an error that is none."""
 CALM_SECONDS = 8.0
 PATIENCE = 1800.0
 """For each step: a machine that emulates two and is busy with other things is slow."""
@@ -107,9 +109,8 @@ def main() -> None:
     begun(job, "arm")
     ask("sbatch --partition=urgent-arm --exclusive --output=/dev/null --wrap=true", root=True)
     until(job, "PENDING")
-    ask(
-        f"scontrol update JobId={job} Partition=x86 StartTime=now", root=True
-    )  # Slurm would let it wait for two minutes
+    # Slurm would let it wait for two minutes
+    ask(f"{INSIST} scontrol update JobId={job} Partition=x86 StartTime=now", root=True)
     until(job, "RUNNING", on="x86")
     until(job, "COMPLETED")
 

@@ -89,7 +89,7 @@ def test_a_job_goes_on_and_starts_again(context: Context, steady: Path, tmp_path
     assert context.store.names() == ["job", "second"]
     goes_on(context, first, count)
     ends_well(context, "second")
-    with pytest.raises(TransprocError, match="has the files of another job, which has ended"):
+    with pytest.raises(TransprocError, match="has the files of another job, second, which has ended"):
         operations.restart(context, found.path, "nb", name="third")
     operations.kill(context, "second", remove=True)
     operations.restart(context, found.path, "nb", name="third")

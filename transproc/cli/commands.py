@@ -87,7 +87,7 @@ HERE = {
     "demo": "it works with the virtual machines of this host",
     "check": _LOCAL_PROGRAMS,
     "stress": _LOCAL_PROGRAMS,
-    "rehearse": _LOCAL_PROGRAMS,
+    "rehearse": "it compares all that a program leaves, which a controller does not hand out",
     "example": _LOCAL_PROGRAMS,
     "bench": _LOCAL_PROGRAMS,
 }

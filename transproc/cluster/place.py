@@ -29,7 +29,7 @@ from typing import IO
 
 from transproc.cluster import addresses, criu, pages, scripts
 from transproc.cluster.archive import Given, pack_script, unpack_script
-from transproc.cluster.job import Job
+from transproc.cluster.job import Job, check_name
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
 from transproc.cluster.node import DATA, Node, Result
 from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
@@ -72,8 +72,9 @@ ARCHIVE = "files.tar"
 
 NOT_FOUND = 127
 """Status of a program that is not there."""
-_ALIVE, _ANOTHERS = 3, 4
-"""Status of `scripts.CLAIM` for a directory whose program runs, and for that of an ended job of another name."""
+_ALIVE, _ANOTHERS, _LIVING = 3, 4, 5
+"""Status of `scripts.CLAIM` for a directory whose program runs, for that of an ended job of another name, and for that of another
+job that has not ended; of the latter two it prints the name."""
 
 
 @dataclass(frozen=True)
@@ -199,16 +200,21 @@ class Place:
     def _expect_claimed(self, done: Result) -> None:
         if done.returncode == _ALIVE:
             raise TransprocError(f"node {self.node.name}: job {self.job.name} runs there already")
-        if done.returncode == _ANOTHERS:
+        if done.returncode in (_ANOTHERS, _LIVING):
+            name = _named(done.stdout)
+            owner = f"another job, {name}," if name else "another job,"
+            if done.returncode == _ANOTHERS:
+                raise TransprocError(
+                    f"node {self.node.name}: {self.directory} has the files of {owner} which has ended",
+                    hint=f"'transproc kill --remove {name or 'JOB'}' removes them; or choose another node",
+                )
             raise TransprocError(
-                f"node {self.node.name}: {self.directory} has the files of another job, which has ended",
-                hint="'transproc kill --remove' of that job removes them; or choose another node",
+                f"node {self.node.name}: {self.directory} belongs to {owner} which has not ended",
+                hint=f"'transproc recover {name or 'JOB'}', where it was started, removes it if it is a remainder; else give the"
+                " job another name (--name)",
             )
         if done.returncode:
-            raise TransprocError(
-                f"node {self.node.name}: {self.directory} belongs to another job that has not ended",
-                hint="'transproc recover' removes it if it is a remainder; else give the job another name (--name)",
-            )
+            raise self.node.failed(["sh", "-c", scripts.CLAIM], done)
 
     def give(self, path: Path, remote: str) -> None:
         """Puts a file or directory of the program's below `data`, as its user's."""
@@ -517,3 +523,13 @@ class Place:
 @cache
 def _has_userfaultfd(node: Node, command: tuple[str, ...]) -> bool:
     return not node.run([*command, "check", "--feature", "uffd-noncoop"], check=False).returncode
+
+
+def _named(text: bytes) -> str:
+    """The name of a job that a node has told; empty if it is none that a job can have."""
+    name = text.decode(errors="replace").strip()
+    try:
+        check_name(name)
+    except TransprocError:
+        return ""
+    return name

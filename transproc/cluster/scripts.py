@@ -11,12 +11,14 @@ from transproc.process import inspect
 
 CLAIMABLE = """
 set -e
-if [ -e "$1/id" ] && [ ! -e "$1/exit" ]; then
-  [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] || exit 1
-  ! ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF -- "-> $1/bin/" || exit 3
-elif [ -e "$1/id" ]; then
+if [ -e "$1/id" ]; then
   owner=$(cat "$1/name" 2>/dev/null) || owner=${1##*/}
-  [ "$owner" = "$3" ] || exit 4
+  if [ -e "$1/exit" ]; then
+    [ "$owner" = "$3" ] || { echo "$owner"; exit 4; }
+  else
+    [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] || { echo "$owner"; exit 5; }
+    ! ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF -- "-> $1/bin/" || exit 3
+  fi
 fi
 """
 """Whether a directory may become a job's: an ended job's to one of the same name only. Words: directory, job's id and name."""

@@ -6,6 +6,7 @@ They speak for whoever calls, so Slurm itself decides what is allowed. Versions 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -16,6 +17,9 @@ from datetime import datetime
 from transproc.errors import CommandError, FormatError, TransprocError
 from transproc.run import run
 
+_OF_SYSTEM = tuple(os.strerror(number) for number in (errno.EAGAIN, errno.ENOENT, errno.EINPROGRESS))
+_TRIES, _REST = 6, 0.5
+"""Of a change, and seconds between two of them."""
 SECONDS = 30.0
 """For one command: a controller that does not answer is asked again later."""
 WANTED = re.compile(r"\btransproc:to=([A-Za-z0-9_.-]+)")
@@ -162,8 +166,23 @@ def requeue(label: str, *, hold: bool = False) -> None:
 
 
 def update(label: str, **fields: str) -> None:
-    """Changes a job, as `scontrol update` does."""
-    _ask(["scontrol", "update", f"JobId={label}", *(f"{name}={value}" for name, value in fields.items())])
+    """Changes a job, as `scontrol update` does.
+
+    A controller without accounting takes errno for an error of its own when a partition is changed, whatever that was left at
+    (24.11, job_mgr.c: `_update_job`, where `_retrieve_new_assoc` finds none). So what is an error of the system's, and none of
+    Slurm's, is asked again.
+    """
+    words = ["scontrol", "update", f"JobId={label}", *(f"{name}={value}" for name, value in fields.items())]
+    for _ in range(_TRIES - 1):
+        try:
+            _ask(words)
+        except TransprocError as error:
+            if not any(text in error.message for text in _OF_SYSTEM):
+                raise
+            time.sleep(_REST)
+        else:
+            return
+    _ask(words)
 
 
 def release(label: str) -> None:

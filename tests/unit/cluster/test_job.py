@@ -89,13 +89,31 @@ def test_directory_of_another_living_job(store: JobStore, node: FakeNode) -> Non
     place = running(store, node)
     binary = store.files("j") / "prog.x86_64"
     other = Place(node, Job("j", "x86", ["prog"]))
-    with pytest.raises(TransprocError, match="belongs to another job that has not ended"):
+    with pytest.raises(TransprocError, match="belongs to another job, j, which has not ended") as refused:
         other.prepare(binary)
+    assert "'transproc recover j'" in str(refused.value.hint)
+    (node.root / "jobs/j/name").write_text("$(true) no name\n")
+    with pytest.raises(TransprocError, match="belongs to another job, which has not ended"):
+        other.prepare(binary)
+    (node.root / "jobs/j/name").unlink()
     other.remove()
     assert (node.root / "jobs/j/bin/prog").exists()
     (node.root / "jobs/j/exit").write_text("status 0\n")
+    with pytest.raises(TransprocError, match="has the files of another job, j, which has ended"):
+        Place(node, Job("k", "x86", ["prog"], directory="j")).prepare(binary)
     other.prepare(binary)
     assert place.exit_status() is None
+
+
+def test_what_cannot_be_claimed_for_another_reason(store: JobStore, node: FakeNode) -> None:
+    """The reason is told: it is no other job's."""
+    place = running(store, node)
+    node.processes.clear()
+    place.remove()
+    (node.root / "jobs").rename(node.root / "elsewhere")
+    (node.root / "jobs").write_text("")
+    with pytest.raises(TransprocError, match="mkdir"):
+        place.prepare(store.files("j") / "prog.x86_64")
 
 
 def test_a_directory_without_an_owner_blocks_no_name(store: JobStore, node: FakeNode) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from transproc.automation.schedulers import Host, Running, migrate
 from transproc.cluster.events import Silent, Token
 from transproc.errors import FormatError, TransprocError
-from transproc.slurm import channel, configuration
+from transproc.slurm import channel, commands, configuration
 from transproc.slurm.commands import parse_job, parse_nodes
 from transproc.slurm.ending import await_end
 from transproc.slurm.identity import Identity
@@ -224,3 +225,27 @@ def test_a_place_that_is_not_there_is_refused_before_anything_is_asked() -> None
     with pytest.raises(TransprocError, match="mips: no such place"):
         migrate(system, "7", "mips", events=Silent(), cancel=Token())
     assert system.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "good"),
+    [
+        ("Resource temporarily unavailable for job 7", 2, True),
+        ("Invalid partition name specified for job 7", 1, False),
+    ],
+)
+def test_an_error_that_is_none_of_slurms_is_asked_again(
+    error: str, times: int, good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Slurm 24.11 without accounting says it now and then when a partition is changed."""
+    script = tmp_path / "scontrol"
+    counted = f'[ "$(wc -l <{tmp_path}/asked)" -gt {times} ]'
+    script.write_text(
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\n{counted} || {{ echo "{error}" >&2; exit 1; }}\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(commands, "_REST", 0.0)
+    with nullcontext() if good else pytest.raises(TransprocError, match="Invalid partition"):
+        commands.update("7", Partition="arm")
+    assert (tmp_path / "asked").read_text() == "update JobId=7 Partition=arm\n" * (times + good)
