@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""malloc of programs that never free: what it hands out, and how often it asks the kernel."""
+"""malloc: of programs that never free, what it hands out, and how often it asks the kernel; of others, the sizes of blocks."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.workloads import WITH_PASS
+from transproc import isa
 
 pytestmark = pytest.mark.toolchain
 PROGRAM = r"""
@@ -70,3 +72,91 @@ def test_blocks_are_apart_aligned_and_zero_and_the_kernel_is_seldom_asked(tmp_pa
     done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.returncode
     assert 1 <= int(done.stdout) < 40, "some 3 MB, 128 kB at a time"
+
+
+SIZES = r"""
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t sum;
+
+static unsigned char *take(size_t alignment, size_t size)
+{
+	unsigned char *at = alignment ? aligned_alloc(alignment, size) : malloc(size);
+	size_t usable = malloc_usable_size(at);
+	if (!at || (uintptr_t)at % (alignment ? alignment : size > 8 ? 16 : 8) || usable < size)
+		exit(2);
+	sum = sum * 31 + usable;
+	memset(at, size % 255, usable); /* nobody else's, as the checks of the others show */
+	return at;
+}
+
+static void check(unsigned char *at, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (at[i] != size % 255)
+			exit(3);
+}
+
+static size_t last_of(const size_t *sizes, unsigned kinds)
+{
+	static unsigned char *blocks[100];
+	for (unsigned i = 0; i < 100; i++)
+		blocks[i] = take(0, sizes[i % kinds]);
+	size_t usable = malloc_usable_size(blocks[99]);
+	for (unsigned i = 0; i < 100; i++) {
+		check(blocks[i], sizes[i % kinds]);
+		free(blocks[i]);
+	}
+	return usable;
+}
+
+int main(void)
+{
+	static struct { unsigned char *at; size_t size; } held[256];
+	unsigned long long random = 1;
+	for (unsigned i = 0; i < 60000; i++) {
+		random = random * 6364136223846793005 + 1442695040888963407;
+		unsigned k = random >> 56, doubling = random >> 52 & 15;
+		if (held[k].at)
+			check(held[k].at, held[k].size);
+		size_t size = (16 + (random >> 32 & 15)) << doubling % 14 >> 1;
+		if (i / 8 % 2)
+			size = 2064 + i / 5000 * 2000; /* the same again and again */
+		if (i % 5 == 0 && held[k].at) {
+			held[k].at = realloc(held[k].at, size);
+			memset(held[k].at, size % 255, size);
+		} else {
+			free(held[k].at);
+			held[k].at = take(i % 3 ? 0 : 16 << doubling, size);
+		}
+		held[k].size = size;
+	}
+	for (size_t size = 1; size < 140000; size += size < 9000 ? 1 : 61)
+		free(take(0, size));
+	static const size_t row[] = {2064}, rows[] = {2064, 2300}, large[] = {100000}, small[] = {1024}, most[] = {131072};
+	printf("%zu %zu %zu ", last_of(row, 1), last_of(rows, 2), last_of(large, 1));
+	printf("%zu %zu\n%zx\n", last_of(small, 1), last_of(most, 1), sum);
+	return 0;
+}
+"""
+
+
+def test_a_row_of_blocks_of_one_size_wastes_little_and_blocks_of_many_sizes_share_pages(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "sizes.c"
+    source.write_text(SIZES)
+    found = []
+    for one in isa.ALL:
+        words = [WITH_PASS.build(source, tmp_path, one.name)]
+        if one.name != os.uname().machine:
+            words.insert(0, Path(f"qemu-{one.name}"))
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, (one.name, done.returncode)
+        found.append(done.stdout)
+    assert found[0].splitlines()[0] == "2176 2560 102400 1024 131072"
+    assert found[0] == found[1], "the same sizes on every ISA"

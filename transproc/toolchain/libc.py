@@ -54,6 +54,28 @@ NOT_LEAF = {
 ALLOCATOR = "malloc/allocator.c"
 """The overlay's file that includes all of mimalloc."""
 
+MIMALLOC = {
+    "include/mimalloc-types.h": (
+        ("#define MI_BIN_HUGE  (73U)", "#define MI_BIN_HUGE  (HEAP_HUGE_BIN)"),
+        ("  bool                  no_reclaim;", "  bool no_reclaim; uint8_t runs[HEAP_RUNS];"),
+    ),
+    "src/init.c": (("#define MI_PAGE_QUEUES_EMPTY ", "#define MI_PAGE_QUEUES_OWN "),),
+    "src/page-queue.c": (
+        (
+            "static inline uint8_t mi_bin(size_t size) {",
+            "static inline uint8_t mi_bin(size_t size) {\n"
+            "  if (size > MI_SMALL_SIZE_MAX && size <= MI_MEDIUM_OBJ_SIZE_MAX) return heap_bin(size);",
+        ),
+    ),
+    "src/page.c": (
+        (
+            "    return mi_find_free_page(heap, size);",
+            "    return mi_find_free_page(heap, heap_size(heap->runs, size));",
+        ),
+    ),
+}
+"""What is changed in mimalloc's source before it is compiled: more sizes (allocator.c says why)."""
+
 LEAF_FILES = {
     ALLOCATOR,
     "internal/syscall_ret.c",
@@ -175,13 +197,14 @@ def build(musl: Path, mimalloc: Path, root: Path, *, plain: bool, lib: Path | No
     shutil.rmtree(objects, ignore_errors=True)
     objects.mkdir()
     include = _include_flags(musl, root)
+    allocator = _allocator_flags(_changed_mimalloc(mimalloc, objects / "mimalloc"))
     leaf_list = root / "leaf.txt"
     files = sources(musl)
     outputs = {name: objects / (name.replace("/", "-")[:-2] + ".o") for name in files}
 
     def compile_files(names: list[str], codegen: Codegen) -> None:
         options = [*C_FLAGS, *include]
-        own = {ALLOCATOR: _allocator_flags(mimalloc)}
+        own = {ALLOCATOR: allocator}
         parallel(
             partial(_compile, files[name], outputs[name], [*options, *own.get(name, [])], codegen)
             for name in names
@@ -256,14 +279,27 @@ def _allocator_flags(mimalloc: Path) -> list[str]:
     return ["-std=c11", "-DNDEBUG", *own, "-isystem", f"{resources}/include"]  # its stdatomic.h
 
 
+def _changed_mimalloc(mimalloc: Path, copy: Path) -> Path:
+    for part in ("include", "src"):
+        shutil.copytree(mimalloc / part, copy / part)
+    for name, changes in MIMALLOC.items():
+        for change in changes:
+            _change(copy / name, change)
+    return copy
+
+
+def _change(path: Path, change: tuple[str, str]) -> None:
+    text = path.read_text()
+    if change[0] not in text:
+        raise BinaryError(f"has no {change[0]}", path=path)
+    path.write_text(text.replace(*change))
+
+
 def install_headers(musl: Path, include: Path) -> None:
     """Public headers: musl's, the overlay's, the generic bits, the overlay's bits, and the generated ones."""
     shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in", *CLANGS))
-    for name, (warns, quiet) in QUIET.items():
-        text = (include / name).read_text()
-        if warns not in text:
-            raise BinaryError(f"has no {warns}", path=include / name)
-        (include / name).write_text(text.replace(warns, quiet))
+    for name, change in QUIET.items():
+        _change(include / name, change)
     for header in OVERLAY.glob("include/*.h"):
         shutil.copyfile(header, include / header.name)
     bits = include / "bits"

@@ -81,8 +81,70 @@ static inline void end_with_thread(void *heap)
 #define _mi_process_is_initialized __transproc_heap_ready
 #define _mi_stats_main __transproc_heap_statistics
 
+// ---- sizes above 1 KiB ---------------------------------------------------------------------------------------------
+
+// mimalloc has four sizes to the doubling, so that rows of 2,064 bytes take 2,560 each: a quarter more lines and pages pass by, and what a
+// processor fetches ahead is not the next row. Sixteen sizes to the doubling keep them together, but a heap of blocks of every size would have
+// four times as many pages that are hardly used. So a block has one of the close sizes only if those before it of its wide size had the same;
+// the wide sizes are among the close ones. libc.py puts these into mimalloc's source.
+
+#define HEAP_CLOSE 4      // log2 of the close sizes to a doubling
+#define HEAP_WIDE 2       // of the wide ones: mimalloc's own
+#define HEAP_FIRST 10     // log2 of where they begin: MI_SMALL_SIZE_MAX, the largest size of the fast way
+#define HEAP_DOUBLINGS 7  // to MI_MEDIUM_OBJ_SIZE_MAX, 128 KiB
+#define HEAP_FIRST_BIN 25 // of mimalloc's, for what is larger than 1 KiB
+#define HEAP_HUGE_BIN (HEAP_FIRST_BIN + (HEAP_DOUBLINGS << HEAP_CLOSE))
+#define HEAP_RUNS (HEAP_DOUBLINGS << HEAP_WIDE)
+#define HEAP_ALIKE 16 // so many blocks before it
+
+#define HEAP_EIGHT(unit, n) \
+	QNULL((n + 1) * (unit)), QNULL((n + 2) * (unit)), QNULL((n + 3) * (unit)), QNULL((n + 4) * (unit)), QNULL((n + 5) * (unit)), \
+		QNULL((n + 6) * (unit)), QNULL((n + 7) * (unit)), QNULL((n + 8) * (unit))
+#define HEAP_DOUBLING(unit) HEAP_EIGHT(unit, 16), HEAP_EIGHT(unit, 24) // of 16 units; in words
+#define MI_PAGE_QUEUES_EMPTY \
+	{QNULL(1), QNULL(1), QNULL(2), QNULL(3), QNULL(4), QNULL(5), QNULL(6), QNULL(7), QNULL(8), QNULL(10), QNULL(12), QNULL(14), QNULL(16), \
+		QNULL(20), QNULL(24), QNULL(28), QNULL(32), QNULL(40), QNULL(48), QNULL(56), QNULL(64), QNULL(80), QNULL(96), QNULL(112), \
+		QNULL(128), HEAP_DOUBLING(8), HEAP_DOUBLING(16), HEAP_DOUBLING(32), HEAP_DOUBLING(64), HEAP_DOUBLING(128), HEAP_DOUBLING(256), \
+		HEAP_DOUBLING(512), QNULL(MI_MEDIUM_OBJ_WSIZE_MAX + 1), QNULL(MI_MEDIUM_OBJ_WSIZE_MAX + 2)}
+
+// log2 of the doubling in which a size is: 10 for 1,025 to 2,048.
+static inline unsigned heap_doubling(size_t size)
+{
+	return 63 - __builtin_clzl(size - 1);
+}
+
+// The queue of a size of 1,025 bytes to 128 KiB.
+static inline uint8_t heap_bin(size_t size)
+{
+	unsigned doubling = heap_doubling(size);
+	return HEAP_FIRST_BIN + (doubling - HEAP_FIRST << HEAP_CLOSE) + (size - 1 >> doubling - HEAP_CLOSE) - (1 << HEAP_CLOSE);
+}
+
+// The size to look for: the one asked for, whose queue is its close size's, or its wide size. `runs` has for each wide size which of its close
+// ones was asked for last (low bits), and how often before that, one behind the other.
+static inline size_t heap_size(uint8_t *runs, size_t size)
+{
+	if (size <= 1 << HEAP_FIRST)
+		return size;
+	unsigned doubling = heap_doubling(size);
+	size_t close = size - 1 >> doubling - HEAP_CLOSE, wide = close >> HEAP_CLOSE - HEAP_WIDE;
+	uint8_t *run = &runs[(doubling - HEAP_FIRST << HEAP_WIDE) + wide - (1 << HEAP_WIDE)];
+	uint8_t which = close & (1 << HEAP_CLOSE - HEAP_WIDE) - 1, mask = (1 << HEAP_CLOSE - HEAP_WIDE) - 1;
+	if ((*run & mask) != which)
+		*run = which;
+	else if (*run >> HEAP_CLOSE - HEAP_WIDE < HEAP_ALIKE)
+		*run += mask + 1;
+	else
+		return size;
+	return wide + 1 << doubling - HEAP_WIDE;
+}
+
 #include "mimalloc.h"
 #include "mimalloc-internal.h"
+
+_Static_assert(MI_SMALL_SIZE_MAX == 1 << HEAP_FIRST, "where the fast way ends");
+_Static_assert(MI_MEDIUM_OBJ_SIZE_MAX == 1 << HEAP_FIRST + HEAP_DOUBLINGS, "where pages of one block begin");
+_Static_assert(MI_BIN_HUGE == HEAP_HUGE_BIN && MI_PADDING_SIZE == 0, "libc.py has changed it");
 
 // ---- settings ------------------------------------------------------------------------------------------------------
 
