@@ -150,9 +150,9 @@ def context_of(state: Path, nodes: dict[str, SshNode], events: Silent | None = N
     return Context(JobStore(state), places, pipeline.carry, events or Silent(), nodes=lambda: list(nodes))
 
 
-def begun(context: Context, name: str, argv: Sequence[str | Path]) -> Place:
-    """A program that has been started on `na`, and has printed something."""
-    operations.run(context, Program([str(word) for word in argv]), "na", name=name)
+def begun(context: Context, name: str, argv: Sequence[str | Path], node: str = "na") -> Place:
+    """A program that has been started on a node, and has printed something."""
+    operations.run(context, Program([str(word) for word in argv]), node, name=name)
     place = context.places(context.store.load(name))
     while not place.read("stdout"):
         time.sleep(0.01)

@@ -144,6 +144,12 @@ def add(
         str | None,
         typer.Option("--bridge", metavar="NAME", help="Where jobs with addresses are [default: br0]."),
     ] = None,
+    internal: Annotated[
+        str | None,
+        typer.Option(
+            "--internal", metavar="HOST", help="By which other nodes reach it, for memory that goes straight."
+        ),
+    ] = None,
     bring_criu: Annotated[bool, BRING] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
     fingerprint: Annotated[
@@ -180,7 +186,7 @@ def add(
     who, own = user or login or "root", None if key is None else str(key.absolute())
     described: dict[str, Any] = {
         **{"labels": labels or [], "capacity": capacity, "price": price},
-        **{"bridge": bridge, "bring_criu": bring_criu},
+        **{"bridge": bridge, "internal": internal, "bring_criu": bring_criu},
     }
     done = common.perform(AddNode(name, host, host_key, who, port, own, sudo, **described))
     if as_json:

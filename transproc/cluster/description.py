@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What its owner says of a node in nodes.toml, and no machine can tell: what it is for, how much it may do, what it costs,
-where jobs are in its network."""
+where jobs are in its network, and by which address other nodes reach it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from transproc.errors import TransprocError
 LARGEST_CAPACITY = 100_000
 LARGEST_PRICE = 1e6
 BRIDGE = "br0"
+_HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9._:-]{0,254}")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 
 
@@ -31,13 +32,15 @@ class Description:
     price: float | None = None
     bridge: str = BRIDGE
     """On which jobs with addresses of their own are reached."""
+    internal: str | None = None
+    """The name or address by which other nodes reach it, if not by the one by which this host does."""
 
     def all_labels(self, name: str, isa: str = "") -> frozenset[str]:
         """With those that every node has: its name and its ISA, as far as that is known."""
         return self.labels | {name, isa} - {""}
 
 
-KEYS = frozenset({"labels", "capacity", "price", "bridge"})
+KEYS = frozenset({"labels", "capacity", "price", "bridge", "internal"})
 """Of a node's table in nodes.toml."""
 
 
@@ -57,7 +60,11 @@ def read(table: Mapping[str, Any]) -> Description:
         bridge = BRIDGE
     if not isinstance(bridge, str) or not _INTERFACE.fullmatch(bridge):
         raise TransprocError(f"bridge cannot be {bridge!r}, expected the name of an interface")
-    return Description(frozenset(labels), capacity, None if price is None else float(price), bridge)
+    internal = table.get("internal")
+    if internal is not None and not (isinstance(internal, str) and _HOST.fullmatch(internal)):
+        raise TransprocError(f"internal cannot be {internal!r}, expected a name or an address")
+    price = None if price is None else float(price)
+    return Description(frozenset(labels), capacity, price, bridge, internal)
 
 
 def check_label(label: object) -> None:

@@ -65,7 +65,7 @@ class Direct:
         if not isinstance(target.node, SshNode):
             raise TransprocError(f"node {target.node.name}: is this machine")
         self._here, self._there = f"{source.images}/direct", f"{target.images}/direct"
-        self._host = target.node.address.host
+        self._host = target.node.description.internal or target.node.address.host
         self._port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
         self._bring(source, target)
         self._server = target.node.channel()

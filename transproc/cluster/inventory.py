@@ -223,6 +223,8 @@ def _words(address: Address, described: Description) -> dict[str, Any]:
         words["price"] = described.price
     if described.bridge != Description.bridge:
         words["bridge"] = described.bridge
+    if described.internal is not None:
+        words["internal"] = described.internal
     return words
 
 

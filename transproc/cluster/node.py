@@ -14,8 +14,10 @@ file of the same format. One table for each node; `port`, `user` and `sudo` may 
     labels = ["cheap", "rack.2"]         # words of yours, for `--to-label` and policies; its name and its ISA are labels anyway
     capacity = 4                         # how many jobs it takes at once
     price = 0.12                         # of an hour, in your currency
+    bridge = "br0"                       # where jobs with addresses are
+    internal = "10.0.0.20"               # by which the other nodes reach it, if not by `host`
 
-The last three may be left out as well. A table [local] may say them of this machine, and nothing else.
+The last five may be left out as well. A table [local] may say them of this machine, and nothing else.
 """
 
 from __future__ import annotations

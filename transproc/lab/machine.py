@@ -327,7 +327,9 @@ class Lab:
         """The running machines, in the format of the user's own nodes.toml."""
         text = "".join(
             f'[{machine.name}]\nhost = "127.0.0.1"\nport = {machine.port}\nuser = "root"\n'
-            f'key = "{self._user_key().path}"\nhost_key = "{self._host_key(machine.name).public}"\n\n'
+            f'key = "{self._user_key().path}"\nhost_key = "{self._host_key(machine.name).public}"\n'
+            + (f'internal = "{qemu.internal(machine.name)}"\n' if not machine.profile else "")
+            + "\n"
             for machine in self.status()
         )
         new = self.directory / "nodes.toml.new"

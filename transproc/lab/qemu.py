@@ -146,6 +146,11 @@ def command(
     ]
 
 
+def internal(name: str) -> str:
+    """The address of a machine in the network that joins them (guest/boot.sh)."""
+    return f"10.77.0.{[guest.node for guest in GUESTS].index(name) + 1}"
+
+
 def _card(own: int, lan: Sequence[int]) -> list[str]:
     """Frames go to the one other machine as datagrams: QEMU's `socket` has no switch but multicast, which gives its own back."""
     if len(lan) != 2:

@@ -26,8 +26,12 @@ from transproc.lab.qemu import GUESTS, Guest
 from transproc.run import run
 
 SUITE = "trixie"
-PACKAGES = ("criu", "busybox-static", "dash", "dropbear-bin", "tar")
-PROGRAMS = ("usr/sbin/criu", "usr/sbin/dropbear", "usr/bin/tar", "usr/bin/dash", "usr/bin/busybox")
+PACKAGES = ("criu", "busybox-static", "dash", "dropbear-bin", "tar", "openssh-server", "openssh-client")
+PROGRAMS = (
+    *("usr/sbin/criu", "usr/sbin/dropbear", "usr/bin/tar", "usr/bin/dash", "usr/bin/busybox"),
+    # by which memory goes straight from one machine to the other; dropbear starts faster, and knows no other configuration
+    *("usr/bin/ssh", "usr/sbin/sshd", "usr/lib/openssh/sshd-session", "usr/lib/openssh/sshd-auth"),
+)
 MODULES = (
     *("virtio_net", "virtio_rng"),
     # socket diagnostics, by which criu reads sockets
@@ -38,7 +42,9 @@ MODULES = (
 )
 HERE = Path(__file__).resolve().parent
 FILES = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n"
+    "sshd:x:101:65534:sshd:/run/sshd:/bin/false\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/inittab": "::sysinit:/etc/boot.sh\n"

@@ -63,6 +63,7 @@ class AddNode(_OfNode):
     capacity: Annotated[int | None, Meaning("How many jobs it takes at once.", 0, 100_000)] = None
     price: Annotated[float | None, Meaning("Of an hour.", 0, 1e6)] = None
     bridge: Annotated[str | None, Meaning("Where jobs with addresses are.", longest=15)] = None
+    internal: Annotated[str | None, Meaning("By which other nodes reach it.", longest=255)] = None
     bring_criu: Annotated[bool, Meaning("Put a criu of ours there, for transproc alone.")] = False
 
     def perform_on(self, host: Host, context: Context) -> Any:
@@ -75,6 +76,7 @@ class AddNode(_OfNode):
             "capacity": self.capacity,
             "price": self.price,
             "bridge": self.bridge,
+            "internal": self.internal,
         }
         described = description.read(words)
         own = user_key(None if self.key is None else Path(self.key))
