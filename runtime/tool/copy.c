@@ -140,6 +140,8 @@ static bool copy_round(int root, const struct page_request *request)
 {
 	struct numbers tree = tree_of(root);
 	is_last = request->end != 0;
+	if (is_last)
+		give_way();
 	looked_at = sent = 0;
 	for (size_t i = 0; i < tree.count; i++)
 		if (!copy_process(tree.items[i]))

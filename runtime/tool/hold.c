@@ -60,6 +60,8 @@ static bool cover(size_t process, uint64_t start, uint64_t end)
 {
 	if (head->covers_count == MOST_COVERS)
 		return false;
+	if (!head->covers_count)
+		give_way();
 	head->covers[head->covers_count] = (struct cover){ process, start, end };
 	__atomic_store_n(&head->covers_count, head->covers_count + 1, __ATOMIC_SEQ_CST);
 	return true;

@@ -105,6 +105,9 @@ static inline bool is_zero_page(const char *page)
 	return !all;
 }
 
+/* From now on others come first: the program stands, and criu's work is what it waits for. */
+void give_way(void);
+
 /* Reads the next request from standard input; false at its end, or when nobody reads what is answered any more. */
 bool next_request(struct page_request *request);
 

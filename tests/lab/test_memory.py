@@ -17,7 +17,7 @@ from transproc.process.criu import Options
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
 
 CHANGING = Path(__file__).parent.parent / "native" / "changing.c"
-NAME, MEGABYTES, PERMILLE = "changing", 8, 100
+NAME, MEGABYTES, PERMILLE = "changing", 4, 20
 
 
 def test_memory_goes_ahead_and_straight(
