@@ -47,18 +47,24 @@ long replace_file(const char *path, const char *content)
 	return result;
 }
 
+bool read_stream(int fd, struct text *text)
+{
+	static char buffer[16384];
+	long count;
+	while ((count = SYS(NR_read, fd, buffer, sizeof buffer)) > 0)
+		append(text, buffer, (size_t)count);
+	return count == 0;
+}
+
 bool read_text(const char *path, struct text *text)
 {
-	static char buffer[4096];
 	int fd = open_file(path, O_RDONLY);
-	long count;
 	*text = (struct text){ 0 };
 	if (fd < 0)
 		return false;
-	while ((count = SYS(NR_read, fd, buffer, sizeof buffer)) > 0)
-		append(text, buffer, (size_t)count);
+	bool all = read_stream(fd, text);
 	SYS(NR_close, fd);
-	return count == 0;
+	return all;
 }
 
 char *read_file(const char *path)

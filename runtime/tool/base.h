@@ -23,7 +23,7 @@ enum {
 	SIGHUP = 1, SIGINT = 2, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11, SIGTERM = 15, SIGCHLD = 17,
 	SIGCONT = 18, SIGSTOP = 19, SIGTTOU = 22, SIGSYS = 31,
 };
-enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
 enum { WNOHANG = 1, WALL = 0x40000000 };
 enum { AT_FDCWD = -100 };
 
@@ -77,6 +77,8 @@ void print(struct text *text, const char *format, ...);
 char *format(const char *format, ...);
 /* Reads a whole (small) file; false if it cannot be read. */
 bool read_text(const char *path, struct text *text);
+/* Appends all that comes until the end of a stream; false if that fails. */
+bool read_stream(int fd, struct text *text);
 /* Takes the next string, ended by NUL, from the head of a text that was read; NULL if no NUL is left. */
 const char *take_field(struct text *text);
 /* Reads so many bytes; false if the stream ends before, or fails. */

@@ -265,6 +265,48 @@ static void count_on(int pid)
 	SYS(NR_close, fd);
 }
 
+static void print_state(struct text *out, const struct index *index, int pid, int tid)
+{
+	char state[2] = { state_of(pid, tid) };
+	uint64_t pc;
+	long call;
+	print(out, "{\"tid\": %d, \"state\": %j", (long)tid, state);
+	if (position_of(pid, tid, &call, &pc)) {
+		print(out, ", \"call\": %d, ", call);
+		print_place(out, index, pc);
+	}
+	print(out, "}");
+}
+
+/* In the middle of its end: it has no address space any more, and is no zombie yet. */
+static bool is_ending(int pid)
+{
+	char first;
+	return SYS(NR_readlinkat, AT_FDCWD, format("/proc/%d/exe", (long)pid), &first, 1) < 0;
+}
+
+/* A tree as JSON: its processes with their threads. */
+static void print_tree(struct text *out, const struct numbers *tree)
+{
+	bool more = false;
+	print(out, "[");
+	for (size_t i = 0; i < tree->count; i++) {
+		const char *why;
+		struct index *index = index_of(tree->items[i], &why);
+		if (!index && is_ending(tree->items[i]))
+			continue;
+		struct numbers threads = threads_of(tree->items[i]);
+		print(out, "%s{\"pid\": %d, \"index\": %s, \"threads\": [", more ? ", " : "", (long)tree->items[i], index ? "true" : "false");
+		for (size_t t = 0; t < threads.count; t++) {
+			print(out, "%s", t ? ", " : "");
+			print_state(out, index, tree->items[i], threads.items[t]);
+		}
+		print(out, "]}");
+		more = true;
+	}
+	print(out, "]");
+}
+
 int command_restore(const struct options *options)
 {
 	struct outcome outcome = restore(&options->launch);
@@ -280,7 +322,10 @@ int command_restore(const struct options *options)
 		return report_failure("system", format("%s: its files cannot be given their numbers: errno %d", options->launch.directory, -unnamed));
 	unnamed += note_moves(outcome.pid, options->moves) < 0;
 	count_on(outcome.pid);
-	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d}", (long)outcome.pid, unnamed);
+	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d, \"processes\": ", (long)outcome.pid, unnamed);
+	struct numbers tree = tree_of(outcome.pid); /* a status of 0 of criu does not mean that all of them live */
+	print_tree(&out, &tree);
+	print(&out, "}");
 	return finish(&out, 0);
 }
 
@@ -372,49 +417,15 @@ int command_kill(const struct options *options)
 	return report_success();
 }
 
-static void print_state(struct text *out, const struct index *index, int pid, int tid)
-{
-	char state[2] = { state_of(pid, tid) };
-	uint64_t pc;
-	long call;
-	print(out, "{\"tid\": %d, \"state\": %j", (long)tid, state);
-	if (position_of(pid, tid, &call, &pc)) {
-		print(out, ", \"call\": %d, ", call);
-		print_place(out, index, pc);
-	}
-	print(out, "}");
-}
-
-/* In the middle of its end: it has no address space any more, and is no zombie yet. */
-static bool is_ending(int pid)
-{
-	char first;
-	return SYS(NR_readlinkat, AT_FDCWD, format("/proc/%d/exe", (long)pid), &first, 1) < 0;
-}
-
 int command_status(const struct options *options)
 {
 	struct numbers tree = tree_of(options->pid);
 	struct text out = { 0 };
-	bool more = false;
 	if (!tree.count)
 		return gone(options->pid);
-	print(&out, "{\"ok\": true, \"processes\": [");
-	for (size_t i = 0; i < tree.count; i++) {
-		const char *why;
-		struct index *index = index_of(tree.items[i], &why);
-		if (!index && is_ending(tree.items[i]))
-			continue;
-		struct numbers threads = threads_of(tree.items[i]);
-		print(&out, "%s{\"pid\": %d, \"index\": %s, \"threads\": [", more ? ", " : "", (long)tree.items[i], index ? "true" : "false");
-		for (size_t t = 0; t < threads.count; t++) {
-			print(&out, "%s", t ? ", " : "");
-			print_state(&out, index, tree.items[i], threads.items[t]);
-		}
-		print(&out, "]}");
-		more = true;
-	}
-	print(&out, "]}");
+	print(&out, "{\"ok\": true, \"processes\": ");
+	print_tree(&out, &tree);
+	print(&out, "}");
 	return finish(&out, 0);
 }
 

@@ -31,6 +31,8 @@ int command_lend(const struct options *options);
 int command_borrow(const struct options *options);
 int command_copy(const struct options *options);
 int command_hold(const struct options *options);
+int command_give(const struct options *options);
+int command_take(const struct options *options);
 int command_link(const struct options *options);
 
 /* Prints {"ok": true} and returns 0. */

@@ -19,6 +19,7 @@
  *       program runs, and unplugged from a dump on, in a restore, and at an end that nobody shall notice
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
+ *   give --dir DIR; take --dir DIR    prints, or reads and unpacks, a parcel of small files: parcel.c
  *   lend --pid P; borrow --dir DIR --owed F [--eager]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
@@ -139,7 +140,7 @@ static const char *parse(char **arguments, struct options *options)
 struct command {
 	const char *name;
 	int (*action)(const struct options *options);
-	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list, needs_terminal, needs_network;
+	bool needs_pid, needs_program, needs_state, needs_pidfile, needs_list, needs_terminal, needs_network, needs_directory;
 	bool starts_others; /* with our environment, as criu is started */
 };
 
@@ -155,6 +156,8 @@ static const struct command commands[] = {
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },
 	{ "sparse", command_sparse, .needs_program = true },
+	{ "give", command_give, .needs_directory = true },
+	{ "take", command_take, .needs_directory = true },
 	{ "lend", command_lend, .needs_pid = true },
 	{ "borrow", command_borrow, .needs_pid = false },
 	{ "link", command_link, .needs_pid = false },
@@ -178,6 +181,8 @@ static int perform(const struct command *command, const struct options *options)
 		return usage("--pidfile is missing");
 	if ((command->needs_list || options->list) && (!options->list || !options->launch.directory))
 		return usage("--dir and --list are missing, or one of them");
+	if (command->needs_directory && !options->launch.directory)
+		return usage("--dir is missing");
 	if (command->needs_terminal && !options->launch.terminal)
 		return usage("--terminal is missing");
 	if (command->needs_network && !options->launch.network)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
-from transproc.cluster import archive
+from transproc.cluster import archive, parcel
 from transproc.cluster.channel import STALL_SECONDS, Channel
 from transproc.cluster.connection import Connection
 from transproc.cluster.description import Description
@@ -240,6 +240,18 @@ class Node(ABC):
         script = archive.pack_script(PurePosixPath(remote), gnu=self.gnu_tar, tool=tool)
         with archive.unpack(local, rules) as stream:
             self.pipe(["sh", "-c", script], None, stream)
+
+    def give_parcel(self, remote: str | PurePosixPath, local: Path, rules: Rules) -> int:
+        """As `get`, for a directory of small files, at once; returns its bytes."""
+        data = self.run([self.tool, "give", "--dir", str(remote)]).stdout
+        parcel.unpack(data, local, rules)
+        return len(data)
+
+    def take_parcel(self, local: Path, remote: str | PurePosixPath) -> int:
+        """Puts what is in a directory of ours, and small, into one there, for root alone; returns its bytes."""
+        data = parcel.pack(local)
+        self.run([self.tool, "take", "--dir", str(remote)], stdin=data)
+        return len(data)
 
     def relay(
         self,

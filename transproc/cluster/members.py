@@ -50,6 +50,11 @@ class Rules:
     flat: bool = False
     owner: int | None = None
 
+    def allows(self, name: str) -> bool:
+        """Whether a regular file directly below the top may have that name."""
+        plain = name not in ("", ".", "..") and not {"/", "\0"} & {*name}
+        return plain and (self.names is None or bool(self.names.fullmatch(name)))
+
     def owned_by(self, uid: int) -> Rules:
         """The same, for a user whose files only may be programs that run as their owner."""
         return replace(self, owner=uid)
@@ -208,8 +213,7 @@ class Checker:
                 kind == (tarfile.REGTYPE if name else tarfile.DIRTYPE),
                 f"holds {path!r}, which is no regular file",
             )
-            wanted = self._rules.names is None or not name or self._rules.names.fullmatch(name)
-            self._expect(bool(wanted), f"holds {path!r}, which has no place in it")
+            self._expect(not name or self._rules.allows(name), f"holds {path!r}, which has no place in it")
         elif kind == tarfile.LNKTYPE:
             self._expect(
                 self._seen.get(link) == tarfile.REGTYPE,

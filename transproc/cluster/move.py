@@ -19,7 +19,7 @@ from typing import Protocol
 from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
-from transproc.cluster import preflight, transfer
+from transproc.cluster import parcel, preflight, transfer
 from transproc.cluster.events import Cancel, Events
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Copying, Link
@@ -96,6 +96,7 @@ class Move:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._data: Future[int] | None = None
         self._dump_sent = False
+        self._pairs = PairStore([store.pair(job.name)])
         self._sent = 0
         self.paging = Paging(job, source, target, rate=options.rate)
         """How memory goes that is not in the image."""
@@ -179,6 +180,10 @@ class Move:
         return human(path.stat().st_size) + (f", {way}" if way else "")
 
     def _prepare_source(self) -> None:
+        with contextlib.suppress(
+            TransprocError
+        ):  # to be at hand; what is wrong with them is said where they are needed
+            self._pairs.find(Elf(transfer.binary(self.store, self.job, self.source.node.isa)).build_id)
         self.source.make_images()
         self.source.get_ready(self._channels)
 
@@ -212,22 +217,26 @@ class Move:
     def fetch(self) -> str:
         """Brings the image to the host, and to the target in the same stream."""
         shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
-        count = transfer.fetch_dump(self.store, self.job, self.source, self._target)
-        self._dump_sent = self._target is not None
+        count = transfer.fetch_dump(self.store, self.job, self.source, self._target, small=self._small)
+        self._dump_sent = self._target is not None and not self._small
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
         self._sent += count if self._dump_sent else 0
         self._record(State.DUMPED, at_once=False)
         return human(count)
 
+    @property
+    def _small(self) -> bool:
+        """Whether the image holds little, of memory that the preflight has seen: it then goes in one piece, not as a stream."""
+        return 0 < self.memory <= parcel.LARGEST and not self.options.withhold
+
     def transform(self, isa: str) -> str:
         """Makes the image for a node of that ISA, on the host."""
         images = self.images
-        pairs = PairStore([self.store.pair(self.job.name)])
         while True:
             remove(images / "image")
             try:
-                report = self._transform(images / "dump", images / "image", pairs=pairs, to=isa)
+                report = self._transform(images / "dump", images / "image", pairs=self._pairs, to=isa)
                 break
             except AbsentPagesError as error:
                 if not self.options.withhold:
@@ -245,7 +254,9 @@ class Move:
 
     def ship(self) -> str:
         """Sends the image, and sees that the job's files have arrived."""
-        count = transfer.ship_images(self.store, self.job, self.target, with_dump=not self._dump_sent)
+        count = transfer.ship_images(
+            self.store, self.job, self.target, with_dump=not self._dump_sent, small=self._small
+        )
         if self._data is None:
             self._data = self._pool.submit(transfer.relay_data, self.source, self.target)
         count += self._data.result()

@@ -40,6 +40,7 @@ from transproc.process.pause import (
     Files,
     Launch,
     Pause,
+    ProcessState,
     Restored,
     Terminal,
     Tool,
@@ -108,6 +109,8 @@ class Place:
         self.dump = f"{self.images}/dump"
         self.image = f"{self.images}/image"
         self.program = f"{self.directory}/bin/{job.program}"
+        self.restored: Sequence[ProcessState] = ()
+        """What the last restore has left, as it was at its end."""
         self._criu_command = criu_command or partial(criu.command, node)
 
     @cached_property
@@ -469,7 +472,7 @@ class Place:
     def criu_restore(self, options: Options | None = None) -> Restored:
         """Restores the tree from the transformed image, stopped. `options`: those of the dump."""
         moves = self.job.moves + 1
-        return self.criu.restore(
+        found = self.criu.restore(
             self.tool,
             self.image,
             state=self.directory,
@@ -480,6 +483,8 @@ class Place:
             user=self._user,
             network=self.network,
         )
+        self.restored = found.processes
+        return found
 
     @property
     def _user(self) -> User | None:

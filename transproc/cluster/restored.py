@@ -29,7 +29,7 @@ def verify(place: Place) -> str:
     criu lets go of threads whose SIGSTOP is still pending: on a busy node some take a moment to stop.
     """
     job, until = place.job, time.monotonic() + SETTLE_SECONDS
-    threads = _threads(place)
+    threads = [thread for process in place.restored for thread in process.threads] or _threads(place)
     while any(thread.state != "T" for thread in threads) and time.monotonic() < until:
         time.sleep(0.02)
         threads = _threads(place)

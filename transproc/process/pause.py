@@ -127,10 +127,13 @@ class User:
 
 @dataclass(frozen=True)
 class Restored:
-    """The root's pid, and how many files could not keep their inode numbers, because the file system has no attributes."""
+    """The root's pid, how many files could not keep their inode numbers, because the file system has no attributes, and what the
+    kernel said of the tree then.
+    """
 
     pid: int
     unnamed: int
+    processes: Sequence[ProcessState] = ()
 
 
 @dataclass(frozen=True)
@@ -301,7 +304,7 @@ class Tool:
         if not answer["ok"]:
             raise _error(answer)
         with understood("restore"):
-            return Restored(int(answer["pid"]), int(answer["unnamed"]))
+            return Restored(int(answer["pid"]), int(answer["unnamed"]), status_of(answer))
 
     def before_dump(
         self,

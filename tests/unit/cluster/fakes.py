@@ -178,7 +178,9 @@ class FakeNode(Node):
         assert PID not in self.processes
         if self.restores_as != "gone":
             self.processes[PID] = self.restores_as
-        return _answer(pid=PID, unnamed=0)
+        threads = [{"tid": PID, "state": "T" if self.restores_as == "stopped" else "R"}]
+        tree = [] if self.restores_as == "gone" else [{"pid": PID, "index": True, "threads": threads}]
+        return _answer(pid=PID, unnamed=0, processes=tree)
 
     def _images(self, words: list[str]) -> Path:
         return Path(self._here(words[words.index("--images-dir") + 1]))

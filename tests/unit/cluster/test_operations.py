@@ -367,7 +367,7 @@ def killable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 STEPS = [
     ("x86", "look"), ("arm", "claim"), ("arm", "put_prog"), ("x86", "pause"), ("x86", "dump"), ("x86", "get_dump"),
-    ("x86", "get_data"), ("arm", "put_data"), ("arm", "put_dump"), ("arm", "put_image"), ("arm", "restore"), ("arm", "status"),
+    ("x86", "get_data"), ("arm", "put_data"), ("arm", "put_dump"), ("arm", "put_image"), ("arm", "restore"),
     ("arm", "resume"), ("x86", "retire"),
 ]  # fmt: skip
 
