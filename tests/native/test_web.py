@@ -343,6 +343,11 @@ def test_a_narrow_window_and_names_for_all_that_can_be_pressed(page: Page, servi
                 .map((one) => one.outerHTML)"""
         )
         assert nameless == [], address
+        beyond = page.evaluate(
+            """() => [...document.querySelectorAll("main a, main button")]
+                .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML)"""
+        )
+        assert beyond == [], address
 
 
 def test_who_may_only_look(enter: Callable[..., BrowserContext]) -> None:
