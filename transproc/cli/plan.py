@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transproc import log
-from transproc.cli import common
-from transproc.errors import TransprocError
+from transproc.cli import common, planlog
 
 if TYPE_CHECKING:
     from transproc.automation.plans.checked import Checked
     from transproc.automation.plans.executor import Outcome
     from transproc.automation.plans.model import Plan
     from transproc.automation.plans.reading import Problem
-    from transproc.automation.plans.records import PlanRecord, StepRecord
     from transproc.controller.requests.base import Request
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -107,7 +105,7 @@ def replay(
 
         _at_controller(ReplayPlan(name, _mapping(map_)), as_json=as_json)
         return
-    record, steps = _logged(name)
+    record, steps = planlog.logged(name)
     plan = replaying.plan_of(record, steps)
     checked = _checked(plan, [], {**record.mapping(plan), **_mapping(map_)}, files=common.remote() is None)
     checked.expect_good()
@@ -143,7 +141,7 @@ def resume(
         return
     from transproc.automation.plans import resume as resuming
 
-    record, _ = _logged(name)
+    record, _ = planlog.logged(name)
     checked = resuming.prepared(record, common.host(), _mapping(map_))
     outcome = resuming.resume(record, checked, common.host(), common.context(STOP))
     _tell(record.number, outcome, as_json=as_json)
@@ -280,74 +278,10 @@ def log_of(
       transproc plan log 12
       transproc plan log tour --json          its last run: text, nodes, steps with times
     """
-    from transproc.automation.plans import records
-
     if name is not None:
-        _show_log(*_logged(name), as_json=as_json)
-        return
-    if (client := common.remote()) is not None:
-        found = [records.PlanRecord(**words) for words in client.get("/plans")]
+        planlog.show(*planlog.logged(name), as_json=as_json)
     else:
-        found = records.plans(common.host().store)
-    if as_json:
-        common.show_json([plan.as_dict() for plan in found])
-    else:
-        rows = [
-            (
-                plan.number,
-                plan.name,
-                _clock(plan.started),
-                plan.result or "under way, or cut off",
-                plan.outcome[:80],
-            )
-            for plan in found
-        ]
-        common.table(rows, ("PLAN", "NAME", "BEGAN", "RESULT", "OUTCOME"))
-
-
-def _logged(name: str) -> tuple[PlanRecord, list[StepRecord]]:
-    """The last plan of a name, or the one of a number, and its steps."""
-    from transproc.automation.plans import records
-
-    if (client := common.remote()) is not None:
-        from transproc.controller.client import quoted
-
-        words = client.get(f"/plans/{quoted(name)}")
-        steps = [records.StepRecord(**step) for step in words.pop("steps")]
-        return records.PlanRecord(**words), steps
-    found = records.plans(common.host().store, name)
-    if not found:
-        raise TransprocError(f"plan {name}: was never carried out", hint="'transproc plan log' lists them")
-    return found[0], records.steps(common.host().store, found[0].number)
-
-
-def _show_log(plan: PlanRecord, steps: Sequence[StepRecord], *, as_json: bool) -> None:
-    if as_json:
-        common.show_json({**plan.as_dict(), "steps": [vars(step) for step in steps]})
-        return
-    typer.echo(
-        f"plan {plan.name} ({plan.path}), {_clock(plan.started)}: {plan.result or 'under way, or cut off'}"
-    )
-    rows = [
-        (
-            f"{step.started - plan.started:.2f}",
-            "" if step.ended is None else f"{step.ended - step.started:.2f}",
-            step.place,
-            step.title,
-            step.result or "",
-            " ".join(step.detail.split())[:100],
-        )
-        for step in steps
-    ]
-    common.table(rows, ("AFTER s", "TOOK s", "STEP", "WHAT", "RESULT", ""))
-    if plan.outcome:
-        typer.echo(plan.outcome)
-
-
-def _clock(time: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        planlog.show_all(as_json=as_json)
 
 
 def _examined(file: Path, mapping: list[str] | None) -> Checked:

@@ -11,7 +11,8 @@ from pathlib import Path
 from transproc.cluster.node import DATA
 from transproc.errors import TransprocError
 from transproc.slurm.configuration import Configuration
-from transproc.slurm.helper import KEY, Helper, owner
+from transproc.slurm.helper import KEY, Helper
+from transproc.slurm.owner import owner
 
 
 def clean(configuration: Configuration, number: str) -> None:

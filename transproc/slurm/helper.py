@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -23,7 +22,6 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +41,7 @@ from transproc.errors import FormatError, TransprocError
 from transproc.slurm import channel
 from transproc.slurm.configuration import Configuration
 from transproc.slurm.guard import guard
+from transproc.slurm.owner import Owner, expect_ours, owner, private
 from transproc.transform import pipeline
 
 KEY = re.compile(r"[1-9][0-9]{0,9}")
@@ -53,35 +52,6 @@ KEPT = 2
 """Checkpoints of a program: the last one, and one in case that cannot be read."""
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """They are meant for the user's half, which sees to the rest."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Whose jobs these are."""
-
-    uid: int
-    gid: int
-    name: str
-
-    @property
-    def user(self) -> str | None:
-        """As operations want it: root is nobody in particular."""
-        return self.name if self.uid else None
-
-
-def owner() -> Owner:
-    """Who has called us: by sudo, or root itself. Raises `TransprocError` for others."""
-    if os.geteuid() != 0:
-        raise TransprocError(
-            "'transproc slurm helper' must be root, as criu must",
-            hint="the administrator lets users call it by sudo: docs/slurm.md",
-        )
-    number = os.environ.get("SUDO_UID", "0")
-    try:
-        found = pwd.getpwuid(int(number))
-    except (ValueError, KeyError) as error:
-        raise TransprocError(f"user {number}: not known on this node") from error
-    return Owner(found.pw_uid, found.pw_gid, found.pw_name)
 
 
 class Helper:
@@ -157,7 +127,7 @@ class Helper:
             with contextlib.suppress(FileNotFoundError):
                 for path in (self.configuration.state, self._place.parent, self._place):
                     path.mkdir(mode=0o711, parents=True, exist_ok=True)
-                    _expect_ours(path)
+                    expect_ours(path)
                 self._checkpoints.mkdir(mode=0o700, exist_ok=True)
                 return self._notes()
         raise TransprocError(f"{self._place}: is removed again and again")
@@ -300,7 +270,7 @@ class Helper:
         return path, False
 
     def _scratch(self) -> Path:
-        return _private(Path(DATA) / "slurm")
+        return private(Path(DATA) / "slurm")
 
     def _make_context(self) -> Context:
         """The record is this node's own: when the node is lost a checkpoint is all that counts."""
@@ -311,7 +281,7 @@ class Helper:
         def place_of(job: Job, name: str | None = None) -> Place:
             return Place(node, job, criu_command=lambda: self.configuration.criu)
 
-        store = JobStore(_private(self._scratch() / self.name))
+        store = JobStore(private(self._scratch() / self.name))
         return Context(
             store, place_of, pipeline.carry, events=Silent(), cancel=Token(), nodes=lambda: [LOCAL]
         )
@@ -363,22 +333,6 @@ def _left(place: Place) -> Iterator[None]:
     else:
         with contextlib.suppress(TransprocError):
             yield
-
-
-def _private(path: Path) -> Path:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _expect_ours(path)
-    return path
-
-
-def _expect_ours(path: Path) -> None:
-    """Nobody but root may put anything there: raises `TransprocError`."""
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or stat.S_IMODE(found.st_mode) & 0o022:
-        raise TransprocError(
-            f"{path}: is not root's alone",
-            hint="the state directory must be root's, mode 711, on a file system where root is root (NFS: no_root_squash)",
-        )
 
 
 def _words(value: object, least: int = 1) -> bool:
