@@ -15,8 +15,8 @@ from tests.native.nodes import NativeNodes
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
-from transproc.cluster.node import SshNode
-from transproc.cluster.operations import Context, discard
+from transproc.cluster.node import DATA, SshNode
+from transproc.cluster.operations import Context, discard, run
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
@@ -25,6 +25,23 @@ from transproc.run import output
 from transproc.transform import pipeline
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+
+def test_what_an_ended_job_of_that_name_has_elsewhere_goes(
+    nodes: dict[str, SshNode], counter: Path, tmp_path: Path
+) -> None:
+    """A name is used again on another node: nothing of the earlier job stays."""
+    store = JobStore(tmp_path / "jobs")
+    context = Context(
+        store, lambda job, name=None: Place(nodes[name or job.node], job), pipeline.carry, Silent()
+    )
+    program = Program([str(counter), "1", "0"])
+    for node in ("na", "nb"):
+        run(context, program, node, name="again")
+        assert wait(store, "again", context.places, 30).exit == "status 0"
+    found = {name: node.exists(f"{DATA}/jobs/again") for name, node in nodes.items()}
+    discard(context, "again")
+    assert found == {"na": False, "nb": True}
 
 
 def test_a_program_goes_there_and_back(nodes: dict[str, SshNode], counter: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from transproc.cluster.checkpoints import Checkpoint
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
 from transproc.cluster.operations.context import Context
-from transproc.cluster.operations.start import expect_addresses
+from transproc.cluster.operations.start import expect_addresses, replacing
 from transproc.cluster.place import RECORD_SECONDS, Place
 from transproc.cluster.plain import expanded, plain
 from transproc.cluster.preflight import Needs
@@ -65,7 +65,8 @@ def restart(
     with context.store.lock(job.name, KIND):
         context.store.expect_free(job.name)
         expect_addresses(context, job)
-        return _Restart(context, found, job, paused, force).run()
+        with replacing(context, job):
+            return _Restart(context, found, job, paused, force).run()
 
 
 def check(context: Context, found: Checkpoint, node: str) -> None:

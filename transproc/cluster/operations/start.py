@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from transproc.cluster import addresses as own
 from transproc.cluster.job import Job, State
@@ -45,9 +46,28 @@ def run(
         pause = PauseRequest(at=address_of(program.pair()[isa].path, pause_at), timeout=timeout)
     with context.events.step(f"start {job.name} on {node}") as step:
         choose(job, context.places(job).node, context.events, user=user, starter=starter)
-        start(context.store, context.places(job), program, pause=pause, cancel=context.cancel)
+        with replacing(context, job):
+            start(context.store, context.places(job), program, pause=pause, cancel=context.cancel)
         step.detail = f"pid {job.pid}"
     return job
+
+
+@contextmanager
+def replacing(context: Context, job: Job) -> Iterator[None]:
+    """In it a job takes the place of an ended one of its name: what another node has of that is removed then, if it answers."""
+    earlier = None
+    if job.name in context.store.names():
+        with suppress(TransprocError):  # a damaged record
+            earlier = context.store.load(job.name)
+    yield
+    if earlier is None or earlier.state is not State.EXITED or earlier.node == job.node:
+        return
+    try:
+        context.places(earlier).remove()
+    except TransprocError as error:
+        context.events.note(
+            f"{error.message}; what the {job.name} of before has there is left: 'transproc recover' removes it later"
+        )
 
 
 def expect_addresses(context: Context, job: Job) -> None:
