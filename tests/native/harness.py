@@ -39,7 +39,7 @@ from tests.native.wire import Wire
 from transproc.automation.plans import planning, reading, recover
 from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.executor import Outcome
-from transproc.cluster import checkpoints, operations, preflight
+from transproc.cluster import checkpoints, operations, passing, preflight
 from transproc.cluster.events import Silent
 from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
@@ -457,7 +457,9 @@ class Harness:
         other = next(name for name in self.nodes if name != job.node)
         remains = self._remains(other)
         assert not remains, f"{other}: {remains}"
-        assert not self.store.move(NAME).exists()
+        assert (
+            not self.store.move(NAME).exists() and not passing.directory(self.store.directory, NAME).exists()
+        )
 
     def _remains(self, node: str) -> list[str]:
         script = 'cd "$1" && find . -mindepth 1 || true'

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from transproc.cluster import passing
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration, Phase
@@ -58,8 +59,8 @@ class World:
         return {path: int(mode, 8) for mode, path in lines}
 
     def here(self) -> Modes:
-        move = self.store.move(self.job.name)
-        found = [path for path in [move, *move.rglob("*")] if path.exists()]
+        tops = [self.store.move(self.job.name), passing.directory(self.store.directory, self.job.name)]
+        found = [path for top in tops for path in [top, *top.rglob("*")] if path.exists()]
         return {f"{path}{'/' * path.is_dir()}": stat.S_IMODE(path.lstat().st_mode) for path in found}
 
 

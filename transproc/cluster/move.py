@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -90,6 +91,8 @@ class Move:
         self.memory = 0
         """Bytes that an image would have held at the preflight."""
         options = options or Options()
+        self._passes = options.withhold
+        """Images that may lack memory are not for anybody else: they need not outlive this command."""
         self.options = replace(options, connections=bool(job.addresses) and not options.tcp_close)
         self._target = target
         self._transform = transform
@@ -216,8 +219,8 @@ class Move:
 
     def fetch(self) -> str:
         """Brings the image to the host, and to the target in the same stream."""
-        shutil.rmtree(self.store.move(self.job.name) / "images", ignore_errors=True)
-        count = transfer.fetch_dump(self.store, self.job, self.source, self._target, small=self._small)
+        self.store.forget_images(self.job.name)
+        count = transfer.fetch_dump(self.images / "dump", self.source, self._target, small=self._small)
         self._dump_sent = self._target is not None and not self._small
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
@@ -255,7 +258,7 @@ class Move:
     def ship(self) -> str:
         """Sends the image, and sees that the job's files have arrived."""
         count = transfer.ship_images(
-            self.store, self.job, self.target, with_dump=not self._dump_sent, small=self._small
+            self.images, self.target, with_dump=not self._dump_sent, small=self._small
         )
         if self._data is None:
             self._data = self._pool.submit(transfer.relay_data, self.source, self.target)
@@ -417,15 +420,16 @@ class Move:
             self._data.exception()
         self._data = None
 
-    @property
+    @cached_property
     def images(self) -> Path:
         """`dump/` and `image/` on the host."""
-        return transfer.images(self.store, self.job)
+        passing = self.store.passing(self.job.name) if self._passes and self._small else None
+        return passing or transfer.images(self.store, self.job)
 
     def _forget_images(self, place: Place, *, keep: bool = False) -> None:
         """Here, unless they are to be kept, and on a node: what stays on one that does not answer, `recover` removes."""
         if not keep:
-            shutil.rmtree(self.store.move(self.job.name), ignore_errors=True)
+            self.store.forget_images(self.job.name)
         with contextlib.suppress(TransprocError):
             place.forget_images()
 

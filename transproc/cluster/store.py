@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from transproc import paths
-from transproc.cluster import schema
+from transproc.cluster import passing, schema
 from transproc.cluster.database import Database
 from transproc.cluster.job import Hop, Job, State, check_name, name_after
 from transproc.errors import BusyError, ConflictError, MissingError, TransprocError
@@ -160,6 +160,7 @@ class JobStore:
         check_name(name)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.files(name))
+        self.forget_images(name)
         self.database.change("DELETE FROM jobs WHERE name = :name", {"name": name})
 
     def free_name(self, program: str) -> str:
@@ -296,6 +297,15 @@ class JobStore:
     def move(self, name: str) -> Path:
         """Holds `images/` with `dump/` and `image/`; the job's files never come to the host."""
         return self.files(name) / "move"
+
+    def passing(self, name: str) -> Path | None:
+        """Holds the same while a small process moves, in memory; None if there is no room."""
+        return passing.directory(self.directory, name) if passing.usable() else None
+
+    def forget_images(self, name: str) -> None:
+        """Removes the images of a job that have come to the host."""
+        for place in (self.move(name), passing.directory(self.directory, name)):
+            shutil.rmtree(place, ignore_errors=True)
 
     def glance(self, name: str) -> Path:
         """Holds the image of a job that is looked at while it goes on."""

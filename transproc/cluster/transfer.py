@@ -44,12 +44,11 @@ def relay_data(source: Place, target: Place) -> int:
     return source.node.relay(source.data, target.node, rules, directory=target.directory)
 
 
-def fetch_dump(store: JobStore, job: Job, source: Place, target: Place | None, *, small: bool = False) -> int:
-    """Copies the dump to the host and, in the same stream, to the target, if there is one; returns the bytes.
+def fetch_dump(here: Path, source: Place, target: Place | None, *, small: bool = False) -> int:
+    """Copies the dump to the host, as `here`, and, in the same stream, to the target, if there is one; returns the bytes.
 
     A `small` one only to the host: it goes on with the image (`ship_images`), which is faster than a stream of its own.
     """
-    here = images(store, job) / "dump"
     if small:
         return source.node.give_parcel(source.dump, here, IMAGES)
     if target is None:
@@ -58,9 +57,9 @@ def fetch_dump(store: JobStore, job: Job, source: Place, target: Place | None, *
     return source.node.relay(source.dump, target.node, IMAGES, directory=target.images, keep=here)
 
 
-def ship_images(store: JobStore, job: Job, target: Place, *, with_dump: bool, small: bool = False) -> int:
-    """Copies the transformed image to the target, and the dump that it refers to if it is not there; returns the bytes."""
-    here, there = images(store, job), PurePosixPath(target.images)
+def ship_images(here: Path, target: Place, *, with_dump: bool, small: bool = False) -> int:
+    """Copies the transformed image below `here` to the target, with the dump it refers to if that is not there; its bytes."""
+    there = PurePosixPath(target.images)
     if small:
         return target.node.take_parcel(here, there)
     if not with_dump:

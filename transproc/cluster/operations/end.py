@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from transproc.cluster import checkpoints
 from transproc.cluster.job import Job, State
 from transproc.cluster.operations.context import Context
@@ -34,7 +32,7 @@ def end(context: Context, job: Job, *, remove: bool, exit: str = "signal 9") -> 
         job.state, job.exit = State.EXITED, exit
     job.target = job.owed_by = None
     context.store.save(job)
-    shutil.rmtree(context.store.move(job.name), ignore_errors=True)
+    context.store.forget_images(job.name)
     for path in context.store.drafts(job):
         checkpoints.Draft(path).discard()
 

@@ -243,8 +243,8 @@ def _clear_leftovers(context: Context, job: Job) -> None:
 
 
 def _remove_images(context: Context, job: Job) -> None:
-    for directory in (context.store.move(job.name), context.store.glance(job.name)):
-        shutil.rmtree(directory, ignore_errors=True)
+    context.store.forget_images(job.name)
+    shutil.rmtree(context.store.glance(job.name), ignore_errors=True)
     with contextlib.suppress(TransprocError):
         context.places(job).forget_images()
 

@@ -10,7 +10,6 @@ name that has ended is forgotten when `prepare` begins, as by `run`.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -286,7 +285,7 @@ def adopt(context: Context, job: Job, state: State = State.RUNNING) -> None:
 
 def forget_images(context: Context, place: Place) -> None:
     """Here and on the node; what stays on one that does not answer, `recover` removes."""
-    shutil.rmtree(context.store.move(place.job.name), ignore_errors=True)
+    context.store.forget_images(place.job.name)
     with contextlib.suppress(TransprocError):
         place.forget_images()
 
