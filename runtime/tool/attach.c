@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Attaching to a tree. */
-#include "session.h"
+#include "remote.h"
 
 /* Seizes one thread; false only after a failure that must end the pause. A thread that has ended meanwhile is none. */
 static bool seize(struct session *session, struct process *process, int tid)
@@ -79,6 +79,8 @@ bool adopt_root(struct session *session)
 	struct space *space = open_space(session, session->root);
 	if (!space)
 		return refuse(session, "gone", session->root, "process %d: has ended", (long)session->root);
-	add_thread(session, add_process(session, session->root, space), session->root)->stop = INSIDE;
+	if (stand_still(session->root) < 0)
+		return refuse(session, "gone", session->root, "process %d: has ended", (long)session->root);
+	add_thread(session, add_process(session, session->root, space), session->root)->stop = STOPPED;
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See commands.h. */
 #include "commands.h"
+#include "anchor.h"
 #include "clocks.h"
 #include "files.h"
 #include "guard.h"
@@ -233,6 +234,7 @@ int command_dump(const struct options *options)
 		return report_failure("system", format("process %d: %s cannot be written, or the process not be traced: errno %d", (long)options->pid, options->guard, -result));
 	heed_nobody();
 	if (!options->owed) {
+		anchor_descriptors();
 		result = execute(&launch);
 		return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Stopping many threads, and letting one go on among breakpoints. */
-#include "session.h"
+#include "guard.h"
 
 enum { GRACE = 20 /* ms, before we look whether a thread can stop at all */ };
 
@@ -86,4 +86,40 @@ bool run_freely(struct session *session, struct thread *thread, long time)
 	for (long until = now() + time; is_live(thread) && thread->stop == RUNNING && now() < until && !session->cancelled;)
 		wait_events(session, until);
 	return stop_all(session, space, session->deadline);
+}
+
+static bool is_borrowed(const struct session *session, const struct space *space)
+{
+	for (const struct process *process = session->processes; process; process = process->next)
+		if (process->space == space && process->borrows && !process->gone)
+			return true;
+	return false;
+}
+
+bool plant_process(struct session *session, struct process *process)
+{
+	struct space *space = process->space;
+	if (!prepare(session, space) || !guard_process(session, process))
+		return false;
+	if (space->planted || is_borrowed(session, space) || (session->guardian && !process->guarded /* it has not stopped yet */))
+		return true;
+	return session->at ? plant_one(session, space, session->at) : plant_all(session, space);
+}
+
+bool plant_later(struct session *session, struct process *process)
+{
+	return process->space->planted || is_borrowed(session, process->space) || (stop_all(session, process->space, session->deadline) && plant_process(session, process));
+}
+
+bool fork_cleanly(struct session *session, struct thread *thread)
+{
+	struct space *space = thread->process->space;
+	if (!stop_all(session, space, session->deadline) || !unplant(session, space))
+		return false;
+	if (is_live(thread))
+		let_go(thread, PTRACE_SYSCALL);
+	while (is_live(thread) && thread->stop == RUNNING && !session->cancelled)
+		if (!wait_events(session, session->deadline))
+			return false;
+	return stop_all(session, space, session->deadline) && (!is_live(thread) || plant_process(session, thread->process));
 }

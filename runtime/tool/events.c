@@ -2,7 +2,23 @@
 /* Taking in what the kernel reports of the threads (ptrace(2)), and waiting for it. */
 #include "remote.h"
 
-enum { SYSCALL_STOP = 0x80 /* PTRACE_O_TRACESYSGOOD */ };
+enum { SYSCALL_STOP = 0x80 /* PTRACE_O_TRACESYSGOOD */, CALL_ENTRY = 1, CLONE_THREAD = 0x10000 };
+
+/* struct ptrace_syscall_info (linux/ptrace.h), of the entry of a call. */
+struct call_entry {
+	uint8_t kind, pad[3];
+	uint32_t arch;
+	uint64_t pc, sp, number, arguments[6], rest;
+};
+
+/* Whether a thread stands before or behind a call, and whether that makes a process; flags of clone3(2) are not looked at. */
+static void look_at_call(struct thread *thread)
+{
+	struct call_entry entry = { 0 };
+	long got = SYS(NR_ptrace, PTRACE_GET_SYSCALL_INFO, thread->tid, sizeof entry, &entry), number = (long)entry.number;
+	thread->enters = got > 0 && entry.kind == CALL_ENTRY;
+	thread->forks = thread->enters && ((number == NR_clone && !(entry.arguments[0] & CLONE_THREAD)) || number == NR_clone3 || is_fork(number));
+}
 
 static void process_is_gone(struct session *session, int pid)
 {
@@ -100,6 +116,7 @@ static void take_in_stop(struct session *session, struct thread *thread, int sta
 			take_in(session, thread, (int)number);
 	} else if (signal == (SIGTRAP | SYSCALL_STOP)) {
 		thread->stop = INSIDE;
+		look_at_call(thread);
 		unmask_signals(thread);
 	} else if (signal == SIGTRAP && thread->stepping) {
 		thread->stop = STOPPED;

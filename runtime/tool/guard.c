@@ -168,7 +168,8 @@ static void mend_thread(struct session *session, const struct process *process, 
 	const struct space *space = process->space;
 	uint64_t mask;
 	if (session->call.tid == tid) {
-		put_registers(tid, &session->call.registers);
+		if (!session->call.masked)
+			put_registers(tid, &session->call.registers);
 		put_mask(tid, session->call.mask);
 	}
 	take_pending_trap(tid);

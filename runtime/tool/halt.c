@@ -47,8 +47,9 @@ static bool stop_process(struct session *session, struct process *process, struc
 	enum verdict verdict = thread->verdict;
 	struct call *call = &session->call; /* what the guardian makes of the thread if we die here */
 	/* Other pending signals would be reported first; blocked, they stay pending. */
-	if (get_registers(thread->tid, &call->registers) < 0 || get_mask(thread->tid, &call->mask) < 0)
+	if (get_mask(thread->tid, &call->mask) < 0)
 		return refuse(session, "gone", thread->tid, "thread %d: was killed", (long)thread->tid);
+	call->masked = true;
 	call->tid = thread->tid;
 	put_mask(thread->tid, ~0ul);
 	process->halted = true;
@@ -56,6 +57,7 @@ static bool stop_process(struct session *session, struct process *process, struc
 	bool done = start_group_stop(session, thread);
 	put_mask(thread->tid, call->mask);
 	call->tid = 0;
+	call->masked = false;
 	thread->verdict = verdict;
 	return done;
 }

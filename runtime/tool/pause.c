@@ -51,10 +51,7 @@ static bool plant(struct session *session)
 		if (!process->gone && !prepare(session, process->space))
 			return false;
 	for (struct process *process = session->processes; process; process = process->next)
-		if (!process->gone && !guard_process(session, process))
-			return false;
-	for (struct process *process = session->processes; process; process = process->next)
-		if (!process->gone && !(session->at ? plant_one(session, process->space, session->at) : plant_all(session, process->space)))
+		if (!process->gone && !plant_process(session, process))
 			return false;
 	return true;
 }
@@ -93,8 +90,8 @@ static bool has_interrupted_call(struct thread *thread)
 static bool consider(struct session *session, struct thread *thread)
 {
 	enum verdict verdict = UNSEEN;
-	if (thread->stop == STOPPED && !guard_process(session, thread->process)) /* one that was forked meanwhile */
-		return false;
+	if (thread->stop == STOPPED && !plant_later(session, thread->process)) /* one that was forked meanwhile, or that had a borrower */
+		return session->error || timed_out(session);
 	if (thread->stop == STOPPED || thread->stop == BREAKPOINT) {
 		examine(thread);
 		if (is_accepted(thread))
@@ -110,11 +107,19 @@ static bool consider(struct session *session, struct thread *thread)
 		unmask_signals(thread);
 		return pass(session, thread, verdict);
 	}
+	if (thread->forks && thread->process->space->planted)
+		return fork_cleanly(session, thread) || session->error || timed_out(session);
 	if (thread->stop == SIGNALLED && !has_interrupted_call(thread))
 		defer_signal(thread);
 	else
 		let_go(thread, PTRACE_CONT);
 	return true;
+}
+
+/* Before it goes on others are stopped, who are then to go on as well. */
+static bool stops_others(const struct thread *thread)
+{
+	return thread->forks || !thread->process->space->planted;
 }
 
 /* Considers every stopped thread until each is kept or runs (a step stops others, who are then considered again). */
@@ -125,7 +130,7 @@ static bool sweep(struct session *session)
 		for (struct thread *thread = session->threads; thread; thread = thread->next) {
 			if (!is_live(thread) || thread->stop == RUNNING || is_accepted(thread))
 				continue;
-			again |= thread->stop == BREAKPOINT;
+			again |= thread->stop == BREAKPOINT || stops_others(thread);
 			if (!consider(session, thread) || session->error)
 				return false;
 		}
@@ -180,6 +185,16 @@ static bool unplant_all(struct session *session)
 	return done;
 }
 
+static bool go_on(struct session *session, struct thread *thread)
+{
+	if (thread->stop == STOPPED && !plant_later(session, thread->process))
+		return false;
+	if (thread->forks && thread->process->space->planted)
+		return fork_cleanly(session, thread);
+	let_go(thread, PTRACE_CONT);
+	return true;
+}
+
 /* Runs until some thread comes to `at`; then everything is stopped. */
 static bool run_to_address(struct session *session)
 {
@@ -187,14 +202,18 @@ static bool run_to_address(struct session *session)
 	if (!plant(session))
 		return false;
 	while (!arrived) {
+		bool again = false;
 		for (struct thread *thread = session->threads; thread; thread = thread->next) {
 			arrived |= is_live(thread) && thread->stop == BREAKPOINT;
-			if (is_live(thread) && thread->stop != RUNNING && thread->stop != BREAKPOINT)
-				let_go(thread, PTRACE_CONT);
+			if (!is_live(thread) || thread->stop == RUNNING || thread->stop == BREAKPOINT)
+				continue;
+			again |= stops_others(thread);
+			if (!go_on(session, thread))
+				return timed_out(session);
 		}
 		if (session->error || root_is_gone(session))
 			return false;
-		if (!arrived && !wait_events(session, session->deadline))
+		if (!arrived && !again && !wait_events(session, session->deadline))
 			return timed_out(session);
 	}
 	if (!stop_all(session, NULL, session->deadline))

@@ -101,7 +101,7 @@ static long make_call(int tid, long number)
 }
 
 /* From the end of a call to an event stop, before which no instruction is executed, and behind which the kernel looks at the registers. */
-static long to_event_stop(int tid)
+long stand_still(int tid)
 {
 	for (int i = 0; i < MOST_STOPS; i++) {
 		int status = 0;
@@ -129,7 +129,7 @@ long call_remotely(int tid, uint64_t trap, long number, const uint64_t arguments
 		*result = call_result(&registers);
 	put_registers(tid, &call->registers);
 	if (done == 0)
-		done = to_event_stop(tid);
+		done = stand_still(tid);
 	put_registers(tid, &call->registers);
 	put_mask(tid, call->mask);
 	call->tid = 0;
@@ -147,7 +147,7 @@ long leave_handler(int tid, uint64_t trap)
 	set_stack(&registers, frame);
 	put_registers(tid, &registers);
 	long done = make_call(tid, NR_rt_sigreturn);
-	return done == 0 ? to_event_stop(tid) : done;
+	return done == 0 ? stand_still(tid) : done;
 }
 
 void take_pending_trap(int tid)
@@ -157,5 +157,5 @@ void take_pending_trap(int tid)
 		return;
 	/* The thread executes nothing: the signal is reported, and dropped. */
 	if (SYS(NR_ptrace, PTRACE_CONT, tid, 0, 0) == 0 && SYS(NR_wait4, tid, &status, WALL, 0) == tid)
-		to_event_stop(tid);
+		stand_still(tid);
 }

@@ -36,6 +36,9 @@ long call_remotely(int tid, uint64_t trap, long number, const uint64_t arguments
 /* Ends the frame of a handler at whose first instruction the thread stands: it is then where the signal had met it. 0 or -errno. */
 long leave_handler(int tid, uint64_t trap);
 
+/* From a stop in a system call to an event stop: no instruction is executed between. 0 or -errno. */
+long stand_still(int tid);
+
 long get_registers(int tid, struct registers *registers);
 /* Of a thread that stands where no call is under way: none is issued again that the registers do not tell of. */
 long put_registers(int tid, const struct registers *registers);

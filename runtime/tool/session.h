@@ -19,7 +19,7 @@
 enum {
 	PTRACE_CONT = 7, PTRACE_SINGLESTEP = 9, PTRACE_DETACH = 17, PTRACE_GETEVENTMSG = 0x4201, PTRACE_GETSIGINFO = 0x4202,
 	PTRACE_SYSCALL = 24, PTRACE_GETREGSET = 0x4204, PTRACE_SETREGSET = 0x4205, PTRACE_SEIZE = 0x4206, PTRACE_INTERRUPT = 0x4207,
-	PTRACE_PEEKSIGINFO = 0x4209, PTRACE_GETSIGMASK = 0x420a, PTRACE_SETSIGMASK = 0x420b,
+	PTRACE_GET_SYSCALL_INFO = 0x420e, PTRACE_PEEKSIGINFO = 0x4209, PTRACE_GETSIGMASK = 0x420a, PTRACE_SETSIGMASK = 0x420b,
 };
 enum { EVENT_FORK = 1, EVENT_VFORK = 2, EVENT_CLONE = 3, EVENT_EXEC = 4, EVENT_STOP = 128 };
 /* Tell stops at system calls; follow fork, vfork, clone, exec. Not PTRACE_O_EXITKILL: our death must not be the program's. */
@@ -77,6 +77,8 @@ struct thread {
 	bool blocks_traps; /* it had SIGTRAP blocked, and has not for as long as breakpoints are planted */
 	bool masked;     /* all but synchronous signals are blocked by us; `mask` is the thread's own mask */
 	uint64_t mask;
+	bool enters;     /* it stands before a system call */
+	bool forks;      /* by which it will make a process, which has a copy of its memory or borrows it */
 	bool group_stop; /* the last stop was the process's group stop */
 	enum verdict verdict;
 	uint64_t pc, culprit;
@@ -91,6 +93,7 @@ struct thread {
  */
 struct call {
 	int tid;
+	bool masked; /* no more than that: the registers are its own, and it runs when nobody traces it */
 	uint64_t mask;
 	struct registers registers;
 };
@@ -176,6 +179,15 @@ bool is_ours(const struct session *session, const struct space *space, uint64_t 
 
 /* Stops every thread (of `space`, unless NULL). False if not all stopped before `until`. */
 bool stop_all(struct session *session, const struct space *space, long until);
+/*
+ * Guards a process, all threads of which are stopped, and plants the breakpoints in its space, if they are not there; unless a child
+ * borrows that, since nobody guards it.
+ */
+bool plant_process(struct session *session, struct process *process);
+/* Stops all threads that could execute the breakpoints, and plants them. */
+bool plant_later(struct session *session, struct process *process);
+/* Lets a thread make a process that has none of our breakpoints: nobody could guard it before it is reported. */
+bool fork_cleanly(struct session *session, struct thread *thread);
 /* Executes the instruction under the breakpoint that a thread stands at. */
 bool step_over(struct session *session, struct thread *thread);
 /* Takes the breakpoints away for `time` ms while only this thread runs in its space. */

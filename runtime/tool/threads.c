@@ -81,8 +81,10 @@ void defer_signal(struct thread *thread)
 void let_go(struct thread *thread, int request)
 {
 	thread->stepping = request == PTRACE_SINGLESTEP;
-	if (request == PTRACE_CONT && thread->masked)
+	/* From before a call not to behind it: a stop there would take the place of one that we have asked for. */
+	if (request == PTRACE_CONT && (thread->masked || (thread->process->space->planted && !thread->enters)))
 		request = PTRACE_SYSCALL;
+	thread->enters = thread->forks = false;
 	SYS(NR_ptrace, request, thread->tid, 0, thread->signal); /* ESRCH: killed meanwhile, its end will be reported */
 	thread->signal = 0;
 	thread->stop = RUNNING;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See withhold.h. */
 #include "withhold.h"
+#include "anchor.h"
 #include "commands.h"
 #include "pages.h"
 #include "proc.h"
@@ -306,6 +307,7 @@ static _Noreturn void become_watched(const struct launch *criu, int tell, int go
 	char token;
 	if (write_all(tell, (const char *)&listener, sizeof listener) < 0 || SYS(NR_read, go, &token, 1) != 1)
 		leave(FAILED);
+	anchor_descriptors();
 	long result = execute(criu);
 	(void)report_failure("system", format("%s: cannot be executed: errno %d", criu->argv[0], -result));
 	leave(FAILED);

@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import random
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.native.harness import expected
+from tests.stepping import TRACES, Stop, stepped
 from tests.unit.process.conftest import Local, Running, launch_of
 from transproc.lab.rootfs import host_criu
 from transproc.process.build import build
@@ -22,6 +29,8 @@ from transproc.process.pause import Files, Tool
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
 KILLS = 20
+LEAVING = ("Trimmed message", "Sent only")
+"""What criu's code in a program says when its connection has ended, before it lets the program go on."""
 LINES = 3
 """More that each process must have printed after a kill."""
 
@@ -53,42 +62,98 @@ def await_lines(program: Running, count: int) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.nightly  # once in some hundred kills a process is lost (docs/reliability.md)
-def test_criu_that_is_killed_in_the_middle(steady: Path, tmp_path: Path) -> None:
+@dataclass
+class Victim:
+    """The program of the faults, which is paused and dumped by a criu that is killed, and goes on, again and again."""
+
+    tool: Tool
+    pid: int
+    program: Running
+    place: Path
+
+    @property
+    def files(self) -> Files:
+        return Files(*(str(self.place / name) for name in ("data", "identities", "guard")))
+
+    def dump(self) -> tuple[list[str], Path]:
+        """A command that dumps it, when it stands; and the directory of the images."""
+        images = self.place / "images"
+        shutil.rmtree(images, ignore_errors=True)
+        images.mkdir()
+        before = self.tool.before_dump(self.pid, self.files, 0, str(self.place / "clocks"))
+        return [*before, *dump_argv(host_criu(), self.pid, str(images))], images
+
+    @contextmanager
+    def struck(self) -> Iterator[None]:
+        """It is paused, something happens to its dump, and it must go on as if nothing had been."""
+        tree = self.tool.pause(self.pid).processes
+        before = [facts(one) for one in tree]
+        yield
+        end_helpers(str(self.place / "images"))
+        self.tool.resume(self.pid, self.files)
+        assert not self.program.ended, self.program.end()
+        assert all(Path(f"/proc/{one}").exists() for one in tree), tree
+        assert [facts(one) for one in tree] == before
+        assert not (self.place / "guard").exists()
+        await_lines(self.program, self.program.out.count("\n") + LINES)
+
+    def expect_right(self) -> None:
+        """It comes to its end, and what it has printed is what it prints undisturbed."""
+        (self.place / "stop").touch()
+        assert self.program.end() == "status 0"
+        assert self.program.out == expected(self.program.out.count("\n") - 1) + "end\n"
+
+
+@pytest.fixture
+def victim(steady: Path, tmp_path: Path) -> Iterator[Victim]:
     if os.getuid() != 0:
         pytest.skip("criu needs root")
-    tool, chance, killed = Tool(Local(), str(build("x86_64"))), random.Random(), 0
-    binary = Path(f"{steady}.x86_64")
-    pid = tool.start(launch_of(binary, tmp_path))
+    tool = Tool(Local(), str(build(platform.machine())))
+    pid = tool.start(launch_of(Path(f"{steady}.{platform.machine()}"), tmp_path))
     program = Running(pid, tmp_path)
-    files = Files(str(tmp_path / "data"), str(tmp_path / "identities"), str(tmp_path / "guard"))
     (tmp_path / "data").mkdir()
     try:
         await_lines(program, LINES)
-        for number in range(KILLS):
-            images = tmp_path / f"images{number}"
-            images.mkdir()
-            tree = tool.pause(pid).processes
-            before = [facts(one) for one in tree]
-            argv = [
-                *tool.before_dump(pid, files, 0, str(tmp_path / "clocks")),
-                *dump_argv(host_criu(), pid, str(images)),
-            ]
+        yield Victim(tool, pid, program, tmp_path)
+    finally:
+        if not program.ended:
+            tool.kill(pid)
+
+
+def strike(victim: Victim, gate: Path, stop: int | None) -> list[Stop]:
+    """criu is killed at a stop, or not; the stops that it made."""
+    with victim.struck():
+        argv, images = victim.dump()
+        status, stops = stepped([*argv, "--config", str(gate)], gate, first=TRACES, kill_at=stop)
+        assert status == (0 if stop is None or stop >= len(stops) else -signal.SIGKILL)
+        log = (images / "dump.log").read_text()
+        if status:  # its code in the program has not left by itself: the program has not run between
+            assert not any(words in log for words in LEAVING), (stop, stops[-1], log.splitlines()[-3:])
+    return stops
+
+
+@pytest.mark.parametrize("kills", [24, pytest.param(0, marks=pytest.mark.nightly)], ids=["some", "all"])
+def test_criu_that_is_killed_at_each_of_its_calls(victim: Victim, tmp_path: Path, kills: int) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    count = len(strike(victim, gate, None))
+    chosen = range(0, count, max(1, count // kills) if kills else 1)
+    for stop in chosen:
+        strike(victim, gate, stop)
+    victim.expect_right()
+    print("killed", len(chosen))  # pytest -s
+
+
+@pytest.mark.nightly
+def test_criu_that_is_killed_in_the_middle(victim: Victim) -> None:
+    chance, killed = random.Random(), 0
+    for _ in range(KILLS):
+        with victim.struck():
+            argv, _images = victim.dump()
             with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as criu:
                 time.sleep(chance.random() ** 2 * 0.12)  # what comes first is the shortest
                 criu.kill()
             killed += criu.returncode == -signal.SIGKILL
-            end_helpers(str(images))
-            tool.resume(pid, files)
-            assert not program.ended, program.end()
-            assert all(Path(f"/proc/{one}").exists() for one in tree), (tree, number, criu.returncode)
-            assert [facts(one) for one in tree] == before
-            assert not (tmp_path / "guard").exists()
-            await_lines(program, program.out.count("\n") + LINES)
-        (tmp_path / "stop").touch()
-        assert program.end() == "status 0"
-        assert killed
-        print("killed", killed)  # pytest -s
-    finally:
-        if not program.ended:
-            tool.kill(pid)
+    victim.expect_right()
+    assert killed
+    print("killed", killed)  # pytest -s

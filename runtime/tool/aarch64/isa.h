@@ -15,7 +15,7 @@ enum {
 	NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_pread64 = 67, NR_pwrite64 = 68, NR_readlinkat = 78,
 	NR_personality = 92, NR_exit_group = 94, NR_waitid = 95, NR_clock_gettime = 113, NR_ptrace = 117, NR_kill = 129,
 	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigreturn = 139, NR_tgkill = 131, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_unshare = 97, NR_umask = 166, NR_fcntl = 25, NR_ftruncate = 46, NR_fchown = 55, NR_fchownat = 54, NR_fchmodat = 53, NR_setuid = 146, NR_setgid = 144, NR_setgroups = 159, NR_openat2 = 437, NR_prctl = 167,
-	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
+	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_clone3 = 435, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
 	NR_renameat2 = 276, NR_statx = 291, NR_close_range = 436,
 	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,
 	NR_getpgid = 155, NR_prlimit64 = 261, NR_setpgid = 154, NR_inotify_init1 = 26, NR_inotify_add_watch = 27, NR_ioctl = 29, NR_flock = 32, NR_setpriority = 140, NR_ppoll = 73, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
@@ -47,6 +47,12 @@ static inline void set_program_counter(struct registers *r, uint64_t pc) { r->pc
 /* brk #0: pc stays on it, the kernel says TRAP_BRKPT. */
 static const uint8_t breakpoint[] = { 0x00, 0x00, 0x20, 0xd4 };
 enum { BREAKPOINT_REWIND = 0, BREAKPOINT_CODE = 1 };
+
+/* Calls besides clone(2) and clone3(2) that make a process: none. */
+static inline bool is_fork(long number) { return (void)number, false; }
+
+/* svc #0. */
+static const uint8_t system_call[] = { 0x01, 0x00, 0x00, 0xd4 };
 
 /* NT_PRFPREG: floating point and vectors. */
 enum { VECTOR_SET = 2, MOST_VECTORS = 528 };

@@ -12,7 +12,7 @@
 
 enum {
 	NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13,
-	NR_rt_sigprocmask = 14, NR_rt_sigreturn = 15, NR_tgkill = 234, NR_pread64 = 17, NR_pwrite64 = 18, NR_getpid = 39, NR_clone = 56, NR_execve = 59,
+	NR_rt_sigprocmask = 14, NR_rt_sigreturn = 15, NR_tgkill = 234, NR_pread64 = 17, NR_pwrite64 = 18, NR_getpid = 39, NR_clone = 56, NR_clone3 = 435, NR_fork = 57, NR_vfork = 58, NR_execve = 59,
 	NR_exit_group = 231, NR_wait4 = 61, NR_kill = 62, NR_chdir = 80, NR_umask = 95, NR_fcntl = 72, NR_ftruncate = 77, NR_fchown = 93, NR_fchownat = 260, NR_fchmodat = 268, NR_setuid = 105, NR_setgid = 106, NR_setgroups = 116, NR_openat2 = 437, NR_ptrace = 101, NR_setsid = 112, NR_unshare = 272,
 	NR_rt_sigtimedwait = 128, NR_personality = 135, NR_prctl = 157, NR_getdents64 = 217, NR_clock_gettime = 228,
 	NR_waitid = 247, NR_openat = 257, NR_mkdirat = 258, NR_unlinkat = 263, NR_symlinkat = 266, NR_renameat2 = 316, NR_readlinkat = 267, NR_faccessat = 269,
@@ -49,6 +49,12 @@ static inline void set_program_counter(struct registers *r, uint64_t pc) { r->ip
 /* int3: one byte, so it never reaches into the next instruction; the CPU stops behind it, the kernel says SI_KERNEL. */
 static const uint8_t breakpoint[] = { 0xcc };
 enum { BREAKPOINT_REWIND = 1, BREAKPOINT_CODE = 0x80 };
+
+/* Calls besides clone(2) and clone3(2) that make a process. */
+static inline bool is_fork(long number) { return number == NR_fork || number == NR_vfork; }
+
+/* syscall. */
+static const uint8_t system_call[] = { 0x0f, 0x05 };
 
 /* NT_X86_XSTATE: floating point and vectors, AMX's tiles as well. */
 enum { VECTOR_SET = 0x202, MOST_VECTORS = 16384 };

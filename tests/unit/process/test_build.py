@@ -53,4 +53,4 @@ def test_system_call_numbers(isa: str, tmp_path: Path) -> None:
     lines += [f'_Static_assert(__NR_{name} == {number}, "{name}");' for name, number in numbers]
     source = tmp_path / "check.c"
     source.write_text("\n".join(lines))
-    run(["clang-19", "-D__BITS_PER_LONG=64", "-fsyntax-only", source])
+    run(["clang-19", "-D__BITS_PER_LONG=64", "-D__ARCH_WANT_SYS_CLONE3", "-fsyntax-only", source])

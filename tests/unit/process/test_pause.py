@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stepping import TRACES, stepped
 from tests.unit.process.conftest import Running, Start, launch_of
 from transproc.errors import PauseError, UnsupportedError
 from transproc.process.pause import Pause, Tool
@@ -367,6 +368,9 @@ def test_programs_start_clean(tool: Tool, tmp_path: Path) -> None:
 
 
 KILLS = 25
+STRIDE = 23
+LATE = 5
+"""Pauses one after the other that made fewer stops than where the tool was to be killed: that was all of them."""
 OUTPUTS = {
     "churn": "sum 22245761\n",
     "fibonacci": "fibonacci 24157817\n",
@@ -374,6 +378,52 @@ OUTPUTS = {
     "forks": "total 990\n",
     "signals": "sum 1286649792600\nsignals\n",
 }
+
+
+def strike(tool: Tool, target: Path, program: Running, gate: Path, stop: int) -> bool:
+    """The tool is killed at a stop while it pauses a program; whether it was still at work. The program is in order at once.
+
+    If it was killed between its answer and its end, the program may stand: who asked has seen a failure, and lets it go on.
+    """
+    argv = [
+        "sh",
+        "-c",
+        'read word <"$0"; exec "$@"',
+        str(gate),
+        tool.path,
+        "pause",
+        "--pid",
+        str(program.pid),
+    ]
+    status, _stops = stepped(argv, gate, first=TRACES, kill_at=stop)
+    with target.open("rb") as executable:
+        fcntl.flock(executable, fcntl.LOCK_EX)  # its guardian has ended
+    with contextlib.suppress(PauseError, FileNotFoundError, ProcessLookupError):  # it has ended
+        if "T" in states(program.pid):
+            tool.resume(program.pid)
+    return status == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(0, marks=pytest.mark.nightly)], ids=["some", "all"])
+@pytest.mark.parametrize("mode", ["forks", "threads", "churn", "signals"])
+def test_a_tool_that_is_killed_at_each_of_its_calls(
+    start: Start, tool: Tool, target: Path, mode: str, kills: int
+) -> None:
+    gate, stop, struck, late = target.with_name(f"gate {mode} {kills}"), 0, 0, 0
+    os.mkfifo(gate)
+    while late < LATE and (not kills or struck < kills):
+        program = start(mode)
+        while not program.ended and late < LATE and (not kills or struck < kills):
+            if strike(tool, target, program, gate, stop):
+                struck += 1
+                stop += STRIDE if kills else 1
+                late = 0
+            else:
+                late += 1
+        assert program.end() == "status 7"
+        assert program.out == OUTPUTS[mode]
+    assert struck
+    print("killed", struck)  # pytest -s
 
 
 @pytest.mark.parametrize("mode", OUTPUTS)

@@ -176,8 +176,11 @@ static long do_forks(void)
 		int status = 0;
 		if (child == 0)
 			CALL(NR_exit_group, churn(3000000) & 63, 0, 0, 0);
-		if (CALL(NR_wait4, child, &status, 0, 0) != child)
-			say("wait\n");
+		long waited = CALL(NR_wait4, child, &status, 0, 0);
+		if (waited != child)
+			say_number("wait ", waited);
+		if (status != 33 << 8)
+			say_number("status ", status);
 		total += status >> 8;
 	}
 	say_number("total ", total);

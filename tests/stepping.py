@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A program that is killed at its n-th system call: what a random moment meets once in a thousand times, this meets each time."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import signal
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.restype = ctypes.c_long
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+TRACES = {"x86_64": 101, "aarch64": 117}.get(platform.machine(), 0)
+"""The number of ptrace(2): when who traces a program makes its first one, it begins to touch that."""
+
+# linux/ptrace.h
+_SYSCALL, _SEIZE, _INTERRUPT, _CALL_INFO = 24, 0x4206, 0x4207, 0x420E
+_SYSGOOD, _EXITKILL = 1, 1 << 20
+_CALL_STOP = signal.SIGTRAP | 0x80
+_WALL = 0x40000000
+_INFO_SIZE, _INFO_CALL, _ENTRY = 88, 24, 1
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Of a program before a system call (`entry`) or behind it; `number` and `arguments` of the call."""
+
+    entry: bool
+    number: int
+    arguments: tuple[int, ...]
+
+
+def stepped(
+    argv: Sequence[str], gate: Path, *, first: int, kill_at: int | None = None, delay: float = 0.0
+) -> tuple[int, list[Stop]]:
+    """Runs a command until it has ended, or come to its stop `kill_at` (from 0), where it is killed after `delay` seconds.
+
+    `gate`: a named pipe that it reads to its end before it does anything that counts; `first`: number of the call from which on
+    stops count. What it starts is not followed. Returns how it ended, as `waitstatus_to_exitcode`, and its stops.
+    """
+    streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=streams)
+    _join(pid, gate)
+    stops: list[Stop] = []
+    while True:
+        _, status = os.waitpid(pid, _WALL)
+        if not os.WIFSTOPPED(status):
+            return os.waitstatus_to_exitcode(status), stops
+        number = os.WSTOPSIG(status)
+        if number == _CALL_STOP:
+            stop = _look(pid, stops[-1] if stops else None)
+            if stops or stop.number == first:
+                stops.append(stop)
+        if kill_at is not None and len(stops) > kill_at:
+            time.sleep(delay)
+            os.kill(pid, signal.SIGKILL)
+            continue
+        signalled = number != _CALL_STOP and status >> 16 == 0
+        _ptrace(_SYSCALL, pid, 0, number if signalled else 0)
+
+
+def _join(pid: int, gate: Path) -> None:
+    """Begins to trace a process that reads from a pipe, and lets it go on."""
+    until = time.monotonic() + _SECONDS
+    while True:
+        try:
+            pipe = os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:  # nobody reads yet
+            assert error.errno == errno.ENXIO and time.monotonic() < until
+            time.sleep(0.0002)
+    _ptrace(_SEIZE, pid, 0, _SYSGOOD | _EXITKILL)
+    _ptrace(_INTERRUPT, pid)
+    os.close(pipe)
+
+
+def _look(pid: int, last: Stop | None) -> Stop:
+    info = ctypes.create_string_buffer(_INFO_SIZE)
+    _ptrace(_CALL_INFO, pid, _INFO_SIZE, ctypes.addressof(info))
+    if info.raw[0] == _ENTRY:
+        number, *arguments = struct.unpack_from("<7Q", info.raw, _INFO_CALL)
+        return Stop(True, number, tuple(arguments))
+    return Stop(False, last.number if last else -1, last.arguments if last else ())
+
+
+def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> None:
+    if _libc.ptrace(request, pid, address, data) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"ptrace {request:#x} of {pid}: {os.strerror(error)}")
