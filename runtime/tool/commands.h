@@ -8,7 +8,7 @@
 
 struct options {
 	struct launch launch;
-	const char *list, *clocks, *owed, *guard;
+	const char *list, *clocks, *owed, *guard, *changed;
 	int pid;
 	bool pause, moved, eager;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;
@@ -27,6 +27,9 @@ int command_peers(const struct options *options);
 int command_plug(const struct options *options);
 int command_probe(const struct options *options);
 int command_sparse(const struct options *options);
+int command_inventory(const struct options *options);
+int command_changes(const struct options *options);
+int command_remove(const struct options *options);
 int command_lend(const struct options *options);
 int command_borrow(const struct options *options);
 int command_copy(const struct options *options);

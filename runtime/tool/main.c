@@ -20,6 +20,7 @@
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
  *   give --dir DIR; take --dir DIR    prints, or reads and unpacks, a parcel of small files: parcel.c
+ *   inventory --dir DIR; changes --dir DIR --list F --changed F; remove --dir DIR    files that have a copy elsewhere: tree.h
  *   lend --pid P; borrow --dir DIR --owed F [--eager]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
@@ -99,7 +100,7 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--changed", &options->changed }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
 		{ "--network", &network }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
@@ -158,6 +159,9 @@ static const struct command commands[] = {
 	{ "sparse", command_sparse, .needs_program = true },
 	{ "give", command_give, .needs_directory = true },
 	{ "take", command_take, .needs_directory = true },
+	{ "inventory", command_inventory, .needs_directory = true },
+	{ "changes", command_changes, .needs_list = true },
+	{ "remove", command_remove, .needs_directory = true },
 	{ "lend", command_lend, .needs_pid = true },
 	{ "borrow", command_borrow, .needs_pid = false },
 	{ "link", command_link, .needs_pid = false },

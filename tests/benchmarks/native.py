@@ -21,6 +21,7 @@ from tests.native.nodes import NativeNodes, Setting
 from transproc import log
 from transproc.cluster import transfer
 from transproc.cluster.events import Silent
+from transproc.cluster.files import JobFiles
 from transproc.cluster.job import Job
 from transproc.cluster.members import IMAGES
 from transproc.cluster.migration import Migration
@@ -171,7 +172,7 @@ class Bench:
         target.get_ready()
         begin = time.perf_counter()
         with ThreadPoolExecutor(1) as pool:
-            data = pool.submit(transfer.relay_data, source, target)
+            data = pool.submit(JobFiles(source, target).send)
             source.criu.dump(self.job.pid, source.dump)
             source.node.relay(source.dump, target.node, IMAGES, directory=target.images)
             data.result()

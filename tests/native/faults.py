@@ -15,7 +15,9 @@ MIGRATE, PAGES, LAZY, PRECOPY = "migrate", "migrate, as pages", "migrate --lazy"
 CHECKPOINT, END, RESTART, PLAN = "checkpoint", "checkpoint --end", "restart", "plan"
 """The operations. As pages: as large memory goes, from process to process."""
 MOVES = (MIGRATE, PAGES, LAZY, PRECOPY)
-_PLAIN = [str(phase) for phase in Phase if phase not in (Phase.PRECOPY, Phase.COMPARE, Phase.PAGES)]
+_PLAIN = [
+    str(phase) for phase in Phase if phase not in (Phase.FILES, Phase.PRECOPY, Phase.COMPARE, Phase.PAGES)
+]
 _COMMIT = _PLAIN.index(Phase.COMMIT)
 STEPS = {
     MIGRATE: _PLAIN,

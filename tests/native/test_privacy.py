@@ -12,6 +12,7 @@ import pytest
 
 from transproc.cluster import passing
 from transproc.cluster.events import Silent
+from transproc.cluster.files import JobFiles
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration, Phase
 from transproc.cluster.node import DATA, SshNode
@@ -19,7 +20,6 @@ from transproc.cluster.operations import Context, discard
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
-from transproc.cluster.transfer import relay_data
 from transproc.errors import FormatError, MigrationError, TransprocError
 from transproc.log import Step
 from transproc.transform import pipeline
@@ -181,10 +181,10 @@ def test_a_program_of_roots_is_not_carried_among_a_users_files(world: World) -> 
     path = f"{source.data}/work/su"
     source.node.run(["sh", "-c", 'echo >"$1"; chmod 4755 "$1"', "sh", path])
     target.prepare(world.store.pair("private") / "counter.x86_64")
-    relay_data(source, target)  # a job of root's may have one
+    JobFiles(source, target).send()  # a job of root's may have one
     assert target.node.exists(f"{target.data}/work/su")
     world.job.user = "nobody"
     with pytest.raises(FormatError, match="runs as user 0 whoever starts it"):
-        relay_data(source, target)
+        JobFiles(source, target).send()
     world.job.user = ""
     target.remove()

@@ -134,17 +134,28 @@ def size(local: Path) -> int:
 
 
 def pack_script(
-    remote: PurePosixPath, *, gnu: bool, tool: str | None = None, exclude: Sequence[str] = ()
+    remote: PurePosixPath,
+    *,
+    gnu: bool,
+    tool: str | None = None,
+    exclude: Sequence[str] = (),
+    listed: str | None = None,
+    changing: bool = False,
 ) -> str:
     """Shell command for a node that writes the archive of one path to its standard output.
 
-    `exclude`: patterns of members that are left out, with what is below them; `*` matches `/` as well.
+    `exclude`: patterns of members that are left out, with what is below them; `*` matches `/` as well. `listed`: a file with
+    the only members that there shall be, each beginning with the path's own name and ended by NUL (GNU tar). `changing`: files
+    may change, and vanish, meanwhile; what arrives of those is anything (GNU tar tells it by status 1).
     With `tool`, the pause tool, pages of an image directory that are all zero are not sent: huge pages are, for the most part.
     """
     options = ["--numeric-owner", *_RICH] if gnu else []
     if exclude:
         options += [*(["--anchored"] if gnu else []), *(f"--exclude={pattern}" for pattern in exclude)]
-    packing = shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", remote.name])
+    members = [remote.name] if listed is None else ["--no-recursion", "--null", "--no-unquote", "-T", listed]
+    packing = shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", *members])
+    if changing:
+        packing = f"{packing} || [ $? = 1 ]"
     if not gnu or tool is None:
         return packing
     return f"{shlex.quote(tool)} sparse -- {shlex.quote(str(remote))}/pages-*.img >&2; {packing}"

@@ -12,7 +12,7 @@ import contextlib
 import shlex
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -261,9 +261,11 @@ class Node(ABC):
         *,
         directory: str,
         keep: Path | None = None,
+        listed: str | None = None,
+        told: Callable[[int], None] | None = None,
     ) -> int:
         """Copies a file or directory to another node: see `join.join`."""
-        return join(self, path, target, rules, directory=directory, keep=keep)
+        return join(self, path, target, rules, directory=directory, keep=keep, listed=listed, told=told)
 
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""

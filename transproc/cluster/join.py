@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -31,16 +31,23 @@ def join(
     *,
     directory: str,
     keep: Path | None = None,
+    listed: str | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> int:
     """Copies a file or directory to the same name in a directory of the target, which is made when missing, but nothing above it.
 
-    `keep`: it becomes this path of the host as well. Returns the bytes that passed. Raises FormatError if the source sends
+    `keep`: it becomes this path of the host as well. `listed`: a file on the source with the only members that are sent
+    (`archive.pack_script`). `told`: the files may change meanwhile; it is called now and then with the bytes that have
+    passed, and may raise, which ends it all. Returns the bytes that passed. Raises FormatError if the source sends
     what the `rules` do not allow (then some of what came before it may have arrived), CommandError if a tar fails, NodeError if
     a node does not answer or nothing moves.
     """
     gnu = source.gnu_tar and target.gnu_tar
     tool = source.tool if rules is IMAGES else None
-    packing = ["sh", "-c", archive.pack_script(PurePosixPath(path), gnu=gnu, tool=tool)]
+    script = archive.pack_script(
+        PurePosixPath(path), gnu=gnu, tool=tool, listed=listed, changing=told is not None
+    )
+    packing = ["sh", "-c", script]
     unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules, parents=False)]
     with ExitStack() as stack:
         outlet = stack.enter_context(_channel(source))
@@ -53,7 +60,7 @@ def join(
         checker = Checker(rules, top=PurePosixPath(path).name)
         for pipe in (outlet.connection.stdout.fileno(), *sinks):
             _widen(pipe)
-        count, listens = _pump(outlet, sinks, checker)
+        count, listens = _pump(outlet, sinks, checker, told)
         if listens:
             _expect(source, packing, outlet.finish(packing, USUAL_SECONDS))
             checker.finish()
@@ -78,7 +85,9 @@ def _widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
-def _pump(outlet: Channel, sinks: list[int], checker: Checker) -> tuple[int, bool]:
+def _pump(
+    outlet: Channel, sinks: list[int], checker: Checker, told: Callable[[int], None] | None
+) -> tuple[int, bool]:
     """Copies what comes out to all sinks; returns how much, and False if one of them has ended before."""
     source, count = outlet.connection.stdout.fileno(), 0
     while True:
@@ -90,6 +99,8 @@ def _pump(outlet: Channel, sinks: list[int], checker: Checker) -> tuple[int, boo
             return count, True
         checker.feed(data)
         count += len(data)
+        if told is not None:
+            told(count)
         if any(write(sink, data) < 0 for sink in sinks):
             return count, False
 

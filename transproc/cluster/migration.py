@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Migration of a job as one transaction.
 
-    preflight → prepare (→ precopy) → pause → dump → fetch → transform → ship → restore → verify (→ compare, pages) → commit
-        (→ pages) → retire
+    preflight → prepare (→ files, precopy) → pause → dump → fetch → transform → ship → restore → verify
+        (→ compare, pages) → commit (→ pages) → retire
 
 The source is stopped at `pause` and stays so. Until `commit` has begun, any failure (Ctrl-C as well) removes what is on the
 target and lets the source go on. `commit` resumes the target's copy; if it then cannot be known whether that happened,
@@ -41,6 +41,7 @@ class Phase(StrEnum):
 
     PREFLIGHT = "preflight"
     PREPARE = "prepare"
+    FILES = "files"
     PRECOPY = "precopy"
     PAUSE = "pause"
     DUMP = "dump"
@@ -144,6 +145,8 @@ class Migration:
         stopped = self._was_paused and self.request.at is None and self.request.count is None
         yield Phase.PREFLIGHT, move.preflight
         yield Phase.PREPARE, move.prepare
+        if move.large_files and not self._was_paused:
+            yield Phase.FILES, self._send_files
         if move.options.precopy:
             yield Phase.PRECOPY, self._copy_ahead
         if not stopped:
@@ -183,6 +186,17 @@ class Migration:
     def _runs(self, phase: Phase) -> bool:
         """Whether it is the step in which the program runs already, and its memory follows."""
         return phase is Phase.PAGES and self.move.options.follows
+
+    def _send_files(self) -> str:
+        """The program runs meanwhile."""
+        begin = time.perf_counter()
+
+        def told(count: int) -> None:
+            self._cancel.check()
+            self._step.progress(count, max(count, self.move.files.size))
+
+        count = self.move.send_files(told)
+        return f"{human(count)}, {human(count / max(time.perf_counter() - begin, 0.001))}/s"
 
     def _copy_ahead(self) -> str:
         """The program runs meanwhile."""
@@ -245,7 +259,7 @@ class Migration:
             hint = f"{other.message}; 'transproc resume {name}' tries again"
             return f"{name} stays stopped on {source}: {hint}", Result.UNDECIDED
         note = f" (node {target} could not be cleaned: {left})" if left else ""
-        if self.phase in (Phase.PREPARE, Phase.PRECOPY):
+        if self.phase in (Phase.PREPARE, Phase.FILES, Phase.PRECOPY):
             return self._as_before("was not touched") + note, Result.UNDONE
         if self._was_paused:
             return self._keep_paused() + note, Result.UNDONE

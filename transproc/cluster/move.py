@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -22,6 +22,7 @@ from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import parcel, preflight, transfer
 from transproc.cluster.events import Cancel, Events
+from transproc.cluster.files import JobFiles
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Copying, Link
 from transproc.cluster.look import Liveness, Look
@@ -101,6 +102,8 @@ class Move:
         self._dump_sent = False
         self._pairs = PairStore([store.pair(job.name)])
         self._sent = 0
+        self.large_files = False
+        """Whether the job's files are to go ahead, if it runs."""
         self.paging = Paging(job, source, target, rate=options.rate)
         """How memory goes that is not in the image."""
 
@@ -115,6 +118,11 @@ class Move:
     def bytes_sent(self) -> int:
         """To the target, by all ways that have ended."""
         return self._sent + self.paging.bytes
+
+    @cached_property
+    def files(self) -> JobFiles:
+        """The job's, on their way to the target."""
+        return JobFiles(self.source, self.target)
 
     def preflight(self) -> str:
         """Refuses what can be known to fail, before the process is touched."""
@@ -174,11 +182,13 @@ class Move:
         self.job.target = self.target.node.name
         self._save()
         source = self._pool.submit(self._prepare_source)
+        large = self._pool.submit(self.files.are_large)
         self.target.prepare(path)
         self.target.get_ready(self._channels)
         if self.options.withhold:
             self.target.make_images()
         source.result()
+        self.large_files = large.result()
         way = self.paging.connect(self.memory) if self.options.withhold else ""
         return human(path.stat().st_size) + (f", {way}" if way else "")
 
@@ -193,6 +203,14 @@ class Move:
     @property
     def _channels(self) -> int:
         return 2 + self.options.withhold + self.options.precopy
+
+    def send_files(self, told: Callable[[int], None]) -> int:
+        """Sends the job's files while the program runs; `told`: as `JobFiles.send_ahead` has it. Returns the bytes."""
+        count = self.files.send_ahead(told)
+        self._sent += count
+        for place in (self.source, self.target):
+            place.get_ready(self._channels)  # one was used up
+        return count
 
     def copy_ahead(self, cancel: Cancel) -> Iterator[Copying]:
         """Sends the memory while the program runs: now and then how far it is."""
@@ -213,7 +231,7 @@ class Move:
         They wait for that if criu is to give some of them names.
         """
         if self._target is not None and not self.options.link_remap:
-            self._data = self._pool.submit(transfer.relay_data, self.source, self._target)
+            self._data = self._pool.submit(self.files.send)
         self.source.criu_dump(self.job.pid, self.options)
         return ""
 
@@ -261,7 +279,7 @@ class Move:
             self.images, self.target, with_dump=not self._dump_sent, small=self._small
         )
         if self._data is None:
-            self._data = self._pool.submit(transfer.relay_data, self.source, self.target)
+            self._data = self._pool.submit(self.files.send)
         count += self._data.result()
         self._sent += count
         return human(count)

@@ -68,6 +68,8 @@ COPY_SECONDS = 3600.0
 """For a copy of a job's files on its node, while it stands still: a disk that writes 100 MB/s has copied 360 GB then."""
 DELIVERED = "delivered"
 """Beside the image, when all that was owed has come (runtime/tool/wire.c)."""
+INVENTORY = "there"
+"""Of a copy of the job's files on another node, beside the images."""
 ARCHIVE = "files.tar"
 """The job's files, beside the images."""
 
@@ -280,6 +282,34 @@ class Place:
         self.node.run(
             ["sh", "-c", f"umask 077; {script}", "sh", f"{self.images}/{ARCHIVE}"], timeout=COPY_SECONDS
         )
+
+    def inventory(self) -> bytes:
+        """What is in the job's files here, contents included, as `changes` takes it."""
+        return self.node.run(self.tool.inventory(self.data), timeout=COPY_SECONDS).stdout
+
+    def keep_inventory(self, inventory: bytes) -> None:
+        """That of a copy of the job's files on another node. `make_images` comes first."""
+        self.node.put_bytes(inventory, f"{self.images}/{INVENTORY}", mode=0o600)
+
+    def changes(self) -> bytes:
+        """Finds what is different now in the job's files from the copy of which the inventory is; the list `changed` of it is
+        beside that. Returns what is not there any more, as `remove_files` takes it.
+        """
+        argv = self.tool.changes(self.data, f"{self.images}/{INVENTORY}", self.changed)
+        return self.node.run(argv, timeout=COPY_SECONDS).stdout
+
+    @property
+    def changed(self) -> str:
+        """The list of what `changes` has found."""
+        return f"{self.images}/changed"
+
+    def remove_files(self, paths: bytes) -> None:
+        """Removes some of the job's files, and nothing beyond them, whatever the paths are."""
+        self.node.run(self.tool.remove(self.data), stdin=paths, timeout=COPY_SECONDS)
+
+    def forget_files(self) -> None:
+        """Removes all of the job's files."""
+        self._shell('rm -rf "$1"', self.data)
 
     def send_archive(self, sink: IO[bytes]) -> None:
         """Writes what `archive_files` has made to `sink`."""

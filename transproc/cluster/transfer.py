@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from transproc.cluster import archive
 from transproc.cluster.archive import Given
 from transproc.cluster.job import Job
-from transproc.cluster.members import FILES, IMAGES
+from transproc.cluster.members import IMAGES
 from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
@@ -33,15 +33,6 @@ def binary(store: JobStore, job: Job, isa: str) -> Path:
             hint=f"'transproc-cc' writes {path.name} beside {job.program}",
         )
     return path
-
-
-def relay_data(source: Place, target: Place) -> int:
-    """Copies the stopped job's files, as they are, to the target; returns the bytes that passed.
-
-    Only the job's own user may have programs there that run as their owner, whoever starts them: raises FormatError for others.
-    """
-    rules = FILES.owned_by(source.job.uid) if source.job.user else FILES
-    return source.node.relay(source.data, target.node, rules, directory=target.directory)
 
 
 def fetch_dump(here: Path, source: Place, target: Place | None, *, small: bool = False) -> int:

@@ -325,6 +325,20 @@ class Tool:
         words += [] if owed is None else ["--owed", owed]
         return [self.path, "dump", *words, *_words(terminal), *_network(network), "--"]
 
+    def inventory(self, directory: str) -> list[str]:
+        """The command that prints what is in a directory, contents included (runtime/tool/tree.h)."""
+        return [self.path, "inventory", "--dir", directory]
+
+    def changes(self, directory: str, inventory: str, changed: str) -> list[str]:
+        """The command that compares a directory with its copy's inventory, a file: it writes what is to be sent to the file
+        `changed`, for tar, and prints what is to be removed first, for `remove`.
+        """
+        return [self.path, "changes", "--dir", directory, "--list", inventory, "--changed", changed]
+
+    def remove(self, directory: str) -> list[str]:
+        """The command that removes from a directory what is listed on its standard input, and nothing beyond it."""
+        return [self.path, "remove", "--dir", directory]
+
     def lend(self, pid: int) -> list[str]:
         """The command that gives out pages of a stopped tree, as asked on its standard input (runtime/tool/pages.h)."""
         return [self.path, "lend", "--pid", str(pid)]

@@ -64,7 +64,9 @@ class FakeNode(Node):
         self._enter(f"get_{PurePosixPath(remote).name}")
         copy(Path(self._here(str(remote))), local)
 
-    def relay(self, path: str, target: Node, *rules: Any, directory: str, keep: Path | None = None) -> int:
+    def relay(
+        self, path: str, target: Node, *rules: Any, directory: str, keep: Path | None = None, **_more: Any
+    ) -> int:
         name = PurePosixPath(path).name
         self._enter(f"get_{name}")
         here = Path(self._here(path))

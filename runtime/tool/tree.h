@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The files of a job that has a copy on another node: what is different there, by contents.
+ *
+ * An inventory says of each file, directory, link and pipe below a directory what it is: pairs of a path and a description, each ended by NUL,
+ * parents first, and an empty path at the end. A description holds type, mode, owner, count of names, size, time of change and a hash of the
+ * contents: whoever writes to mapped memory, or sets times, changes a file and neither its size nor its time. It is compared, never interpreted, but
+ * for its first letter, the type. The hash (pages.h) is one for errors, not for enemies: who makes two files of one hash harms his own job.
+ */
+#ifndef TOOL_TREE_H
+#define TOOL_TREE_H
+
+#include "base.h"
+
+/* Appends the inventory of a directory. 0 or -errno. */
+long take_inventory(const char *directory, struct text *text);
+
+/*
+ * Compares a directory with the inventory of its copy. `changed`: what is to be sent, paths below the name of the directory, each ended by NUL, all
+ * directories with them; `removed`: what is to be removed from the copy first, paths below it, children first. -EINVAL: the inventory is damaged.
+ */
+long compare_tree(const char *directory, struct text *known, struct text *changed, struct text *removed);
+
+/* Removes those from a copy; they come from another machine: nothing beyond the directory is touched. 0 or -errno. */
+long remove_all(const char *directory, struct text *paths);
+
+#endif

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Files go ahead of a program that runs, and when it stands only those that are different: what arrives is what was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.compiling import compiled
+from tests.native.harness import begun, context_of, expect_right
+from tests.native.test_direct import Telling
+from transproc.cluster import operations
+from transproc.cluster.job import State
+from transproc.cluster.node import SshNode
+from transproc.cluster.operations import Context
+from transproc.cluster.place import Place
+from transproc.errors import MigrationError, TransprocError
+from transproc.log import Step
+
+pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+
+NAME, MEGABYTES = "filing", 24
+MAKE = f"""
+umask 022; mkdir deep "deep/a b" gone; head -c {MEGABYTES << 20} /dev/urandom >large; cp large gone/large
+for i in 1 2 3 4 5; do head -c 70000 /dev/urandom >"deep/a b/$i"; done
+ln -s large link; ln large same; mkfifo pipe; printf 'equal' >'back\\slash'; truncate -s 50M holes
+"""
+CHANGE = r"""
+set -e
+touch -r 'back\slash' /tmp/$$; printf 'EQUAL' >'back\slash'; touch -r /tmp/$$ 'back\slash'; rm /tmp/$$
+rm -r gone; rm "deep/a b/1" link; mkdir link; echo new >link/new; chmod 600 "deep/a b/2"; mv "deep/a b/3" "deep/a b/6"
+"""
+LIST = r"""
+find . ! -type d -printf '%P %y %m %U %G %n %s %T@ %l\n' | sort; find . -type d -printf '%P %m\n' | sort
+find . -type f -exec sha256sum {} + | sort
+"""
+
+
+def listed(place: Place) -> str:
+    return place.node.output(["sh", "-c", f'cd "$1/work" && {{ {LIST} }}', "sh", place.data])
+
+
+class At(Telling):
+    """Does something when a step begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actions: dict[str, Callable[[], None]] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        self.actions.get(name, lambda: None)()
+        with super().step(name) as step:
+            yield step
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(Path(__file__).with_name("changing.c"), tmp_path_factory.mktemp("changing"))
+
+
+@pytest.fixture
+def context(nodes: dict[str, SshNode], program: Path, tmp_path: Path) -> Iterator[Context]:
+    """With the program started on `na`, and files in its directory."""
+    made = context_of(tmp_path / "state", nodes, At())
+    place = begun(made, NAME, [program, "4", "10"])
+    shell(place, MAKE)
+    yield made
+    operations.discard(made, NAME)
+
+
+def shell(place: Place, script: str) -> None:
+    place.node.run(["sh", "-c", f'cd "$1/work" && {script}', "sh", place.data])
+
+
+def at(context: Context, step: str, action: Callable[[], None]) -> None:
+    assert isinstance(context.events, At)
+    context.events.actions[step] = action
+
+
+def test_only_what_is_different_goes_when_it_stands(context: Context) -> None:
+    place = context.places(context.store.load(NAME))
+    expected: list[str] = []
+
+    def change() -> None:
+        shell(place, CHANGE)
+        expected.append(listed(place))
+
+    at(context, "pause", change)
+    hop = operations.migrate(context, NAME, "nb")
+    assert "files" in hop.steps
+    # two copies of the large file, which has two names, go ahead; one of them, for its names, goes again
+    assert 3 * MEGABYTES < hop.bytes_sent >> 20 < 4 * MEGABYTES
+    assert listed(context.places(context.store.load(NAME))) == expected[0]
+    expect_right(context, NAME, "nb")
+
+
+def test_small_files_go_at_once(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transproc.cluster.files.LARGE", 1 << 40)
+    before = listed(context.places(context.store.load(NAME)))
+    hop = operations.migrate(context, NAME, "nb")
+    assert "files" not in hop.steps
+    assert listed(context.places(context.store.load(NAME))) == before
+
+
+@pytest.mark.parametrize("limit", ["MOST_INVENTORY", "tar"])
+def test_files_that_cannot_go_ahead_go_when_it_stands(
+    context: Context, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    if limit == "tar":
+        monkeypatch.setattr(Place, "inventory", lambda place: place.node.run(["false"]).stdout)
+    else:
+        monkeypatch.setattr("transproc.cluster.files.MOST_INVENTORY", 10)
+    place, expected = context.places(context.store.load(NAME)), []
+    at(context, "pause", lambda: (shell(place, CHANGE), expected.append(listed(place)))[0])
+    operations.migrate(context, NAME, "nb")
+    assert listed(context.places(context.store.load(NAME))) == expected[0]
+
+
+@pytest.mark.parametrize("step", ["pause", "restore"])
+def test_a_failure_leaves_nothing_there(context: Context, step: str) -> None:
+    before = listed(context.places(context.store.load(NAME)))
+
+    def fail() -> None:
+        raise TransprocError("no")
+
+    at(context, step, fail)
+    with pytest.raises(MigrationError):
+        operations.migrate(context, NAME, "nb")
+    job = context.store.load(NAME)
+    assert (job.state, job.node) == (State.RUNNING, "na")
+    assert not context.places(job, "nb").node.exists(context.places(job, "nb").directory)
+    assert listed(context.places(job)) == before
+
+
+def test_it_can_be_interrupted_meanwhile(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transproc.cluster.files.TELL_SECONDS", 0.0)
+
+    def stop(self: object, count: int, whole: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Step, "progress", stop)
+    with pytest.raises(MigrationError, match="was not touched"):
+        operations.migrate(context, NAME, "nb")
+    monkeypatch.undo()
+    operations.migrate(context, NAME, "nb")
+    expect_right(context, NAME, "nb")
