@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from transproc.automation.plans import reading
 from transproc.automation.plans.reading import PlanError
 from transproc.cluster.start import Program
 from transproc.errors import FormatError
+from transproc.paths import SOURCE
 
 FAST, CHEAP = Seat("fast", 2, 3.6), Seat("cheap", 1, 0.36)
 SEATS = [FAST, CHEAP]
@@ -54,6 +56,14 @@ seconds = { x86 = "1y" }
         "line 8: stdin: there is no /p/missing",
         "line 9: x86: '1y' is no duration (write it as in 90s, 10m, 1h30m or 500ms)",
     ]
+
+
+def test_the_example_lacks_nothing_but_its_programs(tmp_path: Path) -> None:
+    path = Path(shutil.copy(SOURCE / "examples/batches/mixed.toml", tmp_path))
+    with pytest.raises(PlanError) as caught:
+        model.read(reading.parse(path, path.read_text()))
+    found = [problem.message for problem in caught.value.problems]
+    assert found == [f"{tmp_path}/{name}: no such file" for name in ("primes", "nbody")]
 
 
 @settings(max_examples=60)
