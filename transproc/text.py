@@ -15,6 +15,11 @@ def human(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def plural(count: int, word: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}".replace(",", " ")
+
+
 def columns(rows: Sequence[Sequence[object]], header: Sequence[str] | None = None) -> list[str]:
     """A table, line by line: columns as wide as needed."""
     lines = [[str(cell) for cell in row] for row in [*([header] if header else []), *rows]]

@@ -43,7 +43,7 @@ from transproc.images import owed
 from transproc.images.directory import ImageDirectory
 from transproc.process.criu import Options
 from transproc.process.pause import Pause
-from transproc.text import human
+from transproc.text import human, plural
 
 LONG_SECONDS = 1.0
 """If the last round of a pre-copy took longer, as the one in the pause would, the program goes on before that has ended, where
@@ -56,6 +56,12 @@ class Report(Protocol):
     threads: int
     frames: int
     values: int
+
+
+def counted(report: Report) -> str:
+    """What was transformed, in words."""
+    counts = {"thread": report.threads, "frame": report.frames, "value": report.values}
+    return ", ".join(plural(count, word) for word, count in counts.items())
 
 
 class Transform(Protocol):
@@ -264,7 +270,7 @@ class Move:
                     raise
                 self.paging.fill(ImageDirectory(images / "dump"), error)
                 self._dump_sent = False  # what was sent does not have them
-        detail = f"{report.threads} threads, {report.frames} frames, {report.values} values"
+        detail = counted(report)
         if isa == self.source.node.isa:
             detail = "same ISA: as dumped"
         if self.options.withhold:
@@ -477,7 +483,7 @@ class Move:
 def describe(stopped: Pause) -> str:
     """One line about a pause."""
     blocked = sum(thread.state == "call" for thread in stopped.threads)
-    return f"{len(stopped.threads)} threads" + (f", {blocked} in system calls" if blocked else "")
+    return plural(len(stopped.threads), "thread") + (f", {blocked} in system calls" if blocked else "")
 
 
 def remove(path: Path) -> None:

@@ -9,6 +9,7 @@ from transproc.cluster.place import Place
 from transproc.errors import TransprocError
 from transproc.process.criu import Options
 from transproc.process.pause import ThreadState
+from transproc.text import plural
 
 SETTLE_SECONDS = 2.0
 """From the end of a restore until each thread has stopped."""
@@ -42,7 +43,7 @@ def verify(place: Place) -> str:
             raise TransprocError(
                 f"job {job.name}: the restored thread {thread.tid} is in state {thread.state}, expected T"
             )
-    return f"{len(threads)} threads stopped"
+    return f"{plural(len(threads), 'thread')} stopped"
 
 
 def _threads(place: Place) -> list[ThreadState]:

@@ -23,7 +23,7 @@ from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
 from transproc.images import show as views
 from transproc.images.directory import ImageDirectory
-from transproc.text import columns, human
+from transproc.text import columns, human, plural
 from transproc.transform import describe
 from transproc.transform.describe import FrameView, ThreadView
 
@@ -169,7 +169,10 @@ def _facts(manifest: Manifest, *, verified: bool) -> list[tuple[str, str]]:
         ("ISA", manifest.isa + (", which it is bound to" if manifest.bound else "")),
         ("made by", f"transproc {manifest.transproc}, criu {manifest.criu}, Linux {manifest.kernel}"),
         ("user", f"{manifest.user} ({manifest.uid})" if manifest.user else "as transproc comes to nodes"),
-        ("process", f"{manifest.pid}, {len(manifest.ids)} threads, moved {manifest.moves} times"),
+        (
+            "process",
+            f"{manifest.pid}, {plural(len(manifest.ids), 'thread')}, moved {plural(manifest.moves, 'time')}",
+        ),
         ("memory", human(manifest.memory)),
         ("images", human(sizes["images"])),
         ("files", human(sizes["files.tar"]) + _left_out(manifest)),

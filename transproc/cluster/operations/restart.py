@@ -22,6 +22,7 @@ from transproc.cluster.archive import Given
 from transproc.cluster.checkpoints import Checkpoint
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
+from transproc.cluster.move import counted
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.start import expect_addresses, replacing
 from transproc.cluster.place import RECORD_SECONDS, Place
@@ -233,7 +234,7 @@ class _Restart:
         link = target / PARENT_LINK
         link.unlink()
         link.symlink_to("../dump")  # where it will be
-        return f"{report.threads} threads, {report.frames} frames, {report.values} values"
+        return counted(report)
 
     def _accept_changes(self, target: Path) -> None:
         """criu refuses an open file that has not the size of the image, if that has one."""

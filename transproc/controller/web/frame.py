@@ -21,7 +21,7 @@ from transproc.controller.tokens import Role, Token
 from transproc.controller.web import text
 from transproc.errors import MissingError, TransprocError
 from transproc.isa import ALL
-from transproc.text import human
+from transproc.text import human, plural
 
 STATIC = Path(__file__).with_name("static")
 MODULES = sorted(path.name for path in STATIC.glob("*.js"))
@@ -196,7 +196,7 @@ _environment.filters.update(
     moment=text.moment,
     duration=text.duration,
     age=text.age,
-    plural=text.plural,
+    plural=plural,
     size=human,
     isa_class=_isa_class,
     path=lambda name: quote(name, safe=""),

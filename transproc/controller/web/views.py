@@ -17,7 +17,7 @@ from transproc.cluster.operations import Forecast
 from transproc.controller.tasks import Task, TaskState
 from transproc.controller.web import text
 from transproc.errors import TransprocError
-from transproc.text import human
+from transproc.text import human, plural
 
 PAGE = 50
 """Jobs on a page."""
@@ -283,14 +283,14 @@ def _card(
 ) -> NodeCard:
     described = description or Description()
     capacity = described.capacity
-    holds = f"{jobs} of {capacity} jobs" if capacity is not None else text.plural(jobs, "job")
+    holds = f"{jobs} of {capacity} jobs" if capacity is not None else plural(jobs, "job")
     price = "" if described.price is None else f"{described.price:g} an hour"
     full = capacity is not None and jobs >= capacity
     labels = sorted(described.labels)
     if isinstance(found, Facts):
         used = max(found.memory - found.available, 0)
         return NodeCard(
-            name, found.isa, "up", "", min(found.busy, 1.0), f"{found.load:.2f} on {text.plural(found.cpus, 'CPU')}",
+            name, found.isa, "up", "", min(found.busy, 1.0), f"{found.load:.2f} on {plural(found.cpus, 'CPU')}",
             used / found.memory if found.memory else 0.0, f"{human(found.available)} free", human(found.memory),
             jobs, holds, full, labels, price, found.kernel, found.criu,
         )  # fmt: skip

@@ -50,11 +50,3 @@ def test_age(seconds: float, words: str) -> None:
 def test_moment() -> None:
     assert text.moment(0) == "1970-01-01T00:00:00Z"
     assert text.moment(1e300) == text.moment(float("nan")) == ""
-
-
-def test_plural() -> None:
-    assert (text.plural(1, "job"), text.plural(0, "job"), text.plural(12345, "job")) == (
-        "1 job",
-        "0 jobs",
-        "12 345 jobs",
-    )
