@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from transproc.binary.elf import Elf
 from transproc.binary.sites import Index
 from transproc.cli.main import run as transproc
 from transproc.isa import ALL
-from transproc.process.selfmove import Plan, Work, runner, stress
+from transproc.process.selfmove import ERRORS, Plan, Run, Work, runner, stress
 from transproc.toolchain import driver, dual
 from transproc.toolchain.compile import Codegen, back_end_words
 from transproc.toolchain.options import parse
@@ -86,6 +87,51 @@ def test_a_selector_that_is_taken_out_after_a_use_of_the_whole(tmp_path: Path) -
     words = back_end_words(Codegen(toolchain().codegen), str(PROGRAMS / "selector.ll"), outputs)
     subprocess.run(words, check=True)
     assert all(Path(output).stat().st_size for output in outputs)
+
+
+@pytest.fixture(scope="module")
+def throws(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_cxx([PROGRAMS / "throws.cpp"], tmp_path_factory.mktemp("throws") / "throws")
+
+
+@pytest.mark.parametrize(("isa", "rate", "step"), [("x86_64", 20000.0, 1), ("aarch64", 500.0, 3)])
+def test_every_call_migrates_and_throws(
+    throws: Path, tmp_path: Path, isa: str, rate: float, step: int
+) -> None:
+    """And migrates in the unwinding, in the handler, behind it: the program itself waits for that, and counts."""
+    words = [str(step), "2"]
+    done = subprocess.run([*runner(isa), f"{throws}.{isa}", *words], check=True, capture_output=True)
+    assert (done.returncode, done.stdout) == reference([PROGRAMS / "throws.cpp"], tmp_path, *words)
+
+    def check(run: Run) -> None:
+        said = re.fullmatch(
+            rb"(\d+) calls threw, (\d+) of (\d+) waits saw a migration\n", run.files[ERRORS] or b""
+        )
+        assert said
+        threw, moved, waits = map(int, said.groups())
+        assert threw >= 60 // step
+        assert moved == waits == 4 * threw
+
+    work = Work(throws, words, timeout=300, varying=r"\d+ of \d+ waits.*", check=check)
+    verdict = stress(work, isa, Plan(1, rate, 200))
+    assert verdict.passed, verdict
+
+
+@pytest.mark.nightly
+def test_nested_and_cancelled_regions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_CANCELLATION", "true")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    source = PROGRAMS.parent / "openmp" / "nested.cpp"
+    program = compile_cxx([source], tmp_path / "nested", "-fopenmp")
+    subprocess.run(["g++", "-O2", "-fopenmp", source, "-o", tmp_path / "reference"], check=True)
+    outputs = [
+        subprocess.run([path, "20"], check=True, capture_output=True).stdout
+        for path in (program, tmp_path / "reference")
+    ]
+    assert outputs[0] == outputs[1]
+    for isa, rounds, rate in (("x86_64", "100", 1000.0), ("aarch64", "3", 50.0)):
+        verdict = stress(Work(program, [rounds]), isa, Plan(3, rate, 8))
+        assert verdict.passed, verdict
 
 
 @pytest.mark.nightly

@@ -52,12 +52,13 @@ class Outcome:
     def without(self, varying: str, ignore: str = "") -> Outcome:
         """This, but for what differs in any two runs, as times and dates.
 
-        That is the matches of a pattern in standard output, and files whose names in the working directory match the other.
+        That is the matches of a pattern in what it has printed, and files whose names in the working directory match the other.
         """
         files = {path: data for path, data in self.files.items() if not fnmatch(path, f"work/{ignore}")}
-        printed = files.get("stdout")
-        if varying and isinstance(printed, bytes):
-            files["stdout"] = re.sub(varying.encode(), b"", printed)
+        for stream in ("stdout", "stderr"):
+            printed = files.get(stream)
+            if varying and isinstance(printed, bytes):
+                files[stream] = re.sub(varying.encode(), b"", printed)
         return replace(self, files=files)
 
 
@@ -95,7 +96,7 @@ class Plan:
     seed: int = 1
     after: str | None = None
     varying: str = ""
-    """Pattern of what standard output may have differently."""
+    """Pattern of what may be printed differently."""
     ignore: str = ""
     """Pattern of the names of files that may differ."""
 

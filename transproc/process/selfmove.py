@@ -49,7 +49,7 @@ class Plan:
 class Work:
     """What is run: arguments, standard input, the directory whose copy is the working directory, variables.
 
-    What any two runs do differently is not compared: in standard output what matches `varying`, and files whose names
+    What any two runs do differently is not compared: of what is printed what matches `varying`, and files whose names
     match `ignore`. `check` looks at the run that was moved, and raises `TransprocError` if that is wrong.
     """
 
@@ -181,6 +181,7 @@ def _differences(work: Work, plain: Run, moved: Run) -> list[str]:
 def _compared(work: Work, run: Run) -> dict[str, bytes | None]:
     """Its files, without what varies."""
     files = {name: data for name, data in run.files.items() if not fnmatch(name, work.ignore)}
-    if work.varying and files.get(OUTPUT):
-        files[OUTPUT] = re.sub(work.varying.encode(), b"", files[OUTPUT] or b"")
+    for stream in (OUTPUT, ERRORS):
+        if work.varying and stream in files:
+            files[stream] = re.sub(work.varying.encode(), b"", files[stream] or b"")
     return files

@@ -129,6 +129,10 @@ MODES = {
 LEVELS = {"-O": "-O1", "-Og": "-O1", "-Ofast": "-O3", "-O4": "-O3"}
 
 REFUSED = [
+    (
+        r"--?emit-.*",
+        "a file is compiled to code for two ISAs: clang-19 shows what a front end makes of it",
+    ),
     (r"-fopenmp-targets=.*|-fopenmp=.*|-fopenacc.*", "OpenMP is libomp's (-fopenmp), for processors only"),
     (r"-fmodules.*|-fmodule-.*|-fcoroutines-ts", "C++ modules are not supported: include headers"),
     (

@@ -103,6 +103,16 @@ assert(cc.has_function('strlcpy') and not cc.has_function('no_such_function'))
 assert(cc.has_header('sys/epoll.h') and cc.sizeof('long') == 8)
 part = library('part', 'part.c', 'other.c', dependencies: [dependency('threads'), cc.find_library('m')])
 executable('prog', 'main.c', link_with: part)
+add_languages('cpp', native: false)
+assert(meson.get_compiler('cpp').has_argument('-std=c++20'))
+executable('prog-cxx', 'main.cpp', link_with: part, override_options: ['cpp_std=c++20'])
+""",
+    "main.cpp": r"""#include <cstdio>
+#include <stdexcept>
+int main() {
+  try { throw std::range_error("42"); }
+  catch (const std::exception &error) { return std::printf("%s other 1.414\n", error.what()) < 0; }
+}
 """,
 }
 OUTPUT = b"42 other 1.414\n"
@@ -163,7 +173,8 @@ def test_meson(project: Path) -> None:
     native = do("transproc-cc", "--print-meson-native", cwd=project).strip()
     do("meson", "setup", "--native-file", native, "build", cwd=project)
     do("meson", "compile", "-C", "build", cwd=project)
-    check_program(project / "build" / "prog")
+    for program in ("prog", "prog-cxx"):
+        check_program(project / "build" / program)
 
 
 def test_assembly_round_trip(project: Path) -> None:

@@ -74,6 +74,7 @@ def test_ignored(word: str) -> None:
         "-fmodules",
         "-stdlib=libstdc++",
         "-fopenmp-targets=nvptx64",
+        "-emit-llvm",
         "-Xarch x86_64 -mavx",
         "-Wa,-x",
     ],
