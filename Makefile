@@ -1,6 +1,6 @@
 # Every target is quick when there is nothing to do. What is built goes to ~/.cache/transproc ($TRANSPROC_HOME).
 
-.PHONY: help setup demo example test test-all check clean
+.PHONY: help setup demo example test test-all check deb clean
 
 help:
 	@echo "make setup   packages (as root), Python environment, toolchain, guest images"
@@ -9,6 +9,7 @@ help:
 	@echo "make check   format, lint, types, layers, pass tests, all other tests"
 	@echo "make test    setup, then check"
 	@echo "make test-all  the same and what takes too long for every change: the examples (an hour)"
+	@echo "make deb     a Debian package of this checkout, in dist/"
 	@echo "make clean   stop the lab and remove what the tools left in this directory"
 
 setup:
@@ -28,6 +29,9 @@ test: setup
 
 test-all: setup
 	@scripts/check -m "nightly or not nightly"
+
+deb: setup
+	@scripts/deb
 
 clean:
 	@[ ! -x .venv/bin/transproc ] || .venv/bin/transproc lab down
