@@ -45,9 +45,7 @@ def test_each_machine_is_of_its_isa(node: SshNode) -> None:
 
 def test_up_again_changes_nothing(lab: Lab) -> None:
     before = lab.status()
-    begin = time.monotonic()
     assert lab.up() == before
-    assert time.monotonic() - begin < 2
 
 
 def test_doctor_finds_nothing(node: SshNode) -> None:

@@ -158,25 +158,24 @@ class TestFiles:
             node.put(source, "/dev/full/there")
 
 
+UNTIL = 'while [ ! -e "$1" ]; do sleep 0.02; done'
+"""Waits for a file, which is on this machine as well."""
+
+
 class TestSession:
     """One login for everything that is asked, and nothing that outlives it."""
 
     def test_the_login_shell_runs_once(self, tmp_path: Path) -> None:
-        """With one that takes half a second, ten commands and two streams still take less than two."""
+        """Not once for each of ten commands and two streams."""
         with (
-            NativeNodes(
-                tmp_path, Setting(profile=f"echo noise; echo login >>{tmp_path}/logins; sleep 0.5")
-            ) as _,
+            NativeNodes(tmp_path, Setting(profile=f"echo noise; echo login >>{tmp_path}/logins")) as _,
             read(tmp_path / "nodes.toml")[0] as far,
         ):
-            begin = time.monotonic()
             far.spare(2)
-            opened = time.monotonic() - begin
             for number in range(10):
                 assert far.output(["echo", str(number)]) == f"{number}\n"
             far.put(Path("/etc/hostname"), str(tmp_path / "copy"))
             far.get("/etc/hostname", tmp_path / "copy")
-            assert time.monotonic() - begin - opened < 0.5
         assert (tmp_path / "logins").read_text().split() == ["login"] * 3
 
     def test_what_runs_ends_with_the_connection(self, nodes: dict[str, SshNode], tmp_path: Path) -> None:
@@ -197,7 +196,7 @@ class TestSession:
         begin = time.monotonic()
         with pytest.raises(NodeError, match=r"no end within 0\.2 s"):
             node.run(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], timeout=0.2)
-        assert 4.5 < time.monotonic() - begin < 9
+        assert time.monotonic() - begin > 4.5
         assert node.output(["echo", "on"]) == "on\n"
 
     def test_an_interrupt_ends_the_program(
@@ -217,18 +216,22 @@ class TestSession:
             node.run(["sh", "-c", script])
         await_file(tmp_path / "ended")
 
-    def test_programs_do_not_wait_for_each_other(self, node: Node) -> None:
+    def test_programs_do_not_wait_for_each_other(self, node: Node, tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as pool:
-            slow = pool.submit(node.run, ["sleep", "1"])
-            begin = time.monotonic()
-            assert len(node.run(["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
-            assert time.monotonic() - begin < 0.9
+            slow = pool.submit(node.run, ["sh", "-c", UNTIL, "sh", str(tmp_path / "go")], timeout=60)
+            try:
+                assert len(node.run(["head", "-c", "3000000", "/dev/zero"]).stdout) == 3_000_000
+                assert not slow.done()
+            finally:
+                (tmp_path / "go").touch()
             slow.result()
 
-    def test_a_program_in_the_background_is_not_waited_for(self, node: Node) -> None:
-        begin = time.monotonic()
-        assert node.output(["sh", "-c", "sleep 3 & echo out"]) == "out\n"
-        assert time.monotonic() - begin < 2
+    def test_a_program_in_the_background_is_not_waited_for(self, node: Node, tmp_path: Path) -> None:
+        try:
+            words = ["sh", "-c", f"({UNTIL}) & echo out", "sh", str(tmp_path / "go")]
+            assert node.run(words, timeout=60).stdout == b"out\n"
+        finally:
+            (tmp_path / "go").touch()
 
 
 @pytest.mark.parametrize("length", [1, 100])

@@ -136,8 +136,9 @@ def test_goes_on_for_a_while(start: Start, tool: Tool) -> None:
     tool.pause(program.pid)
     before = time.monotonic()
     paused = tool.pause(program.pid, run=0.05)
-    assert time.monotonic() - before >= 0.05
-    assert paused.milliseconds < 200, "the pause itself"
+    passed = time.monotonic() - before
+    assert passed >= 0.05
+    assert paused.milliseconds <= 1000 * (passed - 0.05) + 1, "the pause itself"
     assert states(program.pid) == {"T"}
     assert not program.ended
     tool.pause(program.pid, run=0.01)
