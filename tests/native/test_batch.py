@@ -36,7 +36,7 @@ seconds = {{ na = 0.5, nb = 0.5 }}
 name = "long"
 program = "{program}"
 arguments = ["{lines}", "5000", "1", "go"]
-seconds = {{ na = 30, nb = 30 }}
+seconds = {{ na = 3000, nb = 3000 }}
 """
 
 

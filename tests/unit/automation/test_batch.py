@@ -58,6 +58,15 @@ seconds = { x86 = "1y" }
     ]
 
 
+def test_a_move_takes_what_moves_took_or_some_starts() -> None:
+    known = Estimates({})
+    assert known.move == decide.MOVE_SECONDS
+    known.starts += [1.0, 4.0, 9.0]
+    assert known.move == decide.MOVE_TO_START * 4.0
+    known.moves += [3.0]
+    assert known.move == 3.0
+
+
 def test_the_example_lacks_nothing_but_its_programs(tmp_path: Path) -> None:
     path = Path(shutil.copy(SOURCE / "examples/batches/mixed.toml", tmp_path))
     with pytest.raises(PlanError) as caught:

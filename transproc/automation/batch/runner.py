@@ -210,8 +210,10 @@ class Runner:
     # --- in threads of their own -----------------------------------------------------------------------------------
 
     def _start(self, run: Run, node: str) -> str:
+        begin = self._now()
         operations.run(self._context, run.entry.program, node, name=run.job)
         run.looked = self._now()
+        self._estimates.starts.append(run.looked - begin)
         run.stays.append(Stay(node, run.looked))
         return f"{run.job} starts on {node}"
 
