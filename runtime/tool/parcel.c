@@ -10,6 +10,7 @@
 #include "commands.h"
 
 enum kind { END, DIRECTORY, FILE, LINK };
+enum { AT_SYMLINK_NOFOLLOW = 0x100, STATX_SIZE = 0x200, MOST = 16 << 20, TOO_LARGE = 3 /* our status: it is not for the memory */ };
 enum { MODE_DIRECTORY = 0700, MODE_FILE = 0600, LONGEST_PATH = 4096 };
 
 struct head {
@@ -21,6 +22,7 @@ struct parcel {
 	struct text text;
 	const char *directory;
 	long result;
+	bool large;
 };
 
 static void put(struct text *text, enum kind kind, const char *path, const struct text *content)
@@ -35,7 +37,13 @@ static void put_file(void *context, const char *name)
 {
 	struct parcel *parcel = context;
 	struct text content = { 0 };
-	if (read_text(format("%s/%s", parcel->directory, name), &content))
+	struct file_status about;
+	const char *path = format("%s/%s", parcel->directory, name);
+	if (SYS(NR_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_SIZE, &about) < 0)
+		parcel->result = -EIO;
+	else if (parcel->text.size + about.size > MOST)
+		parcel->large = true;
+	else if (read_text(path, &content))
 		put(&parcel->text, FILE, name, &content);
 	else
 		parcel->result = -EIO;
@@ -100,6 +108,8 @@ int command_give(const struct options *options)
 	struct parcel parcel = { .directory = options->launch.directory };
 	long result = each_entry(parcel.directory, put_file, &parcel);
 	put(&parcel.text, END, "", &(struct text){ 0 });
+	if (parcel.large)
+		return TOO_LARGE;
 	if (result >= 0)
 		result = parcel.result;
 	if (result >= 0)

@@ -242,10 +242,15 @@ class Node(ABC):
             self.pipe(["sh", "-c", script], None, stream)
 
     def give_parcel(self, remote: str | PurePosixPath, local: Path, rules: Rules) -> int:
-        """As `get`, for a directory of small files, at once; returns its bytes."""
-        data = self.run([self.tool, "give", "--dir", str(remote)]).stdout
-        parcel.unpack(data, local, rules)
-        return len(data)
+        """As `get`, for a directory of small files, at once; returns its bytes, or 0, and does nothing, if it holds too much."""
+        argv = [self.tool, "give", "--dir", str(remote)]
+        done = self.run(argv, check=False)
+        if done.returncode == parcel.TOO_LARGE:
+            return 0
+        if done.returncode:
+            raise self.failed(argv, done)
+        parcel.unpack(done.stdout, local, rules)
+        return len(done.stdout)
 
     def take_parcel(self, local: Path, remote: str | PurePosixPath) -> int:
         """Puts what is in a directory of ours, and small, into one there, for root alone; returns its bytes."""

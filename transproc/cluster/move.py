@@ -105,6 +105,10 @@ class Move:
         self._transform = transform
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._data: Future[int] | None = None
+        self._images: Path | None = None
+        """`dump/` and `image/` on the host, if not where they usually are."""
+        self._small = False
+        """The image holds little: it goes in one piece, not as a stream."""
         self._dump_sent = False
         self._pairs = PairStore([store.pair(job.name)])
         self._sent = 0
@@ -244,18 +248,19 @@ class Move:
     def fetch(self) -> str:
         """Brings the image to the host, and to the target in the same stream."""
         self.store.forget_images(self.job.name)
-        count = transfer.fetch_dump(self.images / "dump", self.source, self._target, small=self._small)
-        self._dump_sent = self._target is not None and not self._small
+        self._small = 0 < self.memory <= parcel.LARGEST and not self.options.withhold
+        self._images = self.store.passing(self.job.name) if self._passes and self._small else None
+        if self._small and (count := transfer.fetch_small_dump(self.images / "dump", self.source)):
+            self._dump_sent = False
+        else:
+            self._small, self._images = False, None
+            count = transfer.fetch_dump(self.images / "dump", self.source, self._target)
+            self._dump_sent = self._target is not None
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
         self._sent += count if self._dump_sent else 0
         self._record(State.DUMPED, at_once=False)
         return human(count)
-
-    @property
-    def _small(self) -> bool:
-        """Whether the image holds little, of memory that the preflight has seen: it then goes in one piece, not as a stream."""
-        return 0 < self.memory <= parcel.LARGEST and not self.options.withhold
 
     def transform(self, isa: str) -> str:
         """Makes the image for a node of that ISA, on the host."""
@@ -444,11 +449,10 @@ class Move:
             self._data.exception()
         self._data = None
 
-    @cached_property
+    @property
     def images(self) -> Path:
         """`dump/` and `image/` on the host."""
-        passing = self.store.passing(self.job.name) if self._passes and self._small else None
-        return passing or transfer.images(self.store, self.job)
+        return self._images or transfer.images(self.store, self.job)
 
     def _forget_images(self, place: Place, *, keep: bool = False) -> None:
         """Here, unless they are to be kept, and on a node: what stays on one that does not answer, `recover` removes."""

@@ -21,6 +21,8 @@ from transproc.images.files import create, open_regular
 
 LARGEST = 4 << 20
 """Bytes of memory, at most: more goes as a stream, and meanwhile to its target."""
+TOO_LARGE = 3
+"""Status of our tool if a parcel would have more than 16 MB: memory is not all that an image holds (files without a name)."""
 _HEAD = struct.Struct("<IIQ")
 _LONGEST_PATH = 4096
 

@@ -35,13 +35,16 @@ def binary(store: JobStore, job: Job, isa: str) -> Path:
     return path
 
 
-def fetch_dump(here: Path, source: Place, target: Place | None, *, small: bool = False) -> int:
-    """Copies the dump to the host, as `here`, and, in the same stream, to the target, if there is one; returns the bytes.
+def fetch_small_dump(here: Path, source: Place) -> int:
+    """Copies a dump to the host, as `here`, if it is small; returns the bytes, or 0 if it is not.
 
-    A `small` one only to the host: it goes on with the image (`ship_images`), which is faster than a stream of its own.
+    It goes on with the image (`ship_images`), which is faster than a stream of its own.
     """
-    if small:
-        return source.node.give_parcel(source.dump, here, IMAGES)
+    return source.node.give_parcel(source.dump, here, IMAGES)
+
+
+def fetch_dump(here: Path, source: Place, target: Place | None) -> int:
+    """Copies the dump to the host, as `here`, and, in the same stream, to the target, if there is one; returns the bytes."""
     if target is None:
         source.node.get(source.dump, here, IMAGES)
         return archive.size(here)

@@ -81,6 +81,14 @@ def test_nothing_of_what_is_not_whole_is_taken(dump: Path, tmp_path: Path) -> No
     assert not (tmp_path / "there").exists()
 
 
+def test_what_is_too_much_for_one_piece_is_not_given(dump: Path) -> None:
+    """An image has files without a name as well, whose size no look at memory tells."""
+    with (dump / "ghost-file-1.img").open("wb") as file:
+        file.truncate(16 << 20)
+    done = tool("give", dump)
+    assert (done.returncode, done.stdout, done.stderr) == (parcel.TOO_LARGE, b"", b"")
+
+
 def test_what_cannot_be_written_is_said(dump: Path) -> None:
     done = tool("take", Path("/dev/null/x"), parcel.pack(dump))
     assert done.returncode == 1 and b"cannot be written" in done.stderr
