@@ -6,6 +6,8 @@
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
 
@@ -65,16 +67,26 @@ Refusal checkInstruction(const Instruction &I) {
   return checkIntrinsic(*Call);
 }
 
+// Clang takes what a path has in common with the current directory for the directory of the file.
+std::string pathOf(StringRef Directory, StringRef Name) {
+  SmallString<128> Here;
+  if (sys::path::is_absolute(Name) || sys::fs::current_path(Here) || Here == Directory)
+    return Name.str();
+  SmallString<128> Path(Directory);
+  sys::path::append(Path, Name);
+  return Path.str().str();
+}
+
 void printPlace(const Function &F) {
   if (const DISubprogram *S = F.getSubprogram())
-    errs() << S->getFilename() << ":" << S->getLine() << ": ";
+    errs() << pathOf(S->getDirectory(), S->getFilename()) << ":" << S->getLine() << ": ";
   else
     errs() << F.getParent()->getSourceFileName() << ": in function '" << F.getName() << "': ";
 }
 
 void printPlace(const Instruction &I) {
   if (const DebugLoc &Loc = I.getDebugLoc())
-    errs() << Loc->getFilename() << ":" << Loc.getLine() << ":" << Loc.getCol() << ": ";
+    errs() << pathOf(Loc->getDirectory(), Loc->getFilename()) << ":" << Loc.getLine() << ":" << Loc.getCol() << ": ";
   else
     printPlace(*I.getFunction());
 }

@@ -8,7 +8,6 @@
 #include "transproc/Steps.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
-#include "llvm/IR/Verifier.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Transforms/Utils/Local.h"
 
@@ -265,8 +264,6 @@ PreservedAnalyses SitesPass::run(Module &M, ModuleAnalysisManager &AM) {
     errs() << "transproc: " << M.getSourceFileName() << ": functions " << Total.Functions << ", calls " << Total.Calls
            << ", points " << Total.Points << ", listed values " << Total.Listed << ", home objects " << Total.Homes
            << ", stack objects " << Total.Objects << ", not migratable functions " << R.pinned().size() << "\n";
-  if (verifyModule(M, &errs()))
-    report_fatal_error("transproc-sites made invalid IR");
   return PreservedAnalyses::none();
 }
 

@@ -62,6 +62,7 @@ static void parseCommandLine(int argc, char **argv) {
                                      "-no-x86-call-frame-opt",          // pushes of arguments would move the stack pointer
                                      "-switch-peel-threshold=101",      // dispatching switches must stay one jump
                                      "-tail-dup-indirect-size=1",       // a few copies of a dispatch cost all labels registers
+                                     "-disable-auto-upgrade-debug-info", // of other versions of LLVM: reading would verify the whole module
                                      "-aarch64-enable-global-merge=false"}; // merged data has other addresses than on x86_64
   Args.append(argv + 1, argv + argc);
   cl::HideUnrelatedOptions(Options);

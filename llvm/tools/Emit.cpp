@@ -201,6 +201,7 @@ static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_p
   TargetPassConfig *Config = Machine.createPassConfig(PM);
   PM.add(Config);
   PM.add(MachineInfo);
+  Config->setDisableVerify(true); // optimize() has done so
   Config->insertPass(&StackProtector::ID, new NameObjects); // the last before instruction selection
   Config->insertPass(&MachineSchedulerID, new LimitSplitting); // the last before register allocation
   // behind all passes that move blocks, before those that measure distances

@@ -132,6 +132,18 @@ def test_errors(source: str, message: str, tmp_path: Path) -> None:
 
 
 @toolchain
+def test_an_error_names_the_file_by_a_path_that_exists(tmp_path: Path) -> None:
+    """Clang takes what a source's path has in common with the current directory for the source's directory."""
+    source = tmp_path / "there" / "a.c"
+    (tmp_path / "here").mkdir()
+    source.parent.mkdir()
+    source.write_text('void f(void)\n{\n  __asm__("nop");\n}\n')
+    assert cc("-c", str(source), cwd=tmp_path / "here").stderr.startswith(f"{source}:3:3: error: ")
+    source.write_text('int g(void) __attribute__((target("nonsense")));\nint g(void) { return 1; }\n')
+    assert f"{source}:2: error: target attribute" in cc("-c", str(source), cwd=tmp_path / "here").stderr
+
+
+@toolchain
 def test_unknown_processor_of_one_isa(place: Path) -> None:
     for isa, name, message in (
         ("aarch64", "nonsense", "-march=nonsense: aarch64 has no such processor"),
