@@ -11,6 +11,7 @@ from typing import Any
 from transproc.automation.batch.decide import Seat
 from transproc.automation.batch.model import Batch
 from transproc.automation.batch.runner import Report, Run, Stay
+from transproc.text import plural
 
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#9333ea", "#dc2626", "#0891b2", "#65a30d", "#be185d")
 _LEFT, _WIDTH, _LANE, _HEAD = 110, 720, 18, 44
@@ -119,7 +120,7 @@ def svg(title: str, reports: Sequence[Report]) -> str:
     for report in reports:
         parts.append(
             f'<text x="8" y="{y}" class="head">{_called(report)} migration: {report.seconds:.1f} s, '
-            f"{report.per_hour:.0f} runs an hour, cost {report.cost:.5f}, {report.moves} moves</text>"
+            f"{report.per_hour:.0f} runs an hour, cost {report.cost:.5f}, {plural(report.moves, 'move')}</text>"
         )
         y += 10
         y = _lanes(report, parts, y, longest, entries) + 10
