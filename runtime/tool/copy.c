@@ -6,12 +6,14 @@
 #include "commands.h"
 #include "pages.h"
 #include "proc.h"
+#include "track.h"
 #include "withhold.h"
 
 enum { MOST_PROCESSES = 1024, MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1 };
 
 struct copied {
 	int pid, map;
+	const struct tracked *tracked; /* NULL: contents are compared */
 };
 
 static struct copied copies[MOST_PROCESSES];
@@ -19,6 +21,8 @@ static size_t count;
 static int known; /* a file with a hash for each page */
 static bool is_last;
 static uint64_t looked_at, sent;
+static struct tracked tracked[MOST_TRACKED];
+static size_t tracked_count;
 static char pages[MOST_PIECE] __attribute__((aligned(PAGE)));
 
 static bool tell(enum answer_kind kind, uint32_t pid, uint64_t start, uint64_t end, uint64_t size, uint64_t check)
@@ -34,7 +38,10 @@ static struct copied *find(int pid)
 			return &copies[i];
 	if (count == MOST_PROCESSES)
 		return NULL;
-	copies[count] = (struct copied){ pid, -1 };
+	copies[count] = (struct copied){ pid, -1, NULL };
+	for (size_t i = 0; i < tracked_count; i++)
+		if (tracked[i].pid == pid)
+			copies[count].tracked = &tracked[i];
 	return &copies[count++];
 }
 
@@ -77,18 +84,35 @@ static bool read_pages(int pid, uint64_t start, size_t size)
 	return SYS(NR_process_vm_readv, pid, &here, 1, &there, 1, 0) == (long)size;
 }
 
-/* While the tree runs, memory may go away: then it has changed, and the next round will see. */
-static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end)
+/* Whether the pages are as they were sent, without a look at them. */
+static bool are_known(const struct hash *hashes, size_t number)
+{
+	for (size_t i = 0; i < number; i++)
+		if (!hashes[i].words[1])
+			return false;
+	return true;
+}
+
+/*
+ * While the tree runs, memory may go away: then it has changed, and the next round will see; nothing is known of it, also where the kernel
+ * has counted it as looked at. `written`: it may be another than it was.
+ */
+static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end, bool written)
 {
 	static struct hash hashes[PIECE_PAGES];
 	static enum state states[PIECE_PAGES];
 	size_t size = end - start, bytes = size / PAGE * sizeof *hashes;
 	long place = (long)((uint64_t)(copy - copies) << 48 | start / PAGE * sizeof *hashes);
-	if (!read_pages(copy->pid, start, size))
-		return !is_last;
 	memset(hashes, 0, sizeof hashes);
 	if (SYS(NR_pread64, known, hashes, bytes, place) < 0)
 		return false;
+	if (!written && are_known(hashes, size / PAGE))
+		return tell_run(copy, start, 0, size, UNCHANGED, hashes);
+	looked_at += size;
+	if (!read_pages(copy->pid, start, size)) {
+		memset(hashes, 0, sizeof hashes);
+		return !is_last && SYS(NR_pwrite64, known, hashes, bytes, place) == (long)bytes;
+	}
 	for (size_t i = 0; i < size / PAGE; i++)
 		states[i] = compare(pages + i * PAGE, &hashes[i]);
 	for (size_t i = 0, next; i < size / PAGE; i = next) {
@@ -97,21 +121,25 @@ static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end)
 		if (!tell_run(copy, start, i * PAGE, next * PAGE, states[i], hashes))
 			return false;
 	}
-	looked_at += size;
 	return SYS(NR_pwrite64, known, hashes, bytes, place) == (long)bytes;
 }
 
 static bool copy_range(const struct copied *copy, struct range range)
 {
 	static struct range present[MOST_REGIONS];
+	static bool written[MOST_REGIONS];
 	for (uint64_t at = range.start, walked; at < range.end; at = walked) {
-		long used = present_pages(copy->map, at, range.end, present, &walked);
+		long used = copy->tracked ? tracked_pages(copy->map, at, range.end, !is_last, present, written, &walked) : -1;
+		if (used < 0) {
+			used = present_pages(copy->map, at, range.end, present, &walked);
+			memset(written, true, sizeof written);
+		}
 		if (used < 0)
 			return false;
 		for (long i = 0; i < used; i++)
 			for (uint64_t start = present[i].start, end; start < present[i].end; start = end) {
 				end = present[i].end - start > MOST_PIECE ? start + MOST_PIECE : present[i].end;
-				if (!copy_piece(copy, start, end))
+				if (!copy_piece(copy, start, end, written[i]))
 					return false;
 			}
 	}
@@ -127,6 +155,8 @@ static bool copy_process(int pid)
 		return false;
 	copy->map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
 	bool good = copy->map >= 0, gone = !good && state_of(pid, pid) == 0;
+	if (good && copy->tracked && !is_last)
+		track_memory(copy->tracked);
 	size_t number = good ? withheld_ranges(pid, &ranges) : 0;
 	for (size_t i = 0; i < number && is_last && good; i++)
 		good = tell(COVER, (uint32_t)pid, ranges[i].start, ranges[i].end, 0, 0);
@@ -140,8 +170,6 @@ static bool copy_round(int root, const struct page_request *request)
 {
 	struct numbers tree = tree_of(root);
 	is_last = request->end != 0;
-	if (is_last)
-		give_way();
 	looked_at = sent = 0;
 	for (size_t i = 0; i < tree.count; i++)
 		if (!copy_process(tree.items[i]))
@@ -155,6 +183,7 @@ int command_copy(const struct options *options)
 	known = (int)SYS(NR_memfd_create, "hashes", MFD_CLOEXEC);
 	if (known < 0)
 		return report_failure("system", "no file can be made in memory");
+	tracked_count = track_tree(options->pid, tracked);
 	while (next_request(&request))
 		if (request.kind != ASK_ROUND || !copy_round(options->pid, &request)) {
 			static const char message[] = "transproc-stop copy: memory cannot be read, or the kernel does not tell which there is (PAGEMAP_SCAN, Linux 6.7)\n";

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,14 +24,27 @@ from transproc.cluster.link import Copying, Round
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
 from transproc.cluster.paging import FEW_BYTES, MOST_ROUNDS, enough
+from transproc.cluster.place import Place
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
 from transproc.process.criu import Options
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
+
+def kernel() -> tuple[int, ...]:
+    """Its version."""
+    return tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
+
+
 NAME, MEGABYTES, PERMILLE = "changing", 24, 300
 COPY, HOLD = ("na", "copy"), ("nb", "hold")
+
+
+def shown(place: Place) -> list[bytes]:
+    """What the program does not change: descriptors, handlers, and that nobody stops or traces it."""
+    script = "ls -l /proc/$1/fd | sed 's/.* //'; grep -E '^(SigCgt|TracerPid|State:.T)' /proc/$1/status"
+    return place.node.run(["sh", "-c", script, "sh", str(place.job.pid)]).stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +94,54 @@ def test_many_holes_go_ahead(context: Context) -> None:
         assert 83_000_000 < copying.rounds[0].looked_at < 84_500_000
     finally:
         copying.close()
+    operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+    expect_right(context, NAME, "nb")
+
+
+@pytest.mark.parametrize("context", [[str(MEGABYTES), "1"]], indirect=True)
+@pytest.mark.skipif(kernel() < (6, 7), reason="the kernel does not tell what was written")
+def test_what_was_not_written_is_not_read_again(context: Context) -> None:
+    """The program runs on with no descriptor more than it had, and no handler."""
+    place = context.places(context.store.load(NAME))
+    place.make_images()
+
+    before = shown(place)
+    copying = Copying(place, place, place.job.pid)
+    try:
+        for _ in range(3):
+            copying.begin()
+            while not copying.done(1.0):
+                pass
+        assert shown(place) == before
+        first, *others = copying.rounds
+        assert first.looked_at > (MEGABYTES - 1) << 20
+        assert all(round.sent <= round.looked_at < first.looked_at / 2 for round in others)
+    finally:
+        copying.close()
+    expect_right(context, NAME, "na")
+
+
+@pytest.mark.parametrize("context", [[str(MEGABYTES), "50"]], indirect=True)
+@pytest.mark.parametrize("rounds", [8, pytest.param(300, marks=pytest.mark.nightly)])
+def test_who_begins_to_track_is_killed(context: Context, machines: NativeNodes, rounds: int) -> None:
+    """At any moment: the program runs on, and nothing of it is left there."""
+    place, chance = context.places(context.store.load(NAME)), random.Random(1)
+
+    before = shown(place)
+    for _ in range(rounds):
+        place.make_images()
+        copying = Copying(place, place, place.job.pid)
+        time.sleep(chance.random() * 0.03)
+        found = tools(machines, "na", "copy")[
+            :2
+        ]  # who copies, and who traces for it; the third is the guardian
+        for pid in chance.choice((found, found[:1], found[1:])):
+            kill(pid)
+        copying.close()
+        until = time.monotonic() + 20
+        while shown(place) != before:
+            assert time.monotonic() < until, shown(place)
+            time.sleep(0.02)
     operations.migrate(context, NAME, "nb", options=Options(precopy=True))
     expect_right(context, NAME, "nb")
 
