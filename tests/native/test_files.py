@@ -137,7 +137,7 @@ def test_a_failure_leaves_nothing_there(context: Context, step: str) -> None:
 
 
 def test_it_can_be_interrupted_meanwhile(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transproc.cluster.files.TELL_SECONDS", 0.0)
+    monkeypatch.setattr("transproc.cluster.join.TELL_SECONDS", 0.0)
 
     def stop(self: object, count: int, whole: int) -> None:
         raise KeyboardInterrupt
@@ -148,3 +148,18 @@ def test_it_can_be_interrupted_meanwhile(context: Context, monkeypatch: pytest.M
     monkeypatch.undo()
     operations.migrate(context, NAME, "nb")
     expect_right(context, NAME, "nb")
+
+
+def test_each_stream_tells_how_far_it_is(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image and the files while the program stands, and the files that went ahead."""
+    monkeypatch.setattr("transproc.cluster.join.TELL_SECONDS", 0.0)
+    monkeypatch.setattr("transproc.cluster.move.TELL_SECONDS", 0.001)
+    monkeypatch.setattr("transproc.cluster.parcel.LARGEST", 0)
+    told: dict[str, list[tuple[int, int]]] = {}
+    monkeypatch.setattr(
+        Step, "progress", lambda step, *amounts: told.setdefault(step.name, []).append(amounts)
+    )
+    operations.migrate(context, NAME, "nb")
+    assert {"files", "fetch", "ship"} <= set(told)
+    for name in ("files", "fetch"):
+        assert told[name] == sorted(told[name]) and all(0 < done <= total for done, total in told[name])

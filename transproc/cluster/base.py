@@ -267,10 +267,21 @@ class Node(ABC):
         directory: str,
         keep: Path | None = None,
         listed: str | None = None,
+        changing: bool = False,
         told: Callable[[int], None] | None = None,
     ) -> int:
         """Copies a file or directory to another node: see `join.join`."""
-        return join(self, path, target, rules, directory=directory, keep=keep, listed=listed, told=told)
+        return join(
+            self,
+            path,
+            target,
+            rules,
+            directory=directory,
+            keep=keep,
+            listed=listed,
+            changing=changing,
+            told=told,
+        )
 
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""

@@ -8,7 +8,6 @@ is its inventory, made when it is there.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -20,7 +19,6 @@ LARGE = 16 << 20
 """Bytes of files from which on they go ahead: fewer are sent in less time than it takes to compare them, over a fast link."""
 MOST_INVENTORY = 64 << 20
 """Bytes of an inventory: of some hundred thousand files."""
-TELL_SECONDS = 0.2
 
 
 class JobFiles:
@@ -31,6 +29,8 @@ class JobFiles:
         self._target = target
         self.size = 0
         """Bytes of disk that they take, once that was asked."""
+        self.passed = 0
+        """Bytes that have passed while the program stands."""
         self.copied = False
         """Whether the target has a copy, of which the source has the inventory."""
 
@@ -44,17 +44,9 @@ class JobFiles:
 
         If that fails for the files' sake, they all go when the program stands.
         """
-        last = time.monotonic()
-
-        def tell(count: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= TELL_SECONDS:
-                last = time.monotonic()
-                told(count)
-
         count, inventory = 0, b""
         with suppress(CommandError):
-            count = self._relay(told=tell)
+            count = self._relay(changing=True, told=told)
             inventory = self._target.inventory()
         self.copied = 0 < len(inventory) <= MOST_INVENTORY
         if self.copied:
@@ -71,12 +63,23 @@ class JobFiles:
             self._target.remove_files(removed)
         return self._relay(listed=self._source.changed)
 
-    def _relay(self, *, listed: str | None = None, told: Callable[[int], None] | None = None) -> int:
+    def _note(self, count: int) -> None:
+        self.passed = count
+
+    def _relay(
+        self, *, listed: str | None = None, changing: bool = False, told: Callable[[int], None] | None = None
+    ) -> int:
         """Only the job's own user may have programs there that run as their owner, whoever starts them: raises FormatError for
         others.
         """
         source, target = self._source, self._target
         rules = FILES.owned_by(source.job.uid) if source.job.user else FILES
         return source.node.relay(
-            source.data, target.node, rules, directory=target.directory, listed=listed, told=told
+            source.data,
+            target.node,
+            rules,
+            directory=target.directory,
+            listed=listed,
+            changing=changing,
+            told=told or self._note,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from transproc.errors import NodeError
 if TYPE_CHECKING:
     from transproc.cluster.base import Node
 
+TELL_SECONDS = 0.2
 PIPE = 1 << 20
 """Bytes that a pipe between us and the programs may hold: the usual limit, /proc/sys/fs/pipe-max-size."""
 
@@ -32,21 +34,20 @@ def join(
     directory: str,
     keep: Path | None = None,
     listed: str | None = None,
+    changing: bool = False,
     told: Callable[[int], None] | None = None,
 ) -> int:
     """Copies a file or directory to the same name in a directory of the target, which is made when missing, but nothing above it.
 
     `keep`: it becomes this path of the host as well. `listed`: a file on the source with the only members that are sent
-    (`archive.pack_script`). `told`: the files may change meanwhile; it is called now and then with the bytes that have
-    passed, and may raise, which ends it all. Returns the bytes that passed. Raises FormatError if the source sends
+    (`archive.pack_script`). `changing`: the files may change meanwhile. `told` is called now and then with the bytes that
+    have passed, and may raise, which ends it all. Returns the bytes that passed. Raises FormatError if the source sends
     what the `rules` do not allow (then some of what came before it may have arrived), CommandError if a tar fails, NodeError if
     a node does not answer or nothing moves.
     """
     gnu = source.gnu_tar and target.gnu_tar
     tool = source.tool if rules is IMAGES else None
-    script = archive.pack_script(
-        PurePosixPath(path), gnu=gnu, tool=tool, listed=listed, changing=told is not None
-    )
+    script = archive.pack_script(PurePosixPath(path), gnu=gnu, tool=tool, listed=listed, changing=changing)
     packing = ["sh", "-c", script]
     unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules, parents=False)]
     with ExitStack() as stack:
@@ -89,7 +90,7 @@ def _pump(
     outlet: Channel, sinks: list[int], checker: Checker, told: Callable[[int], None] | None
 ) -> tuple[int, bool]:
     """Copies what comes out to all sinks; returns how much, and False if one of them has ended before."""
-    source, count = outlet.connection.stdout.fileno(), 0
+    source, count, last = outlet.connection.stdout.fileno(), 0, time.monotonic()
     while True:
         if not readable(source, STALL_SECONDS):
             name = outlet.connection.name
@@ -99,7 +100,8 @@ def _pump(
             return count, True
         checker.feed(data)
         count += len(data)
-        if told is not None:
+        if told is not None and time.monotonic() - last >= TELL_SECONDS:
+            last = time.monotonic()
             told(count)
         if any(write(sink, data) < 0 for sink in sinks):
             return count, False

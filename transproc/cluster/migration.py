@@ -152,9 +152,9 @@ class Migration:
         if not stopped:
             yield Phase.PAUSE, lambda: move.pause(self.request)
         yield Phase.DUMP, move.dump
-        yield Phase.FETCH, move.fetch
+        yield Phase.FETCH, lambda: move.fetch(self._tell)
         yield Phase.TRANSFORM, lambda: move.transform(move.target.node.isa)
-        yield Phase.SHIP, move.ship
+        yield Phase.SHIP, lambda: move.ship(self._tell)
         yield Phase.RESTORE, move.restore
         yield Phase.VERIFY, move.verify
         if move.options.precopy and not move.options.lazy:
@@ -186,6 +186,9 @@ class Migration:
     def _runs(self, phase: Phase) -> bool:
         """Whether it is the step in which the program runs already, and its memory follows."""
         return phase is Phase.PAGES and self.move.options.follows
+
+    def _tell(self, done: int, total: int) -> None:
+        self._step.progress(done, total)
 
     def _send_files(self) -> str:
         """The program runs meanwhile."""

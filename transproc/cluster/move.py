@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from transproc.cluster.files import JobFiles
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Copying, Link
 from transproc.cluster.look import Liveness, Look
-from transproc.cluster.paging import Paging, list_owed
+from transproc.cluster.paging import TELL_SECONDS, Paging, list_owed
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.restored import restore, verify
 from transproc.cluster.store import JobStore, Result
@@ -48,6 +48,14 @@ from transproc.text import human, plural
 LONG_SECONDS = 1.0
 """If the last round of a pre-copy took longer, as the one in the pause would, the program goes on before that has ended, where
 nothing else was asked for."""
+
+
+Told = Callable[[int, int], None]
+"""Hears how far a step is: bytes that are done, and all bytes, as far as that is known."""
+
+
+def _nobody(done: int, total: int) -> None:
+    pass
 
 
 class Report(Protocol):
@@ -245,7 +253,7 @@ class Move:
         self.source.criu_dump(self.job.pid, self.options)
         return ""
 
-    def fetch(self) -> str:
+    def fetch(self, told: Told = _nobody) -> str:
         """Brings the image to the host, and to the target in the same stream."""
         self.store.forget_images(self.job.name)
         self._small = 0 < self.memory <= parcel.LARGEST and not self.options.withhold
@@ -254,7 +262,12 @@ class Move:
             self._dump_sent = False
         else:
             self._small, self._images = False, None
-            count = transfer.fetch_dump(self.images / "dump", self.source, self._target)
+            count = transfer.fetch_dump(
+                self.images / "dump",
+                self.source,
+                self._target,
+                lambda count: told(count, max(count, 0 if self.options.withhold else self.memory)),
+            )
             self._dump_sent = self._target is not None
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
@@ -284,13 +297,15 @@ class Move:
         self._record(State.TRANSFORMED, at_once=False)
         return detail
 
-    def ship(self) -> str:
+    def ship(self, told: Told = _nobody) -> str:
         """Sends the image, and sees that the job's files have arrived."""
         count = transfer.ship_images(
             self.images, self.target, with_dump=not self._dump_sent, small=self._small
         )
         if self._data is None:
             self._data = self._pool.submit(self.files.send)
+        while not wait([self._data], TELL_SECONDS).done:
+            told(self.files.passed, max(self.files.passed, self.files.size))
         count += self._data.result()
         self._sent += count
         return human(count)

@@ -9,6 +9,7 @@ binary of the target's ISA travels ahead, while the process still runs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from transproc.cluster import archive
@@ -43,12 +44,14 @@ def fetch_small_dump(here: Path, source: Place) -> int:
     return source.node.give_parcel(source.dump, here, IMAGES)
 
 
-def fetch_dump(here: Path, source: Place, target: Place | None) -> int:
+def fetch_dump(
+    here: Path, source: Place, target: Place | None, told: Callable[[int], None] | None = None
+) -> int:
     """Copies the dump to the host, as `here`, and, in the same stream, to the target, if there is one; returns the bytes."""
     if target is None:
         source.node.get(source.dump, here, IMAGES)
         return archive.size(here)
-    return source.node.relay(source.dump, target.node, IMAGES, directory=target.images, keep=here)
+    return source.node.relay(source.dump, target.node, IMAGES, directory=target.images, keep=here, told=told)
 
 
 def ship_images(here: Path, target: Place, *, with_dump: bool, small: bool = False) -> int:
