@@ -73,6 +73,8 @@ static bool take_process(struct tracking *tracking, struct process *process)
 	const struct thread *thread = caller(session, process);
 	if (!thread)
 		return false;
+	if (status_number(thread->tid, "Seccomp") > 0)
+		return true; /* a filter may end whoever makes a call that it does not know */
 	if (!guard_process(session, process) || !process->guarded)
 		return true;
 	int faults = open_in(session, process, thread->tid);

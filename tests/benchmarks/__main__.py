@@ -164,10 +164,16 @@ def measure_following(options: argparse.Namespace, work: Path) -> list[Any]:
 
 
 def measure_transfer(options: argparse.Namespace, work: Path) -> list[Any]:
-    """Ways of memory over links of known rates."""
-    links = moving.QUICK if options.quick else moving.SIZES
-    chosen = {link: sizes for link, sizes in links.items() if not options.only or link in options.only}
-    found = [moved for link, sizes in chosen.items() for moved in moving.measure(link, sizes, work)]
+    """Ways of memory over links of known rates; `--only` may name links, ways, and megabytes."""
+    links, only = moving.QUICK if options.quick else moving.SIZES, set(options.only)
+    every = {size for sizes in links.values() for size in sizes}
+    names = [way for way in (moving.CRIU, *moving.WAYS) if way in only] or [moving.CRIU, *moving.WAYS]
+    wanted = {size for size in every if str(size) in only} or every
+    found = []
+    for link, sizes in links.items():
+        if link in only or not only & set(links):
+            chosen = {size: options.pairs or count for size, count in sizes.items() if size in wanted}
+            found += moving.measure(link, chosen, work, names=names)
     first = {(m.link, m.way): m.median for m in reversed(found)}
     alone = {(m.link, m.megabytes): m.median for m in found if m.way == moving.CRIU}
     rows = [
@@ -184,9 +190,10 @@ def measure_transfer(options: argparse.Namespace, work: Path) -> list[Any]:
         for m in found
     ]
     table(rows, ("LINK", "PROCESS", "WAY", "DOWNTIME", "TO CRIU ALONE", "TO THE SMALLEST", "WHOLE", "SENT"))
-    slow = moving.slowed("1gbit", work)
+    slow = moving.slowed("1gbit", work) if wanted == every else []
     speeds = [(s.way, f"{s.seconds:.2f} s", f"{100 * s.share:.0f} %") for s in slow]
-    table(speeds, (f"{moving.SLOWED} MB FOLLOW", "FOR", "SPEED MEANWHILE"))
+    if speeds:
+        table(speeds, (f"{moving.SLOWED} MB FOLLOW", "FOR", "SPEED MEANWHILE"))
     if options.images:
         moving.draw(found, options.images)
     return [*found, *slow]
@@ -431,9 +438,15 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="fewer programs and repetitions, a minute or two each"
     )
     parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="this program, process, or link"
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this program, process, or link (transfer: also a way, or megabytes)",
     )
-    parser.add_argument("--pairs", type=int, metavar="N", help="run time: interleaved runs of each variant")
+    parser.add_argument(
+        "--pairs", type=int, metavar="N", help="run time, transfer: interleaved runs of each variant"
+    )
     parser.add_argument(
         "--no-plain",
         dest="plain",

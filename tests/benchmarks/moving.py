@@ -80,15 +80,17 @@ def compiled(work: Path) -> Path:
     return program
 
 
-def measure(link: str, sizes: dict[int, int], work: Path) -> list[Moved]:
-    """All ways over a link; sizes in megabytes, and how many rounds."""
+def measure(
+    link: str, sizes: dict[int, int], work: Path, *, names: Sequence[str] = (CRIU, *WAYS)
+) -> list[Moved]:
+    """Ways over a link; sizes in megabytes, and how many rounds."""
     found: list[Moved] = []
     program = compiled(work)
     with ExitStack() as stack:
         directory, machines = _nodes(stack, link, work)
         for megabytes, rounds in sizes.items():
             words = [str(program), str(megabytes), str(PERMILLE)]
-            ways = [Moved(link, megabytes, way) for way in (CRIU, *WAYS)]
+            ways = [Moved(link, megabytes, way) for way in names]
             with log.step(f"{megabytes} MB, {link}"):
                 (place := directory / f"of{megabytes}").mkdir()
                 bench = Bench(machines, place, Program(words))

@@ -38,6 +38,8 @@ def kernel() -> tuple[int, ...]:
     return tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
 
 
+USERFAULTFD = {"x86_64": 323, "aarch64": 282}.get(platform.machine(), 0)
+"""Its number."""
 NAME, MEGABYTES, PERMILLE = "changing", 24, 300
 COPY, HOLD = ("na", "copy"), ("nb", "hold")
 
@@ -119,6 +121,22 @@ def test_what_was_not_written_is_not_read_again(context: Context) -> None:
         first, *others = copying.rounds
         assert first.looked_at > (MEGABYTES - 1) << 20
         assert all(round.sent <= round.looked_at < first.looked_at / 2 for round in others)
+    finally:
+        copying.close()
+    expect_right(context, NAME, "na")
+
+
+@pytest.mark.parametrize("context", [[str(MEGABYTES), "50", str(USERFAULTFD)]], indirect=True)
+def test_a_filter_that_would_end_the_program(context: Context) -> None:
+    """No call is made in it that it may not make itself."""
+    place = context.places(context.store.load(NAME))
+    place.make_images()
+    copying = Copying(place, place, place.job.pid)
+    try:
+        for _ in range(2):
+            copying.begin()
+            while not copying.done(1.0):
+                pass
     finally:
         copying.close()
     expect_right(context, NAME, "na")
