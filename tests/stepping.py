@@ -10,7 +10,7 @@ import platform
 import signal
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c
 
 TRACES = {"x86_64": 101, "aarch64": 117}.get(platform.machine(), 0)
 """The number of ptrace(2): when who traces a program makes its first one, it begins to touch that."""
+
+FORKS = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
+"""That of clone(2)."""
 
 # linux/ptrace.h
 _SYSCALL, _SEIZE, _INTERRUPT, _CALL_INFO = 24, 0x4206, 0x4207, 0x420E
@@ -49,7 +52,14 @@ def stepped(
     """
     streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=streams)
-    _join(pid, gate)
+    return followed(lambda: pid, gate, first=first, kill_at=kill_at, delay=delay)
+
+
+def followed(
+    process: Callable[[], int], gate: Path, *, first: int, kill_at: int | None = None, delay: float = 0.0
+) -> tuple[int, list[Stop]]:
+    """As `stepped`, of a process that somebody else starts; `process` tells which one it is, once it reads from the pipe."""
+    pid = _join(process, gate)
     stops: list[Stop] = []
     while True:
         _, status = os.waitpid(pid, _WALL)
@@ -68,7 +78,7 @@ def stepped(
         _ptrace(_SYSCALL, pid, 0, number if signalled else 0)
 
 
-def _join(pid: int, gate: Path) -> None:
+def _join(process: Callable[[], int], gate: Path) -> int:
     """Begins to trace a process that reads from a pipe, and lets it go on."""
     until = time.monotonic() + _SECONDS
     while True:
@@ -78,9 +88,11 @@ def _join(pid: int, gate: Path) -> None:
         except OSError as error:  # nobody reads yet
             assert error.errno == errno.ENXIO and time.monotonic() < until
             time.sleep(0.0002)
+    pid = process()
     _ptrace(_SEIZE, pid, 0, _SYSGOOD | _EXITKILL)
     _ptrace(_INTERRUPT, pid)
     os.close(pipe)
+    return pid
 
 
 def _look(pid: int, last: Stop | None) -> Stop:

@@ -4,7 +4,7 @@
 #include "proc.h"
 
 enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
-enum { PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, CLONE_NEWIPC = 0x08000000, SIG_SETMASK = 2 };
+enum { END_TIME = 5000, PR_SET_CHILD_SUBREAPER = 36, CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, CLONE_NEWIPC = 0x08000000, SIG_SETMASK = 2 };
 enum { ALL_SIGNALS = 64, AT_SUPERVISOR = 100, F_SETFD = 2, FD_CLOEXEC = 1, MOST_DESCRIPTORS = 1 << 16, FULL_DISK_PAUSE = 200 /* ms */ };
 enum { PASS_THROUGH = 0710, NOBODY = -1 };
 enum { PROGRAM_UMASK = 022 }; /* what logins give; ours is private (main.c) */
@@ -384,9 +384,27 @@ static void kill_descendants(void)
 		SYS(NR_kill, tree.items[i], SIGKILL);
 }
 
+/* What a criu that has failed, or was killed, leaves of a tree: all of it has come to us, and none of it was ever let go. */
+static void end_descendants(void)
+{
+	int status;
+	for (long until = now() + END_TIME; now() < until; rest(1)) {
+		kill_descendants();
+		long result;
+		while ((result = SYS(NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0)
+			;
+		if (result < 0) /* there are no children */
+			return;
+	}
+}
+
 /* As wait4(2), but what has not ended after so many milliseconds (0: any) is killed, and so is what it has started. */
 static long wait_until(long child, int *status, uint64_t milliseconds)
 {
+	struct {
+		int fd;
+		int16_t events, found;
+	} end = { (int)SYS(NR_pidfd_open, child, 0), 1 /* POLLIN */, 0 };
 	long until = now() + (long)milliseconds, result;
 	bool late = false;
 	while ((result = SYS(NR_wait4, child, status, WALL | (milliseconds ? WNOHANG : 0), 0)) == 0 || result == -EINTR) {
@@ -394,11 +412,11 @@ static long wait_until(long child, int *status, uint64_t milliseconds)
 			kill_descendants();
 			late = true;
 		}
-		if (milliseconds)
-			rest(2);
+		struct timespec pause = { 0, 2000000 }; /* the kernel writes what is left of it */
+		if (milliseconds) /* at once: of what it has made nothing is to run */
+			SYS(NR_ppoll, &end, 1, &pause, 0, 0);
 	}
-	if (late) /* what was orphaned meanwhile has come to us */
-		kill_descendants();
+	SYS(NR_close, end.fd);
 	return result;
 }
 
@@ -437,6 +455,7 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 		fail(report, result, STEP_NETWORK);
 	int status = run_criu(&with_terminal, report);
 	if (status) {
+		end_descendants();
 		send(report, 0, 0, status, STEP_CRIU);
 		leave(1);
 	}

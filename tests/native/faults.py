@@ -153,6 +153,7 @@ def faults() -> list[Fault]:
             *(Fault("killed", "command", step) for step in ("ship", "resume steady on nb")),
             Fault("killed", "command", "restore", delay=0.01),
             Fault("killed", "target connection", "restore", delay=0.01),
+            Fault("killed", "source connection", "pause steady on na", delay=0.01),
             Fault("full", "host", "fetch"),
         ),
     ]

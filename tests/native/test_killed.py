@@ -11,7 +11,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ from pathlib import Path
 import pytest
 
 from tests.native.harness import expected
-from tests.stepping import TRACES, Stop, stepped
+from tests.stepping import FORKS, TRACES, Stop, followed, stepped
 from tests.unit.process.conftest import Local, Running, launch_of
+from transproc.errors import CommandError
 from transproc.lab.rootfs import host_criu
 from transproc.process.build import build
-from transproc.process.criu import dump_argv
+from transproc.process.criu import FREED_SECONDS, dump_argv, relevant, restore_argv
 from transproc.process.pause import Files, Tool
+from transproc.run import run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -140,6 +143,75 @@ def test_criu_that_is_killed_at_each_of_its_calls(victim: Victim, tmp_path: Path
     chosen = range(0, count, max(1, count // kills) if kills else 1)
     for stop in chosen:
         strike(victim, gate, stop)
+    victim.expect_right()
+    print("killed", len(chosen))  # pytest -s
+
+
+def running(binary: str) -> list[int]:
+    """Processes that execute a program."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/exe"):
+        with contextlib.suppress(OSError):
+            if str(path.readlink()) == binary:
+                found.append(int(path.parent.name))
+    return found
+
+
+def reader(gate: Path) -> int:
+    """criu that was told to read from a pipe, as the pause tool was that has started it."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if str(gate) in words and "transproc-stop" not in words[0]:
+                return int(path.parent.name)
+    raise AssertionError("criu is gone")
+
+
+@pytest.mark.parametrize("kills", [12, pytest.param(0, marks=pytest.mark.nightly)], ids=["some", "all"])
+def test_a_restore_that_is_killed_at_each_call_of_criu(victim: Victim, tmp_path: Path, kills: int) -> None:
+    """Of the copy nothing is left, and with the images and the files it is restored the last time.
+
+    It may have run for a moment, when criu was about to stop it, and have written: a migration sends the files again.
+    """
+    gate, (argv, images) = tmp_path / "gate", victim.dump()
+    os.mkfifo(gate)
+    binary = str(Path(f"/proc/{victim.pid}/exe").readlink())
+    victim.tool.pause(victim.pid)
+    run(argv)
+    victim.tool.kill(victim.pid, moved=str(tmp_path))
+    pidfile = str(tmp_path / "pidfile")
+    criu = restore_argv(host_criu(), str(images), pidfile)
+    kept = {path: path.read_bytes() for path in (tmp_path / "lines", tmp_path / "out")}
+
+    def restore(words: Sequence[str]) -> str:
+        for path, content in kept.items():
+            path.write_bytes(content)
+        try:
+            restored = victim.tool.restore(words, state=str(tmp_path), pidfile=pidfile, deadline=60)
+        except CommandError as error:
+            return error.stderr
+        assert restored.pid == victim.pid
+        return ""
+
+    def strike(stop: int | None) -> int:
+        with ThreadPoolExecutor(1) as others:
+            done = others.submit(restore, [*criu, "--config", str(gate)])
+            status, stops = followed(lambda: reader(gate), gate, first=FORKS, kill_at=stop)
+            assert bool(done.result()) == bool(status), (stop, done.result())
+        assert bool(running(binary)) == (not status), (stop, stops[-1])
+        return len(stops)
+
+    count = strike(None)
+    victim.tool.kill(victim.pid, moved=str(tmp_path))
+    chosen = range(0, count, max(1, count // kills) if kills else 1)
+    for stop in chosen:
+        if strike(stop) <= stop:  # it has come to its end before
+            victim.tool.kill(victim.pid, moved=str(tmp_path))
+    until = time.monotonic() + FREED_SECONDS
+    while failed := restore(criu):  # numbers of what was just killed may not be free yet
+        log = relevant((images / "restore.log").read_text())
+        assert "File exists" in log and time.monotonic() < until, (failed, log)
+    victim.tool.resume(victim.pid)
     victim.expect_right()
     print("killed", len(chosen))  # pytest -s
 

@@ -237,8 +237,14 @@ class Move:
             self.options = replace(self.options, lazy=True)
 
     def pause(self, request: PauseRequest) -> str:
-        """Stops the process at equivalence points; on failure it runs on."""
-        stopped = self.source.pause(self.job.pid, request)
+        """Stops the process at equivalence points; on failure it runs on, unless no answer has come: then it may be stopped."""
+        try:
+            stopped = self.source.pause(self.job.pid, request)
+        except (PauseError, UnsupportedError):
+            raise
+        except BaseException:
+            self.job.state = State.PAUSED  # recorded is that it was begun
+            raise
         self.paging.program_stands()
         self._record(State.PAUSED, at_once=False)
         return describe(stopped)

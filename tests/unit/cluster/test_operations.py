@@ -245,6 +245,22 @@ def test_a_paused_job_goes_on_to_a_site(world: World) -> None:
     world.one_copy_runs(world.x86)
 
 
+@pytest.mark.parametrize("operation", ["pause", "dump", "checkpoint"])
+def test_a_pause_whose_answer_is_lost(world: World, operation: str) -> None:
+    """The program may have been stopped: it is let go. Once it stood then, and was recorded as running."""
+    world.run()
+    pause = world.x86._pause
+
+    def lose(words: list[str]) -> bytes:
+        pause(words)
+        raise NodeError("x86", "connection lost")
+
+    world.x86._pause = lose  # type: ignore[method-assign]
+    with pytest.raises(TransprocError, match="connection lost"):
+        getattr(operations, operation)(world.context, "j")
+    world.one_copy_runs(world.x86)
+
+
 def test_a_look(world: World) -> None:
     """The job runs already when its image is read, and the image, which is memory, is gone afterwards."""
     world.run()
