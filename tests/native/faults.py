@@ -119,7 +119,7 @@ def faults() -> list[Fault]:
         ),
         *of(
             PRECOPY,
-            *(Fault("killed", "command", step) for step in ("precopy", "compare", "pages")),
+            *(Fault("killed", "command", step) for step in ("files", "precopy", "compare", "pages")),
             Fault("killed", "source connection", "precopy", delay=0.01),
             Fault("killed", "target connection", "dump"),
         ),

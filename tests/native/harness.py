@@ -39,7 +39,7 @@ from tests.native.wire import Wire
 from transproc.automation.plans import planning, reading, recover
 from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.executor import Outcome
-from transproc.cluster import checkpoints, operations, passing, preflight
+from transproc.cluster import checkpoints, files, operations, passing, preflight
 from transproc.cluster.events import Silent
 from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
@@ -101,6 +101,8 @@ def perform(operation: str, state: Path, configuration: Path, kept: Path, line: 
         if operation in MOVES:
             if operation == PAGES:
                 preflight.LARGE = 0  # bytes: it is large
+            if operation == PRECOPY:
+                files.LARGE = 0  # so are its files
             operations.migrate(context, NAME, "nb", options=_OPTIONS.get(operation))
         elif operation == RESTART:
             operations.restart(context, kept, "nb", name=NAME)
