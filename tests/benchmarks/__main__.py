@@ -356,7 +356,7 @@ def measure_foreign(options: argparse.Namespace, work: Path) -> list[Any]:
     pairs = options.pairs or (3 if options.quick else 7)
     compared = 2 if options.plain else 1
     found, silent = [], []
-    for program in suites.programs(options.src, work):
+    for program in suites.cxx_programs(options.src) if options.cxx else suites.programs(options.src, work):
         if not options.only or any(word in program.name for word in options.only):
             result = foreign.measure(program, work, pairs=pairs, plain=options.plain)
             silent.append((program.name, result)) if isinstance(result, str) else found.append(result)
@@ -452,6 +452,9 @@ def _options() -> argparse.Namespace:
         dest="plain",
         action="store_false",
         help="foreign: against clang only, not the pass alone",
+    )
+    parser.add_argument(
+        "--cxx", action="store_true", help="foreign: the suite's C++, against clang++ with libstdc++"
     )
     parser.add_argument(
         "--src", type=Path, metavar="DIR", help="foreign: LLVM's test-suite, NPB in C, or PolyBench/C"

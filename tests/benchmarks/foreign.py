@@ -30,6 +30,13 @@ COMPILERS = {
     "transproc": ("transproc-cc", *OPTIONS),
     "plain": ("transproc-cc", "-Xtransproc", "--plain", *OPTIONS),
 }
+CXX_OPTIONS = ("-O2", "-std=gnu++17", "-w")
+CXX_COMPILERS = {
+    "clang": ("clang++-19", "-static", *CXX_OPTIONS),
+    "transproc": ("transproc-c++", *CXX_OPTIONS),
+    "plain": ("transproc-c++", "-Xtransproc", "--plain", *CXX_OPTIONS),
+}
+"""clang's has libstdc++, as Debian's does; the other two have libc++, so that the last is the comparison with that."""
 
 
 @dataclass
@@ -50,7 +57,7 @@ class Foreign:
 def measure(program: Program, work: Path, *, pairs: int, plain: bool = True) -> Foreign | str:
     """Builds all three, or two, and runs A B C, C B A, …; a text says why there are no figures."""
     built = {}
-    for label, compiler in COMPILERS.items():
+    for label, compiler in (CXX_COMPILERS if program.cxx else COMPILERS).items():
         if label == "plain" and not plain:
             continue
         made = work / f"{label}-{program.name.replace('/', '-')}"

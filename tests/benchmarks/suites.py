@@ -23,6 +23,10 @@ GROUPS = (
     *("mafft", "nbench", "sim"),
 )
 """C only; what is left out is C++, or a driver for many programs."""
+CXX_GROUPS = ("DOE-ProxyApps-C++", "tramp3d-v4")
+CXX_SINGLE = ("Adobe-C++", "Misc-C++", "Misc-C++-EH", "Shootout-C++", "SmallPT")
+"""Programs of several files, and of one each (below SingleSource/Benchmarks)."""
+CXX_TIMES = re.compile(rb"[0-9.]+ (sec|ns|s)\b.*|[Tt]ime.*")
 NPB_SETTER = Path("sys/setparams.c")
 NPB_SIZES = {"bt": "W", "cg": "A", "ep": "W", "ft": "A", "is": "A", "lu": "W", "mg": "A", "sp": "W"}
 """A few seconds each."""
@@ -44,6 +48,23 @@ class Program:
     stdin: str | None
     varying: re.Pattern[bytes] | None = None
     """What may differ in its output."""
+    cxx: bool = False
+
+
+def cxx_programs(suite: Path) -> Iterator[Program]:
+    """Those of LLVM's test-suite that are C++. Raises `TransprocError` if it is another suite."""
+    root, single = suite / BENCHMARKS, suite / "SingleSource/Benchmarks"
+    if not root.exists():
+        raise TransprocError(f"{suite}: has no C++", hint="--src: LLVM's test-suite")
+    for group in CXX_SINGLE:
+        for source in sorted((single / group).rglob("*.cpp")):
+            name = "/".join(source.relative_to(single).with_suffix("").parts)
+            yield Program(name, source.parent, (source.name,), (), (), None, CXX_TIMES, cxx=True)
+    for group in CXX_GROUPS:
+        for recipe in sorted((root / group).rglob("CMakeLists.txt")):
+            text = _chosen(recipe.read_text(errors="replace"))
+            if "llvm_multisource(" in text:
+                yield _program(root, recipe.parent, text, cxx=True)
 
 
 def programs(suite: Path, work: Path) -> Iterator[Program]:
@@ -69,8 +90,9 @@ def _llvm(suite: Path, work: Path) -> Iterator[Program]:
                 yield _program(root, recipe.parent, text)
 
 
-def _program(root: Path, directory: Path, text: str) -> Program:
-    words = _words(text, r"list\(APPEND\s+(?:CPPFLAGS|CFLAGS)\s+([^)]*)\)")
+def _program(root: Path, directory: Path, text: str, *, cxx: bool = False) -> Program:
+    words = _words(text, rf"list\(APPEND\s+(?:CPPFLAGS|{'CXXFLAGS' if cxx else 'CFLAGS'})\s+([^)]*)\)")
+    suffixes = (".cpp", ".cc", ".C") if cxx else (".c",)
     words += _words(text, r"add_definitions\(([^)]*)\)")
     includes = [f"-I{directory / word}" for word in _words(text, r"include_directories\(([^)]*)\)")]
     options = re.findall(r"set\(RUN_OPTIONS\s+([^)]*)\)", text)
@@ -78,15 +100,18 @@ def _program(root: Path, directory: Path, text: str) -> Program:
     listed = [
         word
         for word in _words(text, r"(?:llvm_multisource|set)\(\s*(?:Source|\S+)\s([^)]*)\)")
-        if word.endswith(".c")
+        if word.endswith(suffixes)
     ]
+    found = sorted(path.name for path in directory.iterdir() if path.suffix in suffixes)
     return Program(
         "/".join(directory.relative_to(root).parts),
         directory,
-        tuple(listed or sorted(path.name for path in directory.glob("*.c"))),
+        tuple(listed or found),
         ("-I.", f"-I{root / 'Rodinia/Common'}", *map(_quoted, words), *includes),
         tuple(shlex.split(before.replace("${CMAKE_CURRENT_SOURCE_DIR}", "."))),
         stdin.strip() or None,
+        CXX_TIMES if cxx else None,
+        cxx=cxx,
     )
 
 
