@@ -30,7 +30,7 @@ COMPILERS = {
     "transproc": ("transproc-cc", *OPTIONS),
     "plain": ("transproc-cc", "-Xtransproc", "--plain", *OPTIONS),
 }
-CXX_OPTIONS = ("-O2", "-std=gnu++17", "-w")
+CXX_OPTIONS = ("-O2", "-std=gnu++14", "-w", "-Wno-narrowing")
 CXX_COMPILERS = {
     "clang": ("clang++-19", "-static", *CXX_OPTIONS),
     "transproc": ("transproc-c++", *CXX_OPTIONS),
