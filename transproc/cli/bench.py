@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from transproc.cluster import operations
 from transproc.cluster.job import Hop
 from transproc.cluster.rehearsal import Plan
 from transproc.cluster.start import Program
+from transproc.scratch import Scratch
 from transproc.text import human
 
 SITES = 1000
@@ -101,8 +101,8 @@ def suite(
     chosen = set(only.upper().split(",")) if only else set(npb.PROGRAMS)
     pair = common.two_nodes(nodes)
     results = []
-    with tempfile.TemporaryDirectory(prefix="transproc-npb-") as work:
-        for made in npb.build(source, Path(work), which, chosen):
+    with Scratch() as work:
+        for made in npb.build(source, work, which, chosen):
             exact = Plan(at=[at or SITES] * hops, seed=seed)
             plans = [exact] if at else [Plan(hops, seed=seed), exact]
             if made.binary is None:

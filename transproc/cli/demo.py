@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +22,7 @@ from transproc.errors import TransprocError
 from transproc.lab.machine import Lab
 from transproc.paths import SOURCE
 from transproc.run import run
+from transproc.scratch import Scratch
 
 EXAMPLE = SOURCE / "examples" / "nbody" / "nbody.c"
 TURNS = "50000"
@@ -43,8 +43,8 @@ def demo(
     Example:
       transproc demo --down
     """
-    with tempfile.TemporaryDirectory(prefix="transproc-") as directory:
-        binary = _compile(Path(directory))
+    with Scratch() as directory:
+        binary = _compile(directory)
         Lab().up()
         program, moved = _tour(binary, steps)
         with log.step("run it once more on x86, without migrations"):

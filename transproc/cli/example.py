@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from transproc.errors import CommandError, TransprocError
 from transproc.isa import ALL
 from transproc.process.selfmove import ERRORS, OUTPUT, Run, Verdict, Work, stress
 from transproc.process.selfmove import Plan as Moments
+from transproc.scratch import Scratch
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.recipe import Recipe, Scenario
 
@@ -138,13 +138,13 @@ def rehearse(
 @contextmanager
 def _prepared(scenario: Scenario, environment: dict[str, str]) -> Iterator[Path]:
     """The directory in which a scenario begins. Raises `CommandError`."""
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+    with Scratch() as work:
         try:
-            recipes.shell(scenario.prepare, Path(work), environment)
+            recipes.shell(scenario.prepare, work, environment)
         except CommandError as error:
             error.message = f"prepare: {error.message}"
             raise
-        yield Path(work)
+        yield work
 
 
 def stressed(
@@ -200,9 +200,9 @@ def _show_stressed(
 
 def _drive(scenario: Scenario, environment: dict[str, str]) -> dict[str, Any]:
     """The script's last line says how it went."""
-    with log.step(f"drive {scenario.name}") as step, tempfile.TemporaryDirectory(prefix="transproc-") as work:
+    with log.step(f"drive {scenario.name}") as step, Scratch() as work:
         try:
-            printed = recipes.shell(scenario.drive, Path(work), environment)
+            printed = recipes.shell(scenario.drive, work, environment)
         except CommandError as error:
             return trials.failed(scenario.name, error.message)
         step.detail = (printed.splitlines() or [""])[-1]
@@ -213,9 +213,9 @@ def _checker(scenario: Scenario, environment: dict[str, str]) -> Callable[[Outco
     def check(outcome: Outcome) -> None:
         if outcome.exit != f"status {scenario.status}":
             raise TransprocError(f"the program ended with {outcome.exit}, with and without migrations")
-        with tempfile.TemporaryDirectory(prefix="transproc-") as work:
-            write_tree(outcome.files, Path(work))
-            recipes.shell(scenario.check, Path(work), environment)
+        with Scratch() as work:
+            write_tree(outcome.files, work)
+            recipes.shell(scenario.check, work, environment)
 
     return check
 

@@ -43,6 +43,7 @@ def recover(
     if (there := common.remote()) is not None:
         _at(there, name, as_json=as_json)
         return
+    from transproc import scratch
     from transproc.cluster import operations
 
     context = common.context()
@@ -57,6 +58,7 @@ def recover(
             failures += 1
             typer.echo(error.message + (f"; {error.hint}" if error.hint else ""), err=True)
     done += operations.sweep(context) if name is None else []
+    scratch.sweep()
     if as_json:
         common.show_json({"done": done, "failures": failures})
     else:

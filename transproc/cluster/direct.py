@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import secrets
 import shlex
-import tempfile
 import time
-from pathlib import Path
 
 from transproc.cluster.channel import Channel
 from transproc.cluster.place import Place
 from transproc.cluster.ssh import SshNode
 from transproc.errors import TransprocError
 from transproc.run import run
+from transproc.scratch import Scratch
 
 PORTS = 20_000, 60_000
 CONNECT_SECONDS, START_SECONDS, LIFE_SECONDS = 3, 5.0, 86_400
@@ -119,8 +118,7 @@ class Direct:
         """New keys to both nodes; what is secret to one of them alone, among the job's images, which go with them."""
         tool, images = target.tool, target.images
         forced = _FORCED.format(hold=shlex.join(tool.hold(images)), link=shlex.join(tool.link(target.image)))
-        with tempfile.TemporaryDirectory(prefix="transproc-") as name:
-            place = Path(name)
+        with Scratch() as place:
             for key in ("host", "user"):
                 run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", place / key])
             user, host = ((place / f"{key}.pub").read_bytes().strip() for key in ("user", "host"))

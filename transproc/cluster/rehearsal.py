@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.start import Program, address_of, start
 from transproc.cluster.watch import refresh, wait
 from transproc.errors import MigrationError, PauseError
+from transproc.scratch import Scratch
 
 ATTEMPTS = 5
 EXCERPT_BYTES = 200
@@ -301,8 +301,8 @@ def _status_after(place: Place, error: PauseError) -> str:
 
 def outcome_of(place: Place, job: Job, seconds: float) -> Outcome:
     """What an ended job left behind."""
-    with tempfile.TemporaryDirectory(prefix="transproc-") as name:
-        here = Path(name) / "data"
+    with Scratch() as work:
+        here = work / "data"
         place.node.get(place.data, here)
         return Outcome(job.exit or "", seconds, read_tree(here))
 

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import tempfile
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 from transproc.cluster.base import Node
 from transproc.cluster.description import Description
 from transproc.errors import NodeError
+from transproc.scratch import PREFIX, Scratch
 
 CONNECT_SECONDS = 10
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 4
-LONGEST_DIRECTORY = 107 - len("/transproc-01234567/control") - 17
 """A dead peer is noticed after KEEPALIVE_SECONDS × KEEPALIVE_COUNT; an emulated one can be slow to answer."""
+LONGEST_DIRECTORY = 107 - len(f"/{PREFIX}01234567/control") - 17
 _FAST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Both ISAs have instructions for AES; chacha20, the default, is computed."""
 _RSA = "rsa-sha2-512,rsa-sha2-256"
@@ -51,7 +50,7 @@ class SshNode(Node):
     def __init__(self, name: str, address: Address, description: Description | None = None) -> None:
         super().__init__(name, description)
         self.address = address
-        self._directory: Path | None = None
+        self._directory: Scratch | None = None
 
     def command(self, script: str, *, leads: bool = False) -> list[str]:
         """OpenSSH's client. Only who `leads` becomes a master: one stays until all who share its connection have ended, so a
@@ -99,17 +98,15 @@ class SshNode(Node):
     def _place(self) -> Path:
         """A private directory with the node's host key, and the socket by which connections are shared."""
         if self._directory is None:
-            self._directory = Path(tempfile.mkdtemp(prefix="transproc-", dir=_directory_for_sockets()))
-            # also if nobody closes the node: at the end of the command
-            weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
-            (self._directory / "known").write_text(f"node {self.address.host_key}\n")
-        return self._directory
+            self._directory = Scratch(_directory_for_sockets())
+            (self._directory.path / "known").write_text(f"node {self.address.host_key}\n")
+        return self._directory.path
 
     def close(self) -> None:
         """Ends the connection; the node may be used again and then connects anew."""
         super().close()
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory.close()
             self._directory = None
 
     def explain(self, booted: bool, errors: str) -> NodeError:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transproc import scratch
 from transproc.automation import parcel
 from transproc.automation.plans.records import PlanRecord, plans
 from transproc.automation.plans.recover import open_plans, recover
@@ -63,6 +64,7 @@ class Watch:
                 self._service.tasks.explain(task, "whether it was done is not known")
             else:
                 self._cut_off[task.job].append(task)
+        scratch.sweep()
         parcel.sweep(self._service.store.directory, [Path(plan.path) for plan in plans(self._service.store)])
         self.settle()
         with self._lock:

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import struct
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -21,6 +20,7 @@ from transproc.binary.pair import pair_of
 from transproc.errors import CommandError, TransprocError
 from transproc.process.build import build_self
 from transproc.run import run
+from transproc.scratch import Scratch
 
 REPORT = struct.Struct("<8s5Q96s8Q")
 """struct report of runtime/self/self.h."""
@@ -104,8 +104,7 @@ def stress(work: Work, isa: str, plan: Plan) -> Verdict:
     """
     program = pair_of(work.program).binaries[isa].path.resolve()
     verdict = Verdict(isa)
-    with tempfile.TemporaryDirectory(prefix="transproc-") as name:
-        place = Path(name)
+    with Scratch() as place:
         plain = _execute(work, [*runner(isa), program], place / "plain")
         report = place / "report"
         report.write_bytes(bytes(REPORT.size))

@@ -8,13 +8,13 @@ arguments. What it says about its target is removed: macros here, attributes in 
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc.errors import CompileError
 from transproc.run import run
+from transproc.scratch import Scratch
 from transproc.toolchain import dual
 
 CLANG = "clang-19"
@@ -129,8 +129,8 @@ def back_end(bitcode: Path, codegen: Codegen, what: str) -> tuple[bytes, str]:
 
 def compile_c(source: Path | str, output: Path, options: Sequence[str], codegen: Codegen) -> str:
     """Compiles one C file to the dual object `output`; returns warnings."""
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
-        bitcode = Path(work) / f"{output.stem}.bc"
+    with Scratch() as work:
+        bitcode = work / f"{output.stem}.bc"
         warnings = front_end(source, bitcode, options)
         contents, messages = back_end(bitcode, codegen, str(output))
         output.write_bytes(contents)
@@ -140,8 +140,8 @@ def compile_c(source: Path | str, output: Path, options: Sequence[str], codegen:
 def compile_to_assembly(source: Path | str, output: Path, options: Sequence[str], codegen: Codegen) -> str:
     """Compiles one C file to assembly: `output` for x86_64, and beside it one for aarch64; returns warnings."""
     other = output.with_name(f"{output.stem}.aarch64{output.suffix}")
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
-        bitcode = Path(work) / "input.bc"
+    with Scratch() as work:
+        bitcode = work / "input.bc"
         warnings = front_end(source, bitcode, options)
         return warnings + _run(
             [*codegen.words(), "-S", str(bitcode), "-o-x86_64", str(output), "-o-aarch64", str(other)]
@@ -150,10 +150,10 @@ def compile_to_assembly(source: Path | str, output: Path, options: Sequence[str]
 
 def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()) -> str:
     """Assembles one file for each ISA to the dual object `output`; returns warnings. Raises `CompileError`."""
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+    with Scratch() as work:
         halves, messages = [], ""
         for isa, source in sources.items():
-            half = Path(work) / f"{isa}.o"
+            half = work / f"{isa}.o"
             messages += _run(
                 [CLANG, f"--target={isa}-linux-musl", *options, "-c", "-o", str(half), str(source)]
             )

@@ -233,17 +233,16 @@ def _preprocessed(source: str, options: list[str]) -> str:
 
 
 def _program(invocation: Invocation, tools: Toolchain) -> None:
-    import tempfile  # noqa: PLC0415 (not needed by -c)
-
+    from transproc.scratch import Scratch  # noqa: PLC0415 (not needed by -c)
     from transproc.toolchain.link import link  # noqa: PLC0415
     from transproc.toolchain.partial import combine  # noqa: PLC0415
 
     output = Path(invocation.output or "a.out")
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+    with Scratch() as work:
         objects = []
         for number, (kind, word) in enumerate(invocation.inputs):
             if kind in COMPILED:
-                place = Path(work) / str(number)
+                place = work / str(number)
                 place.mkdir()
                 objects.append(place / f"{Path(word).stem}.o")
                 _compile(invocation, tools, kind, word, objects[-1])

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from pathlib import Path
 from transproc.binary import processor
 from transproc.errors import BinaryError, CompileError, MismatchError, TransprocError
 from transproc.run import run
+from transproc.scratch import Scratch
 from transproc.toolchain import archive, dual, symbols
 from transproc.toolchain.sysroot import Toolchain
 
@@ -74,12 +74,12 @@ def link(
     chosen = archive.select(*_demand(parts), members)
     exceptions = any(UNWINDER in part.defined for part in [*parts, *(member.symbols for member in chosen)])
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
+    with Scratch() as work:
         if any(part.common for part in [*parts, *(member.symbols for member in chosen)]):
-            files += _tentative(files, Path(work))
+            files += _tentative(files, work)
         with ThreadPoolExecutor(1) as side:
             side.submit(import_module, INDEXER)  # it takes as long as the linkers do
-            binaries = _link_both(files, Path(work), tools, options, exceptions=exceptions)
+            binaries = _link_both(files, work, tools, options, exceptions=exceptions)
         x86_64, aarch64 = (path.read_bytes() for path in binaries)
         check_addresses(x86_64, aarch64, str(output))
         _add_index(binaries)

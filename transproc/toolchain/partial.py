@@ -6,20 +6,20 @@ Both halves are combined in the same order, so that their sections, which were e
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from transproc.errors import CompileError, TransprocError, UnsupportedError
 from transproc.run import run
+from transproc.scratch import Scratch
 from transproc.toolchain import archive, dual
 from transproc.toolchain.link import LD
 
 
 def combine(inputs: Sequence[Path], output: Path) -> None:
     """Writes the dual object `output`. Raises `CompileError` with the linker's messages, `UnsupportedError` for other inputs."""
-    with tempfile.TemporaryDirectory(prefix="transproc-") as work:
-        halves = [_half(inputs, number, Path(work) / isa) for number, isa in enumerate(dual.MACHINES)]
+    with Scratch() as work:
+        halves = [_half(inputs, number, work / isa) for number, isa in enumerate(dual.MACHINES)]
         dual.write(output, *halves)
 
 

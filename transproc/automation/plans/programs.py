@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from transproc.automation.plans import check
 from transproc.automation.plans.model import Plan, Program
@@ -17,6 +16,7 @@ from transproc.cluster import start
 from transproc.cluster.start import address_of
 from transproc.errors import TransprocError
 from transproc.isa import ALL
+from transproc.scratch import Scratch
 
 
 @contextmanager
@@ -28,8 +28,7 @@ def ready(program: Program, *, with_files: bool = True) -> Iterator[start.Progra
     """
     if program.path is None:
         raise TransprocError(f"{program.name}: the plan does not say which program it is")
-    with TemporaryDirectory(prefix="transproc-") as name:
-        work = Path(name)
+    with Scratch() as work:
         path = _linked(program, work) if program.pair else program.path
         files = program.files if with_files else None
         if files is not None and program.leave_out:
