@@ -282,8 +282,8 @@ def before(migration: Migration, step: str, action: Callable[[], object]) -> Non
     """Lets something happen when a step begins."""
     original = getattr(migration.move, step)
 
-    def hooked(**options: object) -> object:
+    def hooked(*words: object, **options: object) -> object:
         action()
-        return original(**options)
+        return original(*words, **options)
 
     setattr(migration.move, step, hooked)

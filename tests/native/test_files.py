@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.compiling import compiled
 from tests.native.harness import begun, context_of, expect_right
 from tests.native.test_direct import Telling
 from transproc.cluster import operations
+from transproc.cluster.files import JobFiles
 from transproc.cluster.job import State
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
@@ -159,6 +161,15 @@ def test_each_stream_tells_how_far_it_is(context: Context, monkeypatch: pytest.M
     monkeypatch.setattr(
         Step, "progress", lambda step, *amounts: told.setdefault(step.name, []).append(amounts)
     )
+    send = JobFiles.send
+
+    def slowly(files: JobFiles) -> int:
+        count, until = send(files), time.monotonic() + 30
+        while "ship" not in told and time.monotonic() < until:
+            time.sleep(0.001)
+        return count
+
+    monkeypatch.setattr(JobFiles, "send", slowly)
     operations.migrate(context, NAME, "nb")
     assert {"files", "fetch", "ship"} <= set(told)
     for name in ("files", "fetch"):
