@@ -9,7 +9,7 @@
 #include "track.h"
 #include "withhold.h"
 
-enum { MOST_PROCESSES = 1024, MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1 };
+enum { MOST_PROCESSES = 1024, MFD_CLOEXEC = 1, KEEP_SIZE_PUNCH_HOLE = 3, ENDED = 0, BROKEN = 1 };
 
 struct copied {
 	int pid, map;
@@ -19,6 +19,8 @@ struct copied {
 static struct copied copies[MOST_PROCESSES];
 static size_t count;
 static int known; /* a file with a hash for each page */
+static int stamps; /* one with a byte for each: in which round it was told as written, 0 once it was read in a later one */
+static uint8_t stamp; /* of this round, never 0 */
 static bool is_last;
 static uint64_t looked_at, sent;
 static struct tracked tracked[MOST_TRACKED];
@@ -84,13 +86,46 @@ static bool read_pages(int pid, uint64_t start, size_t size)
 	return SYS(NR_process_vm_readv, pid, &here, 1, &there, 1, 0) == (long)size;
 }
 
-/* Whether the pages are as they were sent, without a look at them. */
-static bool are_known(const struct hash *hashes, size_t number)
+static uint64_t number_of(const struct copied *copy, uint64_t address)
+{
+	return (uint64_t)(copy - copies) << 44 | address / PAGE;
+}
+
+static long place_of(const struct copied *copy, uint64_t address)
+{
+	return (long)(number_of(copy, address) * sizeof(struct hash));
+}
+
+static void forget(const struct copied *copy, struct range range)
+{
+	SYS(NR_fallocate, known, KEEP_SIZE_PUNCH_HOLE, place_of(copy, range.start), (range.end - range.start) / PAGE * sizeof(struct hash));
+}
+
+/*
+ * Whether pages that were not written since they were last looked at are as they were sent, without a look at their contents. Who has
+ * pinned a page before it was looked at writes to it afterwards, and no fault tells: a read from a device, on its way while we look. So each page is read in
+ * the round after the one that told it as written as well: what was on its way when it was looked at, and had not come by then, was so when this
+ * round began, and then its process is not tracked any more (give_up_if_direct). What is told as written is protected before it is read, so it is enough that the two are
+ * in different rounds, however long these take. A page told twice in a round (tracked_pages) has been read in it.
+ */
+static bool are_known(const struct hash *hashes, const uint8_t *told, size_t number)
 {
 	for (size_t i = 0; i < number; i++)
-		if (!hashes[i].words[1])
+		if (!hashes[i].words[1] || (told[i] && (is_last || told[i] != stamp)))
 			return false;
 	return true;
+}
+
+/* Notes that pages are read: of those that were told in this round that is not enough. False if there is no room. */
+static bool note_reading(uint8_t *told, size_t number, uint64_t place, bool written)
+{
+	bool differs = false;
+	for (size_t i = 0; i < number; i++) {
+		uint8_t next = written || told[i] == stamp ? stamp : 0;
+		differs |= told[i] != next;
+		told[i] = next;
+	}
+	return !differs || SYS(NR_pwrite64, stamps, told, number, place) == (long)number;
 }
 
 /*
@@ -101,13 +136,17 @@ static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end, 
 {
 	static struct hash hashes[PIECE_PAGES];
 	static enum state states[PIECE_PAGES];
+	static uint8_t told[PIECE_PAGES];
 	size_t size = end - start, bytes = size / PAGE * sizeof *hashes;
-	long place = (long)((uint64_t)(copy - copies) << 48 | start / PAGE * sizeof *hashes);
+	long place = place_of(copy, start);
 	memset(hashes, 0, sizeof hashes);
-	if (SYS(NR_pread64, known, hashes, bytes, place) < 0)
+	memset(told, 0, sizeof told);
+	if (SYS(NR_pread64, known, hashes, bytes, place) < 0 || SYS(NR_pread64, stamps, told, size / PAGE, number_of(copy, start)) < 0)
 		return false;
-	if (!written && are_known(hashes, size / PAGE))
+	if (!written && are_known(hashes, told, size / PAGE))
 		return tell_run(copy, start, 0, size, UNCHANGED, hashes);
+	if (copy->tracked && !note_reading(told, size / PAGE, number_of(copy, start), written))
+		return false;
 	looked_at += size;
 	if (!read_pages(copy->pid, start, size)) {
 		memset(hashes, 0, sizeof hashes);
@@ -155,9 +194,10 @@ static bool copy_process(int pid)
 		return false;
 	copy->map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
 	bool good = copy->map >= 0, gone = !good && state_of(pid, pid) == 0;
-	if (good && copy->tracked && !is_last)
-		track_memory(copy->tracked);
-	size_t number = good ? withheld_ranges(pid, &ranges) : 0;
+	size_t number = good && copy->tracked && !is_last ? track_memory(copy->tracked, copy->map, &ranges) : 0;
+	for (size_t i = 0; i < number; i++)
+		forget(copy, ranges[i]);
+	number = good ? withheld_ranges(pid, &ranges) : 0;
 	for (size_t i = 0; i < number && is_last && good; i++)
 		good = tell(COVER, (uint32_t)pid, ranges[i].start, ranges[i].end, 0, 0);
 	for (size_t i = 0; i < number && good; i++)
@@ -166,11 +206,25 @@ static bool copy_process(int pid)
 	return good || (gone && !is_last);
 }
 
+/* For good, for all: memory may be shared between processes (vfork(2)), or a descriptor be another's by now. */
+static void give_up_if_direct(const struct numbers *tree)
+{
+	bool direct = false;
+	for (size_t i = 0; tracked_count && i < tree->count && !direct; i++)
+		direct = reads_directly(tree->items[i]) && state_of(tree->items[i], tree->items[i]) != 0;
+	for (size_t i = 0; direct && i < count; i++)
+		copies[i].tracked = NULL;
+	for (; direct && tracked_count; tracked_count--)
+		SYS(NR_close, tracked[tracked_count - 1].faults);
+}
+
 static bool copy_round(int root, const struct page_request *request)
 {
 	struct numbers tree = tree_of(root);
 	is_last = request->end != 0;
 	looked_at = sent = 0;
+	stamp = stamp % UINT8_MAX + 1;
+	give_up_if_direct(&tree);
 	for (size_t i = 0; i < tree.count; i++)
 		if (!copy_process(tree.items[i]))
 			return false;
@@ -181,7 +235,8 @@ int command_copy(const struct options *options)
 {
 	struct page_request request;
 	known = (int)SYS(NR_memfd_create, "hashes", MFD_CLOEXEC);
-	if (known < 0)
+	stamps = (int)SYS(NR_memfd_create, "stamps", MFD_CLOEXEC);
+	if (known < 0 || stamps < 0)
 		return report_failure("system", "no file can be made in memory");
 	tracked_count = track_tree(options->pid, tracked);
 	while (next_request(&request))

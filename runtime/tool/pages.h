@@ -114,6 +114,9 @@ bool next_request(struct page_request *request);
  */
 long tracked_pages(int map, uint64_t start, uint64_t end, bool look, struct range *ranges, bool *written, uint64_t *walked);
 
+/* Whether the kernel tracks the mapping of a page. */
+bool is_tracked(int map, uint64_t page);
+
 /* The ranges of [start, end) with pages of the process alone that are there, at most MOST_REGIONS of them; how many, or -1. `walked`: so far they reach. */
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked);
 

@@ -3,7 +3,7 @@
 #include "pages.h"
 
 enum { LOOK = 1 /* PM_SCAN_WP_MATCHING */, MUST_TRACK = 2 /* PM_SCAN_CHECK_WPASYNC */ };
-enum { IS_WRITTEN = 2, IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
+enum { IS_TRACKED = 1 /* PAGE_IS_WPALLOWED */, IS_WRITTEN = 2, IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
 
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked)
 {
@@ -22,6 +22,13 @@ long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, 
 			ranges[used++] = (struct range){ regions[i].start, until };
 	}
 	return used;
+}
+
+bool is_tracked(int map, uint64_t page)
+{
+	struct region region;
+	struct scan scan = { .size = sizeof scan, .start = page, .end = page + PAGE, .vec = (uint64_t)&region, .vec_count = 1, .mask = IS_TRACKED, .wanted = IS_TRACKED };
+	return SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan) == 1;
 }
 
 /* What the kernel has told of beyond `walked` it has looked at as well: it is taken now, and comes again as not written. */

@@ -8,6 +8,7 @@
 #define TOOL_TRACK_H
 
 #include "index.h"
+#include "pages.h"
 
 enum { MOST_TRACKED = 1024 };
 
@@ -21,7 +22,16 @@ size_t track_tree(int root, struct tracked tracked[MOST_TRACKED]);
 /* Closes, in a process, what was opened there and not taken; a thread of it that stands in an event stop makes the calls. */
 void close_tracked(int pid, int tid, const struct index *index);
 
-/* Registers all anonymous memory that has come to it since. */
-void track_memory(const struct tracked *tracked);
+/*
+ * Registers all anonymous memory that has come to it since, and gives the mappings that were not registered before; how many. What was known of their
+ * places is of another memory: what mremap(2) has moved there, kernels before 6.13 may tell as not written. `map`: its page map.
+ */
+size_t track_memory(const struct tracked *tracked, int map, struct range **fresh);
+
+/*
+ * Whether a process may read from a device straight into its memory, on its way while it runs on: it has a descriptor with O_DIRECT, or an AIO context. (Nobody
+ * who uses io_uring, or devices that write to memory by themselves, is migrated.) True as well if that cannot be known.
+ */
+bool reads_directly(int pid);
 
 #endif

@@ -25,6 +25,8 @@ enum {
 };
 
 /* ADDR_COMPAT_LAYOUT: mmap and vDSO below 2^47, where x86_64 can have them too. */
+enum { O_DIRECT = 0200000 };
+
 enum { ELF_MACHINE = 183, LAYOUT_PERSONALITY = 0x200000 };
 
 /* struct user_pt_regs: what PTRACE_GETREGSET(NT_PRSTATUS) delivers. */

@@ -24,6 +24,8 @@ enum {
 	NR_bind = 49, NR_listen = 50, NR_accept4 = 288, NR_connect = 42, NR_sendmsg = 46, NR_recvmsg = 47, NR_seccomp = 317,
 };
 
+enum { O_DIRECT = 040000 };
+
 enum { ELF_MACHINE = 62, LAYOUT_PERSONALITY = -1 };
 
 /* struct user_regs_struct: what PTRACE_GETREGSET(NT_PRSTATUS) delivers. */
