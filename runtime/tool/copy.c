@@ -4,6 +4,7 @@
  * last round the tree stands; then who holds it (hold.c) is told of each page that it has it as it is now. No kernel has to track what is written.
  */
 #include "commands.h"
+#include "direct.h"
 #include "pages.h"
 #include "proc.h"
 #include "track.h"
@@ -21,6 +22,7 @@ static size_t count;
 static int known; /* a file with a hash for each page */
 static int stamps; /* one with a byte for each: in which round it was told as written, 0 once it was read in a later one */
 static uint8_t stamp; /* of this round, never 0 */
+static bool awaits; /* some read of a file was on its way when it began */
 static bool is_last;
 static uint64_t looked_at, sent;
 static struct tracked tracked[MOST_TRACKED];
@@ -104,9 +106,9 @@ static void forget(const struct copied *copy, struct range range)
 /*
  * Whether pages that were not written since they were last looked at are as they were sent, without a look at their contents. Who has
  * pinned a page before it was looked at writes to it afterwards, and no fault tells: a read from a device, on its way while we look. So each page is read in
- * the round after the one that told it as written as well: what was on its way when it was looked at, and had not come by then, was so when this
- * round began, and then its process is not tracked any more (give_up_if_direct). What is told as written is protected before it is read, so it is enough that the two are
- * in different rounds, however long these take. A page told twice in a round (tracked_pages) has been read in it.
+ * a round after the one that told it as written as well: what was on its way when it was looked at, and had not come by then, was so when this
+ * round began; then no process is tracked any more, or this round is not enough (look_for_reads). What is told as written is protected before it is read, so it
+ * is enough that the two are in different rounds, however long these take. A page told twice in a round (tracked_pages) has been read in it.
  */
 static bool are_known(const struct hash *hashes, const uint8_t *told, size_t number)
 {
@@ -116,12 +118,12 @@ static bool are_known(const struct hash *hashes, const uint8_t *told, size_t num
 	return true;
 }
 
-/* Notes that pages are read: of those that were told in this round that is not enough. False if there is no room. */
+/* Notes that pages are read: of those that were told in this round that is not enough, and of none while a file is awaited. False if there is no room. */
 static bool note_reading(uint8_t *told, size_t number, uint64_t place, bool written)
 {
 	bool differs = false;
 	for (size_t i = 0; i < number; i++) {
-		uint8_t next = written || told[i] == stamp ? stamp : 0;
+		uint8_t next = written ? stamp : told[i] == stamp || awaits ? told[i] : 0;
 		differs |= told[i] != next;
 		told[i] = next;
 	}
@@ -206,12 +208,16 @@ static bool copy_process(int pid)
 	return good || (gone && !is_last);
 }
 
-/* For good, for all: memory may be shared between processes (vfork(2)), or a descriptor be another's by now. */
-static void give_up_if_direct(const struct numbers *tree)
+/* Memory may be shared between processes (vfork(2)), and a descriptor be another's by now: what is found in one is found in all. Direct reads: for good. */
+static void look_for_reads(const struct numbers *tree)
 {
 	bool direct = false;
-	for (size_t i = 0; tracked_count && i < tree->count && !direct; i++)
-		direct = reads_directly(tree->items[i]) && state_of(tree->items[i], tree->items[i]) != 0;
+	awaits = false;
+	for (size_t i = 0; tracked_count && i < tree->count; i++) {
+		int pid = tree->items[i];
+		direct |= reads_directly(pid) && state_of(pid, pid) != 0;
+		awaits |= waits_for_file(pid);
+	}
 	for (size_t i = 0; direct && i < count; i++)
 		copies[i].tracked = NULL;
 	for (; direct && tracked_count; tracked_count--)
@@ -224,7 +230,7 @@ static bool copy_round(int root, const struct page_request *request)
 	is_last = request->end != 0;
 	looked_at = sent = 0;
 	stamp = stamp % UINT8_MAX + 1;
-	give_up_if_direct(&tree);
+	look_for_reads(&tree);
 	for (size_t i = 0; i < tree.count; i++)
 		if (!copy_process(tree.items[i]))
 			return false;

@@ -182,38 +182,3 @@ size_t track_memory(const struct tracked *tracked, int map, struct range **fresh
 	}
 	return used;
 }
-
-/* --- direct I/O ---------------------------------------------------------------------------------------------------- */
-
-struct descriptors {
-	int pid;
-	bool direct;
-};
-
-/* "pos:\t0\nflags:\t0140000\n..." (proc(5)), the flags in octal. One that was closed meanwhile has no flags. */
-static void look_at_flags(void *context, const char *name)
-{
-	static const char field[] = "flags:\t";
-	struct descriptors *descriptors = context;
-	char *text = read_file(format("/proc/%d/fdinfo/%s", (long)descriptors->pid, name));
-	for (; text && *text; text++)
-		if (!memcmp(text, field, sizeof field - 1)) {
-			uint64_t flags = 0;
-			for (text += sizeof field - 1; *text >= '0' && *text <= '7'; text++)
-				flags = flags << 3 | (uint64_t)(*text - '0');
-			descriptors->direct |= (flags & O_DIRECT) != 0;
-			return;
-		}
-}
-
-bool reads_directly(int pid)
-{
-	static const char ring[] = "/[aio]"; /* the mapping that each context has */
-	struct descriptors descriptors = { pid, false };
-	struct text maps = { 0 };
-	if (each_entry(format("/proc/%d/fdinfo", (long)pid), look_at_flags, &descriptors) < 0 || !read_text(format("/proc/%d/maps", (long)pid), &maps))
-		return true;
-	for (size_t i = 0; i + sizeof ring - 1 <= maps.size && !descriptors.direct; i++)
-		descriptors.direct = !memcmp(maps.data + i, ring, sizeof ring - 1);
-	return descriptors.direct;
-}

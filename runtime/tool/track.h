@@ -28,10 +28,4 @@ void close_tracked(int pid, int tid, const struct index *index);
  */
 size_t track_memory(const struct tracked *tracked, int map, struct range **fresh);
 
-/*
- * Whether a process may read from a device straight into its memory, on its way while it runs on: it has a descriptor with O_DIRECT, or an AIO context. (Nobody
- * who uses io_uring, or devices that write to memory by themselves, is migrated.) True as well if that cannot be known.
- */
-bool reads_directly(int pid);
-
 #endif

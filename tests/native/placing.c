@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * placing REGIONS move, or placing REGIONS direct|open|calm FILE: fills regions of 2 MB, and changes them until there is a file `go` in ways in which no instruction writes to them, or not at their
+ * placing REGIONS move, or placing REGIONS direct|open|shut|calm FILE: fills regions of 2 MB, and changes them until there is a file `go` in ways in which no instruction writes to them, or not at their
  * addresses. It says at the end whether each page is what it was made.
  * - `move`: regions change places (mremap), or are made anew, given back and written again, forked, protected, written by process_vm_writev(2).
- * - `direct`: pages come from a file around the cache of the kernel, by one descriptor for all; `open`: by a descriptor for each read.
+ * - `direct`: pages come from a file around the cache of the kernel, by one descriptor for all; `open`: by a descriptor for each read,
+ *   `shut`: that is closed while the read is on its way.
  * - `calm`: the same, once; then the descriptor is kept, and nothing changes.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,14 +147,27 @@ static void make_file(void)
 	close(fd);
 }
 
+static void *close_soon(void *fd)
+{
+	usleep(500);
+	close((int)(intptr_t)fd);
+	return NULL;
+}
+
 /* A chunk of pages, each pass from another place. */
-static void read_chunk(int fd, size_t at, size_t pass)
+static void read_chunk(int fd, size_t at, size_t pass, int shuts)
 {
 	size_t first = (at + pass * 7 * CHUNK) % FILE_PAGES;
+	usleep(shuts ? 30000 : 0); /* there is no descriptor for long */
 	int mine = fd < 0 ? open(path, O_RDONLY | O_DIRECT) : fd;
+	pthread_t closer;
+	if (shuts && pthread_create(&closer, NULL, close_soon, (void *)(intptr_t)mine))
+		exit(7);
 	if (pread(mine, regions + at * PAGE, CHUNK * PAGE, first * PAGE) != CHUNK * PAGE)
 		exit(6);
-	if (fd < 0)
+	if (shuts)
+		pthread_join(closer, NULL);
+	else if (fd < 0)
 		close(mine);
 	for (size_t i = 0; i < CHUNK; i++)
 		made[(at + i) / PAGES][(at + i) % PAGES] = first + i + 1;
@@ -160,14 +175,14 @@ static void read_chunk(int fd, size_t at, size_t pass)
 
 static void read_all(char way)
 {
-	int fd = way == 'o' ? -1 : open(path, O_RDONLY | O_DIRECT);
+	int fd = way == 'o' || way == 's' ? -1 : open(path, O_RDONLY | O_DIRECT);
 	for (size_t pass = 0; access("go", F_OK); pass++) {
 		if (way == 'c' && pass) {
 			usleep(1000);
 			continue;
 		}
 		for (size_t at = 0; at < count * PAGES && access("go", F_OK); at += CHUNK)
-			read_chunk(fd, at, pass);
+			read_chunk(fd, at, pass, way == 's' && pass);
 		if (pass == 0) {
 			printf("filled\n");
 			fflush(stdout);

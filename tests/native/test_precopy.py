@@ -57,33 +57,25 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def placing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(Path(__file__).with_name("placing.c"), tmp_path_factory.mktemp("placing"))
-
-
-def pids_of(program: str) -> list[str]:
-    """Of this machine's processes that have that name."""
-    found = []
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(OSError):
-            if comm.read_text().strip() == program:
-                found.append(comm.parent.name)
-    return found
+    return compiled(Path(__file__).with_name("placing.c"), tmp_path_factory.mktemp("placing"), "-pthread")
 
 
 @contextmanager
-def slowed(directory: Path, pids: list[str]) -> Iterator[None]:
-    """What processes read from the device with that directory comes at 4 MB/s: 256 kB are on their way for 60 ms."""
-    device, groups = directory.stat().st_dev, Path("/sys/fs/cgroup/blkio")
-    if not groups.is_dir() or not Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").exists():
+def slowed(file: Path, rate: int) -> Iterator[None]:
+    """What the processes that were given its name read from its device comes with so many bytes a second."""
+    device, groups = file.stat().st_dev, Path("/sys/fs/cgroup/blkio")
+    number = f"{os.major(device)}:{os.minor(device)}"
+    if not groups.is_dir() or not Path("/sys/dev/block", number).exists():
         pytest.skip("no block device, or nobody to slow it down")
     group = groups / f"transproc-{os.getpid()}"
     group.mkdir()
-    assert pids
     try:
-        rate = f"{os.major(device)}:{os.minor(device)} 4000000"
-        (group / "blkio.throttle.read_bps_device").write_text(rate)
-        for pid in pids:
-            (group / "cgroup.procs").write_text(pid)
+        (group / "blkio.throttle.read_bps_device").write_text(f"{number} {rate}")
+        for line in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if str(file).encode() in line.read_bytes().split(b"\0"):
+                    (group / "cgroup.procs").write_text(line.parent.name)
+        assert (group / "cgroup.procs").read_text()
         yield
     finally:
         for pid in (group / "cgroup.procs").read_text().split():
@@ -164,41 +156,52 @@ def test_what_was_not_written_is_not_read_again(context: Context) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "slow"), [("move", False), ("open", False), ("open", True), ("direct", True)]
+    ("way", "rate"),
+    [("move", 0), ("open", 0), ("open", 4_000_000), ("direct", 4_000_000), ("shut", 500_000)],
 )
 def test_memory_that_no_instruction_writes(
-    nodes: dict[str, SshNode], placing: Path, tmp_path: Path, way: str, slow: bool
+    nodes: dict[str, SshNode], placing: Path, tmp_path: Path, way: str, rate: int
 ) -> None:
-    """Pages move to other addresses, or come from a device that is slow: a read that is on its way through several rounds."""
-    context = context_of(tmp_path / "state", nodes)
-    words = [] if way == "move" else [tmp_path / "pages"]
-    begun(context, NAME, [placing, "12", way, *words])
-    with slowed(tmp_path, pids_of(placing.name)) if slow else nullcontext():
+    """Pages move to other addresses, or come from a slow device: a read of 256 kB is on its way through several rounds."""
+    context, file = context_of(tmp_path / "state", nodes), tmp_path / "pages"
+    begun(context, NAME, [placing, "12", way, *([file] if way != "move" else [])])
+    with slowed(file, rate) if rate else nullcontext():
         operations.migrate(context, NAME, "nb", options=Options(precopy=True))
         expect_right(context, NAME, "nb")
     operations.discard(context, NAME)
 
 
+def looked_at(place: Place, number: int) -> list[int]:
+    """In so many rounds."""
+    place.make_images()
+    copying = Copying(place, place, place.job.pid)
+    try:
+        for _ in range(number):
+            copying.begin()
+            while not copying.done(1.0):
+                pass
+        return [round.looked_at for round in copying.rounds]
+    finally:
+        copying.close()
+
+
+@pytest.mark.parametrize(("way", "rate"), [("calm", 0), ("shut", 500_000)])
 @pytest.mark.skipif(
     kernel() < (6, 7) or platform.machine() != "x86_64", reason="nobody tells what was written there"
 )
 def test_who_reads_around_the_cache_is_compared(
-    nodes: dict[str, SshNode], placing: Path, tmp_path: Path
+    nodes: dict[str, SshNode], placing: Path, tmp_path: Path, way: str, rate: int
 ) -> None:
     """Whatever the kernel says of its memory: it does not know what a device writes."""
-    context = context_of(tmp_path / "state", nodes)
-    place = begun(context, NAME, [placing, "4", "calm", tmp_path / "pages"])
-    place.make_images()
-    copying = Copying(place, place, place.job.pid)
-    try:
-        for _ in range(4):
-            copying.begin()
-            while not copying.done(1.0):
-                pass
-        assert {round.looked_at for round in copying.rounds} == {copying.rounds[0].looked_at}
-    finally:
-        copying.close()
-    expect_right(context, NAME, "na")
+    context, file = context_of(tmp_path / "state", nodes), tmp_path / "pages"
+    place = begun(context, NAME, [placing, "4", way, file])
+    with slowed(file, rate) if rate else nullcontext():
+        for last in (False, False, False, True):
+            first, *_, third = looked_at(place, 3)
+            if first == third:  # else it was between two reads when a round began
+                break
+            assert rate and not last
+        expect_right(context, NAME, "na")
     operations.discard(context, NAME)
 
 
