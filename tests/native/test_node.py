@@ -384,7 +384,7 @@ def test_a_channel_ends_with_its_program_whoever_shares_a_connection(nodes: dict
     node = nodes["na"]
     assert node.output(["true"]) == ""
     assert node._directory is not None
-    (node._directory / "control").unlink()
+    (node._directory.path / "control").unlink()
     channel = node.channel()
     try:
         with ThreadPoolExecutor(1) as pool:
