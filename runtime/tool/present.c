@@ -2,8 +2,7 @@
 /* See pages.h. */
 #include "pages.h"
 
-enum { LOOK = 1 /* PM_SCAN_WP_MATCHING */, MUST_TRACK = 2 /* PM_SCAN_CHECK_WPASYNC */ };
-enum { IS_TRACKED = 1 /* PAGE_IS_WPALLOWED */, IS_WRITTEN = 2, IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
+enum { IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
 
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked)
 {
@@ -24,28 +23,10 @@ long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, 
 	return used;
 }
 
-bool is_tracked(int map, uint64_t page)
+void give_way(void)
 {
-	struct region region;
-	struct scan scan = { .size = sizeof scan, .start = page, .end = page + PAGE, .vec = (uint64_t)&region, .vec_count = 1, .mask = IS_TRACKED, .wanted = IS_TRACKED };
-	return SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan) == 1;
-}
-
-/* What the kernel has told of beyond `walked` it has looked at as well: it is taken now, and comes again as not written. */
-long tracked_pages(int map, uint64_t start, uint64_t end, bool look, struct range *ranges, bool *written, uint64_t *walked)
-{
-	static struct region regions[MOST_REGIONS];
-	struct scan scan = { .size = sizeof scan, .flags = MUST_TRACK | (look ? LOOK : 0), .start = start, .end = end, .vec = (uint64_t)regions,
-		.vec_count = MOST_REGIONS, .inverted = IS_ZERO | IS_FILE, .mask = IS_ZERO | IS_FILE, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_WRITTEN };
-	long got = SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan);
-	if (got < 0 || scan.walk_end <= start)
-		return -1;
-	*walked = scan.walk_end < end ? scan.walk_end : end;
-	for (long i = 0; i < got; i++) {
-		ranges[i] = (struct range){ regions[i].start, regions[i].end };
-		written[i] = regions[i].categories & IS_WRITTEN;
-	}
-	return got;
+	enum { THIS_PROCESS = 0, NICEST = 19 };
+	SYS(NR_setpriority, THIS_PROCESS, 0, NICEST);
 }
 
 bool next_request(struct page_request *request)
