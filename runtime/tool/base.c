@@ -117,6 +117,24 @@ long each_entry(const char *path, void (*visit)(void *context, const char *name)
 	return count;
 }
 
+void add_path(struct paths *paths, char *path)
+{
+	if (paths->count == paths->room) {
+		paths->room = 2 * paths->room + 64;
+		char **larger = allocate(paths->room * sizeof *larger);
+		if (paths->count)
+			memcpy(larger, paths->items, paths->count * sizeof *larger);
+		paths->items = larger;
+	}
+	paths->items[paths->count++] = path;
+}
+
+void add_child(void *context, const char *name)
+{
+	struct paths *paths = context;
+	add_path(paths, *paths->parent ? format("%s/%s", paths->parent, name) : format("%s", name));
+}
+
 long spawn(void)
 {
 	return SYS(NR_clone, SIGCHLD, 0, 0, 0, 0);

@@ -59,6 +59,16 @@ char *read_file(const char *path);
 /* Calls `visit` with the names in a directory, but for . and ..; 0 or -errno. */
 long each_entry(const char *path, void (*visit)(void *context, const char *name), void *context);
 
+/* Paths still to be looked at in a walk, and that of the directory which is read; they are relative to where it began, which may be "". */
+struct paths {
+	char **items, *parent;
+	size_t count, room;
+};
+
+void add_path(struct paths *paths, char *path);
+/* A visitor of each_entry: adds what is in `parent`. */
+void add_child(void *paths, const char *name);
+
 /* fork(2). */
 long spawn(void);
 void rest(long milliseconds);

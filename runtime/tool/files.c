@@ -6,30 +6,6 @@
 enum { AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000, O_PATH = 010000000, STATX_TYPE_INO = 0x101, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
 enum { RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8 };
 
-/* Paths still to be looked at, relative to the directory. */
-struct paths {
-	char **items, *parent;
-	size_t count, room;
-};
-
-static void add_path(struct paths *paths, char *path)
-{
-	if (paths->count == paths->room) {
-		paths->room = 2 * paths->room + 64;
-		char **larger = allocate(paths->room * sizeof *larger);
-		if (paths->count)
-			memcpy(larger, paths->items, paths->count * sizeof *larger);
-		paths->items = larger;
-	}
-	paths->items[paths->count++] = path;
-}
-
-static void add_child(void *context, const char *name)
-{
-	struct paths *paths = context;
-	add_path(paths, format("%s/%s", paths->parent, name));
-}
-
 /* False for what has no attributes of its own: symbolic links, pipes, sockets; and for what is not there. `path` may be empty. */
 static bool look(int at, const char *path, struct transproc_file *real, bool *directory)
 {
@@ -133,8 +109,7 @@ void remove_links(const char *directory, const char *list)
 		each_path(directory, remove_link, &text);
 }
 
-/* openat2(2): nothing above the directory, no links; linux/openat2.h. */
-static long open_below(int directory, const char *path)
+long open_below(int directory, const char *path)
 {
 	const struct {
 		uint64_t flags, mode, resolve;

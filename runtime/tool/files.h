@@ -17,6 +17,9 @@ long list_files(const char *directory, const char *list, uint64_t moves);
  */
 long name_files(const char *directory, const char *list);
 
+/* Opens a path (O_PATH) if it is below the directory, and leads over no links; openat2(2). A descriptor or -errno. */
+long open_below(int directory, const char *path);
+
 /* Removes from `directory` the names that criu has given to files without (its --link-remap) since the list was written, if it was. */
 void remove_links(const char *directory, const char *list);
 

@@ -2,11 +2,12 @@
 /* See tree.h. */
 #include "tree.h"
 #include "commands.h"
+#include "files.h"
 #include "pages.h"
 
 enum { AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, STATX_BASIC = 0x7ff, O_PATH = 010000000, MOST_LINK = 4096 };
 enum { FORMAT = 0170000, SOCKET = 0140000, LINK = 0120000, FILE = 0100000, DIRECTORY = 0040000, PIPE = 0010000 };
-enum { RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, EISDIR = 21 };
+enum { EISDIR = 21 };
 enum { LINKS = 4, UID = 5, GID = 6, SECONDS = 8, NANOSECONDS = 9 }; /* in `before` and `between` of struct file_status */
 
 static char piece[MOST_PIECE] __attribute__((aligned(PAGE)));
@@ -74,45 +75,22 @@ static long describe(const char *whole, struct entry *entry)
 	return 0;
 }
 
-struct walk {
-	char **items, *parent;
-	size_t count, room;
-};
-
-static void push(struct walk *walk, char *path)
-{
-	if (walk->count == walk->room) {
-		walk->room = 2 * walk->room + 64;
-		char **larger = allocate(walk->room * sizeof *larger);
-		if (walk->count)
-			memcpy(larger, walk->items, walk->count * sizeof *larger);
-		walk->items = larger;
-	}
-	walk->items[walk->count++] = path;
-}
-
-static void push_child(void *context, const char *name)
-{
-	struct walk *walk = context;
-	push(walk, *walk->parent ? format("%s/%s", walk->parent, name) : format("%s", name));
-}
-
 typedef void visit(void *context, const struct entry *entry);
 
 /* All below a directory, itself (an empty path) left out, parents first. */
 static long each(const char *directory, visit *visit, void *context)
 {
-	struct walk walk = { .parent = "" };
-	long result = each_entry(directory, push_child, &walk);
-	while (result >= 0 && walk.count) {
-		char *path = walk.items[--walk.count], *whole = format("%s/%s", directory, path);
+	struct paths paths = { .parent = "" };
+	long result = each_entry(directory, add_child, &paths);
+	while (result >= 0 && paths.count) {
+		char *path = paths.items[--paths.count], *whole = format("%s/%s", directory, path);
 		struct entry entry = { .path = path };
 		result = describe(whole, &entry);
 		if (entry.description)
 			visit(context, &entry);
-		walk.parent = path;
+		paths.parent = path;
 		if (entry.is_directory)
-			result = each_entry(whole, push_child, &walk);
+			result = each_entry(whole, add_child, &paths);
 		result = result == -ENOENT ? 0 : result; /* the program removes what it wants */
 	}
 	return result;
@@ -221,9 +199,6 @@ long compare_tree(const char *directory, struct text *inventory, struct text *ch
 
 static long open_parent(int top, const char *path, const char **name)
 {
-	const struct {
-		uint64_t flags, mode, resolve;
-	} how = { O_PATH | O_CLOEXEC, 0, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
 	size_t end = 0;
 	for (size_t i = 0; path[i]; i++)
 		if (path[i] == '/')
@@ -233,7 +208,7 @@ static long open_parent(int top, const char *path, const char **name)
 		return -EINVAL;
 	char *parent = format("./%s", path);
 	parent[end + 2] = 0;
-	return SYS(NR_openat2, top, parent, &how, sizeof how);
+	return open_below(top, parent);
 }
 
 long remove_all(const char *directory, struct text *paths)
@@ -287,8 +262,6 @@ int command_changes(const struct options *options)
 int command_remove(const struct options *options)
 {
 	struct text paths = { 0 };
-	long got;
-	while ((got = SYS(NR_read, 0, piece, sizeof piece)) > 0)
-		append(&paths, piece, (size_t)got);
-	return finish("remove", got < 0 ? got : remove_all(options->launch.directory, &paths));
+	bool all = read_stream(0, &paths);
+	return finish("remove", all ? remove_all(options->launch.directory, &paths) : -EIO);
 }
