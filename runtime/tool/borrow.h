@@ -11,7 +11,7 @@
 
 #include "pages.h"
 
-enum { MOST_SPACES = 1024, MOST_EVENTS = 64 };
+enum { MOST_SPACES = 1024, MOST_EVENTS = 64, MOST_POSTPONED = 1024 };
 
 /* Pages that are still to come: at [start, end) of the copy, those of the source that lie `shift` bytes further on. */
 struct owed {
@@ -51,6 +51,12 @@ struct borrower {
 	bool gone;
 };
 
+/* A fault that is met later. */
+struct postponed {
+	size_t space;
+	uint64_t page;
+};
+
 /* What both processes share. */
 struct shared {
 	struct borrower spaces[MOST_SPACES];
@@ -64,6 +70,8 @@ struct shared {
 	struct event event; /* the last one that was read; of `event_space`, with the number `event_number` */
 	size_t event_space;
 	uint64_t event_number;
+	struct postponed postponed[MOST_POSTPONED];
+	size_t postponed_count;
 	const struct held_head *held; /* of what is held (held.h) */
 	int store, holder; /* that, and a socket which ends with who holds it; -1 for none */
 	bool placing, settled; /* what is held comes to its place, before links are asked; of pages that do not exist this is known */
@@ -95,6 +103,9 @@ bool put_pages(uint32_t pid, uint64_t start, uint64_t end, const char *data, voi
 void put_zero(struct borrower *space, uint64_t page);
 /* Whether a space owes any of the source's [start, end). */
 bool owes(const struct borrower *space, uint64_t start, uint64_t end);
+/* For a time at which a fault cannot be met: notes it; and meets all that were noted, in order. */
+void postpone(struct borrower *space, uint64_t page);
+void meet_postponed(void (*fault)(struct borrower *space, uint64_t page));
 /* Whoever waits for owed pages asks anew. */
 void wake_all(struct borrower *space);
 /* The same for all, and for who asked last: nobody may have heard that. */

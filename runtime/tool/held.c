@@ -123,14 +123,16 @@ static void release(uint32_t pid, size_t process, uint64_t start, uint64_t end)
 	SYS(NR_fallocate, shared->store, PUNCH_HOLE, held_page(process, start), end - start);
 }
 
+/* To meet a fault may need `data`, so those of which we hear while it is in use are postponed until then. */
 static bool put(uint32_t pid, size_t process, uint64_t start, uint64_t end)
 {
 	size_t size = end - start;
 	memset(data, 0, size);
-	if (SYS(NR_pread64, shared->store, data, size, held_page(process, start)) < 0 || !put_pages(pid, start, end, data, on_fault))
-		return false;
-	release(pid, process, start, end);
-	return true;
+	bool done = SYS(NR_pread64, shared->store, data, size, held_page(process, start)) >= 0 && put_pages(pid, start, end, data, postpone);
+	if (done)
+		release(pid, process, start, end);
+	meet_postponed(on_fault);
+	return done;
 }
 
 /* From a space's cursor on; false if there is nothing more, at the moment. */

@@ -245,8 +245,36 @@ void ask_again(void)
 {
 	if (shared->event.kind == EVENT_FAULT)
 		wake(&shared->spaces[shared->event_space], shared->event.values[1] & -(uint64_t)PAGE);
+	for (size_t i = 0; i < shared->postponed_count; i++)
+		wake(&shared->spaces[shared->postponed[i].space], shared->postponed[i].page);
+	shared->postponed_count = 0;
 	for (size_t i = 0; i < shared->count; i++)
 		wake_all(&shared->spaces[i]);
+}
+
+void postpone(struct borrower *space, uint64_t page)
+{
+	if (shared->postponed_count == MOST_POSTPONED) {
+		wake(space, page); /* its thread touches the page again, and is told of again */
+		return;
+	}
+	shared->postponed[shared->postponed_count] = (struct postponed){ (size_t)(space - shared->spaces), page };
+	publish();
+	shared->postponed_count++;
+	publish();
+}
+
+/* What is postponed meanwhile is met in the same pass. */
+void meet_postponed(void (*fault)(struct borrower *space, uint64_t page))
+{
+	static bool meeting;
+	if (meeting)
+		return;
+	meeting = true;
+	for (size_t i = 0; i < shared->postponed_count; i++)
+		fault(&shared->spaces[shared->postponed[i].space], shared->postponed[i].page);
+	shared->postponed_count = 0;
+	meeting = false;
 }
 
 /* --- pages --------------------------------------------------------------------------------------------------------- */

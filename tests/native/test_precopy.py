@@ -66,6 +66,22 @@ def test_memory_goes_ahead(context: Context, lazy: bool) -> None:
     expect_right(context, NAME, "na")
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_memory_is_given_back_while_it_comes(
+    machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path, lazy: bool
+) -> None:
+    """Faults of some threads are met while pages are put in place, and another one changes what is owed."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("returning.c"), tmp_path, "-pthread")
+    begun(context, NAME, [program, "128", "3"])
+    try:
+        for node in ("nb", "na"):
+            operations.migrate(context, NAME, node, options=Options(precopy=True, lazy=lazy))
+        expect_right(context, NAME, "na")
+    finally:
+        operations.discard(context, NAME)
+
+
 @pytest.mark.parametrize("context", [["160", "0.1", "sparse"]], indirect=True)
 def test_many_holes_go_ahead(context: Context) -> None:
     """More ranges of pages than the kernel tells of at once, of which none is looked at twice."""
