@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.nodes import NativeNodes, Setting
+from tests.native.wire import Wire
 from transproc.cluster import base, session
 from transproc.cluster.job import Job
 from transproc.cluster.node import LocalNode, Node, SshNode, read
@@ -419,3 +420,19 @@ def test_a_node_that_says_too_much_is_not_heard_to_its_end(
     with pytest.raises(NodeError, match="connection lost"):
         node.pipe(["sh", "-c", "yes >&2"], None, None)
     node.close()
+
+
+def test_a_slow_link_carries_less(machines: NativeNodes, nodes: dict[str, SshNode]) -> None:
+    """Of a node of which that is said, and of no other."""
+    wire, plain, size = Wire(machines.machines["na"].port), nodes["na"], 4_000_000
+    address = replace(plain.address, port=wire.port)
+    try:
+        for compression in (False, True):
+            described = replace(plain.description, compression=compression)
+            before = wire.passed
+            with SshNode("na", address, described) as node:
+                done = node.run(["head", "-c", str(size), "/dev/zero"])
+            assert done.stdout == bytes(size)
+            assert (wire.passed - before < size / 2) == compression
+    finally:
+        wire.close()

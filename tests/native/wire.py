@@ -25,6 +25,8 @@ class Wire:
         self._goes = threading.Event()
         self._goes.set()
         self._broken = self._damage = False
+        self.passed = 0
+        """Bytes, both ways."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextmanager
@@ -87,6 +89,7 @@ class Wire:
         with contextlib.suppress(OSError):
             while data := source.recv(SIZE):
                 self._goes.wait()
+                self.passed += len(data)
                 if self._damage and len(data) >= LEAST:
                     self._damage = False
                     middle = len(data) // 2

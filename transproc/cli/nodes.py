@@ -150,6 +150,9 @@ def add(
             "--internal", metavar="HOST", help="By which other nodes reach it, for memory that goes straight."
         ),
     ] = None,
+    compression: Annotated[
+        bool, typer.Option("--compression", help="Of what goes there and comes from there: for slow links.")
+    ] = False,
     bring_criu: Annotated[bool, BRING] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
     fingerprint: Annotated[
@@ -186,7 +189,8 @@ def add(
     who, own = user or login or "root", None if key is None else str(key.absolute())
     described: dict[str, Any] = {
         **{"labels": labels or [], "capacity": capacity, "price": price},
-        **{"bridge": bridge, "internal": internal, "bring_criu": bring_criu},
+        **{"bridge": bridge, "internal": internal, "compression": compression},
+        "bring_criu": bring_criu,
     }
     done = common.perform(AddNode(name, host, host_key, who, port, own, sudo, **described))
     if as_json:

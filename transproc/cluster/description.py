@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What its owner says of a node in nodes.toml, and no machine can tell: what it is for, how much it may do, what it costs,
-where jobs are in its network, and by which address other nodes reach it."""
+where jobs are in its network, by which address other nodes reach it, and whether its link is a slow one."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ class Description:
     """On which jobs with addresses of their own are reached."""
     internal: str | None = None
     """The name or address by which other nodes reach it, if not by the one by which this host does."""
+    compression: bool = False
+    """Whether what goes to it and comes from it is compressed on its way."""
 
     def all_labels(self, name: str, isa: str = "") -> frozenset[str]:
         """With those that every node has: its name and its ISA, as far as that is known."""
         return self.labels | {name, isa} - {""}
 
 
-KEYS = frozenset({"labels", "capacity", "price", "bridge", "internal"})
+KEYS = frozenset({"labels", "capacity", "price", "bridge", "internal", "compression"})
 """Of a node's table in nodes.toml."""
 
 
@@ -63,8 +65,11 @@ def read(table: Mapping[str, Any]) -> Description:
     internal = table.get("internal")
     if internal is not None and not (isinstance(internal, str) and _HOST.fullmatch(internal)):
         raise TransprocError(f"internal cannot be {internal!r}, expected a name or an address")
+    compression = table.get("compression", False)
+    if not isinstance(compression, bool):
+        raise TransprocError(f"compression cannot be {compression!r}, expected true or false")
     price = None if price is None else float(price)
-    return Description(frozenset(labels), capacity, price, bridge, internal)
+    return Description(frozenset(labels), capacity, price, bridge, internal, compression)
 
 
 def check_label(label: object) -> None:

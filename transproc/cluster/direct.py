@@ -65,6 +65,8 @@ class Direct:
             raise TransprocError(f"node {target.node.name}: is this machine")
         self._here, self._there = f"{source.images}/direct", f"{target.images}/direct"
         self._host = target.node.description.internal or target.node.address.host
+        nodes = source.node, target.node
+        self._compression = any(node.description.compression for node in nodes)
         self._port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
         self._bring(source, target)
         self._server = target.node.channel()
@@ -92,6 +94,7 @@ class Direct:
             "ServerAliveInterval=2",
             "ServerAliveCountMax=4",
             "Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com",
+            f"Compression={'yes' if self._compression else 'no'}",
             "LogLevel=ERROR",
         ]
         words = [word for option in options for word in ("-o", option)]

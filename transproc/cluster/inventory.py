@@ -225,6 +225,8 @@ def _words(address: Address, described: Description) -> dict[str, Any]:
         words["bridge"] = described.bridge
     if described.internal is not None:
         words["internal"] = described.internal
+    if described.compression:
+        words["compression"] = True
     return words
 
 

@@ -16,8 +16,9 @@ file of the same format. One table for each node; `port`, `user` and `sudo` may 
     price = 0.12                         # of an hour, in your currency
     bridge = "br0"                       # where jobs with addresses are
     internal = "10.0.0.20"               # by which the other nodes reach it, if not by `host`
+    compression = true                   # of what goes there and comes from there: for slow links
 
-The last five may be left out as well. A table [local] may say them of this machine, and nothing else.
+The last six may be left out as well. A table [local] may say them of this machine, and nothing else.
 """
 
 from __future__ import annotations

@@ -90,6 +90,7 @@ class SshNode(Node):
             f"ServerAliveInterval={KEEPALIVE_SECONDS}",
             f"ServerAliveCountMax={KEEPALIVE_COUNT}",
             f"Ciphers={_FAST}",
+            f"Compression={'yes' if self.description.compression else 'no'}",
             "LogLevel=ERROR",
             f"ControlPath={_quoted(place / 'control')}",
             "ControlPersist=no",

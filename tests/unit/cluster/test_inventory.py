@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> JobStore:
 
 
 def test_what_was_added_is_read(inventory: Inventory) -> None:
-    described = Description(frozenset({"cheap", "arm"}), 4, 0.5)
+    described = Description(frozenset({"cheap", "arm"}), 4, 0.5, "br1", "pi.lan", compression=True)
     inventory.add("pi", PI, described)
     (found,) = read(inventory.path)
     assert (found.name, found.address, found.description) == ("pi", PI, described)

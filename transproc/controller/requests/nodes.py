@@ -64,6 +64,7 @@ class AddNode(_OfNode):
     price: Annotated[float | None, Meaning("Of an hour.", 0, 1e6)] = None
     bridge: Annotated[str | None, Meaning("Where jobs with addresses are.", longest=15)] = None
     internal: Annotated[str | None, Meaning("By which other nodes reach it.", longest=255)] = None
+    compression: Annotated[bool, Meaning("Compress what goes there and comes from there.")] = False
     bring_criu: Annotated[bool, Meaning("Put a criu of ours there, for transproc alone.")] = False
 
     def perform_on(self, host: Host, context: Context) -> Any:
@@ -77,6 +78,7 @@ class AddNode(_OfNode):
             "price": self.price,
             "bridge": self.bridge,
             "internal": self.internal,
+            "compression": self.compression,
         }
         described = description.read(words)
         own = user_key(None if self.key is None else Path(self.key))
