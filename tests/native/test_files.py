@@ -15,10 +15,11 @@ from tests.native.harness import begun, context_of, expect_right
 from tests.native.test_direct import Telling
 from transproc.cluster import operations
 from transproc.cluster.files import JobFiles
-from transproc.cluster.job import State
+from transproc.cluster.job import Job, State
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
+from transproc.cluster.start import Program
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
 
@@ -106,6 +107,86 @@ def test_small_files_go_at_once(context: Context, monkeypatch: pytest.MonkeyPatc
     hop = operations.migrate(context, NAME, "nb")
     assert "files" not in hop.steps
     assert listed(context.places(context.store.load(NAME))) == before
+
+
+def kept(place: Place) -> bool:
+    """Whether the node has files that an earlier stay of the job has left."""
+    return place.node.exists(f"/var/lib/transproc/kept/{place.job.id}/data/work")
+
+
+def test_a_node_that_it_has_left_knows_most_of_them(
+    nodes: dict[str, SshNode],
+    program: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There and back, with changes between; some files vanish, or change, between the look at them and their being sent."""
+    context = context_of(tmp_path / "state", nodes, At())
+    operations.run(context, Program([str(program), "4", "10"]), "na", name=NAME, keep_files=True)
+    na, nb = (context.places(context.store.load(NAME), node) for node in ("na", "nb"))
+    shell(na, f"{MAKE} rm same")
+    expected: list[str] = []
+    renewed = JobFiles._renewed
+
+    def meanwhile(files: JobFiles) -> str | None:
+        found = renewed(files)
+        if found is not None:
+            shell(nb, "rm 'deep/a b/4'; echo 5 >'deep/a b/5'")
+        return found
+
+    monkeypatch.setattr(JobFiles, "_renewed", meanwhile)
+    try:
+        assert operations.migrate(context, NAME, "nb").bytes_sent >> 20 > MEGABYTES
+        assert kept(na) and not kept(nb)
+        shell(nb, CHANGE)
+        at(context, "pause", lambda: expected.append(listed(nb)))
+        assert operations.migrate(context, NAME, "na").bytes_sent >> 20 < MEGABYTES
+        assert listed(na) == expected[0]
+        assert kept(nb) and not kept(na)
+        expect_right(context, NAME, "na")
+    finally:
+        operations.discard(context, NAME)
+    assert not kept(na) and not kept(nb)
+
+
+def test_of_what_a_user_has_left_another_copy_is_taken(nodes: dict[str, SshNode]) -> None:
+    """Somebody may have it open."""
+    place = Place(nodes["na"], Job("theirs", "na", ["prog"], user="nobody", uid=65534, gid=65534))
+    kept = f"/var/lib/transproc/kept/{place.job.id}"
+    make = 'mkdir -p "$1/data/work" "$2"; cd "$1/data/work"; echo 1 >file; ln -s /etc link; chown -hR 65534 .'
+    about = 'cd "$1/work" && stat -c "%i" file && stat -c "%u" file link && readlink link'
+
+    def found(where: str) -> list[str]:
+        return place.node.output(["sh", "-c", about, "sh", where]).split()
+
+    assert not place.take_kept()
+    place.node.run(["sh", "-c", make, "sh", kept, place.directory])
+    before = found(f"{kept}/data")
+    assert place.take_kept()
+    after = found(place.data)
+    assert not place.node.exists(kept)
+    place.node.run(["rm", "-r", place.directory])
+    assert before[0] != after[0]
+    assert before[1:] == after[1:] == ["65534", "65534", "/etc"]
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+def test_what_a_job_has_left_goes_with_it(
+    nodes: dict[str, SshNode], program: Path, tmp_path: Path, recovers: bool
+) -> None:
+    context = context_of(tmp_path / "state", nodes)
+    operations.run(context, Program([str(program), "4", "10"]), "na", name=NAME, keep_files=True)
+    operations.migrate(context, NAME, "nb")
+    na = context.places(context.store.load(NAME), "na")
+    assert kept(na)
+    assert operations.sweep(context) == []
+    if recovers:
+        context.places(context.store.load(NAME)).end()
+        context.store.remove(NAME)
+        assert operations.sweep(context) == ["node na: removed the files of a job that has ended"]
+    else:
+        operations.kill(context, NAME, remove=True)
+    assert not kept(na)
 
 
 @pytest.mark.parametrize("limit", ["MOST_INVENTORY", "tar"])

@@ -49,6 +49,13 @@ def run(
         list[str] | None,
         typer.Option("--gateway", metavar="IP", help="The way out of that address's network."),
     ] = None,
+    keep_files: Annotated[
+        bool,
+        typer.Option(
+            "--keep-files",
+            help="A node that it leaves keeps its files for a week: a move back sends what is different.",
+        ),
+    ] = False,
     tty: Annotated[
         bool,
         typer.Option("--tty", "-t", help="Its input and output are a terminal ('transproc attach NAME')."),
@@ -98,6 +105,7 @@ def run(
             starter=starter(),
             addresses=address or [],
             gateways=gateway or [],
+            keep_files=keep_files,
         )
     )
     if not wait_for_it:

@@ -153,6 +153,8 @@ def pack_script(
     if exclude:
         options += [*(["--anchored"] if gnu else []), *(f"--exclude={pattern}" for pattern in exclude)]
     members = [remote.name] if listed is None else ["--no-recursion", "--null", "--no-unquote", "-T", listed]
+    if changing and listed is not None:
+        options.append("--ignore-failed-read")  # what was listed may be gone
     packing = shlex.join(["tar", *options, "-C", str(remote.parent), "-cf", "-", *members])
     if changing:
         packing = f"{packing} || [ $? = 1 ]"

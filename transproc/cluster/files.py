@@ -46,7 +46,7 @@ class JobFiles:
         """
         count, inventory = 0, b""
         with suppress(CommandError):
-            count = self._relay(changing=True, told=told)
+            count = self._relay(changing=True, listed=self._renewed(), told=told)
             inventory = self._target.inventory()
         self.copied = 0 < len(inventory) <= MOST_INVENTORY
         if self.copied:
@@ -54,6 +54,15 @@ class JobFiles:
         else:
             self._target.forget_files()
         return count
+
+    def _renewed(self) -> str | None:
+        """The list of what is different from what the target has kept, if it has."""
+        if not (self._source.job.keeps_files and self._target.take_kept()):
+            return None
+        self._source.keep_inventory(self._target.inventory())
+        if removed := self._source.changes():
+            self._target.remove_files(removed)
+        return self._source.changed
 
     def send(self) -> int:
         """Makes the target's files those of the stopped job; returns the bytes that passed."""

@@ -84,6 +84,8 @@ class Job:
     addresses: list[str] = field(default_factory=list)
     """Those that move with it (`addresses.py`); it has a network of its own then, with these `gateways`."""
     gateways: list[str] = field(default_factory=list)
+    keeps_files: bool = False
+    """A node that it leaves keeps a copy of its files for a time: of a move back only what is different since then is sent."""
     owed_by: str | None = None
     """The node whose stopped copy holds memory that has not followed the process: in OWING, and in RESTORED if that is next."""
     leftovers: list[str] = field(default_factory=list)
@@ -106,6 +108,12 @@ class Job:
     def stopped(self) -> bool:
         """The process exists and is stopped by us."""
         return self.state in _STOPPED
+
+    @property
+    def visited(self) -> list[str]:
+        """Nodes that may keep a copy of its files."""
+        found = (node for hop in self.history for node in (hop.source, hop.target))
+        return [node for node in dict.fromkeys(found) if node != self.node] if self.keeps_files else []
 
     @property
     def nodes(self) -> list[str]:
@@ -146,6 +154,7 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "node", "id", "user", "directory", "image"), str),
     **dict.fromkeys(("target", "exit", "owed_by"), str | None),
     **dict.fromkeys(("pid", "moves", "uid", "gid"), int),
+    "keeps_files": bool,
     **dict.fromkeys(("argv", "leftovers", "groups", "addresses", "gateways"), list),
     "started": int | float,
 }

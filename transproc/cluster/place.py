@@ -311,6 +311,15 @@ class Place:
         """Removes all of the job's files."""
         self._shell('rm -rf "$1"', self.data)
 
+    def take_kept(self) -> bool:
+        """Makes the copy that an earlier stay here has left the job's files; false if there is none."""
+        words = self.directory, self.job.id, self.job.user
+        return self._shell(scripts.TAKE_KEPT, *words, check=False).returncode == 0
+
+    def forget_kept(self) -> None:
+        """Removes what an earlier stay here has left."""
+        self._shell(scripts.FORGET_KEPT, self.directory, self.job.id)
+
     def send_archive(self, sink: IO[bytes]) -> None:
         """Writes what `archive_files` has made to `sink`."""
         self.node.pipe(["cat", f"{self.images}/{ARCHIVE}"], None, sink)
@@ -437,8 +446,9 @@ class Place:
             self.tool.kill(pid, moved=self.directory if moved else None)
 
     def retire(self, pid: int) -> None:
-        """Ends a stopped copy of a process that has moved away, and removes the directory."""
-        words = [str(pid), self.program, self.tool.path, self.directory, self.job.id]
+        """Ends a stopped copy of a process that has moved away, and removes the directory, but perhaps for its files."""
+        keep = "keep" if self.job.keeps_files and self.job.exit is None else ""
+        words = [str(pid), self.program, self.tool.path, self.directory, self.job.id, keep]
         self._shell(scripts.RETIRE, *words)
 
     def exit_status(self, within: float = 0.0) -> str | None:

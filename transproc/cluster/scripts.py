@@ -145,14 +145,47 @@ set -- $(echo "$tree" | tr '{{' '\\n' | sed -n 's/^"pid": \\([0-9]*\\), "index".
 """
 """All that a preflight wants of the source. Words: data directory, pid, program, pause tool."""
 
-RETIRE = f"""{_STATE_OF}
+_KEEP = """
+keep() {
+  kept=${1%/*/*}/kept
+  [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] && umask 077 && mkdir -p "$kept" || return
+  find "$kept" -mindepth 1 -maxdepth 1 -mtime +6 -exec rm -rf {} \\;
+  rm -rf "$kept/$2"
+  mkdir "$kept/$2" && mv "$1/data" "$kept/$2/data"
+}
+"""
+
+RETIRE = f"""{_STATE_OF}{_KEEP}
 if [ -n "$(state_of "$1" "$2")" ]; then
   "$3" kill --pid "$1" --moved --state "$4" >&2 || exit
 fi
+[ -z "$6" ] || keep "$4" "$5"
 set -- "$4" "$5"
 {REMOVE}
 """
-"""Ends a process if it is still the job's, and removes the directory. Words: pid, program, pause tool, directory, job's id."""
+"""Ends a process if it is still the job's, and removes the directory. Words: pid, program, pause tool, directory, job's id, and
+"keep" if a copy of its files shall stay, for seven days at most."""
+
+# What a process that was left behind by a program of some user still has open, it can change: such a copy is copied once more, to
+# where nobody else comes, by a tar that follows no links.
+TAKE_KEPT = """
+kept=${1%/*/*}/kept/$2
+[ -d "$kept/data/work" ] || exit 3
+rm -rf "$1/data"
+case $3 in
+'') mv "$kept/data" "$1/data" ;;
+*) tar -C "$kept" --numeric-owner --sparse -cf - data | tar -C "$1" --numeric-owner -p -xf - ;;
+esac
+rm -rf "$kept"
+"""
+"""Makes the files that an earlier stay has left those of the job's directory. Words: directory, job's id, user or nothing. Status
+3: there are none."""
+
+FORGET_KEPT = 'rm -rf "${1%/*/*}/kept/$2"'
+"""Words: directory, job's id."""
+
+KEPT = 'cd "$1/kept" 2>/dev/null && ls || true'
+"""Ids of jobs that have left files. Words: data directory."""
 
 # ps(1) may be missing, or busybox's; one ls asks about all processes.
 FOUND = """

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from transproc.cluster import checkpoints
 from transproc.cluster.job import Job, State
 from transproc.cluster.operations.context import Context
@@ -28,6 +30,9 @@ def end(context: Context, job: Job, *, remove: bool, exit: str = "signal 9") -> 
     """Ends all of a job; of its files those on the node that holds it stay unless `remove` is set. `exit`: what is recorded."""
     for node in job.nodes:
         _end_on(context, job, node, remove)
+    for node in job.visited:
+        with suppress(NodeError):  # it is removed there after some days
+            context.places(job, node).forget_kept()
     if job.state is not State.EXITED:
         job.state, job.exit = State.EXITED, exit
     job.target = job.owed_by = None

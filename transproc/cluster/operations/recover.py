@@ -262,7 +262,9 @@ def sweep(context: Context) -> list[str]:
 def _sweep(context: Context, node: str) -> Sequence[str]:
     try:
         words = ["sh", "-c", scripts.DIRECTORIES, "sh", str(DATA / "jobs")]
-        listed = context.places(Job("sweep", node, ["sweep"])).node.output(words).splitlines()
+        there = context.places(Job("sweep", node, ["sweep"])).node
+        listed = there.output(words).splitlines()
+        kept = there.output(["sh", "-c", scripts.KEPT, "sh", str(DATA)]).splitlines()
     except TransprocError as error:
         context.events.note(error.message)
         return []
@@ -271,7 +273,23 @@ def _sweep(context: Context, node: str) -> Sequence[str]:
         if identity.startswith(f"{context.store.host}-") and not _expected(context, name, identity, node):
             _end_place(context.places(Job(name, node, ["sweep"], id=identity)))
             found.append(f"node {node}: removed what was left of {name}")
+    for identity in kept:
+        if identity.startswith(f"{context.store.host}-") and not _lives(context, identity):
+            context.places(Job("sweep", node, ["sweep"], id=identity)).forget_kept()
+            found.append(f"node {node}: removed the files of a job that has ended")
     return found
+
+
+def _lives(context: Context, identity: str) -> bool:
+    """Whether a job has a record and has not ended; a damaged one may be any."""
+    for name in context.store.names():
+        try:
+            job = context.store.load(name)
+        except TransprocError:
+            return True
+        if job.id == identity:
+            return job.state is not State.EXITED
+    return False
 
 
 def _expected(context: Context, name: str, identity: str, node: str) -> bool:

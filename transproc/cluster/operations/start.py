@@ -28,17 +28,20 @@ def run(
     starter: str | None = None,
     addresses: Sequence[str] = (),
     gateways: Sequence[str] = (),
+    keep_files: bool = False,
 ) -> Job:
     """Starts a program on a node, as a whole or not at all; returns its record.
 
     `name`: by default after the program. `pause_at`: it is stopped when it gets to that function or address, within `timeout`
     seconds. `terminal`: its standard streams are a terminal. `user`: whom it runs as; `starter`: the same where the node knows
     that name, if no `user` is given. `addresses` (ADDRESS/PREFIX): move with it; `gateways` lead out of their networks.
+    `keep_files`: a node that it leaves keeps a copy of its files.
     """
     pause = None
     user, starter = user or context.user, starter or context.starter
     words = [program.name, *program.argv[1:]]
-    job = Job(name or context.store.free_name(program.name), node, words, terminal=terminal)
+    name = name or context.store.free_name(program.name)
+    job = Job(name, node, words, terminal=terminal, keeps_files=keep_files)
     job.addresses, job.gateways = list(addresses), list(gateways)
     expect_addresses(context, job)
     if pause_at is not None:

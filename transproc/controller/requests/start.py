@@ -59,6 +59,8 @@ class Run(Request):
     ] = ()
     gateways: Annotated[Sequence[str], Meaning("Ways out of their networks: `10.77.0.1`.", longest=64)] = ()
 
+    keep_files: Annotated[bool, Meaning("A node that it leaves keeps its files for some days.")] = False
+
     def __post_init__(self) -> None:
         """Raises ValueError for words that no program can be given."""
         for name, value in self.env.items():
@@ -74,7 +76,7 @@ class Run(Request):
         window = Window(self.rows, self.columns)
         program = Program([self.program, *self.arguments], stdin, files, dict(self.env), window)
         how: dict[str, Any] = {"name": self.name, "pause_at": self.pause_at, "terminal": self.terminal}
-        how |= {"addresses": self.addresses, "gateways": self.gateways}
+        how |= {"addresses": self.addresses, "gateways": self.gateways, "keep_files": self.keep_files}
         job = operations.run(context, program, self.node, user=self.user, starter=self.starter, **how)
         return job.as_dict()
 
