@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from transproc.cluster.node import SshNode, read
-from transproc.errors import NodeError
+from transproc.errors import LabError, NodeError
 from transproc.lab import doctor
 from transproc.lab.machine import Lab, MachineLostError
 from transproc.lab.qemu import GUESTS, Size
@@ -46,6 +46,12 @@ def test_each_machine_is_of_its_isa(node: SshNode) -> None:
 def test_up_again_changes_nothing(lab: Lab) -> None:
     before = lab.status()
     assert lab.up() == before
+
+
+def test_releases_do_not_mix(lab: Lab) -> None:
+    with pytest.raises(LabError, match="lab machines run that are of trixie"):
+        lab.up(suite="forky")
+    assert [machine.suite for machine in lab.up()] == ["trixie"] * len(NAMES)
 
 
 def test_doctor_finds_nothing(node: SshNode) -> None:

@@ -11,6 +11,7 @@ import typer
 from transproc.cli import common
 from transproc.lab.machine import Lab, Machine
 from transproc.lab.qemu import Size
+from transproc.lab.rootfs import SUITES
 from transproc.lab.slurm import SLURM
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -38,6 +39,10 @@ def up(
         str | None,
         typer.Option("--with", metavar="slurm", help="With Slurm: partitions x86 and arm (docs/slurm.md)."),
     ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", metavar="stable|testing", help="The release of Debian that they are of."),
+    ] = None,
     as_json: Annotated[bool, common.JSON] = False,
 ) -> None:
     """Starts the machines that do not run yet; returns when they can be used.
@@ -46,11 +51,15 @@ def up(
     Examples:
       transproc lab up
       transproc lab up --with slurm
+      transproc lab up --suite testing       newer kernels, and a newer criu
     """
+    if suite is not None and suite not in (names := {*SUITES, *SUITES.values()}):
+        raise typer.BadParameter(f"{suite}: expected {', '.join(sorted(names))}", param_hint="'--suite'")
     if with_ not in (None, SLURM.name):
         raise typer.BadParameter(f"{with_}: expected {SLURM.name}", param_hint="'--with'")
     size = Size(memory_mb=memory) if memory else None
-    _print(Lab().up(size=size, profile=SLURM if with_ else None), as_json)
+    name = SUITES.get(suite, suite) if suite else None
+    _print(Lab().up(size=size, profile=SLURM if with_ else None, suite=name), as_json)
 
 
 @app.command()
@@ -89,8 +98,9 @@ def _print(machines: list[Machine], as_json: bool) -> None:
             "up" if m.alive else "LOST",
             f"{m.memory_mb} MB",
             "KVM" if m.kvm else "emulated",
+            m.suite,
             m.pid,
         )
         for m in machines
     ]
-    common.table(rows, ("NODE", "ISA", "STATE", "MEMORY", "SPEED", "PID"))
+    common.table(rows, ("NODE", "ISA", "STATE", "MEMORY", "SPEED", "DEBIAN", "PID"))

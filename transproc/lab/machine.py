@@ -55,6 +55,8 @@ class Machine:
     """from start to readiness"""
     profile: str = ""
     """what it has beyond the usual"""
+    suite: str = rootfs.SUITE
+    """the release of Debian that it is of"""
 
     @property
     def alive(self) -> bool:
@@ -77,6 +79,7 @@ class Lab:
         self.directory = directory or paths.lab()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._profile: Profile | None = None
+        self._suite = rootfs.SUITE
         self._ports: list[int] = []
         self._lan: list[int] = []
 
@@ -87,16 +90,20 @@ class Lab:
         kvm: bool | None = None,
         timeout: float = 120.0,
         profile: Profile | None = None,
+        suite: str | None = None,
     ) -> list[Machine]:
         """Starts what does not run, all at once, and returns when every machine is a working node.
 
         `kvm`: None uses it if it works, True requires it for the machine of the host's ISA. `timeout`: seconds for
-        each machine. `profile`: what they have beyond the usual; machines that run without it are an error.
+        each machine. `profile`: what they have beyond the usual; machines that run without it are an error. `suite`: the
+        release of Debian that they are of, by default that of those which run, or the stable one.
         Raises LabError with the end of the console; machines that did start stay up.
         """
         size = size or (Size(memory_mb=profile.memory_mb) if profile else Size())
-        images = rootfs.images(profile)
+        self._suite = self._choose(suite)
+        images = rootfs.images(profile, self._suite)
         with rootfs.lock(self.directory / "lock"):
+            self._choose(self._suite)
             missing = [guest for guest in GUESTS if self._running(guest) is None]
             self._use(profile, missing)
             self._join(first=len(missing) == len(GUESTS))
@@ -110,6 +117,16 @@ class Lab:
             if profile and missing:
                 self._await_profile(profile)
         return self.status()
+
+    def _choose(self, suite: str | None) -> str:
+        """Machines of two releases do not mix."""
+        others = [machine for machine in self.status() if machine.alive]
+        if suite is not None and any(machine.suite != suite for machine in others):
+            raise LabError(
+                f"lab machines run that are of {others[0].suite}",
+                hint=f"stop them first: transproc lab down; then transproc lab up --suite {suite}",
+            )
+        return suite or (others[0].suite if others else rootfs.SUITE)
 
     def _use(self, profile: Profile | None, missing: list[Guest]) -> None:
         """Machines with a profile belong together: all are started at once."""
@@ -240,7 +257,9 @@ class Lab:
         pid = run.daemon(argv, log=self.directory / f"{guest.node}.qemu.log")
         name = self._profile.name if self._profile else ""
         machine = Machine(
-            guest.node, guest.isa, pid, _start_time(pid), port, kvm, size.memory_mb, profile=name
+            *(guest.node, guest.isa, pid, _start_time(pid), port, kvm, size.memory_mb),
+            profile=name,
+            suite=self._suite,
         )
         try:
             self._await_ready(machine, timeout)
@@ -254,7 +273,7 @@ class Lab:
     def _more(self, guest: Guest, size: Size) -> list[str]:
         if self._profile is None:
             return []
-        tree = rootfs.tree(guest, self._profile)
+        tree = rootfs.tree(guest, self._profile, self._suite)
         return profiles.arguments(guest, self.directory, tree, self._ports, size.memory_mb)
 
     def _await_ready(self, machine: Machine, timeout: float) -> None:

@@ -26,6 +26,8 @@ from transproc.lab.qemu import GUESTS, Guest
 from transproc.run import run
 
 SUITE = "trixie"
+SUITES = {"stable": SUITE, "testing": "forky"}
+"""Releases of Debian of which machines can be, by what they are at present."""
 PACKAGES = ("criu", "busybox-static", "dash", "dropbear-bin", "tar", "openssh-server", "openssh-client")
 PROGRAMS = (
     *("usr/sbin/criu", "usr/sbin/dropbear", "usr/bin/tar", "usr/bin/dash", "usr/bin/busybox"),
@@ -37,7 +39,7 @@ MODULES = (
     # socket diagnostics, by which criu reads sockets
     *("unix_diag", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "netlink_diag", "af_packet_diag"),
     # criu locks the network of a process with TCP connections by nftables
-    *("nf_tables", "nf_conntrack", "nft_ct", "nft_reject_inet", "nfnetlink"),
+    *("nf_tables", "nf_conntrack", "nft_ct", "nft_reject_inet"),
     *("tun", "veth", "bridge"),
 )
 HERE = Path(__file__).resolve().parent
@@ -71,27 +73,27 @@ def lock(path: Path) -> Iterator[None]:
         yield
 
 
-def images(profile: Profile | None = None) -> dict[str, Image]:
+def images(profile: Profile | None = None, suite: str = SUITE) -> dict[str, Image]:
     """Images of all machines, by ISA; made (in parallel, some seconds) where missing. Raises LabError."""
-    missing = [guest.isa for guest in GUESTS if not _place(guest, profile).exists()]
+    missing = [guest.isa for guest in GUESTS if not _place(guest, profile, suite).exists()]
     step = log.step(f"guest images for {' and '.join(missing)}") if missing else nullcontext()
     with step, ThreadPoolExecutor(len(GUESTS)) as pool:
-        made = pool.map(lambda guest: image(guest, profile), GUESTS)
+        made = pool.map(lambda guest: image(guest, profile, suite), GUESTS)
         return dict(zip((guest.isa for guest in GUESTS), made, strict=True))
 
 
-def image(guest: Guest, profile: Profile | None = None) -> Image:
+def image(guest: Guest, profile: Profile | None = None, suite: str = SUITE) -> Image:
     """The image of one machine; made when missing."""
-    place = _place(guest, profile)
+    place = _place(guest, profile, suite)
     result = Image(place / "vmlinuz", place / "base.cpio", place / "root")
     if not place.exists():
         with lock(place.parent / f"{guest.isa}.lock"):
             if not place.exists():
-                _build(guest, place, profile)
+                _build(guest, place, profile, suite)
     return result
 
 
-def _place(guest: Guest, profile: Profile | None) -> Path:
+def _place(guest: Guest, profile: Profile | None, suite: str) -> Path:
     recipe = [
         HERE / "rootfs.py",
         HERE / "closure.py",
@@ -99,6 +101,7 @@ def _place(guest: Guest, profile: Profile | None) -> Path:
         *sorted((HERE / "guest").glob("*.sh")),
     ]
     extra = [*profile.packages, *profile.modules] if profile else []
+    extra += [suite] if suite != SUITE else []
     return paths.home() / "lab" / "images" / paths.digest(recipe, paths.mirror(), *extra) / guest.isa
 
 
@@ -115,11 +118,11 @@ def host_criu() -> list[str]:
     return [str(root / guest.loader), "--library-path", str(libraries), str(root / "usr/sbin/criu")]
 
 
-def tree(guest: Guest, profile: Profile | None = None) -> Path:
+def tree(guest: Guest, profile: Profile | None = None, suite: str = SUITE) -> Path:
     """All packages of one ISA, unpacked; kept, since it takes long only the first time."""
     packages = [*PACKAGES, guest.kernel_package, *(profile.packages if profile else ())]
     place = (
-        paths.home() / "downloads" / f"{SUITE}-{guest.debian}-{paths.digest([], paths.mirror(), *packages)}"
+        paths.home() / "downloads" / f"{suite}-{guest.debian}-{paths.digest([], paths.mirror(), *packages)}"
     )
     if place.exists():
         return place
@@ -127,33 +130,44 @@ def tree(guest: Guest, profile: Profile | None = None) -> Path:
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
         draft = Path(temporary) / "tree"
         options = ["--variant=extract", f"--architectures={guest.debian}", f"--include={','.join(packages)}"]
+        if (
+            suite != SUITE
+        ):  # its index is valid for a week, and a mirror may stand still: what is signed is enough for the lab
+            options.append("--aptopt=Acquire::Check-Valid-Until false")
         try:
-            run(["mmdebstrap", *options, SUITE, draft, paths.mirror()], timeout=900)
+            run(["mmdebstrap", *options, suite, draft, paths.mirror()], timeout=900)
         except CommandError as error:
             raise LabError(
-                f"packages for {guest.isa} could not be had: {error}", hint=_download_hint(error)
+                f"packages for {guest.isa} could not be had: {error}", hint=_download_hint(error, suite)
             ) from error
         shutil.rmtree(draft / "usr/share")
         draft.rename(place)
     return place
 
 
-def _download_hint(error: CommandError) -> str:
+def _download_hint(error: CommandError, suite: str) -> str:
     if "NO_PUBKEY" in error.stderr or "not signed" in error.stderr:
-        return f"the host does not know {SUITE}'s signing keys: apt-get install debian-archive-keyring"
+        return f"the host does not know {suite}'s signing keys: apt-get install debian-archive-keyring"
     return f"is {paths.mirror()} reachable? TRANSPROC_MIRROR names another mirror"
 
 
-def _build(guest: Guest, place: Path, profile: Profile | None) -> None:
+def _build(guest: Guest, place: Path, profile: Profile | None, suite: str) -> None:
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
-        unpacked = tree(guest, profile)
+        unpacked = tree(guest, profile, suite)
         new = Path(temporary) / "new"
         root = new / "root"
         _populate(guest, unpacked, root, [*MODULES, *(profile.modules if profile else ())])
-        shutil.copy2(next((unpacked / "boot").glob("vmlinuz-*")), new / "vmlinuz")
+        shutil.copy2(_kernel(unpacked), new / "vmlinuz")
         with (new / "base.cpio").open("wb") as sink:
             cpio.write_tree(sink, root)
         new.rename(place)
+
+
+def _kernel(tree: Path) -> Path:
+    """Debian 14 has it beside its modules."""
+    return next(
+        path for place in ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz") for path in tree.glob(place)
+    )
 
 
 def _populate(guest: Guest, tree: Path, root: Path, modules: Sequence[str]) -> None:
