@@ -76,8 +76,12 @@ CODE = [
 ]
 """Options that fix what the generated code may do, so that results do not depend on the ISA. They overrule the user's."""
 
-BACK_END = ["--aarch64-enable-compress-jump-tables=0"]
-"""Jump tables of resume entries: LLVM 19 takes a function with statepoints for smaller than it is, and the offsets overflow."""
+BACK_END = ["--aarch64-enable-compress-jump-tables=0", "--cgpp-huge-func=1000"]
+"""Jump tables of resume entries: LLVM 19 takes a function with statepoints for smaller than it is, and the offsets overflow.
+
+CodeGenPrepare begins anew with a function whenever its blocks have changed, up to so many of them (LLVM's: 10,000); sites make
+more. It was two thirds of the time for a parser of bison's.
+"""
 
 
 @dataclass(frozen=True)
