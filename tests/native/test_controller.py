@@ -17,10 +17,11 @@ from tests.native.harness import context_of, expected
 from tests.native.nodes import NativeNodes
 from tests.native.outcomes import Outcomes
 from tests.native.served import COMMAND, SECONDS, Served
+from transproc.automation.plans import records
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.base import DATA
 from transproc.cluster.history import Reader
-from transproc.cluster.job import State
+from transproc.cluster.job import Job, State
 from transproc.cluster.operations import Context
 from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
@@ -191,19 +192,75 @@ def test_a_controller_is_killed_at_every_moment(
     assert len(set(moments)) > 12, moments
 
 
-def strike(served: Served, steady: Path, tmp_path: Path, operation: str, moment: str) -> str:
-    """Kills the controller at a moment of an operation; returns the moment's name, or nothing if there was none."""
+PLAN = """
+[nodes]
+a = "na"
+b = "nb"
+[jobs.steady]
+program = "{program}"
+[sequence]
+main = [
+  {{ run = "steady", on = "a" }},
+  {{ migrate = "steady", to = "b" }},
+  {{ checkpoint = "steady" }},
+  {{ dump = "steady" }}, {{ transform = "steady", to = "a" }}, {{ ship = "steady", to = "a" }},
+  {{ restore = "steady", to = "a", stopped = true }}, {{ resume = "steady" }},
+]
+"""
+
+
+@pytest.mark.parametrize("moment", ["dump begun", "restore begun"])
+def test_a_plan_is_killed_with_its_controller(
+    served: Served, steady: Path, tmp_path: Path, moment: str
+) -> None:
+    """The next one settles its jobs, and who waits is told where the plan stands; it is resumed, and comes to its end."""
+    assert strike_plan(served, steady, tmp_path, moment) == moment
+
+
+@pytest.mark.nightly
+def test_a_plan_is_killed_with_its_controller_at_every_moment(
+    served: Served, steady: Path, tmp_path: Path
+) -> None:
+    number, moments = 1, []
+    while struck := strike_plan(served, steady, tmp_path, str(number)):
+        moments.append(struck)
+        number += 1
+    assert len(set(moments)) > 20, moments
+
+
+def strike_plan(served: Served, steady: Path, tmp_path: Path, moment: str) -> str:
+    """Kills the controller at a moment of a plan, which then is resumed; returns the moment's name, if there was one."""
+    path = tmp_path / "tour.toml"
+    path.write_text(PLAN.format(program=steady))
+    context = context_of(tmp_path / "state", served.nodes)
+    status, errors, struck = _struck(served, tmp_path, moment, ["plan", "run", str(path)])
+    if not struck:
+        assert status == 0, errors
+    else:
+        (record,) = records.plans(context.store)[:1]
+        assert status == 1 and f"plan tour ({record.number}) was cut off" in errors, errors
+        assert f"'transproc plan resume {record.number}' goes on" in errors, errors
+        assert record.result == "cut off" and Reader(context.store.path).under_way() == []
+        _one_runs(context)
+        served("plan", "resume", str(record.number))
+        assert records.plan(context.store, record.number).result == "done"
+        OUTCOMES.add("plan", "controller: killed", "settled by the next controller, resumed")
+    job = _one_runs(context)
+    assert job is not None and job.node == "na"
+    _come_to_its_end(context)
+    operations.discard(context, "steady")
+    assert [listed(served, name) for name in served.nodes] == ["", ""]
+    shutil.rmtree(tmp_path / "state" / "checkpoints", ignore_errors=True)
+    return struck
+
+
+def _struck(served: Served, tmp_path: Path, moment: str, words: list[str]) -> tuple[int, str, str]:
+    """A command waits for a controller that is killed at a moment, and for the next one: its status, what it says, and the
+    name of the moment, if it came."""
     record = tmp_path / "moments"
     record.write_text("")
-    context = context_of(tmp_path / "state", served.nodes)
-    operations.run(context, Program([str(steady)]), "na", name="steady")
-    made = Path()
-    if operation == "restart":
-        made = operations.checkpoint(context, "steady", end=True).path
-        operations.discard(context, "steady")
     served.end()
     served.start("-m", "tests.native.doomed", moment, str(record))
-    words = [str(made) if word == "CHECKPOINT" else word for word in OPERATIONS[operation]]
     process = served.process
     assert process is not None
     command_line = [sys.executable, "-c", PATIENT, "--controller", "c", *words]
@@ -212,19 +269,32 @@ def strike(served: Served, steady: Path, tmp_path: Path, operation: str, moment:
             time.sleep(0.01)
         struck = process.poll() is not None
         if struck:
+            assert process.returncode == -signal.SIGKILL
             served.start()
         _, errors = command.communicate(timeout=5 * SECONDS)
     if struck:
-        assert process.returncode == -signal.SIGKILL
-        assert command.returncode == 1 and "the controller ended meanwhile; " in errors, errors
+        assert "the controller ended meanwhile; " in errors, errors
+    return command.returncode, errors, record.read_text().splitlines()[-1] if struck else ""
+
+
+def strike(served: Served, steady: Path, tmp_path: Path, operation: str, moment: str) -> str:
+    """Kills the controller at a moment of an operation; returns the moment's name, or nothing if there was none."""
+    context = context_of(tmp_path / "state", served.nodes)
+    operations.run(context, Program([str(steady)]), "na", name="steady")
+    made = Path()
+    if operation == "restart":
+        made = operations.checkpoint(context, "steady", end=True).path
+        operations.discard(context, "steady")
+    words = [str(made) if word == "CHECKPOINT" else word for word in OPERATIONS[operation]]
+    status, errors, struck = _struck(served, tmp_path, moment, words)
+    assert status == (1 if struck else 0), errors
+    if struck:
         OUTCOMES.add(operation, "controller: killed", settled(context, tmp_path, operation, errors))
-    else:
-        assert command.returncode == 0, errors
     if context.store.names():
         operations.discard(context, "steady")
     assert [listed(served, name) for name in served.nodes] == ["", ""]
     shutil.rmtree(tmp_path / "state" / "checkpoints", ignore_errors=True)
-    return record.read_text().splitlines()[-1] if struck else ""
+    return struck
 
 
 def settled(context: Context, tmp_path: Path, operation: str, errors: str) -> str:
@@ -245,17 +315,31 @@ def settled(context: Context, tmp_path: Path, operation: str, errors: str) -> st
         became = f"restarted from its checkpoint, {became}"
     else:
         assert f"steady runs on {job.node}" in errors, errors
+    _one_runs(context)
+    _come_to_its_end(context)
+    return became
+
+
+def _one_runs(context: Context) -> Job | None:
+    """One copy of the job, if it was begun, and nothing is under way with it."""
+    if not context.store.names():
+        return None
+    job = context.store.load("steady")
     assert (job.state, job.target, job.leftovers) == (State.RUNNING, None, []), job
     copies = [(name, pid) for name in ("na", "nb") for pid in context.places(job, name).found()]
     assert copies == [(job.node, job.pid)], copies
-    place = context.places(job)
+    return job
+
+
+def _come_to_its_end(context: Context) -> None:
+    """It ends, and has written each line once."""
+    place = context.places(context.store.load("steady"))
     place.node.run(["touch", f"{place.data}/work/stop"])
     assert wait(context.store, "steady", context.places, SECONDS).exit == "status 0"
     printed = place.read("stdout").decode()
     count = printed.count("\n") - 1
     assert count > 0 and printed == expected(count) + "end\n"
     assert place.node.get_bytes(f"{place.data}/work/lines").decode() == expected(count)
-    return became
 
 
 def whole(tmp_path: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.harness import expected
-from tests.stepping import FORKS, TRACES, Stop, followed, stepped
+from tests.stepping import FORKS, TRACES, Stop, followed, reader, stepped
 from tests.unit.process.conftest import Local, Running, launch_of
 from transproc.errors import CommandError
 from transproc.lab.rootfs import host_criu
@@ -157,16 +157,6 @@ def running(binary: str) -> list[int]:
     return found
 
 
-def reader(gate: Path) -> int:
-    """criu that was told to read from a pipe, as the pause tool was that has started it."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = path.read_bytes().decode(errors="replace").split("\0")
-            if str(gate) in words and "transproc-stop" not in words[0]:
-                return int(path.parent.name)
-    raise AssertionError("criu is gone")
-
-
 @pytest.mark.parametrize("kills", [12, pytest.param(0, marks=pytest.mark.nightly)], ids=["some", "all"])
 def test_a_restore_that_is_killed_at_each_call_of_criu(victim: Victim, tmp_path: Path, kills: int) -> None:
     """Of the copy nothing is left, and with the images and the files it is restored the last time.
@@ -182,8 +172,11 @@ def test_a_restore_that_is_killed_at_each_call_of_criu(victim: Victim, tmp_path:
     pidfile = str(tmp_path / "pidfile")
     criu = restore_argv(host_criu(), str(images), pidfile)
     kept = {path: path.read_bytes() for path in (tmp_path / "lines", tmp_path / "out")}
+    wrote = 0
 
     def restore(words: Sequence[str]) -> str:
+        nonlocal wrote
+        wrote += any(path.read_bytes() != content for path, content in kept.items())
         for path, content in kept.items():
             path.write_bytes(content)
         try:
@@ -213,7 +206,7 @@ def test_a_restore_that_is_killed_at_each_call_of_criu(victim: Victim, tmp_path:
         assert "File exists" in log and time.monotonic() < until, (failed, log)
     victim.tool.resume(victim.pid)
     victim.expect_right()
-    print("killed", len(chosen))  # pytest -s
+    print("killed", len(chosen), "and the copy had written", wrote)  # pytest -s
 
 
 @pytest.mark.nightly

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from transproc import scratch
 from transproc.automation import parcel
-from transproc.automation.plans.records import PlanRecord, plans
+from transproc.automation.plans.records import PlanRecord, jobs, plan, plans
 from transproc.automation.plans.recover import open_plans, recover
 from transproc.cluster.events import Silent, Token
 from transproc.cluster.job import Job, State
 from transproc.cluster.watch import ended_on, refresh
 from transproc.controller.requests.jobs import Recover
+from transproc.controller.settling import plan_of, with_plan, without_plan
 from transproc.controller.tasks import Task
-from transproc.errors import TransprocError
+from transproc.errors import BusyError, TransprocError
 
 if TYPE_CHECKING:
     from transproc.controller.service import Service
@@ -49,6 +50,7 @@ class Watch:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._cut_off: dict[str, list[Task]] = defaultdict(list)
+        self._cut_off_plans: dict[int, Task] = {}
         self._seen: dict[str, Job | None] = {}
         self._stamp = -1
         self._asked: set[str] = set()
@@ -60,10 +62,12 @@ class Watch:
     def start(self) -> None:
         """Settles what an earlier controller has left, beside everything else; then watches."""
         for task in self._service.tasks.settle():
-            if task.job is None:
-                self._service.tasks.explain(task, "whether it was done is not known")
-            else:
+            if task.job is not None:
                 self._cut_off[task.job].append(task)
+            elif (begun := plan_of(self._service.store, task)) is not None:
+                self._cut_off_plans[begun.number] = task
+            else:
+                self._service.tasks.explain(task, without_plan(task))
         scratch.sweep()
         parcel.sweep(self._service.store.directory, [Path(plan.path) for plan in plans(self._service.store)])
         self.settle()
@@ -71,6 +75,9 @@ class Watch:
             rest = set(self._cut_off) - {task.job for task in self._service.tasks.live()}
         for name in rest:  # nothing was begun, or it has ended
             self._explain(name, self._now(name))
+        open_ = {one.number for one in open_plans(self._service.store)}
+        for number in [number for number in list(self._cut_off_plans) if number not in open_]:
+            self._explain_plan(number)  # it has come to its end, or was settled
         self._thread.start()
 
     def close(self) -> None:
@@ -80,10 +87,12 @@ class Watch:
             self._thread.join()
 
     def settle(self) -> None:
-        """A task for each job with which something was begun and not ended, and on which nobody works; and plans likewise."""
-        for plan in open_plans(self._service.store):
-            self._service.do_on_node(partial(self._settle_plan, plan))
-        busy = {task.job for task in self._service.tasks.live()}
+        """A task for each job with which something was begun and not ended, and on which nobody works; plans with theirs."""
+        planned = set[str]()
+        for cut_off in open_plans(self._service.store):
+            self._service.do_on_node(partial(self._settle_plan, cut_off))
+            planned.update(jobs(self._service.store, cut_off.number))
+        busy = {task.job for task in self._service.tasks.live()} | (planned - self._cut_off.keys())
         for (name,) in self._service.store.database.all(_CUT_OFF):
             if name not in busy and not self._service.store.busy(name):
                 try:
@@ -91,13 +100,23 @@ class Watch:
                 except TransprocError as error:
                     log.warning("job cannot be settled", extra={"job": name, "error": error.message})
 
-    def _settle_plan(self, plan: PlanRecord) -> None:
+    def _settle_plan(self, cut_off: PlanRecord) -> None:
         """One that nobody carries out; its jobs may be what another task works on, then it is tried again."""
         try:
-            if found := recover(self._service.host.context(Silent(), Token()), plan):
-                log.info(found, extra={"plan": plan.number})
+            if found := recover(self._service.host.context(Silent(), Token()), cut_off):
+                log.info(found, extra={"plan": cut_off.number})
         except TransprocError as error:
-            log.warning("plan cannot be settled", extra={"plan": plan.number, "error": error.message})
+            log.warning("plan cannot be settled", extra={"plan": cut_off.number, "error": error.message})
+            if not isinstance(error, BusyError):
+                self._explain_plan(cut_off.number, f"; not settled yet: {error.message}")
+        else:
+            self._explain_plan(cut_off.number)
+
+    def _explain_plan(self, number: int, more: str = "") -> None:
+        with self._lock:
+            task = self._cut_off_plans.pop(number, None)
+        if task is not None:
+            self._service.tasks.explain(task, with_plan(plan(self._service.store, number)) + more)
 
     def _task_ended(self, task: Task) -> None:
         if task.kind == Recover.kind and task.job is not None:

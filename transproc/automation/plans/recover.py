@@ -9,6 +9,7 @@ from transproc.automation.plans.records import PlanRecord, Result
 from transproc.cluster import operations
 from transproc.cluster.operations import Context
 from transproc.cluster.store import JobStore
+from transproc.errors import TransprocError
 
 
 def open_plans(store: JobStore) -> list[PlanRecord]:
@@ -30,11 +31,23 @@ def recover(context: Context, plan: PlanRecord) -> str | None:
 
 
 def _settle(context: Context, number: int) -> str:
-    words = []
+    """Each of its jobs: one that cannot be settled now holds up none of the others."""
+    words, errors = [], []
     for name in records.jobs(context.store, number):
-        if name in context.store.names():
-            operations.recover(context, name)
-        if name in context.store.names():  # else it had not begun
-            job = context.store.load(name)
-            words.append(describe(operations.resume(context, name) if job.stopped else job))
+        try:
+            words += _let_go(context, name)
+        except TransprocError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return "; ".join(words)
+
+
+def _let_go(context: Context, name: str) -> list[str]:
+    """What became of one; nothing of one that had not begun."""
+    if name in context.store.names():
+        operations.recover(context, name)
+    if name not in context.store.names():
+        return []
+    job = context.store.load(name)
+    return [describe(operations.resume(context, name) if job.stopped else job)]
