@@ -25,6 +25,10 @@ TRACES = {"x86_64": 101, "aarch64": 117}.get(platform.machine(), 0)
 FORKS = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
 """That of clone(2)."""
 
+KCMP_FILES = 2
+"""linux/kcmp.h: their tables of descriptors."""
+_KCMP = {"x86_64": 312, "aarch64": 272}.get(platform.machine(), 0)
+
 # linux/ptrace.h
 _SYSCALL, _SEIZE, _INTERRUPT, _CALL_INFO = 24, 0x4206, 0x4207, 0x420E
 _SYSGOOD, _EXITKILL = 1, 1 << 20
@@ -77,6 +81,11 @@ def followed(
             continue
         signalled = number != _CALL_STOP and status >> 16 == 0
         _ptrace(_SYSCALL, pid, 0, number if signalled else 0)
+
+
+def compare(one: int, other: int, what: int) -> int:
+    """kcmp(2): 0 if two processes share it."""
+    return int(_libc.syscall(_KCMP, one, other, what, 0, 0))
 
 
 def reader(gate: Path) -> int:

@@ -3,7 +3,8 @@
 #include "anchor.h"
 #include "remote.h"
 
-enum { OPTION_EXITKILL = 1 << 20, CLONE_FILES = 0x400, POLLIN = 1, ARGUMENTS_FIELD = 48 /* of /proc/PID/stat */, LEFT_FIELDS = 3 };
+enum { OPTION_EXITKILL = 1 << 20, CLONE_FILES = 0x400, POLLIN = 1, ARGUMENTS_FIELD = 48 /* of /proc/PID/stat */, LEFT_FIELDS = 3, LONGEST_PATH = 4096 };
+enum { AT_EXECFN = 31 /* linux/auxvec.h */ };
 
 /* Start and end of what ps(1) shows of a process: fields 48 and 49, of which the second, a name, may contain anything. */
 static bool arguments_of(int pid, uint64_t range[2])
@@ -46,6 +47,41 @@ static bool await_exec(int pid)
 	return false;
 }
 
+/* The name by which a program was executed, as the kernel has left it in its memory; 0 if that cannot be told. */
+static const char *name_of(int pid)
+{
+	static char name[LONGEST_PATH];
+	struct text file;
+	uint64_t entry[2], address = 0;
+	if (!read_text(format("/proc/%d/auxv", (long)pid), &file))
+		return 0;
+	for (size_t at = 0; at + sizeof entry <= file.size && !address; at += sizeof entry) {
+		memcpy(entry, file.data + at, sizeof entry);
+		address = entry[0] == AT_EXECFN ? entry[1] : 0;
+	}
+	int memory = open_file(format("/proc/%d/mem", (long)pid), O_RDONLY);
+	long size = address && memory >= 0 ? SYS(NR_pread64, memory, name, sizeof name, address) : -1;
+	if (memory >= 0)
+		SYS(NR_close, memory);
+	for (long i = 0; i < size; i++)
+		if (!name[i])
+			return name;
+	return 0;
+}
+
+/* Whether a program that was just executed is a script: it will execute another one, and has a table of descriptors of its own then. */
+static bool is_script(int pid)
+{
+	const char *name = name_of(pid);
+	char first[2] = "";
+	int file = name ? open_file(name[0] == '/' ? name : format("/proc/%d/cwd/%s", (long)pid, name), O_RDONLY | O_CLOEXEC) : -1;
+	if (file < 0)
+		return false;
+	long size = SYS(NR_read, file, first, sizeof first);
+	SYS(NR_close, file);
+	return size == sizeof first && first[0] == '#' && first[1] == '!';
+}
+
 /* Before the first instruction of a program: it clones itself, by an instruction that is there for that long. The child, or -errno. */
 static long clone_remotely(int pid)
 {
@@ -74,10 +110,16 @@ static _Noreturn void watch(int pid, int ready)
 	} end = { (int)SYS(NR_pidfd_open, pid, 0), POLLIN, 0 };
 	int status;
 	/* Should we end before it runs, it ends as well: it has done nothing yet. */
-	if (end.fd < 0 || SYS(NR_ptrace, PTRACE_SEIZE, pid, 0, TRACE_OPTIONS | OPTION_EXITKILL) < 0)
+	if (end.fd < 0 || SYS(NR_ptrace, PTRACE_SEIZE, pid, 0, 1 << EVENT_EXEC | OPTION_EXITKILL) < 0)
 		leave(1);
 	SYS(NR_close, ready);
-	if (!await_exec(pid))
+	bool runs = await_exec(pid);
+	while (runs && is_script(pid)) {
+		SYS(NR_ptrace, PTRACE_CONT, pid, 0, 0);
+		runs = await_exec(pid);
+	}
+	/* Not before: what a script starts would wait for us. */
+	if (!runs || SYS(NR_ptrace, PTRACE_SETOPTIONS, pid, 0, TRACE_OPTIONS | OPTION_EXITKILL) < 0)
 		leave(1);
 	long child = clone_remotely(pid);
 	if (child > 0 && SYS(NR_wait4, child, &status, WALL, 0) == child) /* it has our options, from its birth on */

@@ -7,6 +7,7 @@ import contextlib
 import os
 import platform
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,13 +15,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.native.harness import expected
-from tests.stepping import FORKS, TRACES, Stop, followed, reader, stepped
+from tests.stepping import FORKS, KCMP_FILES, TRACES, Stop, compare, followed, reader, stepped
 from tests.unit.process.conftest import Local, Running, launch_of
 from transproc.errors import CommandError
 from transproc.lab.rootfs import host_criu
@@ -73,6 +74,7 @@ class Victim:
     pid: int
     program: Running
     place: Path
+    criu: Sequence[str] = field(default_factory=host_criu)
 
     @property
     def files(self) -> Files:
@@ -84,7 +86,7 @@ class Victim:
         shutil.rmtree(images, ignore_errors=True)
         images.mkdir()
         before = self.tool.before_dump(self.pid, self.files, 0, str(self.place / "clocks"))
-        return [*before, *dump_argv(host_criu(), self.pid, str(images))], images
+        return [*before, *dump_argv(self.criu, self.pid, str(images))], images
 
     @contextmanager
     def struck(self) -> Iterator[None]:
@@ -135,8 +137,45 @@ def strike(victim: Victim, gate: Path, stop: int | None) -> list[Stop]:
     return stops
 
 
-@pytest.mark.parametrize("kills", [24, pytest.param(0, marks=pytest.mark.nightly)], ids=["some", "all"])
-def test_criu_that_is_killed_at_each_of_its_calls(victim: Victim, tmp_path: Path, kills: int) -> None:
+def script(place: Path, criu: Sequence[str], scripts: int) -> list[str]:
+    """criu as a script that becomes it, or a script that becomes such a script."""
+    words = list(criu)
+    for number in range(scripts):
+        path = place / f"criu-{number}"
+        path.write_text(f'#!/bin/sh\nhere=$(env pwd)\nexec {shlex.join(words)} "$@"\n')
+        path.chmod(0o755)
+        words = [str(path)]
+    return words
+
+
+def shared_with(pid: int) -> list[int]:
+    """Children of a process that share its table of descriptors: kcmp(2) finds no order between the two."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if compare(pid, int(child), KCMP_FILES) == 0]
+
+
+@pytest.mark.parametrize("scripts", [0, 1, 2])
+def test_descriptors_of_criu_outlive_it(victim: Victim, tmp_path: Path, scripts: int) -> None:
+    """Also where criu is a script: what it executes has a table of its own."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    victim.criu = script(tmp_path, victim.criu, scripts)
+    with victim.struck():
+        argv, _images = victim.dump()
+        with subprocess.Popen([*argv, "--config", str(gate)], stdout=subprocess.DEVNULL) as criu:
+            pipe = os.open(gate, os.O_WRONLY)  # until it reads
+            assert len(shared_with(criu.pid)) == 1
+            os.close(pipe)
+            assert criu.wait(60) == 0
+    victim.expect_right()
+
+
+@pytest.mark.parametrize("scripts", [0, 1], ids=["program", "script"])
+@pytest.mark.parametrize("kills", [12, pytest.param(0, marks=pytest.mark.nightly)], ids=["some", "all"])
+def test_criu_that_is_killed_at_each_of_its_calls(
+    victim: Victim, tmp_path: Path, kills: int, scripts: int
+) -> None:
+    victim.criu = script(tmp_path, victim.criu, scripts)
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     count = len(strike(victim, gate, None))
