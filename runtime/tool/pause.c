@@ -3,7 +3,7 @@
  * Bringing every thread of a tree to an equivalence point.
  *
  * All threads are stopped and judged. If all stand well (an idle server, waiting in system calls), that is all. Else breakpoints are
- * planted at all sites and the others run on; whoever arrives stays in its ptrace stop. Threads that block on the way are found
+ * planted at all sites of their processes and the others run on; whoever arrives stays in its ptrace stop. Threads that block on the way are found
  * by stopping them again every few milliseconds. Signals that come on the way are put back: a handler, whose frame no site
  * describes, would only delay the thread, and a timer that is faster than we are could do so for ever.
  *
@@ -41,9 +41,19 @@ static bool is_wanted(struct session *session, const struct thread *thread)
 	return session->hits >= session->count;
 }
 
+/* Whether some thread in a space is to run. Who stands well stays where it is, unless sites are counted, or a place is looked for. */
+static bool is_to_run(const struct session *session, const struct space *space)
+{
+	for (const struct thread *thread = session->threads; thread; thread = thread->next)
+		if (is_live(thread) && thread->process->space == space && !is_accepted(thread))
+			return true;
+	return session->count || session->at;
+}
+
 /*
- * Each live process's space is treated; doing it twice for a shared one is harmless. All memory is had before the first breakpoint is
- * planted: who has none left would die among breakpoints, and the program with it.
+ * The space of each live process is treated in which a thread is to run; doing it twice for a shared one is harmless. Text in which breakpoints were is the
+ * process's own from then on, and a part of its image. All memory is had before the first breakpoint is planted: who has none left would die among
+ * breakpoints, and the program with it.
  */
 static bool plant(struct session *session)
 {
@@ -51,7 +61,7 @@ static bool plant(struct session *session)
 		if (!process->gone && !prepare(session, process->space))
 			return false;
 	for (struct process *process = session->processes; process; process = process->next)
-		if (!process->gone && !plant_process(session, process))
+		if (!process->gone && is_to_run(session, process->space) && !plant_process(session, process))
 			return false;
 	return true;
 }

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiling import compiled
+from tests.native.harness import begun, context_of, expect_right
 from tests.native.nodes import NativeNodes
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration
 from transproc.cluster.node import DATA, SshNode
-from transproc.cluster.operations import Context, discard, run
+from transproc.cluster.operations import Context, discard, migrate, pause, resume, run
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
@@ -132,3 +134,35 @@ def test_a_command_that_connects_ahead(
             assert found.returncode != 0 and message in found.stderr, found
     finally:
         assert transproc("kill", "--remove", "ahead").returncode == 0
+
+
+def test_who_waits_keeps_the_text_of_its_file(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """Breakpoints are only where somebody runs: a page that had some is the process's own, and travels with it."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("crowd.c"), tmp_path)
+    place = begun(context, "crowd", [program, "5"])
+    try:
+        for target in ("nb", "na"):
+            pause(context, "crowd")
+            there = context.places(context.store.load("crowd"))
+            first, *others = changed_text(there)
+            assert (first > 0, others) == (True, [0] * 5)
+            resume(context, "crowd")
+            migrate(context, "crowd", target)
+        expect_right(context, "crowd", "na")
+    finally:
+        discard(context, "crowd")
+    assert not place.node.exists(place.directory)
+
+
+def changed_text(place: Place) -> list[int]:
+    """Kilobytes of its program that each process has of its own, the first one's first."""
+    text = """
+for p in $2 $(cat "/proc/$2/task/$2/children"); do
+  awk -v name="/bin/$1" '
+    /^[0-9a-f]+-/ { ours = $2 == "r-xp" && index($0, name) }
+    ours && $1 == "Private_Dirty:" { sum += $2 }
+    END { print sum }' "/proc/$p/smaps"
+done"""
+    words = place.node.output(["sh", "-c", text, "sh", Path(place.program).name, str(place.job.pid)])
+    return [int(line) for line in words.splitlines()]
