@@ -20,6 +20,7 @@ from tests.native.nodes import NativeNodes
 from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import State, expect
+from transproc.cluster.link import Link, Outcome
 from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
@@ -417,3 +418,13 @@ def test_a_job_that_owes_is_ended(context: Context) -> None:
     assert moving.error is None
     assert wait(context.store, NAME, context.places, 10).exit == "signal 9"
     assert not context.places(context.store.load(NAME), "na").found()
+
+
+def test_a_target_that_was_wiped_brings_nothing(context: Context) -> None:
+    """What a program there says that cannot begin is no word about pages: else nobody would ever give up."""
+    source, target = (context.places(context.store.load(NAME), node) for node in ("na", "nb"))
+    link = Link(source, target, source.job.pid)
+    while not link.wait(1.0):
+        pass
+    assert (link.outcome(), link.bytes) == (Outcome.INTERRUPTED, 0)
+    link.close()

@@ -159,6 +159,8 @@ class Link(Way):
         kind, _pid, start, come = pages.REQUEST.unpack(request)
         if kind < pages.Request.LEFT:
             return request
+        if kind not in (pages.Request.LEFT, pages.Request.DONE):
+            return b""  # a message, of a program that could not begin
         self.left = 0 if kind == pages.Request.DONE else start
         self.bytes = max(self.bytes, come)  # all that is known of those that go another way
         return b""
