@@ -351,7 +351,8 @@ class Move:
         """Until the last page that the source holds has come: see `Paging.bring`. Until that is recorded the job is OWING; then
         the source has a mere copy.
         """
-        yield from self.paging.bring(cancel, follows=self.options.follows)
+        goes_on = self.options.follows or self.job.state is State.OWING
+        yield from self.paging.bring(cancel, follows=goes_on)
         if self.job.owed_by:
             self.job.leftovers.append(self.job.owed_by)
             self.job.owed_by = None
