@@ -321,6 +321,8 @@ int command_borrow(const struct options *options)
 		return report_failure("system", format("%s: is no list of what is owed", options->owed));
 	shared->eager = options->eager;
 	find_held();
+	if (options->held && shared->store < 0)
+		return report_failure("system", "who holds the memory that went ahead is gone");
 	shared->placing = shared->store >= 0;
 	shared->listener = listen_at(criu_name);
 	shared->link_listener = listen_at(link_name);

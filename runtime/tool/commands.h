@@ -10,7 +10,7 @@ struct options {
 	struct launch launch;
 	const char *list, *clocks, *owed, *guard, *changed;
 	int pid;
-	bool pause, moved, eager;
+	bool pause, moved, eager, held;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;
 };
 

@@ -21,7 +21,7 @@
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
  *   give --dir DIR; take --dir DIR    prints, or reads and unpacks, a parcel of small files: parcel.c
  *   inventory --dir DIR; changes --dir DIR --list F --changed F; remove --dir DIR    files that have a copy elsewhere: tree.h
- *   lend --pid P; borrow --dir DIR --owed F [--eager]; link --dir DIR    pages that follow a process: pages.h
+ *   lend --pid P; borrow --dir DIR --owed F [--eager] [--held]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
@@ -109,7 +109,7 @@ static const char *parse(char **arguments, struct options *options)
 		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
-		bool *flag = !strcmp(name, "--pause") ? &options->pause : !strcmp(name, "--moved") ? &options->moved : !strcmp(name, "--eager") ? &options->eager : NULL;
+		bool *flag = !strcmp(name, "--pause") ? &options->pause : !strcmp(name, "--moved") ? &options->moved : !strcmp(name, "--eager") ? &options->eager : !strcmp(name, "--held") ? &options->held : NULL;
 		if (flag) {
 			*flag = true;
 			continue;

@@ -321,7 +321,8 @@ class Move:
         self.job.owed_by = self.source.node.name if self.options.follows else None
         self._record(State.RESTORED)
         if self.options.withhold:
-            self.paging.borrow(follows=self.options.follows)
+            held = self.options.precopy and not self.options.lazy
+            self.paging.borrow(follows=self.options.follows, held=held)
         return restore(self.target, self.options)
 
     def verify(self) -> str:

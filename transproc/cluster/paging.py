@@ -119,9 +119,11 @@ class Paging:
 
     # --- after -------------------------------------------------------------------------------------------------
 
-    def borrow(self, *, follows: bool) -> None:
-        """Makes ready for a restore without the pages that are to come; `follows`: the program goes on before they are there."""
-        self._target.borrow(eager=not follows)
+    def borrow(self, *, follows: bool, held: bool) -> None:
+        """Makes ready for a restore without the pages that are to come; `follows`: the program goes on before they are there.
+        `held`: those that went ahead must be there, since nobody compares them with the source's once it runs.
+        """
+        self._target.borrow(eager=not follows, held=held)
         self._link = self._make_link()
 
     def bring(self, cancel: Cancel, *, follows: bool) -> Iterator[Link]:

@@ -494,9 +494,9 @@ class Place:
                 hint=f"let {DATA} there be on a file system of its own",
             )
 
-    def borrow(self, *, eager: bool) -> None:
+    def borrow(self, *, eager: bool, held: bool = False) -> None:
         """Makes ready for a restore from the transformed image whose pages are still to come: `link.Link` brings them."""
-        self.tool.borrow(self.image, f"{self.image}/{owed_pages.FILE}", eager=eager)
+        self.tool.borrow(self.image, f"{self.image}/{owed_pages.FILE}", eager=eager, held=held)
 
     def has_all(self) -> bool:
         """Whether all pages have come to a process that was restored without them, and nobody brings it any more."""

@@ -343,12 +343,13 @@ class Tool:
         """The command that gives out pages of a stopped tree, as asked on its standard input (runtime/tool/pages.h)."""
         return [self.path, "lend", "--pid", str(pid)]
 
-    def borrow(self, images: str, owed: str, *, eager: bool) -> None:
+    def borrow(self, images: str, owed: str, *, eager: bool, held: bool = False) -> None:
         """Begins to wait for criu, which restores from `images`, and for the pages of a list of what is owed.
 
-        `eager`: the program goes on when all are there.
+        `eager`: the program goes on when all are there. `held`: some went ahead, and are there: else it is an error.
         """
-        self._call(["borrow", "--dir", images, "--owed", owed, *(["--eager"] if eager else [])])
+        flags = {"--eager": eager, "--held": held}
+        self._call(["borrow", "--dir", images, "--owed", owed, *(name for name, on in flags.items() if on)])
 
     def link(self, images: str) -> list[str]:
         """The command whose standard streams lead who borrows for a directory of images to who lends; see `cluster/link.py`."""
