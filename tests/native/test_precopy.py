@@ -66,6 +66,17 @@ def test_memory_goes_ahead(context: Context, lazy: bool) -> None:
     expect_right(context, NAME, "na")
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("context", [["3000", "100"]], indirect=True)
+def test_much_memory_goes_in_all_ways(context: Context) -> None:
+    """One after the other, and twice."""
+    ways = [Options(precopy=True), Options(precopy=True, lazy=True), Options(lazy=True)]
+    for number, options in enumerate(2 * ways):
+        hop = operations.migrate(context, NAME, ("nb", "na")[number % 2], options=options)
+        assert hop.bytes_sent > 2000 << 20, "some pages were given back"
+    expect_right(context, NAME, "na")
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 def test_memory_is_given_back_while_it_comes(
     machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path, lazy: bool
