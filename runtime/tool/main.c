@@ -50,6 +50,19 @@ struct named_number {
 	uint64_t *value;
 };
 
+struct named_flag {
+	const char *name;
+	bool *value;
+};
+
+static bool take_flag(const struct named_flag *known, const char *name)
+{
+	for (; known->name; known++)
+		if (!strcmp(known->name, name))
+			return *known->value = true;
+	return false;
+}
+
 static bool take_string(const struct named_string *known, const char *name, const char *value)
 {
 	for (; known->name; known++)
@@ -107,13 +120,11 @@ static const char *parse(char **arguments, struct options *options)
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
 		{ "--rows", &options->rows }, { "--columns", &options->columns }, { "--deadline", &launch->deadline },
 		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
+	const struct named_flag flags[] = { { "--pause", &options->pause }, { "--moved", &options->moved }, { "--eager", &options->eager }, { "--held", &options->held }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
-		bool *flag = !strcmp(name, "--pause") ? &options->pause : !strcmp(name, "--moved") ? &options->moved : !strcmp(name, "--eager") ? &options->eager : !strcmp(name, "--held") ? &options->held : NULL;
-		if (flag) {
-			*flag = true;
+		if (take_flag(flags, name))
 			continue;
-		}
 		char *value = *++arguments;
 		if (!value)
 			return format("option %s: needs a value", name);

@@ -130,9 +130,8 @@ def tree(guest: Guest, profile: Profile | None = None, suite: str = SUITE) -> Pa
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
         draft = Path(temporary) / "tree"
         options = ["--variant=extract", f"--architectures={guest.debian}", f"--include={','.join(packages)}"]
-        if (
-            suite != SUITE
-        ):  # its index is valid for a week, and a mirror may stand still: what is signed is enough for the lab
+        if suite != SUITE:
+            # Its index is valid for a week, and a mirror may stand still: what is signed is enough for the lab.
             options.append("--aptopt=Acquire::Check-Valid-Until false")
         try:
             run(["mmdebstrap", *options, suite, draft, paths.mirror()], timeout=900)
