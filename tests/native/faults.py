@@ -46,7 +46,7 @@ STEPS = {
 class Fault:
     """`what` happens to `whom` when a step begins, or has ended (`after`); `delay` in seconds after that.
 
-    `what`: killed; asked again, of a command while another one works; full, of a disk; short, of memory;
+    `what`: killed; stopped, for ever; asked again, of a command while another one works; full, of a disk; short, of memory;
     cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it; of
     a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
     `whom`: command, criu, pause tool, connection or network to source or target; host, source, target. A restart has no source.

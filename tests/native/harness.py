@@ -9,6 +9,7 @@ free, since the next fault uses it again.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import shutil
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadline import LateError, deadline
 from tests.native import memory
 from tests.native.faults import (
     CHECKPOINT,
@@ -60,6 +62,8 @@ from transproc.transform import pipeline
 NAME = "steady"
 SECONDS = 30.0
 """For anything that takes a moment."""
+CASE_SECONDS = 300.0
+"""For one fault, from the program's start to its end: they take 3 s to 60 s on a machine that has other work."""
 
 
 _THREADS = """
@@ -95,7 +99,8 @@ class Telling(Silent):
 
 
 def perform(operation: str, state: Path, configuration: Path, kept: Path, line: Connection) -> None:
-    """The process in which the operation is done; its last word is what became of it."""
+    """The process in which the operation is done; its last word is what became of it. SIGUSR1: it says where it is."""
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     context = context_of(state, nodes_of(configuration), Telling(line))
     try:
         if operation in MOVES:
@@ -181,6 +186,7 @@ class Harness:
     def __init__(self, machines: NativeNodes, program: Path, directory: Path) -> None:
         self.machines = machines
         self.program = program
+        self.seconds = CASE_SECONDS
         self.state = directory / "state"
         self.state.mkdir()
         run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", self.state])
@@ -210,19 +216,24 @@ class Harness:
 
     def check(self, fault: Fault) -> str:
         """Lets one fault happen; returns in short what became of the job. Raises AssertionError if all is not well."""
+        try:
+            with deadline(self.seconds, fault):
+                return self._check(fault)
+        finally:
+            with deadline(CASE_SECONDS, f"removal after {fault}"):
+                self._clear()
+
+    def _check(self, fault: Fault) -> str:
         if fault.operation == RESTART:
             _ = self.kept
         else:
             operations.run(self.context, Program([str(self.program)]), "na", name=NAME)
-        try:
-            word = self._disturbed(fault)
-            self._expect_cause(fault, word)
-            if self._is_lost(fault):
-                return "lost with what its node still held, and said so"
-            self._recover()
-            return self._outcome(fault, word)
-        finally:
-            self._clear()
+        word = self._disturbed(fault)
+        self._expect_cause(fault, word)
+        if self._is_lost(fault):
+            return "lost with what its node still held, and said so"
+        self._recover()
+        return self._outcome(fault, word)
 
     @cached_property
     def kept(self) -> Path:
@@ -347,6 +358,7 @@ class Harness:
         with contextlib.ExitStack() as stack:
             stack.callback(process.join)
             stack.callback(here.close)
+            stack.push(lambda kind, *_: kind is LateError and _end(process.pid or 0))
             struck, word = told is not None, "killed"
             with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
                 while isinstance(said := here.recv(), tuple):
@@ -382,7 +394,7 @@ class Harness:
                 operations.migrate(self.context, NAME, "nb")
         elif fault.whom == "command":
             time.sleep(fault.delay)
-            os.kill(command, signal.SIGKILL)
+            os.kill(command, signal.SIGSTOP if fault.what == "stopped" else signal.SIGKILL)
         elif fault.whom.endswith("network"):
             time.sleep(fault.delay)
             with getattr(self.wires[_node(fault.whom)], fault.what)():
@@ -515,6 +527,13 @@ def in_node(machines: NativeNodes, node: str, wanted: Callable[[list[str]], bool
             if wanted(words) and _space(int(path.name)) == space:
                 found.append(int(path.name))
     return found
+
+
+def _end(pid: int) -> None:
+    """A process that stands still; it says where."""
+    os.kill(pid, signal.SIGUSR1)
+    time.sleep(1)
+    kill(pid)
 
 
 def _node(whom: str) -> str:
