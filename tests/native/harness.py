@@ -384,9 +384,8 @@ class Harness:
                 yield
             return
         if fault.what == "short":
-            first = children(self.machines.machines[_node(fault.whom)].process.pid)[0]
             found = self._found(_node(fault.whom), lambda words: True, supervisors=True)
-            with memory.short([pid for pid in found if pid != first]):
+            with memory.short([pid for pid in found if pid not in self._own(_node(fault.whom))]):
                 yield
             return
         if fault.what == "asked again":
@@ -441,6 +440,12 @@ class Harness:
             yield
         finally:
             node.run(["mount", "-o", "remount,size=256m", str(DATA)])
+
+    def _own(self, node: str) -> list[int]:
+        """What makes it a node: its first process, and those by whose end that ends."""
+        first = children(self.machines.machines[node].process.pid)[0]
+        watching = [pid for pid in children(first) if "init.sh" in _words(pid)]
+        return [first, *watching, *(pid for one in watching for pid in children(one))]
 
     def _reboot(self, node: str, *, wipe: bool) -> None:
         """All processes of a node end but the first; with `wipe` its jobs' files are gone as well."""
