@@ -128,12 +128,19 @@ def spawn(
                 process.wait()
 
 
-def begin(argv: Sequence[str | Path], *, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def begin(
+    argv: Sequence[str | Path], *, stderr: IO[bytes], env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Starts a program between two pipes, which whoever calls ends; in a session of its own: Ctrl-C does not reach it."""
     words = [str(word) for word in argv]
     try:
         return subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+            env=env,
         )
     except FileNotFoundError as error:
         raise CommandError(words, 127, str(error), hint="'transproc doctor' lists what is missing") from error

@@ -453,3 +453,10 @@ int command_peers(const struct options *options)
 		return report_failure("system", format("unix sockets cannot be listed: errno %d", -result));
 	return write_all(1, out.data, out.size) < 0 ? 1 : 0;
 }
+
+/* Standard output is a socket of whoever wants the descriptor: no words for people there. */
+int command_hand(const struct options *options)
+{
+	int fd, socket = connect_to(options->launch.directory);
+	return socket < 0 || !receive_descriptors(socket, &fd, 1) || !send_descriptors(1, &fd, 1);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The commands and their options. Each, but attach and peers, prints one JSON object and returns the exit status. */
+/* The commands and their options. Each, but attach, hand and peers, prints one JSON object and returns the exit status. */
 #ifndef TOOL_COMMANDS_H
 #define TOOL_COMMANDS_H
 
@@ -26,6 +26,7 @@ int command_resize(const struct options *options);
 int command_peers(const struct options *options);
 int command_plug(const struct options *options);
 int command_probe(const struct options *options);
+int command_hand(const struct options *options);
 int command_sparse(const struct options *options);
 int command_inventory(const struct options *options);
 int command_changes(const struct options *options);

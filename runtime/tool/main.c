@@ -24,6 +24,7 @@
  *   lend --pid P; borrow --dir DIR --owed F [--eager] [--held]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
+ *   hand --dir SOCKET     prints nothing, but passes on a descriptor that it gets at a socket, through standard output
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
 #include "commands.h"
@@ -164,6 +165,7 @@ static const struct command commands[] = {
 	{ "resume", command_resume, .needs_pid = true },
 	{ "kill", command_kill, .needs_pid = true },
 	{ "status", command_status, .needs_pid = true },
+	{ "hand", command_hand, .needs_directory = true },
 	{ "peers", command_peers, .needs_pid = true },
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },

@@ -34,6 +34,8 @@ DATA = PurePosixPath("/var/lib/transproc")
 FULL = "No space left on device"
 """ENOSPC, as the C libraries word it."""
 
+LEADING = "serve"
+"""The mode of our tool in a session's connection, which the channels' share."""
 LOST = 255
 """Status of OpenSSH's client if there was no connection."""
 MOST_WORDS = 16 << 20
@@ -84,7 +86,7 @@ class Node(ABC):
             if self._session is None or not self._session.alive:
                 if self._session is not None:
                     self._session.close()
-                self._session = Session(self._connect("serve"))
+                self._session = Session(self._connect(LEADING))
             return self._session
 
     def spare(self, count: int) -> None:
@@ -123,7 +125,7 @@ class Node(ABC):
             session.close()
 
     def _connect(self, mode: str) -> Connection:
-        command = partial(self.command, leads=mode == "serve")
+        command = partial(self.command, leads=mode == LEADING)
         return Connection(self.name, command, self.explain, str(DATA / "bin"), mode, most=self.most_errors)
 
     def _open_spare(self) -> None:

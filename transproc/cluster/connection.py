@@ -8,6 +8,7 @@ login shell runs once for a connection, not for each step.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import tempfile
@@ -75,7 +76,9 @@ class Connection:
         self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the connection)
         weakref.finalize(self, self._errors.close)  # or with the process
-        self.process: subprocess.Popen[bytes] = begin(command(BOOT), stderr=self._errors)
+        self.process: subprocess.Popen[bytes] = begin(
+            command(BOOT), stderr=self._errors, env={**os.environ, "SHELL": "/bin/sh"}
+        )  # by which OpenSSH's client starts what it needs: a user's own may take a while
         if most is not None:
             limit_files(self.process.pid, most)
         self._explain = explain

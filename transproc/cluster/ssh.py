@@ -11,10 +11,13 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from transproc.cluster.base import Node
+from transproc.cluster import dial
+from transproc.cluster.base import LEADING, Node
+from transproc.cluster.connection import Connection
 from transproc.cluster.description import Description
 from transproc.errors import NodeError
 from transproc.scratch import PREFIX, Scratch
@@ -26,6 +29,7 @@ KEEPALIVE_COUNT = 4
 LONGEST_DIRECTORY = 107 - len(f"/{PREFIX}01234567/control") - 17
 _FAST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Both ISAs have instructions for AES; chacha20, the default, is computed."""
+_DIAL = "dial"
 _RSA = "rsa-sha2-512,rsa-sha2-256"
 
 
@@ -60,8 +64,7 @@ class SshNode(Node):
         shell = f"{'sudo -n ' if where.sudo else ''}sh -c {shlex.quote(script)}"
         return [
             *("ssh", "-F", "none", "-T"),
-            *(word for option in self._options() for word in ("-o", option)),
-            *("-o", f"ControlMaster={'auto' if leads else 'no'}"),
+            *(word for option in self._options(leads) for word in ("-o", option)),
             *("-p", str(where.port), "-l", where.user, "--", where.host, f"exec {shell}"),
         ]
 
@@ -69,7 +72,21 @@ class SshNode(Node):
         """As `Node` says."""
         return isinstance(other, SshNode) and (self.name, self.address) == (other.name, other.address)
 
-    def _options(self) -> list[str]:
+    def _connect(self, mode: str) -> Connection:
+        """Who leads gets a connection from us."""
+        if mode != LEADING:
+            return super()._connect(mode)
+        where = self.address
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(
+                    dial.dialled(where.host, where.port, self._place() / _DIAL, timeout=CONNECT_SECONDS)
+                )
+            except OSError as error:
+                raise self._unreachable(error.strerror or str(error)) from error
+            return super()._connect(mode)
+
+    def _options(self, leads: bool) -> list[str]:
         where = self.address
         algorithm = where.host_key.split()[0] if where.host_key.split() else ""
         place = self._place()
@@ -94,6 +111,8 @@ class SshNode(Node):
             "LogLevel=ERROR",
             f"ControlPath={_quoted(place / 'control')}",
             "ControlPersist=no",
+            f"ControlMaster={'auto' if leads else 'no'}",
+            *(dial.proxy(place / _DIAL) if leads else []),
         ]
 
     def _place(self) -> Path:
@@ -116,9 +135,12 @@ class SshNode(Node):
         reason = lines[-1] if lines else "no message"
         if booted:
             return NodeError(self.name, f"connection lost: {reason}")
+        return self._unreachable(reason, self._hint(errors))
+
+    def _unreachable(self, reason: str, hint: str | None = None) -> NodeError:
         where = self.address
         message = f"cannot connect to {where.user}@{where.host}:{where.port}: {reason}"
-        return NodeError(self.name, message, hint=self._hint(errors))
+        return NodeError(self.name, message, hint=hint)
 
     def _hint(self, errors: str) -> str | None:
         if "Host key verification failed" in errors or "no matching host key type" in errors:
