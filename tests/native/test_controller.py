@@ -155,12 +155,34 @@ def test_nodes_are_added_at_a_controller(served: Served, machines: NativeNodes, 
     assert done.returncode == 1 and "node nc: unknown" in done.stderr
 
 
+def test_who_listens_when_a_controller_is_killed(served: Served, steady: Path) -> None:
+    """Output and the end of a job come in full, from the next one."""
+    served("run", "--node", "na", "--name", "steady", "--", steady)
+    place = f"{DATA}/jobs/steady/data"
+    words = [str(COMMAND), "--controller", "c"]
+    with (
+        subprocess.Popen([*words, "logs", "-f", "steady"], env=served.user, stdout=subprocess.PIPE) as logs,
+        subprocess.Popen([*words, "wait", "steady"], env=served.user, stderr=subprocess.PIPE) as waiter,
+    ):
+        assert logs.stdout is not None
+        first = logs.stdout.readline()
+        served.end(signal.SIGKILL)
+        time.sleep(1)  # both have noticed it
+        assert waiter.poll() is None and logs.poll() is None
+        served.start()
+        served.nodes["na"].run(["touch", f"{place}/work/stop"])
+        printed = (first + logs.stdout.read()).decode()
+        assert (logs.wait(SECONDS), waiter.wait(SECONDS)) == (0, 0)
+    assert printed == expected(printed.count("\n") - 1) + "end\n"
+    served("kill", "--remove", "steady")
+
+
 PATIENT = """
 import sys
 from transproc.cli import main
-from transproc.controller import client
+from transproc.controller import patience
 
-client.PATIENCE = 600.0  # however busy the machine is on which the next controller starts
+patience.SECONDS = 600.0  # however busy the machine is on which the next controller starts
 main.main(sys.argv[1:])
 """
 MOVE = ("migrate", "steady", "--to", "nb")
@@ -190,6 +212,40 @@ def test_a_controller_is_killed_at_every_moment(
         moments.append(struck)
         number += 1
     assert len(set(moments)) > 12, moments
+
+
+REQUESTS = {
+    "run": ("run", "--node", "na", "--name", "steady", "--", "PROGRAM"),
+    "run without a name": ("run", "--node", "na", "--", "PROGRAM"),
+    "plan": ("plan", "run", "PLAN"),
+    "migrate": MOVE,
+}
+ASKED = [
+    ("run", "os.mkdir"),  # the upload is to be made
+    ("run without a name", "INSERT INTO tasks"),  # the program is there, and it is to be recorded
+    ("plan", "UPDATE tasks SET"),  # it is recorded, and to be begun
+    ("migrate", "send HTTP/1.1 202"),  # it may have begun, and is to be answered
+]
+
+
+@pytest.mark.parametrize("operation, moment", ASKED)
+def test_a_controller_is_killed_before_its_first_answer(
+    served: Served, steady: Path, tmp_path: Path, operation: str, moment: str
+) -> None:
+    """What is asked for is done once, or not at all, and who asks is told which."""
+    assert strike_request(served, steady, tmp_path, operation, moment) == moment
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_a_controller_is_killed_at_every_moment_of_a_request(
+    served: Served, steady: Path, tmp_path: Path, operation: str
+) -> None:
+    number, moments = 1, []
+    while struck := strike_request(served, steady, tmp_path, operation, str(number)):
+        moments.append(struck)
+        number += 1
+    assert {"INSERT INTO tasks", "UPDATE tasks SET", "send HTTP/1.1 202"} <= set(moments), moments
 
 
 PLAN = """
@@ -237,6 +293,7 @@ def strike_plan(served: Served, steady: Path, tmp_path: Path, moment: str) -> st
     if not struck:
         assert status == 0, errors
     else:
+        assert "the controller ended meanwhile; " in errors, errors
         (record,) = records.plans(context.store)[:1]
         assert status == 1 and f"plan tour ({record.number}) was cut off" in errors, errors
         assert f"'transproc plan resume {record.number}' goes on" in errors, errors
@@ -252,6 +309,53 @@ def strike_plan(served: Served, steady: Path, tmp_path: Path, moment: str) -> st
     assert [listed(served, name) for name in served.nodes] == ["", ""]
     shutil.rmtree(tmp_path / "state" / "checkpoints", ignore_errors=True)
     return struck
+
+
+def strike_request(served: Served, steady: Path, tmp_path: Path, operation: str, moment: str) -> str:
+    """Kills the controller at a moment of a request; returns the moment's name, if there was one."""
+    plan = tmp_path / "tour.toml"
+    plan.write_text(PLAN.format(program=steady))
+    context = context_of(tmp_path / "state", served.nodes)
+    if operation == "migrate":
+        operations.run(context, Program([str(steady)]), "na", name="steady")
+    places = {"PROGRAM": str(steady), "PLAN": str(plan)}
+    words = [places.get(word, word) for word in REQUESTS[operation]]
+    before = _newest_task(context)
+    status, errors, struck = _struck(served, tmp_path, f"request {moment}", words)
+    tasks = context.store.database.all(
+        "SELECT kind, state FROM tasks WHERE number > ? AND kind != 'recover'", before
+    )
+    assert len(tasks) == 1, f"{struck}: {tasks}; {errors}"  # whatever was asked again is no second one
+    state = tasks[0][1]
+    assert status == (0 if state == "done" else 1), (struck, tasks, errors)
+    if state == "cancelled":
+        assert "the controller ended before it began" in errors and "hint: nothing was done" in errors, errors
+    if state == "cut off":
+        assert "the controller ended meanwhile; " in errors, errors
+    assert state in ("done", "cancelled", "cut off"), (struck, tasks, errors)
+    for record in records.plans(context.store)[:1]:
+        if record.result == "cut off":
+            served("plan", "resume", str(record.number))
+    names = context.store.names()
+    assert names in (["steady"], []) and (names or state != "done"), (struck, names, errors)
+    if struck:
+        OUTCOMES.add(f"request to {operation.partition(' ')[0]}", "controller: killed", _outcome(state))
+    if names:
+        assert _one_runs(context) is not None
+        operations.discard(context, "steady")
+    assert [listed(served, name) for name in served.nodes] == ["", ""]
+    shutil.rmtree(tmp_path / "state" / "checkpoints", ignore_errors=True)
+    return struck
+
+
+def _outcome(state: str) -> str:
+    if state == "done":
+        return "done once"
+    return "was not begun, and said so" if state == "cancelled" else "settled by the next controller"
+
+
+def _newest_task(context: Context) -> int:
+    return int(context.store.database.one("SELECT coalesce(max(number), 0) FROM tasks")[0])
 
 
 def _struck(served: Served, tmp_path: Path, moment: str, words: list[str]) -> tuple[int, str, str]:
@@ -272,8 +376,6 @@ def _struck(served: Served, tmp_path: Path, moment: str, words: list[str]) -> tu
             assert process.returncode == -signal.SIGKILL
             served.start()
         _, errors = command.communicate(timeout=5 * SECONDS)
-    if struck:
-        assert "the controller ended meanwhile; " in errors, errors
     return command.returncode, errors, record.read_text().splitlines()[-1] if struck else ""
 
 
@@ -289,6 +391,7 @@ def strike(served: Served, steady: Path, tmp_path: Path, operation: str, moment:
     status, errors, struck = _struck(served, tmp_path, moment, words)
     assert status == (1 if struck else 0), errors
     if struck:
+        assert "the controller ended meanwhile; " in errors, errors
         OUTCOMES.add(operation, "controller: killed", settled(context, tmp_path, operation, errors))
     if context.store.names():
         operations.discard(context, "steady")

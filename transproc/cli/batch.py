@@ -106,10 +106,8 @@ def _carried_out(found: Batch, *, migrate: bool, compare: bool, output: Path | N
 
 def _ask(there: Client, found: Batch, **how: Any) -> Any:
     from transproc.controller.requests.batch import RunBatch
-    from transproc.controller.sending import send_parcel
 
-    upload = send_parcel(there, found.parcel, log)
-    return there.perform(RunBatch(found.path.name, upload, **how), log)
+    return there.perform(RunBatch(found.path.name, **how), log, found.parcel)
 
 
 def _fetch(there: Client, report: Report, output: Path) -> None:

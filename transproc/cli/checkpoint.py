@@ -128,7 +128,8 @@ def _again(
 
 def _has_ended(there: Client, name: str) -> bool:
     """Also one that is not there any more. A controller that does not answer says nothing."""
-    from transproc.controller.client import LostError, quoted
+    from transproc.controller.client import quoted
+    from transproc.controller.patience import LostError
 
     try:
         return bool(there.get(f"/jobs/{quoted(name)}", ask="true")["state"] == "exited")

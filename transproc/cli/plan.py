@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,10 +71,9 @@ def run(
         _show(checked, as_json=as_json)
     elif (client := common.remote()) is not None:
         from transproc.controller.requests.plans import RunPlan
-        from transproc.controller.sending import send_parcel
 
-        upload = send_parcel(client, checked.plan.parcel, log)
-        _at_controller(RunPlan(checked.plan.path.name, upload, mapping=_mapping(map_)), as_json=as_json)
+        request = RunPlan(checked.plan.path.name, mapping=_mapping(map_))
+        _done_there(client.perform(request, log, checked.plan.parcel), as_json=as_json)
     else:
         _carry_out(checked, as_json=as_json)
 
@@ -158,7 +157,10 @@ def _elsewhere(file: Path, mapping: list[str] | None, *, dry_run: bool) -> Reque
 
 def _at_controller(request: Request, *, as_json: bool) -> None:
     """A plan that is there; what it has done when it fails is noted."""
-    done = common.perform(request)
+    _done_there(common.perform(request), as_json=as_json)
+
+
+def _done_there(done: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         common.show_json(done)
         return

@@ -8,7 +8,8 @@
                  `detail` says a few words about it, or why it has failed
     checkpoints  where an attempt of kind `checkpoint` writes to
     tokens       who may use a controller, and as what: `digest` is of the secret, which nobody keeps
-    tasks        what a controller was asked to do, by whom; `request`, `result` and `error` are JSON (controller/tasks.py)
+    tasks        what a controller was asked to do, by whom; `request`, `result` and `error` are JSON (controller/tasks.py);
+                 `key`: by which whoever asks knows it again, once for each of them, `digest`: of what was asked with it
     facts        `host`: a random name of this store, with which the ids of its jobs begin
     plans        one line for each plan that was begun (`automation/plans/records.py`): its text, what it calls the nodes (JSON),
                  and how it ended; `result` stays null while it is carried out, or if it was cut off
@@ -109,12 +110,19 @@ def _name_jobs_of_plans(database: sqlite3.Connection) -> None:
     database.execute("ALTER TABLE plan_jobs ADD COLUMN called TEXT")
 
 
+def _know_tasks_again(database: sqlite3.Connection) -> None:
+    database.execute("ALTER TABLE tasks ADD COLUMN key TEXT")
+    database.execute("ALTER TABLE tasks ADD COLUMN digest TEXT")
+    database.execute("CREATE UNIQUE INDEX tasks_by_key ON tasks (who, key) WHERE key NOT NULL")
+
+
 _STEPS: list[Callable[[sqlite3.Connection], None]] = [
     _create,
     _create_plans,
     _add_checkpoints,
     _controller,
     _name_jobs_of_plans,
+    _know_tasks_again,
 ]
 
 

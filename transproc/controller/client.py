@@ -8,32 +8,31 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 import socket
 import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from transproc.cluster.events import Events
 from transproc.controller.contexts import CONNECT_SECONDS, Controller, trust
+from transproc.controller.patience import LostError, Patience, UnreachedError
 from transproc.controller.requests.base import Request
 from transproc.controller.requests.start import Run
-from transproc.controller.sending import send
+from transproc.controller.sending import send, send_parcel
+from transproc.controller.shown import Steps, result
 from transproc.errors import MissingError, TransprocError
-from transproc.log import Step
+
+if TYPE_CHECKING:
+    from transproc.automation.parcel import Parcel
 
 ANSWER_SECONDS = 120.0
 """For an answer, and between two lines of a stream, in which one comes every 15 s."""
-PATIENCE = 60.0
-"""Seconds that a controller may be away, to be started again, while we wait for a task."""
 LONGEST_LINE = 1 << 26
 """Bytes of an event: the report of a batch of 10,000 runs has 3 MB."""
 PREFIX = "/api/v1"
-
-
-class LostError(TransprocError):
-    """The controller cannot be reached."""
 
 
 class Client:
@@ -45,30 +44,58 @@ class Client:
 
     # --- requests ------------------------------------------------------------------------------------------------
 
-    def perform(self, request: Request, events: Events) -> Any:
-        """As `request.perform`; Ctrl-C calls the task off and waits for its end, a second one ends the waiting."""
-        path, words = self._prepared(request, events)
-        task, headers = self._call("POST", path, words)
-        return self._follow(task["number"], headers.get("X-Transproc-Events", ""), events, request.then)
+    def perform(self, request: Request, events: Events, parcel: Parcel | None = None) -> Any:
+        """As `request.perform`; Ctrl-C calls the task off and waits for its end, a second one ends the waiting.
 
-    def _prepared(self, request: Request, events: Events) -> tuple[str, dict[str, Any]]:
+        `parcel`: what the request's file names, which is sent first, as its upload.
+        """
+        number, mark = self._taken(request, events, parcel)
+        return self._follow(number, mark, events, request.then)
+
+    def _taken(self, request: Request, events: Events, parcel: Parcel | None) -> tuple[int, str]:
+        """The task, and from where its events are to be heard. If no answer comes, the key says whether it was taken."""
+        key, patience = secrets.token_hex(16), Patience()
+        while True:
+            try:
+                if patience.waits and (known := self.get("/tasks", key=key)["tasks"]):
+                    return known[0]["number"], ""
+                path, words = self._prepared(request, events, parcel)
+                task, headers = self._call("POST", path, words, {"Idempotency-Key": key})
+                return task["number"], headers.get("X-Transproc-Events", "")
+            except LostError as error:
+                first = not patience.waits
+                try:
+                    patience.lost(error)
+                except LostError:
+                    if not first:
+                        error.message += f"; whether '{request.kind}' was begun is not known"
+                        error.hint = "'transproc ps' and 'transproc history' tell when the controller answers"
+                    raise
+                if first:
+                    events.note(f"{error.message}; it is asked again")
+
+    def _prepared(
+        self, request: Request, events: Events, parcel: Parcel | None
+    ) -> tuple[str, dict[str, Any]]:
         """Path and body."""
         words = request.words()
         if isinstance(request, Run):
             words = send(self, words, events)
+        if parcel is not None:
+            words["upload"] = send_parcel(self, parcel, events)
         path = request.path.format(name=urllib.parse.quote(str(words.get("name", "")), safe=""))
         if "{name}" in request.path:
             del words["name"]
         return path, words
 
     def _follow(self, number: int, mark: str, events: Events, then: str) -> Any:
-        shown, called_off = _Steps(events), False
+        shown, called_off = Steps(events), False
         while True:
             try:
                 for kind, data in self._events(number, mark):
                     if kind == "task" and data["number"] == number and data["ended"]:
                         shown.close()
-                        return _result(data)
+                        return result(data)
                     shown.show(kind, data)
             except KeyboardInterrupt:
                 if called_off:
@@ -79,17 +106,14 @@ class Client:
             mark = self._mark
 
     def _events(self, number: int, mark: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What happens in a task; again after the connection was lost, for as long as PATIENCE."""
-        self._mark, until = mark, None
+        """What happens in a task; again after the connection was lost."""
+        self._mark, patience = mark, Patience(known=True)
         while True:
             try:
                 yield from self._listen(f"/events?task={number}&since={urllib.parse.quote(self._mark)}")
-                until = None
+                patience.answered()
             except OSError as error:
-                until = until or time.monotonic() + PATIENCE
-                if time.monotonic() > until:
-                    raise self.lost(error) from error
-                time.sleep(0.5)
+                patience.lost(self.lost(error))
 
     def _listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._answer("GET", path) as answer:
@@ -141,17 +165,32 @@ class Client:
         return found
 
     def log(self, name: str, stream: str, *, follow: bool = False) -> Iterator[bytes]:
-        """What a job has printed; with `follow` until its end."""
-        query = urllib.parse.urlencode({"stream": stream, "follow": str(follow).lower()})
-        with self._told(), self._answer("GET", f"/jobs/{quoted(name)}/log?{query}") as answer:
-            while data := answer.read1(1 << 16):
-                yield data
+        """What a job has printed; with `follow` until its end, also if the controller is away meanwhile."""
+        words: dict[str, Any] = {"stream": stream, "follow": str(follow).lower(), "offset": 0}
+        patience = Patience()
+        while True:
+            path = f"/jobs/{quoted(name)}/log?{urllib.parse.urlencode(words)}"
+            try:
+                with self._told(), self._answer("GET", path) as answer:
+                    while data := answer.read1(1 << 16):
+                        patience.answered()
+                        words["offset"] += len(data)
+                        yield data
+                    return
+            except LostError as error:
+                patience.lost(error)
 
     def wait(self, name: str, timeout: float | None = None) -> dict[str, Any]:
         """A job's record when it has ended; raises `TransprocError` after so many seconds."""
         until = None if timeout is None else time.monotonic() + timeout
+        patience = Patience()
         while True:
-            job: dict[str, Any] = self.get(f"/jobs/{quoted(name)}", ask="true")
+            try:
+                job: dict[str, Any] = self.get(f"/jobs/{quoted(name)}", ask="true")
+            except LostError as error:
+                patience.lost(error)
+                continue
+            patience.answered()
             if job["state"] == "exited":
                 return job
             if until is not None and time.monotonic() > until:
@@ -163,9 +202,13 @@ class Client:
     # --- HTTP ----------------------------------------------------------------------------------------------------
 
     def _call(
-        self, method: str, path: str, words: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        words: dict[str, Any] | None = None,
+        more: dict[str, str] | None = None,
     ) -> tuple[Any, http.client.HTTPMessage]:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **(more or {})}
         body = None if words is None else json.dumps(words).encode()
         with self._told(), self._answer(method, path, body, headers) as answer:
             return json.loads(answer.read()), answer.headers
@@ -190,6 +233,8 @@ class Client:
         connection = self.connection()
         try:
             yield self._ask(connection, method, path, body, headers)
+        except http.client.HTTPException as error:  # it ended in the middle of its answer
+            raise OSError(str(error) or type(error).__name__) from error
         finally:
             connection.close()
 
@@ -210,7 +255,7 @@ class Client:
         sent = {"Authorization": f"Bearer {self.controller.token}", **(headers or {})}
         try:
             if (place := connection.sock) is None:
-                connection.connect()
+                self._connect(connection)
                 place = connection.sock
                 place.settimeout(ANSWER_SECONDS)
                 place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -221,6 +266,13 @@ class Client:
         if answer.status >= 300:
             raise self._refused(answer)
         return answer
+
+    @staticmethod
+    def _connect(connection: http.client.HTTPSConnection) -> None:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise UnreachedError(str(error)) from error
 
     def stream(self, path: str) -> AbstractContextManager[http.client.HTTPResponse]:
         """An answer that comes piece by piece. Raises OSError if there is none."""
@@ -254,49 +306,9 @@ class Client:
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             reason = "it shows another certificate than the one that was accepted"
             hint = "if that is as it should be: 'transproc context add' again"
-        return LostError(f"controller {self.controller.url}: {reason}", hint=hint)
-
-
-class _Steps:
-    """The controller's steps as our own."""
-
-    def __init__(self, events: Events) -> None:
-        self._events = events
-        self._open: list[tuple[str, AbstractContextManager[Step], Step]] = []
-
-    def show(self, kind: str, data: dict[str, Any]) -> None:
-        """One event."""
-        if kind == "note":
-            self._events.note(str(data["message"]))
-        elif kind == "step" and data["state"] == "begun":
-            manager = self._events.step(str(data["name"]))
-            self._open.append((data["name"], manager, manager.__enter__()))
-        elif kind == "step" and self._open and self._open[-1][0] == data["name"]:
-            _, manager, step = self._open.pop()
-            step.detail = str(data.get("detail", ""))
-            self._end(manager, failed=data["state"] == "failed")
-
-    def close(self) -> None:
-        """What has no end has failed."""
-        while self._open:
-            self._end(self._open.pop()[1], failed=True)
-
-    @staticmethod
-    def _end(manager: AbstractContextManager[Step], *, failed: bool) -> None:
-        error = TransprocError("failed") if failed else None
-        manager.__exit__(type(error) if error else None, error, None)
-
-
-def _result(task: dict[str, Any]) -> Any:
-    """What a task has returned. Raises `TransprocError` if it has failed."""
-    if task["state"] == "done":
-        return task["result"]
-    trouble = task["error"] or {}
-    error = TransprocError(
-        str(trouble.get("message", f"the task is {task['state']}")), hint=trouble.get("hint")
-    )
-    error.exit_status = int(trouble.get("exit_status", 1))
-    raise error
+        lost = LostError(f"controller {self.controller.url}: {reason}", hint=hint)
+        lost.asked = not isinstance(error, UnreachedError)
+        return lost
 
 
 def quoted(name: str) -> str:

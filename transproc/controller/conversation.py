@@ -18,8 +18,10 @@ from http.client import HTTPException
 from typing import Any
 
 from transproc.cluster.terminal import CHUNK, DETACH, Descriptor
+from transproc.controller import patience
 from transproc.controller.api.frames import END, HEAD
-from transproc.controller.client import PATIENCE, Client, LostError, quoted
+from transproc.controller.client import Client, quoted
+from transproc.controller.patience import LostError
 from transproc.errors import MissingError, TransprocError
 
 POLL = 0.1
@@ -124,13 +126,13 @@ class Conversation:
                     self._begin()
                 until = None
             except (OSError, HTTPException, LostError) as error:
-                until = until or time.monotonic() + PATIENCE
+                until = until or time.monotonic() + patience.SECONDS
                 if time.monotonic() > until:
                     self._error = (
                         error if isinstance(error, LostError) else self._client.lost(OSError(str(error)))
                     )
                     self._over.set()
-                self._over.wait(0.5)
+                self._over.wait(patience.AGAIN_SECONDS)
             except TransprocError as error:
                 self._error = error
                 self._over.set()

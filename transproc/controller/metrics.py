@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from transproc import __version__
 from transproc.controller.requests.move import Migrate
-from transproc.controller.tasks import Task, TaskState
+from transproc.controller.taskrecords import Task, TaskState
 
 if TYPE_CHECKING:
     from transproc.controller.service import Service

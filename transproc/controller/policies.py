@@ -12,7 +12,8 @@ from transproc import paths
 from transproc.automation.policies import Decision, Move, Policies, Policy, parse
 from transproc.controller.requests.move import Migrate
 from transproc.controller.stream import Stream
-from transproc.controller.tasks import Tasks, TaskState
+from transproc.controller.taskrecords import TaskState
+from transproc.controller.tasks import Tasks
 from transproc.errors import BusyError, TransprocError
 from transproc.host import Host
 

@@ -22,7 +22,8 @@ from transproc.controller.policies import Keeper
 from transproc.controller.requests.base import Request
 from transproc.controller.sessions import Sessions
 from transproc.controller.stream import Stream
-from transproc.controller.tasks import Task, Tasks
+from transproc.controller.taskrecords import Key, Task
+from transproc.controller.tasks import Tasks
 from transproc.controller.terminals import Terminals
 from transproc.controller.tokens import Role, Token, Tokens
 from transproc.controller.uploads import Uploads
@@ -61,6 +62,7 @@ class Service:
         self.stream = Stream()
         self.listeners = 0
         self._hurry = threading.Event()
+        self._keyed = threading.Lock()
         self.tokens = Tokens(self.store.database)
         self.sessions = Sessions(self.directory / "session.key", self.tokens)
         self.guard = Guard(self.tokens)
@@ -102,9 +104,18 @@ class Service:
         """Calls what asks a node, beside everything else."""
         self._nodes.submit(action)
 
-    def submit(self, request: Request, token: Token) -> Task:
-        """Takes a request of whoever has a token; raises `TransprocError` if it is refused."""
-        return self.tasks.submit(request.admitted(Desk(self, token)), token.name)
+    def submit(self, request: Request, token: Token, key: str | None = None) -> Task:
+        """Takes a request of whoever has a token; raises `TransprocError` if it is refused.
+
+        One with a key that he has used before is not taken again: it is the task of then.
+        """
+        if key is None:
+            return self.tasks.submit(request.admitted(Desk(self, token)), token.name)
+        keyed = Key.of(key, request)
+        with self._keyed:  # what was sent for it is taken when it is admitted
+            return self.tasks.records.again(token.name, keyed) or self.tasks.submit(
+                request.admitted(Desk(self, token)), token.name, keyed
+            )
 
     def hurry(self) -> None:
         """Ends the grace that `close` gives."""

@@ -10,7 +10,7 @@ from transproc.automation.plans.records import PlanRecord, Result
 from transproc.cluster.store import JobStore
 from transproc.controller.requests.batch import RunBatch
 from transproc.controller.requests.plans import ReplayPlan, ResumePlan, RunPlan, latest
-from transproc.controller.tasks import Task
+from transproc.controller.taskrecords import Task
 from transproc.errors import MissingError
 
 PLANS = (RunPlan.kind, ReplayPlan.kind, ResumePlan.kind)

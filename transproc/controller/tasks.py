@@ -8,7 +8,6 @@ refused, since what it was asked for may make no sense any more after the first.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 import time
@@ -18,54 +17,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from transproc.cluster.database import Database
 from transproc.cluster.events import Silent, Token
 from transproc.controller.requests.base import Request
 from transproc.controller.stream import Stream
-from transproc.errors import BusyError, MissingError, StoreError, TransprocError
+from transproc.controller.taskrecords import Key, Task, TaskRecords, TaskState
+from transproc.errors import BusyError, StoreError, TransprocError
 from transproc.host import Host
 from transproc.log import Step
 
 log = logging.getLogger(__name__)
-KEPT = 10_000
-"""Records of tasks that have ended; older ones go."""
-
-
-class TaskState(StrEnum):
-    """Of a task."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"  # and has left things in order: the error says how
-    CANCELLED = "cancelled"  # everything was taken back
-    SETTLING = "settling"  # the controller ended meanwhile: what was under way with the job is being settled
-    CUT_OFF = "cut off"  # and that was done
-
-    @property
-    def ended(self) -> bool:
-        """Nothing more happens."""
-        return self not in (TaskState.WAITING, TaskState.RUNNING, TaskState.SETTLING)
-
-
-@dataclass
-class Task:
-    """One task as it is recorded; times in seconds of the epoch. `error`: message, hint and exit_status."""
-
-    number: int
-    kind: str
-    job: str | None
-    request: dict[str, Any]
-    who: str
-    state: TaskState
-    created: float
-    started: float | None = None
-    ended: float | None = None
-    result: Any = None
-    error: dict[str, Any] | None = None
 
 
 @dataclass
@@ -86,7 +49,7 @@ class Tasks:
         self, host: Host, database: Database, stream: Stream, *, at_once: int = 16, per_node: int = 4
     ) -> None:
         self._host = host
-        self._database = database
+        self.records = TaskRecords(database)
         self._stream = stream
         self._at_once, self._per_node = at_once, per_node
         self._lock = threading.RLock()
@@ -101,15 +64,17 @@ class Tasks:
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def submit(self, request: Request, who: str) -> Task:
-        """Records a request, to be performed as soon as there is room. Raises `BusyError` if its job has a task already."""
+    def submit(self, request: Request, who: str, key: Key | None = None) -> Task:
+        """Records a request, to be performed as soon as there is room. Raises `BusyError` if its job has a task already, and
+        `StoreError` if a key is used a second time.
+        """
         context = self._host.context(Silent(), Token())
         nodes = tuple(dict.fromkeys(request.nodes(context)))
         with self._lock:
             if self._stopping:
                 raise BusyError("the controller is stopping", hint="ask again in a moment")
             self._expect_free(request.job)
-            task = self._record(request, who)
+            task = self.records.add(request, who, key)
             live = self._live[task.number] = _Live(task, request, nodes)
             self._waiting.append(live)
         self._tell(task)
@@ -147,17 +112,11 @@ class Tasks:
         with self._lock:
             if number in self._live:
                 return self._live[number].task
-        rows = self._database.all(f"{_QUERY} WHERE number = ?", number)
-        if not rows:
-            raise MissingError(f"task {number}: there is none")
-        return _task(rows[0])
+        return self.records.load(number)
 
     def recent(self, *, job: str | None = None, limit: int = 100, before: int | None = None) -> list[Task]:
         """The latest first; those of one job, those before a number."""
-        words: list[Any] = [before or 1 << 62, *([job] if job else []), limit]
-        which = " AND job = ?" if job else ""
-        query = f"{_QUERY} WHERE number < ?{which} ORDER BY number DESC LIMIT ?"
-        return [_task(row) for row in self._database.all(query, *words)]
+        return self.records.recent(job, limit, before)
 
     def live(self) -> list[Task]:
         """Those that have not ended, oldest first."""
@@ -221,7 +180,7 @@ class Tasks:
 
     def _begin(self, task: Task) -> None:
         task.state, task.started = TaskState.RUNNING, time.time()
-        self._save(task)
+        self.records.save(task)
         self._tell(task)
 
     def _end(
@@ -230,7 +189,7 @@ class Tasks:
         task = live.task
         task.state, task.ended, task.result, task.error = state, time.time(), result, error
         try:
-            self._save(task)
+            self.records.save(task)
         except StoreError as failed:  # what was done stays done: it says so
             self._stream.publish("note", {"task": task.number, "job": task.job, "message": failed.message})
         with self._lock:
@@ -244,27 +203,23 @@ class Tasks:
 
     def settle(self) -> list[Task]:
         """At the start of a controller: marks what the one before has left; returns the tasks that were running then."""
-        rows = self._database.all(
-            f"{_QUERY} WHERE state IN ('waiting', 'running', 'settling') ORDER BY number"
-        )
-        left = [_task(row) for row in rows]
+        left = self.records.unended()
         for task in left:
             if task.state is not TaskState.WAITING:
                 task.state = TaskState.SETTLING
             else:
                 task.state, task.ended = TaskState.CANCELLED, time.time()
                 task.error = {"message": "the controller ended before it began", "exit_status": 1}
-            self._save(task)
-        self._database.change(
-            "DELETE FROM tasks WHERE number <= (SELECT max(number) FROM tasks) - :kept", {"kept": KEPT}
-        )
+                task.error["hint"] = "nothing was done: ask again"
+            self.records.save(task)
+        self.records.forget_old()
         return [task for task in left if task.state is TaskState.SETTLING]
 
     def explain(self, task: Task, outcome: str) -> None:
         """What became of the job of a task that was cut off."""
         task.state, task.ended = TaskState.CUT_OFF, time.time()
         task.error = {"message": f"the controller ended meanwhile; {outcome}", "exit_status": 1}
-        self._save(task)
+        self.records.save(task)
         self._tell(task)
 
     def stop(self, grace: float, hurry: threading.Event) -> None:
@@ -286,26 +241,6 @@ class Tasks:
             live.token.cancel()
         self._pool.shutdown(wait=True)
 
-    # --- records -----------------------------------------------------------------------------------------------
-
-    def _record(self, request: Request, who: str) -> Task:
-        task = Task(0, request.kind, request.job, request.record(), who, TaskState.WAITING, time.time())
-        row = self._database.one(
-            "INSERT INTO tasks (kind, job, request, who, state, created) VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
-            *(task.kind, task.job, json.dumps(task.request), who, task.state, task.created),
-        )
-        task.number = int(row[0])
-        return task
-
-    def _save(self, task: Task) -> None:
-        words = {"number": task.number, "state": task.state, "started": task.started, "ended": task.ended}
-        words |= {"result": json.dumps(task.result), "error": json.dumps(task.error)}
-        self._database.change(
-            "UPDATE tasks SET state = :state, started = :started, ended = :ended, result = :result, error = :error"
-            " WHERE number = :number",
-            words,
-        )
-
     def _tell(self, task: Task) -> None:
         words = {
             "task": task.number,
@@ -318,16 +253,6 @@ class Tasks:
             words["error"] = task.error["message"]
         log.info("task", extra=words)
         self._stream.publish("task", {**vars(task)})
-
-
-_QUERY = "SELECT number, kind, job, request, who, state, created, started, ended, result, error FROM tasks"
-
-
-def _task(row: tuple[Any, ...]) -> Task:
-    number, kind, job, request, who, state, *times, result, error = row
-    found = Task(number, kind, job, json.loads(request), who, TaskState(state), *times)
-    found.result, found.error = json.loads(result or "null"), json.loads(error or "null")
-    return found
 
 
 class Sink(Silent):

@@ -24,7 +24,7 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.watch import ended_on, refresh
 from transproc.controller.requests.jobs import Recover
 from transproc.controller.settling import plan_of, with_plan, without_plan
-from transproc.controller.tasks import Task
+from transproc.controller.taskrecords import Task
 from transproc.errors import BusyError, TransprocError
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +16,8 @@ import pytest
 from transproc.cluster.operations import Context
 from transproc.controller.requests.base import JobName, Request
 from transproc.controller.service import Service
-from transproc.controller.tasks import TaskState
+from transproc.controller.taskrecords import TaskState
+from transproc.controller.tokens import Role
 from transproc.errors import BusyError, TransprocError
 
 
@@ -101,6 +103,44 @@ def test_called_off(service: Service, client: httpx.Client) -> None:
     assert answer["number"] == task.number
     assert client.get(f"/tasks/{task.number}", params={"wait": 10}).json()["state"] == "cancelled"
     assert client.post(f"/tasks/{task.number}/cancel").json()["state"] == "cancelled"
+
+
+def test_a_request_with_a_key_is_taken_once(service: Service, client: httpx.Client) -> None:
+    """Whoever got no answer asks once more, and has the task of the first time, also when that has ended."""
+    place = str(service.store.directory / "checkpoints" / "none")
+    ask: dict[str, Any] = {
+        "json": {"directory": place, "node": "n"},
+        "headers": {"Idempotency-Key": "mine"},
+    }
+    first = client.post("/restart", params={"wait": 10}, **ask).json()
+    assert first["state"] == "failed"
+    again = client.post("/restart", **ask)
+    assert (again.status_code, again.json()["number"]) == (200, first["number"])
+    other = client.post("/restart", json={"directory": place, "node": "m"}, headers=ask["headers"])
+    assert other.status_code == 422
+    assert f"the key 'mine' was used for another request, task {first['number']}" in other.text
+    assert [task["number"] for task in client.get("/tasks", params={"key": "mine"}).json()["tasks"]] == [
+        first["number"]
+    ]
+    assert client.get("/tasks", params={"key": "another"}).json() == {"tasks": []}
+    fresh = client.post("/restart", json=ask["json"], headers={"Idempotency-Key": "another"}).json()
+    assert fresh["number"] == first["number"] + 1
+    stranger = {"Authorization": f"Bearer {service.tokens.add('stranger', Role.OPERATE)}"}
+    asked = client.get("/tasks", params={"key": "mine"}, headers=stranger)
+    assert asked.json() == {"tasks": []}
+    for key in ("", "k" * 101):
+        assert client.post("/restart", json=ask["json"], headers={"Idempotency-Key": key}).status_code == 422
+
+
+def test_a_key_that_many_use_at_once(service: Service) -> None:
+    """Retries may overtake what they repeat."""
+    alice = service.tokens.check(service.tokens.add("alice", Role.ADMIN))
+    assert alice is not None
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: service.submit(Hold("j"), alice, "key").number, range(8)))
+    assert len(set(made)) == 1
+    Hold.go.set()
+    assert service.tasks.wait(made[0], 10).state is TaskState.DONE
 
 
 def test_what_a_killed_controller_has_left(service: Service) -> None:

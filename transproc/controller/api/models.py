@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from transproc.cluster.job import State
-from transproc.controller.tasks import TaskState
+from transproc.controller.taskrecords import TaskState
 from transproc.controller.tokens import Role
 
 

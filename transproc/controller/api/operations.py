@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Body, Header, HTTPException, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -20,10 +20,22 @@ from transproc.controller.tokens import Token
 LONGEST_WAIT = 60.0
 """Seconds that an answer may be held back for a task's end."""
 
+LONGEST_KEY = 100
+"""Characters of a key."""
+
 router = APIRouter(tags=["operations"])
 Wait = Annotated[
     float,
     Query(ge=0, le=LONGEST_WAIT, description="Answer when the task has ended, or so many seconds later."),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=LONGEST_KEY,
+        description="Made up by whoever asks, once for each request. Who asks again with it, since no answer has come, is"
+        " answered with the task of the first time: it is never begun twice.",
+    ),
 ]
 Name = Annotated[str, Path(max_length=40, description="The job's name.")]
 
@@ -67,6 +79,7 @@ async def _begin(  # noqa: PLR0917
     response: Response,
     words: Mapping[str, Any],
     wait: float,
+    key: str | None,
 ) -> TaskModel:
     expect(token, kind.role)
     try:
@@ -74,7 +87,7 @@ async def _begin(  # noqa: PLR0917
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     response.headers["X-Transproc-Events"] = service.stream.mark(service.stream.last)
-    task = await service.ask(service.submit, request, token)
+    task = await service.ask(service.submit, request, token, key)
     response.headers["Location"] = f"/api/v1/tasks/{task.number}"
     if wait:
         task = await service.tasks.end_of(task.number, wait)
@@ -105,8 +118,9 @@ def endpoint(kind: type[Request]) -> Callable[..., Any]:
             response: Response,
             words: Annotated[body, Body()] = default,  # type: ignore[valid-type]
             wait: Wait = 0.0,
+            idempotency_key: IdempotencyKey = None,
         ) -> TaskModel:
-            return await _begin(kind, service, token, response, _given(words), wait)
+            return await _begin(kind, service, token, response, _given(words), wait, idempotency_key)
 
         return begin
 
@@ -118,8 +132,10 @@ def endpoint(kind: type[Request]) -> Callable[..., Any]:
         name: Name,
         words: Annotated[body, Body()] = default,  # type: ignore[valid-type]
         wait: Wait = 0.0,
+        idempotency_key: IdempotencyKey = None,
     ) -> TaskModel:
-        return await _begin(kind, service, token, response, {"name": name, **_given(words)}, wait)
+        words = {"name": name, **_given(words)}
+        return await _begin(kind, service, token, response, words, wait, idempotency_key)
 
     return begin_with
 

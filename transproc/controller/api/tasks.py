@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from transproc.controller.api.access import Caller, Controller, Operator
 from transproc.controller.api.models import TaskList, TaskModel
-from transproc.controller.api.operations import Wait
+from transproc.controller.api.operations import LONGEST_KEY, Wait
 
 router = APIRouter(tags=["tasks"])
 Number = Annotated[int, Path(ge=1, le=1 << 62, description="The task's number.")]
@@ -17,13 +17,23 @@ Number = Annotated[int, Path(ge=1, le=1 << 62, description="The task's number.")
 
 @router.get("/tasks", operation_id="list_tasks")
 async def tasks(
+    *,
     service: Controller,
-    _: Caller,
+    token: Caller,
+    key: Annotated[
+        str | None,
+        Query(
+            max_length=LONGEST_KEY, description="Only what you have asked for with this `Idempotency-Key`."
+        ),
+    ] = None,
     job: Annotated[str | None, Query(max_length=40, description="Only tasks of this job.")] = None,
     before: Annotated[int | None, Query(ge=1, le=1 << 62, description="Only tasks before this one.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TaskList:
     """What was asked for, by whom, and how it has ended; latest first."""
+    if key is not None:
+        known = await service.ask(service.tasks.records.known, token.name, key)
+        return TaskList(tasks=[TaskModel.model_validate(known)] if known else [])
     found = await service.ask(service.tasks.recent, job=job, limit=limit, before=before)
     return TaskList(tasks=[TaskModel.model_validate(task) for task in found])
 

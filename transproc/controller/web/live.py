@@ -15,7 +15,7 @@ from transproc.cluster.job import Job
 from transproc.cluster.place import Place
 from transproc.controller.api.events import MOST_LISTENERS
 from transproc.controller.stream import Event
-from transproc.controller.tasks import TaskState
+from transproc.controller.taskrecords import TaskState
 from transproc.controller.tokens import Token
 from transproc.controller.web.frame import HEADERS, Looking, Route
 from transproc.controller.web.pages import listed

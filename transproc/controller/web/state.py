@@ -6,7 +6,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from transproc.controller.service import Service
-from transproc.controller.tasks import Task
+from transproc.controller.taskrecords import Task
 from transproc.controller.web.stacks import Stacks
 from transproc.controller.web.survey import Survey
 

@@ -14,7 +14,7 @@ from transproc.cluster.facts import Facts
 from transproc.cluster.history import AttemptRecord, Listed
 from transproc.cluster.job import Job, State
 from transproc.cluster.operations import Forecast
-from transproc.controller.tasks import Task, TaskState
+from transproc.controller.taskrecords import Task, TaskState
 from transproc.controller.web import text
 from transproc.errors import TransprocError
 from transproc.text import human, plural

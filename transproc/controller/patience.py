@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A controller that is away for a moment, such as one that is started again, is waited for."""
+
+from __future__ import annotations
+
+import time
+
+from transproc.errors import TransprocError
+
+SECONDS = 60.0
+"""So long it may be away while somebody waits for its answer."""
+AGAIN_SECONDS = 0.5
+
+
+class LostError(TransprocError):
+    """The controller cannot be reached; `asked`: the connection was lost when there was one."""
+
+    asked = True
+
+
+class UnreachedError(OSError):
+    """There is no connection."""
+
+
+class Patience:
+    """Of one who asks; `known`: the controller has answered before."""
+
+    def __init__(self, *, known: bool = False) -> None:
+        self._known = known
+        self._until: float | None = None
+
+    @property
+    def waits(self) -> bool:
+        """It was lost, and has not answered since."""
+        return self._until is not None
+
+    def answered(self) -> None:
+        """It has."""
+        self._known, self._until = True, None
+
+    def lost(self, error: LostError) -> None:
+        """Waits a moment; raises the error if it was never there, or is away for too long."""
+        if not (self._known or self.waits or error.asked):
+            raise error
+        self._until = self._until or time.monotonic() + SECONDS
+        if time.monotonic() > self._until:
+            raise error
+        time.sleep(AGAIN_SECONDS)
