@@ -217,6 +217,17 @@ void apply_event(void)
 	exchange(space, list);
 }
 
+/* Who waits for a page that is not owed any more would hear of it when all others have come: its thread touches it again, and finds what is there now. */
+static void release_waiting(void)
+{
+	const struct event *event = &shared->event;
+	struct range range = { event->values[0], event->values[1] - event->values[0] };
+	if (event->kind == EVENT_REMAP)
+		range.end = event->values[2];
+	if (event->kind == EVENT_REMAP || event->kind == EVENT_REMOVE || event->kind == EVENT_UNMAP)
+		SYS(NR_ioctl, shared->spaces[shared->event_space].faults, WAKE, &range);
+}
+
 static bool read_event(size_t number, void (*fault)(struct borrower *space, uint64_t page))
 {
 	struct borrower *space = &shared->spaces[number];
@@ -230,8 +241,10 @@ static bool read_event(size_t number, void (*fault)(struct borrower *space, uint
 		return false;
 	if (shared->event.kind == EVENT_FAULT)
 		fault(space, shared->event.values[1] & -(uint64_t)PAGE);
-	else
+	else {
 		apply_event();
+		release_waiting();
+	}
 	return true;
 }
 
@@ -245,6 +258,7 @@ void ask_again(void)
 {
 	if (shared->event.kind == EVENT_FAULT)
 		wake(&shared->spaces[shared->event_space], shared->event.values[1] & -(uint64_t)PAGE);
+	release_waiting();
 	for (size_t i = 0; i < shared->postponed_count; i++)
 		wake(&shared->spaces[shared->postponed[i].space], shared->postponed[i].page);
 	shared->postponed_count = 0;

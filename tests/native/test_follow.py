@@ -239,6 +239,24 @@ def test_memory_moves_while_it_comes(
         operations.discard(context, NAME)
 
 
+def test_a_page_is_given_back_that_another_thread_waits_for(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """The thread goes on at once, not when all other memory has come."""
+    context = context_of(tmp_path / "state", nodes)
+    begun(context, NAME, [compiled(Path(__file__).with_name("parting.c"), tmp_path, "-pthread")])
+    try:
+        moving = Moving(context, Options(lazy=True, rate=100_000))
+        moving.await_owing()
+        place = context.places(context.store.load(NAME), "nb")
+        place.node.put_bytes(b"", f"{place.data}/work/part")
+        until = time.monotonic() + 30
+        while b"parted" not in place.read("stdout") and time.monotonic() < until:
+            time.sleep(0.1)
+        assert place.read("stdout") in (b"filled\nparted with 0\n", b"filled\nparted with 7\n")
+        moving.join(30)
+    finally:
+        operations.discard(context, NAME)
+
+
 @pytest.mark.nightly
 def test_many_children_while_memory_comes(nodes: dict[str, SshNode], tmp_path: Path) -> None:
     """More than there are places for address spaces: those of children that have ended are used again."""
