@@ -45,7 +45,7 @@ static size_t true_run(size_t process, uint64_t source, size_t count, size_t *sk
 	char marks[PIECE_PAGES] = { 0 };
 	size_t first = 0, end;
 	if (SYS(NR_pread64, shared->store, marks, count, held_mark(process, source)) < 0)
-		return *skip = count, 0;
+		leave(LOST_FOR_GOOD); /* not as if none were there; the other process tries again */
 	while (first < count && marks[first] != MARK_TRUE)
 		first++;
 	for (end = first; end < count && marks[end] == MARK_TRUE; end++)
