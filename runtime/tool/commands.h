@@ -8,9 +8,9 @@
 
 struct options {
 	struct launch launch;
-	const char *list, *clocks, *owed, *guard, *changed;
+	const char *list, *clocks, *owed, *guard, *changed, *patched;
 	int pid;
-	bool pause, moved, eager, held;
+	bool pause, moved, eager, held, changing;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;
 };
 
@@ -31,6 +31,8 @@ int command_sparse(const struct options *options);
 int command_inventory(const struct options *options);
 int command_changes(const struct options *options);
 int command_remove(const struct options *options);
+int command_blocks(const struct options *options);
+int command_patch(const struct options *options);
 int command_lend(const struct options *options);
 int command_borrow(const struct options *options);
 int command_copy(const struct options *options);

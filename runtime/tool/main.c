@@ -20,7 +20,8 @@
  *   status --pid P
  *   sparse -- FILE...    prints nothing; pages of the files that are all zero become holes
  *   give --dir DIR; take --dir DIR    prints, or reads and unpacks, a parcel of small files: parcel.c
- *   inventory --dir DIR; changes --dir DIR --list F --changed F; remove --dir DIR    files that have a copy elsewhere: tree.h
+ *   inventory --dir DIR; changes --dir DIR --list F --changed F [--patched F]; remove --dir DIR    files that have a copy elsewhere: tree.h
+ *   blocks --dir DIR --list F [--changing]; patch --dir DIR [--changing]    what is different inside of large ones: patch.h
  *   lend --pid P; borrow --dir DIR --owed F [--eager] [--held]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
@@ -114,14 +115,14 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--changed", &options->changed }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--changed", &options->changed }, { "--patched", &options->patched }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
 		{ "--network", &network }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
 		{ "--rows", &options->rows }, { "--columns", &options->columns }, { "--deadline", &launch->deadline },
 		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
-	const struct named_flag flags[] = { { "--pause", &options->pause }, { "--moved", &options->moved }, { "--eager", &options->eager }, { "--held", &options->held }, { 0 } };
+	const struct named_flag flags[] = { { "--pause", &options->pause }, { "--moved", &options->moved }, { "--eager", &options->eager }, { "--held", &options->held }, { "--changing", &options->changing }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
 		if (take_flag(flags, name))
@@ -175,6 +176,8 @@ static const struct command commands[] = {
 	{ "inventory", command_inventory, .needs_directory = true },
 	{ "changes", command_changes, .needs_list = true },
 	{ "remove", command_remove, .needs_directory = true },
+	{ "blocks", command_blocks, .needs_list = true },
+	{ "patch", command_patch, .needs_directory = true },
 	{ "lend", command_lend, .needs_pid = true },
 	{ "borrow", command_borrow, .needs_pid = false },
 	{ "link", command_link, .needs_pid = false },

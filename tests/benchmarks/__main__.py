@@ -20,6 +20,7 @@ from tests.benchmarks import (
     compiling,
     downtime,
     foreign,
+    inside,
     latency,
     library,
     moving,
@@ -197,6 +198,21 @@ def measure_transfer(options: argparse.Namespace, work: Path) -> list[Any]:
     if options.images:
         moving.draw(found, options.images)
     return [*found, *slow]
+
+
+def measure_files(options: argparse.Namespace, work: Path) -> list[Any]:
+    """A large file of which little changes."""
+    links = [link for link in inside.LINKS if not options.only or link in options.only]
+    found = [
+        one
+        for link in links
+        for one in inside.measure(link, work, rounds=options.pairs or (1 if options.quick else 3))
+    ]
+    table(
+        [(one.link, one.way, _quartiles(one.downtime), f"{one.bytes / 1e6:.1f} MB") for one in found],
+        ("LINK", "WHAT GOES", "DOWNTIME", "SENT IN ALL"),
+    )
+    return found
 
 
 def measure_policies(options: argparse.Namespace, work: Path) -> list[Any]:
@@ -392,6 +408,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "native": measure_native,
     "following": measure_following,
     "transfer": measure_transfer,
+    "files": measure_files,
     "policies": measure_policies,
     "web": measure_web,
     "size": measure_size,
@@ -414,6 +431,7 @@ def main() -> int:
             ["native"],
             ["following"],
             ["transfer"],
+            ["files"],
             ["policies"],
             ["web"],
         ):  # which need no library without sites

@@ -20,7 +20,7 @@ from tests.benchmarks.workloads import COMPILER
 from tests.native.nodes import NativeNodes, Setting
 from transproc import log
 from transproc.cluster import transfer
-from transproc.cluster.events import Silent
+from transproc.cluster.events import Events, Silent
 from transproc.cluster.files import JobFiles
 from transproc.cluster.job import Job
 from transproc.cluster.members import IMAGES
@@ -155,12 +155,14 @@ class Bench:
         result.downtime = [hop.downtime for hop in hops]
         result.steps = {key: statistics.median(hop.steps[key] for hop in hops) for key in hops[0].steps}
 
-    def migration(self, options: Options | None = None) -> Migration:
+    def migration(self, options: Options | None = None, events: Events | None = None) -> Migration:
         """To the other node."""
         self.connect()
         target = "nb" if self.job.node == "na" else "na"
         places = self.place(self.job), self.place(self.job, target)
-        return Migration(self.store, self.job, *places, transform=pipeline.carry, options=options)
+        return Migration(
+            self.store, self.job, *places, transform=pipeline.carry, options=options, events=events
+        )
 
     def plain(self) -> float:
         """CRIU's dump, a copy of images and files to the other node, and CRIU's restore there; the copy is then ended."""

@@ -22,6 +22,7 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
+from transproc.process.pause import Difference
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -66,8 +67,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def context(nodes: dict[str, SshNode], program: Path, tmp_path: Path) -> Iterator[Context]:
-    """With the program started on `na`, and files in its directory."""
+def context(
+    nodes: dict[str, SshNode], program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Context]:
+    """With the program started on `na`, and files in its directory. Files go ahead once, however long that takes."""
+    monkeypatch.setattr("transproc.cluster.files.LONG_SECONDS", 1000.0)
     made = context_of(tmp_path / "state", nodes, At())
     place = begun(made, NAME, [program, "4", "10"])
     shell(place, MAKE)
@@ -101,6 +105,66 @@ def test_only_what_is_different_goes_when_it_stands(context: Context) -> None:
     expect_right(context, NAME, "nb")
 
 
+INSIDE = f"""
+printf here | dd of=holes bs=1 seek=7654321 conv=notrunc status=none; rm same gone/large
+head -c 5000 /dev/urandom | dd of=large bs=1 seek={MEGABYTES << 19} conv=notrunc status=none; echo more >>large
+"""
+
+
+def test_of_a_large_file_only_what_is_different_goes(context: Context) -> None:
+    place = context.places(context.store.load(NAME))
+    shell(place, "rm same")
+    expected: list[str] = []
+    at(context, "pause", lambda: (shell(place, INSIDE), expected.append(listed(place)))[0])
+    hop = operations.migrate(context, NAME, "nb")
+    assert 2 * MEGABYTES <= hop.bytes_sent >> 20 < 2 * MEGABYTES + 8  # with its memory
+    there = context.places(context.store.load(NAME))
+    assert listed(there) == expected[0]
+    blocks = there.node.output(["stat", "-c", "%b", f"{there.data}/work/holes"])
+    assert int(blocks) * 512 < 1 << 20
+    expect_right(context, NAME, "nb")
+
+
+def test_a_copy_that_is_not_what_it_was_gets_the_whole_file(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, expected = context.places(context.store.load(NAME)), []
+    shell(place, "rm same")
+    at(context, "pause", lambda: (shell(place, INSIDE), expected.append(listed(place)))[0])
+    remove = Place.remove_files
+
+    def damage(there: Place, paths: bytes) -> None:
+        remove(there, paths)
+        shell(there, "printf damaged | dd of=large bs=1 seek=1234567 conv=notrunc status=none")
+
+    monkeypatch.setattr(Place, "remove_files", damage)
+    hop = operations.migrate(context, NAME, "nb")
+    assert 3 * MEGABYTES <= hop.bytes_sent >> 20 < 3 * MEGABYTES + 8
+    assert listed(context.places(context.store.load(NAME))) == expected[0]
+
+
+def test_what_changes_while_they_go_ahead_goes_ahead_as_well(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until a round sends little."""
+    monkeypatch.setattr("transproc.cluster.files.LONG_SECONDS", 0.0)
+    place, rounds = context.places(context.store.load(NAME)), []
+    shell(place, "rm same")
+    send = JobFiles._send_round
+
+    def changing(files: JobFiles, told: Callable[[int], None]) -> int:
+        rounds.append(send(files, told))
+        name = "new" if len(rounds) == 1 else "newer"
+        shell(place, f"head -c {17 << 20} /dev/urandom >{name}")
+        return rounds[-1]
+
+    monkeypatch.setattr(JobFiles, "_send_round", changing)
+    operations.migrate(context, NAME, "nb")
+    assert [count >> 20 for count in rounds] == [2 * MEGABYTES, 17, 17]
+    there = context.places(context.store.load(NAME))
+    assert there.sizes([f"{there.data}/work/{name}" for name in ("new", "newer")]) == [17 << 20] * 2
+
+
 def test_small_files_go_at_once(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transproc.cluster.files.LARGE", 1 << 40)
     before = listed(context.places(context.store.load(NAME)))
@@ -126,20 +190,23 @@ def test_a_node_that_it_has_left_knows_most_of_them(
     na, nb = (context.places(context.store.load(NAME), node) for node in ("na", "nb"))
     shell(na, f"{MAKE} rm same")
     expected: list[str] = []
-    renewed = JobFiles._renewed
+    changes, looks = Place.changes, 0
 
-    def meanwhile(files: JobFiles) -> str | None:
-        found = renewed(files)
-        if found is not None:
-            shell(nb, "rm 'deep/a b/4'; echo 5 >'deep/a b/5'")
+    def meanwhile(place: Place, *, patches: bool) -> Difference:
+        nonlocal looks
+        found = changes(place, patches=patches)
+        looks += place.node is nb.node
+        if place.node is nb.node and looks == 1:
+            assert found.patched == 2
+            shell(nb, "rm 'deep/a b/4' gone/large; echo 5 >'deep/a b/5'; echo more >>large")
         return found
 
-    monkeypatch.setattr(JobFiles, "_renewed", meanwhile)
+    monkeypatch.setattr(Place, "changes", meanwhile)
     try:
         assert operations.migrate(context, NAME, "nb").bytes_sent >> 20 > MEGABYTES
         assert kept(na) and not kept(nb)
-        shell(nb, CHANGE)
-        at(context, "pause", lambda: expected.append(listed(nb)))
+        shell(nb, "echo more | tee -a large >>gone/large")
+        at(context, "pause", lambda: (shell(nb, CHANGE), expected.append(listed(nb)))[0])
         assert operations.migrate(context, NAME, "na").bytes_sent >> 20 < MEGABYTES
         assert listed(na) == expected[0]
         assert kept(nb) and not kept(na)

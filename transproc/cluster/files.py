@@ -2,15 +2,17 @@
 """A job's files between two nodes: if they are large they go ahead while the program runs, and when it stands what is different.
 
 What is different is found by contents (runtime/tool/tree.h): a program can write to memory that it has mapped, or set times, so
-size and time of a file say little. The copy on the target may be anything, since files change while they are read: what counts
-is its inventory, made when it is there.
+size and time of a file say little. Of a large file only the blocks that are different are sent (runtime/tool/patch.h). The copy
+on the target may be anything, since files change while they are read: what counts is its inventory, made when it is there.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from transproc.cluster.join import connect
 from transproc.cluster.members import FILES
 from transproc.cluster.place import Place
 from transproc.errors import CommandError
@@ -18,7 +20,13 @@ from transproc.errors import CommandError
 LARGE = 16 << 20
 """Bytes of files from which on they go ahead: fewer are sent in less time than it takes to compare them, over a fast link."""
 MOST_INVENTORY = 64 << 20
-"""Bytes of an inventory: of some hundred thousand files."""
+"""Bytes of an inventory: of some hundred thousand files, or of 8 GB of which each page has its hash."""
+LONG_SECONDS = 2.0
+"""If a round took longer, much may have changed meanwhile: there is another one before the program is stopped."""
+LESS = 0.5
+"""A round that sends more than so much of what the one before has sent was the last: each of them reads all files twice."""
+
+Told = Callable[[int], None]
 
 
 class JobFiles:
@@ -39,45 +47,70 @@ class JobFiles:
         self.size = self._source.used()
         return self.size >= LARGE and self._source.node.gnu_tar and self._target.node.gnu_tar
 
-    def send_ahead(self, told: Callable[[int], None]) -> int:
-        """Sends them while the program runs; `told`: bytes that have passed, now and then; it may raise. Returns how many.
+    def send_ahead(self, told: Told) -> int:
+        """Sends them while the program runs, and then what has changed meanwhile, until that does not get less; `told`: bytes
+        that have passed, now and then; it may raise. Returns how many.
 
         If that fails for the files' sake, they all go when the program stands.
         """
-        count, inventory = 0, b""
+        count, before = 0, 0
         with suppress(CommandError):
-            count = self._relay(changing=True, listed=self._renewed(), told=told)
-            inventory = self._target.inventory()
-        self.copied = 0 < len(inventory) <= MOST_INVENTORY
-        if self.copied:
-            self._source.keep_inventory(inventory)
-        else:
+            if self._source.job.keeps_files and self._target.take_kept():
+                self._know_copy()
+            while True:
+                begin, passed = time.monotonic(), count
+                sent = self._send_round(lambda now, passed=passed: told(passed + now))  # type: ignore[misc]
+                count += sent
+                if not self.copied or sent < LARGE or time.monotonic() - begin < LONG_SECONDS:
+                    break
+                if before and sent > LESS * before:
+                    break
+                before = sent
+        if not self.copied:
             self._target.forget_files()
         return count
 
-    def _renewed(self) -> str | None:
-        """The list of what is different from what the target has kept, if it has."""
-        if not (self._source.job.keeps_files and self._target.take_kept()):
-            return None
-        self._source.keep_inventory(self._target.inventory())
-        if removed := self._source.changes():
-            self._target.remove_files(removed)
-        return self._source.changed
+    def _send_round(self, told: Told) -> int:
+        known, self.copied = self.copied, False
+        sent = self._renew(changing=True, told=told) if known else self._relay(changing=True, told=told)
+        self._know_copy()
+        return sent
+
+    def _know_copy(self) -> None:
+        inventory = self._target.inventory()
+        self.copied = 0 < len(inventory) <= MOST_INVENTORY
+        if self.copied:
+            self._source.keep_inventory(inventory)
 
     def send(self) -> int:
         """Makes the target's files those of the stopped job; returns the bytes that passed."""
-        if not self.copied:
-            return self._relay()
-        if removed := self._source.changes():
-            self._target.remove_files(removed)
-        return self._relay(listed=self._source.changed)
+        return self._renew(changing=False, told=self._note) if self.copied else self._relay()
 
     def _note(self, count: int) -> None:
         self.passed = count
 
-    def _relay(
-        self, *, listed: str | None = None, changing: bool = False, told: Callable[[int], None] | None = None
-    ) -> int:
+    def _renew(self, *, changing: bool, told: Told) -> int:
+        """Sends what is different from the copy. One into which a file's blocks were written, and that is not whole then, gets
+        the file.
+        """
+        found = self._source.changes(patches=True)
+        self._target.remove_files(found.removed)
+        count = self._relay(listed=self._source.changed, changing=changing, told=told)
+        if not found.patched:
+            return count
+        try:
+            return count + self._patch(changing=changing, told=lambda now: told(count + now))
+        except CommandError:
+            self._source.changes(patches=False)
+            return count + self._relay(listed=self._source.changed, changing=changing, told=told)
+
+    def _patch(self, *, changing: bool, told: Told) -> int:
+        source, target = self._source, self._target
+        giving = source.tool.blocks(source.data, source.patched, changing=changing)
+        taking = target.tool.patch(target.data, changing=changing)
+        return connect(source.node, giving, target.node, taking, told=told)
+
+    def _relay(self, *, listed: str | None = None, changing: bool = False, told: Told | None = None) -> int:
         """Only the job's own user may have programs there that run as their owner, whoever starts them: raises FormatError for
         others.
         """

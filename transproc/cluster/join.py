@@ -6,7 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -50,24 +50,42 @@ def join(
     script = archive.pack_script(PurePosixPath(path), gnu=gnu, tool=tool, listed=listed, changing=changing)
     packing = ["sh", "-c", script]
     unpacking = ["sh", "-c", archive.unpack_script(PurePosixPath(directory), rules=rules, parents=False)]
+    checker = Checker(rules, top=PurePosixPath(path).name)
+    with ExitStack() as stack:
+        kept = [] if keep is None else [stack.enter_context(archive.extract(keep, rules)).fileno()]
+        return connect(source, packing, target, unpacking, checker=checker, sinks=kept, told=told)
+
+
+def connect(
+    source: Node,
+    giving: list[str],
+    target: Node,
+    taking: list[str],
+    *,
+    checker: Checker | None = None,
+    sinks: Sequence[int] = (),
+    told: Callable[[int], None] | None = None,
+) -> int:
+    """Runs a program on one node with what another one prints on the other; returns the bytes that passed.
+
+    `checker`: of an archive; `sinks`: more that get it; the rest, and what is raised: as `join` has it.
+    """
     with ExitStack() as stack:
         outlet = stack.enter_context(_channel(source))
         inlet = stack.enter_context(_channel(target))
-        outlet.start(packing)
-        inlet.start(unpacking)
-        sinks = [inlet.connection.stdin.fileno()]
-        if keep is not None:
-            sinks.append(stack.enter_context(archive.extract(keep, rules)).fileno())
-        checker = Checker(rules, top=PurePosixPath(path).name)
+        outlet.start(giving)
+        inlet.start(taking)
+        sinks = [inlet.connection.stdin.fileno(), *sinks]
         for pipe in (outlet.connection.stdout.fileno(), *sinks):
             _widen(pipe)
         count, listens = _pump(outlet, sinks, checker, told)
         if listens:
-            _expect(source, packing, outlet.finish(packing, USUAL_SECONDS))
-            checker.finish()
+            _expect(source, giving, outlet.finish(giving, USUAL_SECONDS))
+            if checker is not None:
+                checker.finish()
         with suppress(OSError):  # nobody listens any more: how it ended says why
             inlet.connection.stdin.close()
-        _expect(target, unpacking, inlet.finish(unpacking, USUAL_SECONDS))
+        _expect(target, taking, inlet.finish(taking, USUAL_SECONDS))
     return count
 
 
@@ -87,7 +105,7 @@ def _widen(pipe: int) -> None:
 
 
 def _pump(
-    outlet: Channel, sinks: list[int], checker: Checker, told: Callable[[int], None] | None
+    outlet: Channel, sinks: Sequence[int], checker: Checker | None, told: Callable[[int], None] | None
 ) -> tuple[int, bool]:
     """Copies what comes out to all sinks; returns how much, and False if one of them has ended before."""
     source, count, last = outlet.connection.stdout.fileno(), 0, time.monotonic()
@@ -98,7 +116,8 @@ def _pump(
         data = os.read(source, CHUNK)
         if not data:
             return count, True
-        checker.feed(data)
+        if checker is not None:
+            checker.feed(data)
         count += len(data)
         if told is not None and time.monotonic() - last >= TELL_SECONDS:
             last = time.monotonic()

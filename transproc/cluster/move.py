@@ -220,7 +220,7 @@ class Move:
 
     @property
     def _channels(self) -> int:
-        return 2 + self.options.withhold + self.options.precopy
+        return 2 + self.options.withhold + self.options.precopy + self.large_files
 
     def send_files(self, told: Callable[[int], None]) -> int:
         """Sends the job's files while the program runs; `told`: as `JobFiles.send_ahead` has it. Returns the bytes."""

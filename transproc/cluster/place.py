@@ -37,6 +37,7 @@ from transproc.images import owed as owed_pages
 from transproc.process import inspect
 from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, Criu, Options, dotted
 from transproc.process.pause import (
+    Difference,
     Files,
     Launch,
     Pause,
@@ -47,6 +48,7 @@ from transproc.process.pause import (
     User,
     Window,
     answer_of,
+    difference,
     status_of,
 )
 from transproc.process.runner import understood
@@ -291,21 +293,30 @@ class Place:
         """That of a copy of the job's files on another node. `make_images` comes first."""
         self.node.put_bytes(inventory, f"{self.images}/{INVENTORY}", mode=0o600)
 
-    def changes(self) -> bytes:
+    def changes(self, *, patches: bool) -> Difference:
         """Finds what is different now in the job's files from the copy of which the inventory is; the list `changed` of it is
-        beside that. Returns what is not there any more, as `remove_files` takes it.
+        beside that, and with `patches` one of large files that are different in places, `patched`.
         """
-        argv = self.tool.changes(self.data, f"{self.images}/{INVENTORY}", self.changed)
-        return self.node.run(argv, timeout=COPY_SECONDS).stdout
+        patched = self.patched if patches else None
+        argv = self.tool.changes(self.data, f"{self.images}/{INVENTORY}", self.changed, patched)
+        done = self.node.run(argv, timeout=COPY_SECONDS)
+        with understood(f"node {self.node.name}"):
+            return difference(done.stdout)
 
     @property
     def changed(self) -> str:
         """The list of what `changes` has found."""
         return f"{self.images}/changed"
 
+    @property
+    def patched(self) -> str:
+        """The list of large files that `changes` has found, where they are different."""
+        return f"{self.images}/patched"
+
     def remove_files(self, paths: bytes) -> None:
         """Removes some of the job's files, and nothing beyond them, whatever the paths are."""
-        self.node.run(self.tool.remove(self.data), stdin=paths, timeout=COPY_SECONDS)
+        if paths:
+            self.node.run(self.tool.remove(self.data), stdin=paths, timeout=COPY_SECONDS)
 
     def forget_files(self) -> None:
         """Removes all of the job's files."""

@@ -329,11 +329,24 @@ class Tool:
         """The command that prints what is in a directory, contents included (runtime/tool/tree.h)."""
         return [self.path, "inventory", "--dir", directory]
 
-    def changes(self, directory: str, inventory: str, changed: str) -> list[str]:
+    def changes(self, directory: str, inventory: str, changed: str, patched: str | None = None) -> list[str]:
         """The command that compares a directory with its copy's inventory, a file: it writes what is to be sent to the file
-        `changed`, for tar, and prints what is to be removed first, for `remove`.
+        `changed`, for tar, and prints what `difference` reads. `patched`: a file for the list of large ones that are different
+        in places, which then are not in the other; for `blocks`.
         """
-        return [self.path, "changes", "--dir", directory, "--list", inventory, "--changed", changed]
+        words = ["--dir", directory, "--list", inventory, "--changed", changed]
+        return [self.path, "changes", *words, *([] if patched is None else ["--patched", patched])]
+
+    def blocks(self, directory: str, patched: str, *, changing: bool) -> list[str]:
+        """The command that prints what is different in those large files, for `patch`. `changing`: they may change meanwhile."""
+        words = ["--dir", directory, "--list", patched, *(["--changing"] if changing else [])]
+        return [self.path, "blocks", *words]
+
+    def patch(self, directory: str, *, changing: bool) -> list[str]:
+        """The command that writes what `blocks` prints into the copies in a directory, and nowhere beyond it. It fails if one is
+        not what it should be then, unless they are `changing`.
+        """
+        return [self.path, "patch", "--dir", directory, *(["--changing"] if changing else [])]
 
     def remove(self, directory: str) -> list[str]:
         """The command that removes from a directory what is listed on its standard input, and nothing beyond it."""
@@ -390,6 +403,22 @@ class Tool:
         if answer["ok"] and done.returncode:  # killed after its answer: what it has done may be taken back
             raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
         return answer
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of a directory from its copy: how many large files are to be patched, and what is to be removed, for `Tool.remove`."""
+
+    patched: int
+    removed: bytes
+
+
+def difference(text: bytes) -> Difference:
+    """What `Tool.changes` has printed; raises ValueError for anything else."""
+    count, end, removed = text.partition(b"\0")
+    if not end or not count.isdigit():
+        raise ValueError("not what `changes` prints")
+    return Difference(int(count), removed)
 
 
 def answer_of(text: bytes | str) -> dict[str, Any]:

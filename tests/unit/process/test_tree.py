@@ -7,31 +7,43 @@ import os
 import random
 import shutil
 import stat
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from transproc.process.pause import Tool
+from transproc.process.pause import Tool, difference
 from transproc.run import run
+
+NONE = b"\0" + bytes(8)
+"""The end of a description, and no blocks."""
 
 
 def inventory(tool: Tool, directory: Path) -> bytes:
     return run(tool.inventory(str(directory))).stdout
 
 
-def described(listed: bytes) -> dict[bytes, bytes]:
-    *fields, empty, end = listed.split(b"\0")
-    assert (empty, end) == (b"", b"")
-    return dict(zip(fields[::2], fields[1::2], strict=True))
+def described(listed: bytes) -> dict[bytes, tuple[bytes, bytes]]:
+    """By path: the description, and the hashes of blocks."""
+    found, at = {}, 0
+    while end := listed.index(b"\0", at) - at:
+        path, at = listed[at : at + end], at + end + 1
+        description, at = listed[at : (end := listed.index(b"\0", at))], end + 1
+        count, at = struct.unpack_from("<II", listed, at)[1], at + 8
+        found[path], at = (description, listed[at : at + 16 * count]), at + 16 * count
+    assert at == len(listed) - 1
+    return found
 
 
-def update(tool: Tool, here: Path, copy: Path, work: Path) -> list[bytes]:
-    """Makes the copy what `here` is; returns what was sent."""
+def update(tool: Tool, here: Path, copy: Path, work: Path, *, patched: Path | None = None) -> list[bytes]:
+    """Makes the copy what `here` is; returns what was sent. `patched`: a file for the list of large files that are not."""
     known, changed = work / "known", work / "changed"
     known.write_bytes(inventory(tool, copy))
-    removed = run(tool.changes(str(here), str(known), str(changed))).stdout
-    run(tool.remove(str(copy)), stdin=removed)
+    argv = tool.changes(str(here), str(known), str(changed), None if patched is None else str(patched))
+    found = difference(run(argv).stdout)
+    assert (found.patched > 0) == (patched is not None and patched.stat().st_size > 0)
+    run(tool.remove(str(copy)), stdin=found.removed)
     packing = ["tar", "--format=posix", "-C", here.parent, "-cf", work / "tar"]
     run([*packing, "--no-recursion", "--null", "--no-unquote", "-T", changed])
     run(["tar", "-C", copy.parent, "-xpf", work / "tar"])
@@ -165,7 +177,20 @@ def test_any_changes(tool: Tool, trees: tuple[Path, Path], tmp_path: Path, seed:
 
 
 @pytest.mark.parametrize(
-    "listed", [b"a\0f", b"a\0f 1\0b\0\0", b"a", b"", b"a\0f\0a\0f\0\0", b"\0\0", b"a\0f\0\0more\0"]
+    "listed",
+    [
+        *(b"a\0f", b"a\0f 1" + NONE + b"b\0\0", b"a", b"", b"a\0f" + NONE + b"a\0f" + NONE + b"\0", b"\0\0"),
+        *(
+            b"a\0f" + NONE + b"\0more\0",
+            b"a\0f\0\0\0\0",
+            b"a\0f\0" + struct.pack("<II", 4096, 2) + bytes(31) + b"\0",
+        ),
+        *(
+            b"a\0f\0" + struct.pack("<II", block, 1) + bytes(16) + b"\0"
+            for block in (0, 1, 4097, 2048, 1 << 31)
+        ),
+        b"a\0f\0" + struct.pack("<II", 4096, 0xFFFFFFFF) + bytes(64) + b"\0",
+    ],
 )
 def test_a_damaged_inventory(tool: Tool, trees: tuple[Path, Path], tmp_path: Path, listed: bytes) -> None:
     (tmp_path / "known").write_bytes(listed)
