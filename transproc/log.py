@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Progress for people: nested steps with their times, on standard error.
 
-Each thread has its own nesting; what happens beside the main thread is shown when it ends.
+Each thread has its own nesting. What happens beside the main thread is shown when it ends, a step with all that is inside it:
+else nobody could tell which of several a line belongs to.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Step:
 
 
 _stack: ContextVar[tuple[Step, ...]] = ContextVar("steps", default=())
+_held: ContextVar[list[tuple[str, str, str, str, str]] | None] = ContextVar("held", default=None)
+"""Lines inside a step beside the main thread, until that ends."""
+beside: ContextVar[bool] = ContextVar("beside", default=False)
+"""What is told here happens beside other things, in whatever thread that is."""
+_printing = threading.Lock()
 quiet = False
 
 
@@ -51,14 +57,22 @@ def _console() -> Console:
 
 def _print(text: str, *, mark: str = "", colour: str = "", dim: str = "") -> None:
     """A line at the current depth: a mark, the text as it is, and what matters less."""
-    indent = "  " * len(_stack.get())
+    line = ("  " * len(_stack.get()), mark, colour, text, dim)
+    if (held := _held.get()) is None:
+        _write(line)
+    else:
+        held.append(line)
+
+
+def _write(line: tuple[str, str, str, str, str]) -> None:
+    indent, mark, colour, text, dim = line
     if not sys.stderr.isatty():
         print(f"{indent}{mark}{text}{dim}", file=sys.stderr)
         return
     from rich.text import Text  # noqa: PLC0415
 
-    line = Text.assemble(indent, (mark, colour), text, (dim, "dim"))
-    _console().print(line, soft_wrap=True)
+    shown = Text.assemble(indent, (mark, colour), text, (dim, "dim"))
+    _console().print(shown, soft_wrap=True)
 
 
 @contextmanager
@@ -68,7 +82,8 @@ def step(name: str) -> Iterator[Step]:
     outer = _stack.get()
     if outer:
         outer[-1].steps.append(current)
-    main = threading.current_thread() is threading.main_thread()
+    main = threading.current_thread() is threading.main_thread() and not beside.get()
+    holding = _held.set([]) if not outer and not main else None
     shown = not quiet and not outer and main and sys.stderr.isatty()
     status = _console().status(name.replace("[", "\\[") + " …") if shown else None
     current.hear = outer[-1].hear if outer else None
@@ -90,6 +105,12 @@ def step(name: str) -> Iterator[Step]:
             mark, colour = ("✗ ", "red") if failed else ("✓ ", "green")
             detail = f"  {current.detail}" if current.detail else ""
             _print(name, mark=mark, colour=colour, dim=f"  {current.seconds:.2f} s{detail}")
+        if holding is not None:
+            lines = _held.get() or []
+            _held.reset(holding)
+            with _printing:
+                for line in lines:
+                    _write(line)
 
 
 def _amounts(done: int, total: int, start: float) -> str:

@@ -73,6 +73,31 @@ def test_threads_have_their_own_nesting(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
+def test_steps_beside_each_other_are_shown_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with what is inside it."""
+    both = threading.Barrier(2)
+
+    def branch(name: str) -> None:
+        with log.step(name):
+            for inner in ("first", "second"):
+                both.wait()
+                with log.step(f"{inner} of {name}"):
+                    both.wait()
+                    log.note(f"note of {name}")
+
+    threads = [threading.Thread(target=branch, args=name) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = [line.partition("  0")[0] for line in capsys.readouterr().err.splitlines()]
+    blocks = [lines[:5], lines[5:]]
+    assert sorted(blocks) == [
+        [f"    note of {n}", f"  ✓ first of {n}", f"    note of {n}", f"  ✓ second of {n}", f"✓ {n}"]
+        for n in "ab"
+    ]
+
+
 def test_nothing_of_rich_is_imported_for_a_file() -> None:
     code = SHOWN + "\nimport sys; sys.exit(any(name.startswith('rich') for name in sys.modules))"
     subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=True)

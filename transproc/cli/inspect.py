@@ -47,7 +47,7 @@ def inspect(
         common.show_look(vars(looks.checkpoint(common.context(), directory, **words)), as_json)
     else:
         where = None if directory is None else str(directory)
-        common.show_look(there.post("/inspect", {"directory": where, **words}), as_json)
+        common.show_look(there.ask("/inspect", {"directory": where, **words}), as_json)
 
 
 app = common.application(inspect)

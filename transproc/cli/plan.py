@@ -301,7 +301,7 @@ def _checked(
 
     if (client := common.remote()) is not None:
         words = {"file": plan.path.name, "text": plan.text, "mapping": mapping}
-        answer = client.post("/plans/check", words)
+        answer = client.ask("/plans/check", words)
         more = [reading.Problem(**one) for one in answer["problems"]]
         labelled = frozenset(answer["labelled"])
         found = Checked(plan, answer["nodes"], [*problems, *more], answer["isas"], labelled)

@@ -70,7 +70,7 @@ def explain(file: Annotated[Path, FILE], *, as_json: Annotated[bool, common.JSON
 
     policy = read(file)
     if (there := common.remote()) is not None:
-        found = there.post("/policy/explain", {"text": file.read_text()})
+        found = there.ask("/policy/explain", {"text": file.read_text()})
     else:
         found = dataclasses.asdict(Policies(common.host(), policy).explain())
     if as_json:

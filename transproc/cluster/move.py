@@ -66,8 +66,10 @@ class Report(Protocol):
     values: int
 
 
-def counted(report: Report) -> str:
-    """What was transformed, in words."""
+def counted(report: Report, *, same: bool) -> str:
+    """What was transformed, in words; `same`: for the ISA that the image was of."""
+    if same:
+        return "same ISA: as dumped"
     counts = {"thread": report.threads, "frame": report.frames, "value": report.values}
     return ", ".join(plural(count, word) for word, count in counts.items())
 
@@ -294,9 +296,7 @@ class Move:
                     raise
                 self.paging.fill(ImageDirectory(images / "dump"), error)
                 self._dump_sent = False  # what was sent does not have them
-        detail = counted(report)
-        if isa == self.source.node.isa:
-            detail = "same ISA: as dumped"
+        detail = counted(report, same=isa == self.source.node.isa)
         if self.options.withhold:
             detail += f"; {human(list_owed(ImageDirectory(images / 'image')))} follow"
         self.job.image = isa

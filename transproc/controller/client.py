@@ -10,6 +10,7 @@ import http.client
 import json
 import secrets
 import socket
+import ssl
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ class Client:
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
         self._trust = trust(controller)
+        self._answered = False
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -102,12 +104,12 @@ class Client:
                     raise
                 called_off = True
                 events.note(f"interrupted: {then}")
-                self.post(f"/tasks/{number}/cancel")
+                self.ask(f"/tasks/{number}/cancel")
             mark = self._mark
 
     def _events(self, number: int, mark: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """What happens in a task; again after the connection was lost."""
-        self._mark, patience = mark, Patience(known=True)
+        self._mark, patience = mark, Patience()
         while True:
             try:
                 yield from self._listen(f"/events?task={number}&since={urllib.parse.quote(self._mark)}")
@@ -132,7 +134,20 @@ class Client:
     def get(self, path: str, **words: Any) -> Any:
         """What the controller answers at a path below /api/v1."""
         query = urllib.parse.urlencode({key: value for key, value in words.items() if value is not None})
-        return self._call("GET", f"{path}?{query}" if query else path)[0]
+        return self._patiently("GET", f"{path}?{query}" if query else path)
+
+    def ask(self, path: str, words: dict[str, Any] | None = None) -> Any:
+        """What it answers to a question of many words, or to what changes nothing when it is said twice."""
+        return self._patiently("POST", path, words)
+
+    def _patiently(self, method: str, path: str, words: dict[str, Any] | None = None) -> Any:
+        """What changes nothing is asked again when no answer comes."""
+        patience = Patience()
+        while True:
+            try:
+                return self._call(method, path, words)[0]
+            except LostError as error:
+                patience.lost(error)
 
     def post(self, path: str, words: dict[str, Any] | None = None) -> Any:
         """What it answers to something that changes something."""
@@ -183,14 +198,8 @@ class Client:
     def wait(self, name: str, timeout: float | None = None) -> dict[str, Any]:
         """A job's record when it has ended; raises `TransprocError` after so many seconds."""
         until = None if timeout is None else time.monotonic() + timeout
-        patience = Patience()
         while True:
-            try:
-                job: dict[str, Any] = self.get(f"/jobs/{quoted(name)}", ask="true")
-            except LostError as error:
-                patience.lost(error)
-                continue
-            patience.answered()
+            job: dict[str, Any] = self.get(f"/jobs/{quoted(name)}", ask="true")
             if job["state"] == "exited":
                 return job
             if until is not None and time.monotonic() > until:
@@ -263,6 +272,7 @@ class Client:
             answer = connection.getresponse()
         except http.client.HTTPException as error:
             raise OSError(str(error) or type(error).__name__) from error
+        self._answered = True
         if answer.status >= 300:
             raise self._refused(answer)
         return answer
@@ -271,6 +281,8 @@ class Client:
     def _connect(connection: http.client.HTTPSConnection) -> None:
         try:
             connection.connect()
+        except (ConnectionResetError, ssl.SSLEOFError):
+            raise  # it was there, and has ended
         except OSError as error:
             raise UnreachedError(str(error)) from error
 
@@ -307,7 +319,7 @@ class Client:
             reason = "it shows another certificate than the one that was accepted"
             hint = "if that is as it should be: 'transproc context add' again"
         lost = LostError(f"controller {self.controller.url}: {reason}", hint=hint)
-        lost.asked = not isinstance(error, UnreachedError)
+        lost.asked = self._answered or not isinstance(error, UnreachedError)
         return lost
 
 

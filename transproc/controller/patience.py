@@ -13,7 +13,7 @@ AGAIN_SECONDS = 0.5
 
 
 class LostError(TransprocError):
-    """The controller cannot be reached; `asked`: the connection was lost when there was one."""
+    """The controller cannot be reached; `asked`: a connection was lost, or it has answered before."""
 
     asked = True
 
@@ -23,10 +23,9 @@ class UnreachedError(OSError):
 
 
 class Patience:
-    """Of one who asks; `known`: the controller has answered before."""
+    """Of one who asks."""
 
-    def __init__(self, *, known: bool = False) -> None:
-        self._known = known
+    def __init__(self) -> None:
         self._until: float | None = None
 
     @property
@@ -36,11 +35,11 @@ class Patience:
 
     def answered(self) -> None:
         """It has."""
-        self._known, self._until = True, None
+        self._until = None
 
     def lost(self, error: LostError) -> None:
         """Waits a moment; raises the error if it was never there, or is away for too long."""
-        if not (self._known or self.waits or error.asked):
+        if not (self.waits or error.asked):
             raise error
         self._until = self._until or time.monotonic() + SECONDS
         if time.monotonic() > self._until:

@@ -26,8 +26,9 @@ class Event:
     """`kind` is one of:
 
     task    a task's record has changed: `TaskModel`
-    step    a step has begun or ended: task, job, name, depth, state (`begun`, `done`, `failed`), seconds, detail
-    note    task, job, message
+    step    a step has begun or ended: task, job, name, step (its number in the task), inside (that of the step around it), beside
+            (others are under way), state (`begun`, `done`, `failed`), seconds, detail
+    note    task, job, message, inside, beside
     job     a job's record has changed: name and state, node, …, or `removed`
     node    what is known of a node has changed: name and `up`, facts
     reset   events were lost: look at everything again

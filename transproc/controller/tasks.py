@@ -8,6 +8,7 @@ refused, since what it was asked for may make no sense any more after the first.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -255,30 +257,37 @@ class Tasks:
         self._stream.publish("task", {**vars(task)})
 
 
+_inside: ContextVar[int | None] = ContextVar("inside", default=None)
+"""The step of a task that is under way here: a thread that a step starts has a copy."""
+
+
 class Sink(Silent):
     """The steps and notes of one task, into the stream."""
 
     def __init__(self, stream: Stream, task: Task) -> None:
         self._stream = stream
         self._head = {"task": task.number, "job": task.job}
-        self._depth = threading.local()
+        self._steps = itertools.count(1)
+        self._thread = threading.get_ident()
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """As `Events` says."""
-        depth = getattr(self._depth, "value", 0)
-        head = {**self._head, "name": name, "depth": depth}
+        head = {**self._where(), "name": name, "step": next(self._steps)}
         self._stream.publish("step", {**head, "state": "begun"})
-        self._depth.value, made, done = depth + 1, None, "failed"
+        outer, made, done = _inside.set(head["step"]), None, "failed"
         try:
             with super().step(name) as made:
                 yield made
             done = "done"
         finally:
-            self._depth.value = depth
+            _inside.reset(outer)
             more = {"seconds": round(made.seconds, 4), "detail": made.detail} if made else {}
             self._stream.publish("step", {**head, "state": done, **more})
 
     def note(self, message: str) -> None:
         """As `Events` says."""
-        self._stream.publish("note", {**self._head, "message": message})
+        self._stream.publish("note", {**self._where(), "message": message})
+
+    def _where(self) -> dict[str, Any]:
+        return {**self._head, "inside": _inside.get(), "beside": threading.get_ident() != self._thread}

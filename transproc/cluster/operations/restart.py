@@ -234,7 +234,7 @@ class _Restart:
         link = target / PARENT_LINK
         link.unlink()
         link.symlink_to("../dump")  # where it will be
-        return counted(report)
+        return counted(report, same=self.place.node.isa == self.found.manifest.isa)
 
     def _accept_changes(self, target: Path) -> None:
         """criu refuses an open file that has not the size of the image, if that has one."""

@@ -41,8 +41,9 @@ async def listen(
 ) -> StreamingResponse:
     """Server-sent events from now on, or after the one that `Last-Event-ID` names.
 
-    Kinds: `task` (its record), `step` (task, job, name, depth, state: begun, done or failed, seconds, detail), `note` (task, job,
-    message), `job` (its record, or `removed`), `node` (name, up, …), and `reset`: events were lost, look at everything again.
+    Kinds: `task` (its record), `step` (task, job, name, step: its number in the task, inside: that of the step around it, beside:
+    others are under way, state: begun, done or failed, seconds, detail), `note` (task, job, message, inside, beside), `job` (its
+    record, or `removed`), `node` (name, up, …), and `reset`: events were lost, look at everything again.
     """
     mark = last_event_id or since
     position = service.stream.position(mark)
