@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MACHINE = "x86_64-linux-musl"
 """What -dumpmachine says: configure scripts know it, and it is where the build runs."""
 
-COMPILED = ("c", "c++", "asm")
+COMPILED = ("c", "c++", "fortran", "asm")
 """Kinds of inputs that are compiled."""
 
 _CXX_LIBRARIES = {
@@ -87,6 +87,8 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
     for note in invocation.notes:
         sys.stderr.write(f"transproc-cc: note: {note}\n")
     sources = [word for kind, word in invocation.inputs if kind in COMPILED]
+    if fortran := [word for kind, word in invocation.inputs if kind == "fortran"]:
+        _refuse_fortran(invocation, fortran[0])
     if invocation.output and len(sources) > 1 and invocation.mode in (OBJECT, ASSEMBLY):
         raise TransprocError("-o cannot be used with -c or -S and several files")
     if invocation.mode in (PREPROCESS, SYNTAX):
@@ -126,6 +128,18 @@ def _front_options(invocation: Invocation, tools: Toolchain, kind: str) -> list[
         headers = ["-isystem", str(_omp(tools) / "include"), *headers]
     language = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
     return [*invocation.front, *headers, *language]
+
+
+def _refuse_fortran(invocation: Invocation, word: str) -> None:
+    if invocation.mode in (PREPROCESS, SYNTAX, ASSEMBLY) or invocation.depend:
+        raise UnsupportedError(
+            f"{word}: Fortran is compiled (-c) and linked only",
+            hint="flang-new-19 checks, preprocesses and shows what it makes of a file",
+        )
+
+
+def _fortran_options(invocation: Invocation) -> list[str]:
+    return ["-fopenmp" if word == "-fopenmp=libomp" else word for word in invocation.front]
 
 
 def _cxx(tools: Toolchain) -> cxx.Library:
@@ -201,6 +215,12 @@ def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, out
 
         options = ["-Wno-unused-command-line-argument", *_front_options(invocation, tools, "asm")]
         messages = assembly.assemble(Path(word), output, options, _codegen(invocation, tools))
+    elif kind == "fortran":
+        from transproc.toolchain import fortran  # noqa: PLC0415 (seldom needed)
+
+        messages = fortran.compile_fortran(
+            word, output, _fortran_options(invocation), _codegen(invocation, tools)
+        )
     else:
         options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, output)]
         codegen = _codegen(invocation, tools)

@@ -28,7 +28,7 @@ class Invocation:
     mode: str = PROGRAM
     output: str | None = None
     inputs: list[tuple[str, str]] = field(default_factory=list)
-    """(kind, word) in command-line order: "c", "asm", "object", "library" (-l)."""
+    """(kind, word) in command-line order: "c", "c++", "fortran", "asm", "object", "library" (-l)."""
     front: list[str] = field(default_factory=list)
     """Options of the front end."""
     codegen: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ SEPARATE = {
         "-Xclang",
         "-Xpreprocessor",
     ),
-    *("-iprefix", "-iwithprefix", "-iwithprefixbefore", "-isysroot"),
+    *("-iprefix", "-iwithprefix", "-iwithprefixbefore", "-isysroot", "-J", "-module-dir"),
 }
 """Options of the front end that take the next word."""
 
@@ -94,10 +94,15 @@ QUERIES = re.compile(
 )
 CXX = (".cc", ".cp", ".cxx", ".cpp", ".c++", ".CPP", ".C", ".ii")
 """Ends of the names of C++ files."""
+FORTRAN = tuple(
+    f".{name}" for word in ("f", "for", "f90", "f95", "f03", "f08") for name in (word, word.upper())
+)
+"""Ends of the names of Fortran files."""
 SOURCES = {
     ".c": "c",
     ".i": "c",
     **dict.fromkeys(CXX, "c++"),
+    **dict.fromkeys(FORTRAN, "fortran"),
     ".s": "asm",
     ".S": "asm",
     ".sx": "asm",
@@ -214,9 +219,9 @@ def _input(result: Invocation, word: str) -> None:
             f"{word}: shared libraries cannot be used",
             hint="link the library's archive (.a), compiled by transproc-cc",
         )
-    if kind is None and Path(word).suffix in {".m", ".mm", ".f", ".f90", ".cppm", ".ixx"}:
+    if kind is None and Path(word).suffix in {".m", ".mm", ".cppm", ".ixx"}:
         raise UnsupportedError(
-            f"{word}: only C and C++ can be compiled",
+            f"{word}: only C, C++ and Fortran can be compiled",
             hint="transproc-cc has no front end for this language yet",
         )
     result.inputs.append((kind or "object", word))

@@ -85,7 +85,7 @@ def test_refused(words: str) -> None:
 
 
 def test_refused_inputs() -> None:
-    for name, why in (("a.f90", "only C"), ("libx.so.1", "shared libraries")):
+    for name, why in (("a.cppm", "only C"), ("libx.so.1", "shared libraries")):
         with pytest.raises(UnsupportedError, match=why):
             parse([name])
 
