@@ -239,7 +239,9 @@ def test_memory_moves_while_it_comes(
         operations.discard(context, NAME)
 
 
-def test_a_page_is_given_back_that_another_thread_waits_for(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+def test_a_page_is_given_back_that_another_thread_waits_for(
+    nodes: dict[str, SshNode], tmp_path: Path
+) -> None:
     """The thread goes on at once, not when all other memory has come."""
     context = context_of(tmp_path / "state", nodes)
     begun(context, NAME, [compiled(Path(__file__).with_name("parting.c"), tmp_path, "-pthread")])
