@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -234,6 +235,26 @@ class Harness:
             return "lost with what its node still held, and said so"
         self._recover()
         return self._outcome(fault, word)
+
+    def check_again(self, fault: Fault, times: int) -> Counter[str]:
+        """Lets a fault of a migration happen to one and the same program, which is brought back if it went; what became of it."""
+        became = Counter[str]()
+        operations.run(self.context, Program([str(self.program)]), "na", name=NAME)
+        try:
+            for number in range(times):
+                with deadline(self.seconds, f"{fault}, {number}"):
+                    word = self._disturbed(fault)
+                    self._recover()
+                    self._look()
+                    job = self.store.load(NAME)
+                    became[_in_short(fault, word, job)] += 1
+                    self._await_progress(job)
+                    if job.node == "nb":
+                        operations.migrate(self.context, NAME, "na")
+            self._finish()
+        finally:
+            self._clear()
+        return became
 
     @cached_property
     def kept(self) -> Path:
@@ -490,11 +511,7 @@ class Harness:
         """The program comes to its end, and has written each line once."""
         job = self.store.load(NAME)
         place = self.context.places(job)
-        before = self._lines(place)
-        until = time.monotonic() + SECONDS
-        while self._lines(place) < before + 3:
-            assert time.monotonic() < until, f"no progress on {job.node}:\n{self._threads(job)}"
-            time.sleep(0.01)
+        before = self._await_progress(job)
         place.node.run(["touch", f"{place.data}/work/stop"])
         job = wait(self.store, NAME, self.context.places, SECONDS)
         assert job.exit == "status 0", job.exit
@@ -503,6 +520,16 @@ class Harness:
         assert count > before
         assert stdout == expected(count) + "end\n"
         assert place.node.get_bytes(f"{place.data}/work/lines").decode() == expected(count)
+
+    def _await_progress(self, job: Job) -> int:
+        """It prints; returns how many lines it had printed."""
+        place = self.context.places(job)
+        before = self._lines(place)
+        until = time.monotonic() + SECONDS
+        while self._lines(place) < before + 3:
+            assert time.monotonic() < until, f"no progress on {job.node}:\n{self._threads(job)}"
+            time.sleep(0.01)
+        return before
 
     def _threads(self, job: Job) -> str:
         """What the kernel says of the program's threads."""

@@ -15,13 +15,16 @@ import pytest
 from tests.deadline import LateError
 from tests.native.faults import PLAN, STEPS, Fault, faults, more_faults
 from tests.native.harness import NAME, Harness
-from tests.native.nodes import NativeNodes
+from tests.native.nodes import NativeNodes, Setting
 from tests.native.outcomes import Outcomes, report
+from transproc.cluster import criu
+from transproc.lab.portable import portable_criu
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
 
 OUTCOMES = Outcomes()
+KILLS = 200
 
 
 def _share(listed: list[Fault]) -> list[Fault]:
@@ -68,3 +71,24 @@ def test_every_step_of_everything(harness: Harness, fault: Fault) -> None:
 def test_a_start_that_is_killed(harness: Harness, milliseconds: int) -> None:
     harness.check_start(milliseconds / 1000)
     OUTCOMES.add("run", "command: killed", "it runs, or nothing of it is left")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["script", "program"])
+def test_criu_is_killed_in_a_dump_again_and_again(kind: str, steady: Path, tmp_path: Path) -> None:
+    """One and the same program lives on, whether the node's criu is a script or one that was brought."""
+    setting = Setting() if kind == "script" else Setting(criu=[])
+    with NativeNodes(tmp_path / "nodes", setting) as machines:
+        harness = Harness(machines, steady, tmp_path)
+        try:
+            for node in harness.nodes.values():
+                if kind == "program":
+                    criu.bring(node, *portable_criu(node.isa))
+                assert criu.command(node) == (
+                    criu.COMMAND if kind == "program" else ("/usr/local/sbin/criu",)
+                )
+            became = harness.check_again(Fault("killed", "criu", "dump", delay=0.02), KILLS)
+        finally:
+            harness.close()
+    print(kind, dict(became))  # pytest -s
+    assert became["stayed on the source, and said so"] > KILLS / 2, became
