@@ -103,7 +103,9 @@ class Clocks:
     def _table(self, pid: int, noted: _Noted) -> Iterator[int]:
         """Those who live or wait to be reaped; and those who were reaped in the very moment, and were not accounted for yet."""
         rows = {child: self._all_below(child) for child, used in self._used.items() if used.parent == pid}
-        rows |= {child: time for child, time in noted.children.items() if child not in self._used}
+        rows |= {
+            child: time for child, time in noted.children.items() if child > 0 and child not in self._used
+        }
         for child, time in list(rows.items())[:CHILDREN]:
             yield from (child, *time.words)
         for _ in range(len(noted.children) - len(rows)):
@@ -151,7 +153,7 @@ def _read(pid: int, memory: ProcessMemory, binary: Binary) -> _Noted | None:
     if words[0] != pid:
         return _Noted(address, words[_THREAD])
     rows = [words[i : i + _WORDS_OF_CHILD] for i in range(_CHILDREN, len(words), _WORDS_OF_CHILD)]
-    # Rows become free one by one: the last that is in use says how many are to be written again.
+    # Rows become free one by one: the last that is in use says how many are to be written again. Free ones count as no child's.
     last = max((i for i, row in enumerate(rows) if row[0]), default=-1)
     children = {row[0] or -i: Time(*row[1:]) for i, row in enumerate(rows[: last + 1])}
     return _Noted(

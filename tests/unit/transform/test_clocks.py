@@ -125,6 +125,16 @@ def test_entries_that_are_not_needed_any_more_are_cleared(
     assert [words[AT + 8 * (8 + i)] for i in range(8)] == [8, 1, 1, 1, 0, 0, 0, 0]
 
 
+def test_entries_that_are_free_between_others_are_no_childs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = "process 7 1 100 0 0 0 0 0\nprocess 8 7 1 0 0 0 0 0\n"
+    earlier = memory(7, *[0] * 6, OFFSET, 9, 3, 2, 1, 0, 0, 0, 0, 8, 1, 1, 1)
+    words = tree(tmp_path, monkeypatch, listing, {7: earlier, 8: memory()}).words(process(7))
+    assert [words[AT + 8 * (8 + i)] for i in range(12)] == [8, 1, 1, 1, 9, 3, 2, 1, 0, 0, 0, 0]
+    assert all(word >= 0 for word in words.values())
+
+
 @pytest.mark.parametrize("words", [memory(mark=5), Words({})])
 def test_programs_of_older_toolchains_are_left_alone(
     words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
