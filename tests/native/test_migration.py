@@ -46,6 +46,17 @@ def test_what_an_ended_job_of_that_name_has_elsewhere_goes(
     assert found == {"na": False, "nb": True}
 
 
+def test_children_that_end_are_no_copies(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """Who asks for a job's processes while some of them end is not told of another tree."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("forking.c"), tmp_path)
+    place = begun(context, "many", [program, "1"])
+    try:
+        assert {tuple(place.found()) for _ in range(60)} == {(place.job.pid,)}
+    finally:
+        discard(context, "many")
+
+
 def test_a_program_goes_there_and_back(nodes: dict[str, SshNode], counter: Path, tmp_path: Path) -> None:
     words = ["600", "5000", "4"]
     store = JobStore(tmp_path / "jobs")

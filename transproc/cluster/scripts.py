@@ -191,10 +191,11 @@ KEPT = 'cd "$1/kept" 2>/dev/null && ls || true'
 FOUND = """
 ls -l /proc/[0-9]*/exe 2>/dev/null | grep -F -- "-> $1/bin/" | sed 's|.* /proc/\\([0-9]*\\)/exe -> .*|\\1|' |
 while read -r p; do
-  echo "$p $(sed -n 's/^PPid:[^0-9]*//p' "/proc/$p/status")"
+  parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$p/status" 2>/dev/null)
+  [ -z "$parent" ] || echo "$p $parent"
 done
 """
-"""Processes that execute a job's binary, each with its parent. Words: directory."""
+"""Processes that execute a job's binary, each with its parent; one that ends meanwhile is none. Words: directory."""
 
 # A program whose standard output is /dev/null is a supervisor of the pause tool's, which stays as long as the job; a conversation
 # with the job's terminal may stay, too. Processes of jobs are not meant, whatever they call themselves.
