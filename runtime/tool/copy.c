@@ -118,22 +118,33 @@ static bool copy_range(const struct copied *copy, struct range range)
 	return true;
 }
 
-/* One that has ended meanwhile has nothing to be copied. */
+/* Opens what the kernel tells of a process's pages; one that ends has no memory any more, even before it is a zombie. */
+static bool has_memory(int pid, int *map)
+{
+	*map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
+	return *map != -ESRCH && *map != -ENOENT;
+}
+
+/* One that ends meanwhile has nothing to be copied. What there is no place for, behind many that have ended, goes when the tree stands. */
 static bool copy_process(int pid)
 {
+	int again;
 	struct copied *copy = find(pid);
 	struct range *ranges;
-	if (!copy)
-		return false;
-	copy->map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
-	bool good = copy->map >= 0, gone = !good && state_of(pid, pid) == 0;
+	if (!copy || !has_memory(pid, &copy->map))
+		return true;
+	bool good = copy->map >= 0;
 	size_t number = good ? withheld_ranges(pid, &ranges) : 0;
 	for (size_t i = 0; i < number && is_last && good; i++)
 		good = tell(COVER, (uint32_t)pid, ranges[i].start, ranges[i].end, 0, 0);
 	for (size_t i = 0; i < number && good; i++)
 		good = copy_range(copy, ranges[i]);
 	SYS(NR_close, copy->map);
-	return good || (gone && !is_last);
+	if (good || is_last)
+		return good;
+	good = !has_memory(pid, &again);
+	SYS(NR_close, again);
+	return good;
 }
 
 static bool copy_round(int root, const struct page_request *request)

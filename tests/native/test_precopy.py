@@ -22,6 +22,7 @@ from transproc.cluster.link import Copying, Round
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
 from transproc.cluster.paging import FEW_BYTES, MOST_ROUNDS, enough
+from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
 from transproc.process.criu import Options
@@ -108,6 +109,31 @@ def test_many_holes_go_ahead(context: Context) -> None:
         copying.close()
     operations.migrate(context, NAME, "nb", options=Options(precopy=True))
     expect_right(context, NAME, "nb")
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.nightly)])
+def test_processes_end_while_memory_goes_ahead(
+    nodes: dict[str, SshNode], tmp_path: Path, seconds: int
+) -> None:
+    """And more of them, in a minute, than there are places for."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("forking.c"), tmp_path)
+    place = begun(context, NAME, [program, "8"])
+    try:
+        place.make_images()
+        copying = Copying(place, place, place.job.pid)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            copying.begin()
+            while not copying.done(1.0):
+                pass
+        copying.close()
+        operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+        place = context.places(context.store.load(NAME), "nb")
+        place.node.put_bytes(b"", f"{place.data}/work/go")
+        assert wait(context.store, NAME, context.places, 30).exit == "status 0"
+    finally:
+        operations.discard(context, NAME)
 
 
 @pytest.mark.parametrize("follows", [False, True])
