@@ -97,6 +97,18 @@ static struct numbers seize_all(int pid)
 	return seized;
 }
 
+/* One that was ending when the tree was stopped (a call that nothing stops) is none of it any more: it has no memory and no registers. */
+static bool has_ended(int pid)
+{
+	struct numbers threads = threads_of(pid);
+	for (size_t i = 0; i < threads.count; i++) {
+		char state = state_of(pid, threads.items[i]);
+		if (state && state != 'Z' && state != 'X')
+			return false;
+	}
+	return true;
+}
+
 /* Each goes back to its group stop. */
 static void release_all(int pid, const struct numbers *threads)
 {
@@ -141,14 +153,18 @@ long keep_tree(int pid, const char *path)
 	struct call call = { 0 };
 	const char *why;
 	for (size_t i = 0; i < tree.count && result == 0; i++) {
+		struct text before = text;
 		threads[i] = seize_all(tree.items[i]);
-		if (!threads[i].count || !describe(&text, tree.items[i], &threads[i]))
+		if (threads[i].count && describe(&text, tree.items[i], &threads[i]))
+			continue;
+		text = before;
+		if (!has_ended(tree.items[i]))
 			result = -ESRCH;
 	}
 	if (result == 0)
 		result = keep_file(path, &text);
 	for (size_t i = 0; i < tree.count; i++) {
-		struct index *index = index_of(tree.items[i], &why);
+		struct index *index = threads[i].count ? index_of(tree.items[i], &why) : NULL;
 		if (result == 0 && index)
 			set_guard(tree.items[i], threads[i].items[0], index, true, &call);
 		release_all(tree.items[i], &threads[i]);

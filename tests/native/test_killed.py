@@ -20,9 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.harness import expected
+from tests.compiling import compiled
+from tests.native.harness import begun, context_of, expected
 from tests.stepping import FORKS, KCMP_FILES, TRACES, Stop, compare, followed, reader, stepped
 from tests.unit.process.conftest import Local, Running, launch_of
+from transproc.cluster import operations
+from transproc.cluster.node import SshNode
+from transproc.cluster.watch import wait
 from transproc.errors import CommandError
 from transproc.lab.rootfs import host_criu
 from transproc.process.build import build
@@ -107,6 +111,24 @@ class Victim:
         (self.place / "stop").touch()
         assert self.program.end() == "status 0"
         assert self.program.out == expected(self.program.out.count("\n") - 1) + "end\n"
+
+
+def test_children_that_are_ending(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """One that frees its memory just then is no hindrance for a dump, and no part of it."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("forking.c"), tmp_path)
+    place = begun(context, "ending", [program, "200"])
+    pid, files = place.job.pid, Files(place.data, f"{place.dump}/identities", f"{place.directory}/guard")
+    try:
+        for _ in range(30):
+            place.make_images()
+            place.tool.pause(pid)
+            place.node.run([*place.tool.before_dump(pid, files, 0, f"{place.dump}/clocks"), "true"])
+            place.resume(pid, undone=True)
+        place.node.put_bytes(b"", f"{place.data}/work/go")
+        assert wait(context.store, "ending", context.places, 60).exit == "status 0"
+    finally:
+        operations.discard(context, "ending")
 
 
 @pytest.fixture
