@@ -213,11 +213,33 @@ static void heed_nobody(void)
 		SYS(NR_rt_sigaction, signals[i], ignored, 0, sizeof(uint64_t));
 }
 
+/* Which files there were before criu gave some a name: kept until the tree goes on, longer than an image. */
+static const char *kept_names(const struct options *options)
+{
+	return format("%s.names", options->guard);
+}
+
+static long keep_names(const struct options *options)
+{
+	struct text names = { 0 };
+	return read_text(options->list, &names) ? write_file(kept_names(options), &names) : -EIO;
+}
+
+static void remove_names(const struct options *options)
+{
+	remove_links(options->launch.directory, kept_names(options));
+	SYS(NR_unlinkat, AT_FDCWD, kept_names(options), 0);
+}
+
 /* criu answers for itself: this becomes it, or is silent but for its exit status. */
 int command_dump(const struct options *options)
 {
 	const char *directory = options->launch.directory;
+	if (options->guard)
+		remove_names(options); /* of an earlier dump, if the tree has stood since */
 	long result = list_files(directory, options->list, options->moves);
+	if (result == 0 && options->guard)
+		result = keep_names(options);
 	if (result < 0)
 		return report_failure("system", format("%s: its files cannot be listed: errno %d", directory, -result));
 	if (options->clocks && (result = list_clocks(options->pid, options->clocks)) < 0)
@@ -344,8 +366,8 @@ int command_resume(const struct options *options)
 	struct text out = { 0 };
 	if (!tree.count)
 		return gone(options->pid);
-	if (options->list)
-		remove_links(options->launch.directory, options->list);
+	if (options->list && options->guard)
+		remove_names(options);
 	if (options->launch.network)
 		repair(&tree, false);
 	lock_program(options->pid);

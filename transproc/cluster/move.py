@@ -254,11 +254,15 @@ class Move:
     def dump(self) -> str:
         """Writes the image on the source, where the process stays stopped; its files set off to the target.
 
-        They wait for that if criu is to give some of them names.
+        They wait for that if criu is to give some of them names, and set off again if it had to.
         """
         if self._target is not None and not self.options.link_remap:
             self._data = self._pool.submit(self.files.send)
-        self.source.criu_dump(self.job.pid, self.options)
+        options = self.source.criu_dump(self.job.pid, self.options)
+        if options.link_remap and self._data is not None:
+            wait([self._data])
+            self._data = None
+        self.options = options
         return ""
 
     def fetch(self, told: Told = _nobody) -> str:

@@ -21,7 +21,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
@@ -32,10 +32,10 @@ from transproc.cluster.archive import Given, pack_script, unpack_script
 from transproc.cluster.job import Job, check_name
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
 from transproc.cluster.node import DATA, Node, Result
-from transproc.errors import CommandError, FormatError, TransprocError, UnsupportedError
+from transproc.errors import CommandError, CriuError, FormatError, TransprocError, UnsupportedError
 from transproc.images import owed as owed_pages
 from transproc.process import inspect
-from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, Criu, Options, dotted
+from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, NEEDS_LINKS, Criu, Options, dotted
 from transproc.process.pause import (
     Difference,
     Files,
@@ -476,12 +476,24 @@ class Place:
                 return status or None
             time.sleep(0.05)
 
-    def criu_dump(self, pid: int, options: Options | None = None) -> None:
+    def criu_dump(self, pid: int, options: Options) -> Options:
         """Writes the image of the stopped tree, which stays stopped. `make_images` comes first.
 
         Beside the image go a list of the files' inode numbers, as the program sees them, and the processor time used so far.
+        Returns the options, with what it needs beyond what was seen while it ran: it may just have removed a name of a file.
         """
-        owed = f"{self.dump}/{owed_pages.FILE}" if options and options.withhold else None
+        try:
+            self._dump(pid, options)
+        except CriuError as error:
+            if options.link_remap or NEEDS_LINKS not in error.stderr:
+                raise
+            options = replace(options, link_remap=True)
+            self._shell('rm -rf "$1" && mkdir "$1"', self.dump)
+            self._dump(pid, options)
+        return options
+
+    def _dump(self, pid: int, options: Options) -> None:
+        owed = f"{self.dump}/{owed_pages.FILE}" if options.withhold else None
         clocks = f"{self.dump}/clocks"
         first = self.tool.before_dump(
             pid,
@@ -495,8 +507,7 @@ class Place:
         self.criu.dump(pid, self.dump, prefix=first, options=options)
         log = f"{self.dump}/{DUMP_LOG}"
         if (
-            options
-            and options.link_remap
+            options.link_remap
             and not self._shell(scripts.CONTAINS, log, COPIES_LINKED, check=False).returncode
         ):
             raise UnsupportedError(

@@ -23,6 +23,8 @@ PIDFILE = "restored.pid"
 DUMP_LOG, RESTORE_LOG = "dump.log", "restore.log"
 COPIES_LINKED = "on overlayFS, fall back to dump_ghost_remap"
 """In the log of a dump: a file that has names is dumped as if it had none (criu/files-reg.c)."""
+NEEDS_LINKS = "Use link-remap option"
+"""Of a dump that fails for a file whose name was removed, while it has another one (criu/files-reg.c)."""
 _RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
 
 

@@ -192,7 +192,7 @@ class Taking:
 
     def _dump(self) -> str:
         self._since = self._since or time.perf_counter()
-        self.source.criu_dump(self.job.pid, self.options)
+        self.options = self.source.criu_dump(self.job.pid, self.options)
         unchanged = [
             new == old for new, old in zip(self.source.stamps(self._outside), self._stamps, strict=True)
         ]
