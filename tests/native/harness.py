@@ -434,7 +434,7 @@ class Harness:
 
     def _kill_when_there(self, fault: Fault) -> None:
         """criu or the pause tool, as soon as it is there; a step that does not need it is left alone."""
-        wanted = _is_criu if fault.whom == "criu" else _is_tool
+        wanted = is_criu if fault.whom == "criu" else is_tool
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
             if pids := [pid for node in self.nodes for pid in self._found(node, wanted)]:
@@ -465,7 +465,7 @@ class Harness:
     def _own(self, node: str) -> list[int]:
         """What makes it a node: its first process, and those by whose end that ends."""
         first = children(self.machines.machines[node].process.pid)[0]
-        watching = [pid for pid in children(first) if "init.sh" in _words(pid)]
+        watching = [pid for pid in children(first) if "init.sh" in words_of(pid)]
         return [first, *watching, *(pid for one in watching for pid in children(one))]
 
     def _reboot(self, node: str, *, wipe: bool) -> None:
@@ -504,8 +504,8 @@ class Harness:
     def _remains(self, node: str) -> list[str]:
         script = 'cd "$1" && find . -mindepth 1 || true'
         listed = self.nodes[node].output(["sh", "-c", script, "sh", str(DATA / "jobs")]).split()
-        busy = self._found(node, lambda words: _is_criu(words) or _is_tool(words))
-        return [*listed, *(f"process {pid}: {_words(pid)}" for pid in busy)]
+        busy = self._found(node, lambda words: is_criu(words) or is_tool(words))
+        return [*listed, *(f"process {pid}: {words_of(pid)}" for pid in busy)]
 
     def _finish(self) -> None:
         """The program comes to its end, and has written each line once."""
@@ -544,7 +544,7 @@ class Harness:
     ) -> list[int]:
         """Processes of a node, by their command lines."""
         found = in_node(self.machines, node, wanted)
-        return [pid for pid in found if supervisors or not _supervises(Path(f"/proc/{pid}"))]
+        return [pid for pid in found if supervisors or not supervises(Path(f"/proc/{pid}"))]
 
 
 def in_node(machines: NativeNodes, node: str, wanted: Callable[[list[str]], bool]) -> list[int]:
@@ -596,25 +596,25 @@ def _in_short(fault: Fault, word: str, job: Job) -> str:
     return "runs, and said so" if fault.operation == RESTART else "went on without a checkpoint, and said so"
 
 
-def _words(pid: int) -> str:
+def words_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
     return "gone"
 
 
-def _is_criu(words: list[str]) -> bool:
+def is_criu(words: list[str]) -> bool:
     return any(word.endswith("/criu") for word in words) and bool({"dump", "restore"} & set(words))
 
 
-def _is_tool(words: list[str]) -> bool:
+def is_tool(words: list[str]) -> bool:
     return "transproc-stop" in words[0] and len(words) > 1 and words[1] not in ("serve", "channel")
 
 
-def _supervises(path: Path) -> bool:
+def supervises(path: Path) -> bool:
     """The pause tool stays as a supervisor: of the standard streams nothing is left."""
     try:
         words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        return _is_tool(words) and str((path / "fd/1").readlink()) == "/dev/null"
+        return is_tool(words) and str((path / "fd/1").readlink()) == "/dev/null"
     except OSError:
         return True  # gone meanwhile
 
