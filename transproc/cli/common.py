@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from transproc import log, paths
-from transproc.cli import ahead
+from transproc.cli import ahead, completing
 from transproc.errors import TransprocError, printable
 from transproc.text import columns
 
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from transproc.controller.requests.base import Request
     from transproc.host import Host
 
-NAME = typer.Argument(metavar="NAME", help="The job's name.", show_default=False)
+NAME = typer.Argument(
+    metavar="NAME", help="The job's name.", show_default=False, autocompletion=completing.jobs
+)
 JSON = typer.Option("--json", help="Print the result as JSON.")
-NODE = typer.Option("--node", help="A node: x86, arm, local, or one of nodes.toml.")
+NODE = typer.Option(
+    "--node", help="A node: x86, arm, local, or one of nodes.toml.", autocompletion=completing.nodes
+)
 NODES = typer.Option("--nodes", metavar="A,B", help="Between these two; it starts on the first.")
 PROGRAM = typer.Argument(metavar="PROG", help="As transproc-cc wrote it.", show_default=False)
 ARGUMENTS = typer.Argument(metavar="ARG", help="Its arguments.", show_default=False)

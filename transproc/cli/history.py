@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, completing
 
 if TYPE_CHECKING:
     from transproc.cluster.history import AttemptRecord
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 def history(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The job's name.", show_default="all jobs")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="The job's name.",
+            show_default="all jobs",
+            autocompletion=completing.jobs,
+        ),
     ] = None,
     *,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many, the latest.", min=1)] = 50,

@@ -7,13 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, completing
 
 
 def migrate(
     name: Annotated[str, common.NAME],
     to: Annotated[
-        str | None, typer.Option("--to", metavar="NODE", help="Where it goes.", show_default=False)
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="NODE",
+            help="Where it goes.",
+            show_default=False,
+            autocompletion=completing.nodes,
+        ),
     ] = None,
     *,
     labels: Annotated[

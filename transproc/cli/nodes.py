@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, completing
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
@@ -235,7 +235,12 @@ def _confirmed(there: Client | None, host: str, port: int, wanted: str | None, *
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Nodes to look at.", show_default="all but local"),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Nodes to look at.",
+            show_default="all but local",
+            autocompletion=completing.nodes,
+        ),
     ] = None,
     *,
     bring_criu: Annotated[bool, BRING] = False,
@@ -271,7 +276,15 @@ def _show(name: str, result: Any) -> None:
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a node of nodes.toml.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Of a node of nodes.toml.",
+            show_default=False,
+            autocompletion=completing.nodes,
+        ),
+    ],
 ) -> None:
     """Takes a node out of nodes.toml; refused while jobs are there. Nothing is changed on the machine itself.
 

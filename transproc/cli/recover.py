@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transproc import log
-from transproc.cli import common
+from transproc.cli import common, completing
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def recover(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="The job's name [default: all jobs, and what is left of others]."
+            metavar="[NAME]",
+            help="The job's name [default: all jobs, and what is left of others].",
+            autocompletion=completing.jobs,
         ),
     ] = None,
     *,

@@ -8,14 +8,19 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, completing
 
 
 def restart(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="The checkpoint, as it was printed.", show_default=False)
     ],
-    node: Annotated[str, typer.Option("--node", help="Where it is to run.", show_default=False)],
+    node: Annotated[
+        str,
+        typer.Option(
+            "--node", help="Where it is to run.", show_default=False, autocompletion=completing.nodes
+        ),
+    ],
     *,
     name: Annotated[
         str | None, typer.Option("--name", help="The new job's name [default: as in the checkpoint].")
