@@ -15,6 +15,7 @@ import numpy as np
 
 from transproc.binary.lines import Describer, Variable
 from transproc.binary.pair import Binary, PairStore
+from transproc.binary.sites import SITE_IN_RESUME, SITE_POINT
 from transproc.errors import TransformError, TransprocError
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
@@ -111,8 +112,7 @@ class _Reader:
         view = FrameView(
             "frame", index.name(site.function), site.pc, site=site.id >> 1, objects=int(function["objects"])
         )
-        found = self._describer.source_line(site.pc if site.is_point else site.pc - 1)
-        view.line = f"{found[0]}:{found[1]}" if found else ""
+        view.line = self._line(site.pc, is_point=site.is_point)
         view.values = self._values(int(function["hash"]) << 24 | site.id, slots, site.narrow, site.wide)
         return view
 
@@ -143,18 +143,26 @@ class _Reader:
             )
         name, objects = index.name(rows[0]), int(index.functions[rows[0]]["objects"])
         view = FrameView("record", name, record.address, site=(record.site & 0xFFFFFF) >> 1, objects=objects)
-        narrow, wide = self._header(rows[0], record.site & 0xFFFFFF)
+        site = self._site(rows[0], record.site & 0xFFFFFF)
+        narrow, wide = int(site["narrow"]), int(site["wide"])
+        view.line = self._line(int(site["pc"]), is_point=bool(site["id"] & SITE_POINT))
         slots = self._walker.window.bytes(record.address + HEAD_SIZE, 8 * slot_words(narrow, wide))
         view.values = self._values(record.site, slots, narrow, wide)
         return view
 
-    def _header(self, function: int, site_id: int) -> tuple[int, int]:
-        """Numbers of narrow and wide values of a site."""
+    def _site(self, function: int, site_id: int) -> np.void:
+        """A site's row of the index, that of the function itself if its resume entry has the site as well."""
         table = self._binary.index.sites
         found = np.flatnonzero((table["function"] == function) & (table["id"] == site_id))
         if not len(found):
             raise TransformError(f"site {site_id:#x} is unknown", function=self._binary.index.name(function))
-        return int(table["narrow"][found[0]]), int(table["wide"][found[0]])
+        rows: list[np.void] = [table[number] for number in found]
+        return min(rows, key=lambda row: int(row["flags"]) & SITE_IN_RESUME)
+
+    def _line(self, pc: int, *, is_point: bool) -> str:
+        """Where a point is, or the call that returns to `pc`."""
+        found = self._describer.source_line(pc if is_point else pc - 1)
+        return f"{found[0]}:{found[1]}" if found else ""
 
     def _values(self, site_id: int, slots: bytes, narrow: int, wide: int) -> list[ValueView]:
         """Names come in the order of the source's values; a value is narrow or wide by its type."""
