@@ -439,6 +439,8 @@ class Harness:
         while time.monotonic() < until:
             if pids := [pid for node in self.nodes for pid in self._found(node, wanted)]:
                 pid = _first(min(pids))
+                if not wanted(words_of(pid).split(" ")):
+                    continue  # it was about to become the program that is restored
                 time.sleep(fault.delay)
                 kill(pid)
                 return

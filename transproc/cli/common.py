@@ -170,12 +170,10 @@ def program(
     env: Mapping[str, str] | None = None,
 ) -> Program:
     """What the user wants to be run. Raises `TransprocError` if something named is not there, or PROG is not a pair."""
-    for given, what in ((stdin, "--stdin"), (files, "--files")):
-        if given is not None and not given.exists():
-            raise TransprocError(f"{what} {given}: no such file or directory")
     from transproc.cluster.start import Program
 
     found = Program([path, *(arguments or [])], stdin, files, dict(env or {}))
+    found.expect_inputs()
     found.pair()
     return found
 

@@ -38,11 +38,25 @@ class Program:
         pair.verify()
         return pair
 
+    def expect_inputs(self) -> None:
+        """Raises `TransprocError` if standard input is no file (a pipe cannot be read twice), or the files are no directory."""
+        if self.stdin is not None and not self.stdin.is_file():
+            raise TransprocError(
+                f"standard input {self.stdin}: {_lack(self.stdin, 'file')}",
+                hint="write what comes from elsewhere to a file first; without one it is empty",
+            )
+        if self.files is not None and not self.files.is_dir():
+            raise TransprocError(f"files {self.files}: {_lack(self.files, 'directory')}")
+
     @property
     def name(self) -> str:
         """The program's name, without directory and ISA."""
         name = Path(self.argv[0]).name
         return name.removesuffix(".x86_64").removesuffix(".aarch64")
+
+
+def _lack(path: Path, wanted: str) -> str:
+    return f"expected a {wanted}" if path.exists() else "no such file or directory"
 
 
 def start(
@@ -59,6 +73,7 @@ def start(
     failure nothing of it is left, here or there; if the node cannot be asked, the record stays for `transproc recover`.
     """
     job, cancel = place.job, cancel or Token()
+    program.expect_inputs()
     with cancel.deferred(), store.lock(job.name, "run"):
         store.create(job)
         try:

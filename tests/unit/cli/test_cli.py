@@ -161,9 +161,16 @@ def test_damaged_record_hides_no_other_job(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_missing_inputs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    failing(
-        ["run", "--stdin", "none", "--", "prog"], 1, "--stdin none: no such file or directory", None, capsys
-    )
+    os.mkfifo(home / "pipe")
+    hint = "write what comes from elsewhere to a file first; without one it is empty"
+    for option, path, what in (
+        ("--stdin", "none", "standard input none: no such file or directory"),
+        ("--stdin", f"{home}/pipe", f"standard input {home}/pipe: expected a file"),
+        ("--files", "none", "files none: no such file or directory"),
+        ("--files", f"{home}/pipe", f"files {home}/pipe: expected a directory"),
+    ):
+        words = ["run", option, path, "--", "prog"]
+        failing(words, 1, what, hint if option == "--stdin" else None, capsys)
     failing(["show", f"{home}/none"], 1, f"{home}/none: no such directory", None, capsys)
 
 
