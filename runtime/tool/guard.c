@@ -2,6 +2,7 @@
 /* See guard.h. */
 #include "guard.h"
 #include "remote.h"
+#include "track.h"
 
 enum { BELOW = 512 /* of a stack pointer: out of the red zone */, SEIZE_TIME = 2000, LOCK_TIME = 5000, LOCK_PAUSE = 1, LOCK_EX = 2, LOCK_NB = 4, LEAVES_SIGNALS = 0x44000004 /* SA_SIGINFO, SA_RESTORER, SA_NODEFER */ };
 
@@ -69,11 +70,7 @@ long set_guard(int pid, int tid, const struct index *index, bool guarded, struct
 	return result;
 }
 
-/*
- * A thread that can make a call: it stands in an event stop, or at a breakpoint. If there is one that is not in a call itself: on aarch64 a
- * sleep would begin anew.
- */
-static struct thread *caller(struct session *session, const struct process *process)
+struct thread *caller(struct session *session, const struct process *process)
 {
 	struct thread *found = NULL;
 	for (struct thread *thread = session->threads; thread; thread = thread->next)
@@ -205,6 +202,8 @@ static void mend_process(struct session *session, const struct process *process)
 		mend_thread(session, process, memory, seized.items[i]);
 	if (space->text)
 		SYS(NR_pwrite64, memory, space->text, space->index->text_end - space->index->text_start, space->index->text_start);
+	if (seized.count && session->tracks)
+		close_tracked(process->pid, seized.items[0], space->index);
 	if (seized.count)
 		set_guard(process->pid, seized.items[0], space->index, false, &call);
 	for (size_t i = 0; i < seized.count; i++)

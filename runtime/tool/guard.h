@@ -29,6 +29,12 @@ void start_guardian(struct session *session);
 /* It is not needed any more. */
 void dismiss_guardian(struct session *session);
 
+/*
+ * A thread that can make a call: it stands in an event stop, or at a breakpoint. If there is one that is not in a call itself: on aarch64 a
+ * sleep would begin anew.
+ */
+struct thread *caller(struct session *session, const struct process *process);
+
 /* Before breakpoints are planted: a process whose threads are all stopped. False after a failure. */
 bool guard_process(struct session *session, struct process *process);
 /* Its handler goes. A thread of it that is stopped makes the call. */

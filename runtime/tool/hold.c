@@ -10,6 +10,7 @@ enum { PROT_READ_WRITE = 3, MAP_SHARED = 1 };
 const char hold_name[] = "../hold.socket";
 
 static int store;
+static int hashes; /* a file with that of each page that has come */
 static struct held_head *head;
 static char data[MOST_PIECE] __attribute__((aligned(PAGE)));
 
@@ -41,18 +42,33 @@ static bool mark(size_t process, uint64_t start, uint64_t end, char mark)
 	return SYS(NR_pwrite64, store, marks, size, held_mark(process, start)) == (long)size;
 }
 
+static long hash_place(size_t process, uint64_t address)
+{
+	return (long)(held_page(process, 0) | address / PAGE * sizeof(struct hash));
+}
+
+/* Of what has come, when it comes: in the pause that need not be read again. */
+static bool note_hashes(size_t process, uint64_t start, uint64_t end, bool zeros)
+{
+	static struct hash noted[PIECE_PAGES];
+	static const char zero[PAGE] __attribute__((aligned(PAGE)));
+	size_t count = (end - start) / PAGE, bytes = count * sizeof *noted;
+	for (size_t i = 0; i < count; i++)
+		noted[i] = hash_page(zeros ? zero : data + i * PAGE);
+	return SYS(NR_pwrite64, hashes, noted, bytes, hash_place(process, start)) == (long)bytes;
+}
+
 /* Whether what is held are the pages that were meant. */
 static bool is_same(size_t process, uint64_t start, uint64_t end, uint64_t expected)
 {
+	static struct hash noted[PIECE_PAGES];
 	uint64_t check = 0;
-	size_t size = end - start;
-	memset(data, 0, size); /* behind the end of the file is a hole as well */
-	if (SYS(NR_pread64, store, data, size, held_page(process, start)) < 0)
+	size_t count = (end - start) / PAGE;
+	memset(noted, 0, sizeof noted);
+	if (SYS(NR_pread64, hashes, noted, count * sizeof *noted, hash_place(process, start)) < 0)
 		return false;
-	for (size_t at = 0; at < size; at += PAGE) {
-		struct hash hash = hash_page(data + at);
-		check = check_hashes(check, &hash);
-	}
+	for (size_t i = 0; i < count; i++)
+		check = check_hashes(check, &noted[i]);
 	return check == expected;
 }
 
@@ -60,8 +76,6 @@ static bool cover(size_t process, uint64_t start, uint64_t end)
 {
 	if (head->covers_count == MOST_COVERS)
 		return false;
-	if (!head->covers_count)
-		give_way();
 	head->covers[head->covers_count] = (struct cover){ process, start, end };
 	__atomic_store_n(&head->covers_count, head->covers_count + 1, __ATOMIC_SEQ_CST);
 	return true;
@@ -78,6 +92,8 @@ static bool take_pages(const struct page_answer *answer, size_t process)
 		return reject("there is no room for it");
 	if (answer->kind == ZEROS)
 		SYS(NR_fallocate, store, PUNCH_HOLE, place, end - start);
+	if (answer->kind != SAME && !note_hashes(process, start, end, answer->kind == ZEROS))
+		return reject("there is no room for its hashes");
 	if (answer->kind == SAME && !is_same(process, start, end, answer->check))
 		return reject("it is not what it should be");
 	if (!mark(process, start, end, head->covers_count ? MARK_TRUE : MARK_SENT))
@@ -144,8 +160,9 @@ int command_hold(const struct options *options)
 	if (!options->launch.directory || SYS(NR_chdir, options->launch.directory) < 0)
 		return report_failure("usage", "--dir is missing, or cannot be entered");
 	store = (int)SYS(NR_memfd_create, "held", MFD_CLOEXEC);
+	hashes = (int)SYS(NR_memfd_create, "hashes", MFD_CLOEXEC);
 	int listener = listen_at("hold.socket");
-	if (store < 0 || listener < 0 || SYS(NR_ftruncate, store, HELD_HEAD + sizeof *head) < 0)
+	if (store < 0 || hashes < 0 || listener < 0 || SYS(NR_ftruncate, store, HELD_HEAD + sizeof *head) < 0)
 		return report_failure("system", "no file can be made in memory, or no socket");
 	long mapped = SYS(NR_mmap, 0, sizeof *head, PROT_READ_WRITE, MAP_SHARED, store, HELD_HEAD);
 	if (mapped < 0 && mapped > -4096)

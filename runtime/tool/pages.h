@@ -111,6 +111,18 @@ void give_way(void);
 /* Reads the next request from standard input; false at its end, or when nobody reads what is answered any more. */
 bool next_request(struct page_request *request);
 
+/*
+ * The same as present_pages, for a process that is tracked (track.h): `written` says of each range whether it was written since it was last looked
+ * at; it is looked at now, unless the process stands (`look`). -1 where the kernel does not track.
+ */
+long tracked_pages(int map, uint64_t start, uint64_t end, bool look, struct range *ranges, bool *written, uint64_t *walked);
+
+/* Whether the kernel tracks the mapping of a page. */
+bool is_tracked(int map, uint64_t page);
+
+/* Whether it does, and says of a page that is there that it was not written since it was last looked at. */
+bool is_unwritten(int map, uint64_t page);
+
 /* The ranges of [start, end) with pages of the process alone that are there, at most MOST_REGIONS of them; how many, or -1. `walked`: so far they reach. */
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked);
 

@@ -163,3 +163,9 @@ bool stack_of(int pid, int tid, uint64_t *sp)
 	long call;
 	return parse_position(pid, tid, &call, sp, &pc);
 }
+
+bool call_of(int pid, int tid, uint64_t *call, uint64_t *first)
+{
+	char *text = read_file(format("/proc/%d/task/%d/syscall", (long)pid, (long)tid)), *word;
+	return text && next_word(&text, &word) && parse_number(word, call) && next_word(&text, &word) && parse_number(word, first);
+}

@@ -31,6 +31,9 @@ char state_of(int pid, int tid);
 /* Program counter (and number of the system call that it waits in, -1: none) of a thread that does not run; false if it runs. */
 bool position_of(int pid, int tid, long *call, uint64_t *pc);
 
+/* The system call that it waits in, and its first argument; false if it waits in none. */
+bool call_of(int pid, int tid, uint64_t *call, uint64_t *first);
+
 /* Its stack pointer; false if it runs. */
 bool stack_of(int pid, int tid, uint64_t *sp);
 

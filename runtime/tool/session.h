@@ -114,6 +114,7 @@ struct session {
 	const char *error; /* kind and text of the first failure */
 	char *message;
 	int tid;         /* whom it concerns, or 0 */
+	bool tracks;     /* a userfaultfd that a process has is ours (track.h) */
 };
 
 /* Records the first failure; false, for convenience. */

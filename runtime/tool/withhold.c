@@ -55,6 +55,7 @@ struct withheld {
 	int pid;
 	struct kept *items;
 	size_t count, room;
+	uint64_t eager; /* bytes that are not */
 	struct withheld *next;
 };
 
@@ -100,14 +101,14 @@ static bool parse_mapping(const char *line, struct range *range)
 	return !*line || !memcmp(line, "[heap]", 6) || !memcmp(line, "[stack]", 7) || !memcmp(line, "[anon", 5);
 }
 
-static void withhold_mapping(struct withheld *withheld, struct range range, uint64_t *eager)
+static void withhold_mapping(struct withheld *withheld, struct range range)
 {
 	uint64_t size = range.end - range.start;
-	if (size <= (uint64_t)(*eager < MOST_EAGER ? EAGER_MAPPING : SMALL_MAPPING)) {
-		*eager += size;
+	if (size <= (uint64_t)(withheld->eager < MOST_EAGER ? EAGER_MAPPING : SMALL_MAPPING)) {
+		withheld->eager += size;
 		return;
 	}
-	*eager += EAGER_HEAD + EAGER_TAIL;
+	withheld->eager += EAGER_HEAD + EAGER_TAIL;
 	if (size > EAGER_HEAD + EAGER_TAIL)
 		keep(withheld, range.start + EAGER_HEAD, range.end - EAGER_TAIL);
 }
@@ -149,9 +150,8 @@ static void sort(struct withheld *withheld)
 }
 
 /* Locked pages are to be there when the program goes on (mlock(2)): all of such a process is dumped. */
-static void look_at(struct withheld *withheld)
+static void each_mapping(struct withheld *withheld, void (*visit)(struct withheld *withheld, struct range range))
 {
-	uint64_t eager = 0;
 	struct range range;
 	struct text maps;
 	if (status_number(withheld->pid, "VmLck") > 0 || !read_text(format("/proc/%d/maps", (long)withheld->pid), &maps))
@@ -163,22 +163,45 @@ static void look_at(struct withheld *withheld)
 		if (*end)
 			*end++ = 0;
 		if (parse_mapping(line, &range))
-			withhold_mapping(withheld, range, &eager);
+			visit(withheld, range);
 	}
+}
+
+static void look_at(struct withheld *withheld)
+{
+	each_mapping(withheld, withhold_mapping);
 	release_stacks(withheld);
 	sort(withheld);
+}
+
+static size_t take_ranges(const struct withheld *withheld, struct range **ranges)
+{
+	*ranges = withheld->count ? allocate(withheld->count * sizeof **ranges) : NULL;
+	size_t count = 0;
+	for (size_t i = 0; i < withheld->count; i++)
+		if (withheld->items[i].range.start < withheld->items[i].range.end)
+			(*ranges)[count++] = withheld->items[i].range;
+	return count;
 }
 
 size_t withheld_ranges(int pid, struct range **ranges)
 {
 	struct withheld withheld = { .pid = pid };
 	look_at(&withheld);
-	*ranges = withheld.count ? allocate(withheld.count * sizeof **ranges) : NULL;
-	size_t count = 0;
-	for (size_t i = 0; i < withheld.count; i++)
-		if (withheld.items[i].range.start < withheld.items[i].range.end)
-			(*ranges)[count++] = withheld.items[i].range;
-	return count;
+	return take_ranges(&withheld, ranges);
+}
+
+static void keep_whole(struct withheld *withheld, struct range range)
+{
+	if (range.end - range.start > EAGER_HEAD + EAGER_TAIL)
+		keep(withheld, range.start, range.end);
+}
+
+size_t large_mappings(int pid, struct range **ranges)
+{
+	struct withheld found = { .pid = pid };
+	each_mapping(&found, keep_whole);
+	return take_ranges(&found, ranges);
 }
 
 /* Of a tree; NULL if a process has a filter of its own, which criu could not lift while it has one itself. */

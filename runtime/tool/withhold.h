@@ -16,4 +16,7 @@ long dump_withholding(const struct launch *criu, int pid, const char *path);
 /* What a dump of that process would withhold now, by address; how many. Where its threads run, stacks are in it as well. */
 size_t withheld_ranges(int pid, struct range **ranges);
 
+/* Mappings of anonymous memory of which a dump may withhold something, as wholes; how many. */
+size_t large_mappings(int pid, struct range **ranges);
+
 #endif

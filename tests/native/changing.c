@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * changing MEGABYTES PERMILLE [sparse]: fills memory, and then writes random words, to PERMILLE of its pages a second, until there is a file `go`. It keeps a sum over all words
+ * changing MEGABYTES PERMILLE [sparse | CALL]: fills memory, and then writes random words, to PERMILLE of its pages a second, until there is a file `go`. It keeps a sum over all words
  * and their places, which each write brings up to date, and says at the end whether memory has it. Some pages are given back, and some become zeros, now and then.
  * With PERMILLE 0 it writes as fast as it can, and says each tenth of a second when that is (microseconds of CLOCK_REALTIME), and how often it has.
- * With `sparse` each second page was given back before.
+ * With `sparse` each second page was given back before; with the number of a system call a filter ends the program when it is made.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,14 +82,32 @@ static void hurry(size_t pages)
 	}
 }
 
+/* linux/filter.h: load the number; unless it is this one, skip a step; SECCOMP_RET_KILL_PROCESS; SECCOMP_RET_ALLOW. */
+static int forbid(unsigned call)
+{
+	struct step {
+		unsigned short code;
+		unsigned char yes, no;
+		unsigned value;
+	} steps[] = { { 0x20, 0, 0, 0 }, { 0x15, 0, 1, call }, { 6, 0, 0, 0x80000000 }, { 6, 0, 0, 0x7fff0000 } };
+	struct {
+		unsigned short count;
+		struct step *steps;
+	} filter = { 4, steps };
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &filter);
+}
+
 int main(int argc, char **argv)
 {
+	unsigned call = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+	if (call && forbid(call))
+		return 1;
 	size_t megabytes = argc > 1 ? strtoul(argv[1], NULL, 10) : 16, pages = (megabytes << 20) / PAGE;
 	double permille = argc > 2 ? atof(argv[2]) : 10, due = 0;
 	memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (size_t i = 0; i < pages * WORDS; i++)
 		put(i, next());
-	for (size_t page = 0; argc > 3 && page < pages; page += 2)
+	for (size_t page = 0; argc > 3 && !call && page < pages; page += 2)
 		clear(page, 1);
 	printf("filled\n");
 	fflush(stdout);

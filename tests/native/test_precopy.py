@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from transproc.cluster.link import Copying, Round
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.operations import Context
 from transproc.cluster.paging import FEW_BYTES, MOST_ROUNDS, enough
+from transproc.cluster.place import Place
 from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
@@ -29,13 +33,55 @@ from transproc.process.criu import Options
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
+
+def kernel() -> tuple[int, ...]:
+    """Its version."""
+    return tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
+
+
+USERFAULTFD = {"x86_64": 323, "aarch64": 282}.get(platform.machine(), 0)
+"""Its number."""
 NAME, MEGABYTES, PERMILLE = "changing", 24, 300
 COPY, HOLD = ("na", "copy"), ("nb", "hold")
+
+
+def shown(place: Place) -> list[bytes]:
+    """What the program does not change: descriptors, handlers, and that nobody stops or traces it."""
+    script = "ls -l /proc/$1/fd | sed 's/.* //'; grep -E '^(SigCgt|TracerPid|State:.T)' /proc/$1/status"
+    return place.node.run(["sh", "-c", script, "sh", str(place.job.pid)]).stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(Path(__file__).with_name("changing.c"), tmp_path_factory.mktemp("changing"))
+
+
+@pytest.fixture(scope="module")
+def placing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(Path(__file__).with_name("placing.c"), tmp_path_factory.mktemp("placing"), "-pthread")
+
+
+@contextmanager
+def slowed(file: Path, rate: int) -> Iterator[None]:
+    """What the processes that were given its name read from its device comes with so many bytes a second."""
+    device, groups = file.stat().st_dev, Path("/sys/fs/cgroup/blkio")
+    number = f"{os.major(device)}:{os.minor(device)}"
+    if not groups.is_dir() or not Path("/sys/dev/block", number).exists():
+        pytest.skip("no block device, or nobody to slow it down")
+    group = groups / f"transproc-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "blkio.throttle.read_bps_device").write_text(f"{number} {rate}")
+        for line in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if str(file).encode() in line.read_bytes().split(b"\0"):
+                    (group / "cgroup.procs").write_text(line.parent.name)
+        assert (group / "cgroup.procs").read_text()
+        yield
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            (groups / "cgroup.procs").write_text(pid)
+        group.rmdir()
 
 
 @pytest.fixture
@@ -134,6 +180,134 @@ def test_processes_end_while_memory_goes_ahead(
         assert wait(context.store, NAME, context.places, 30).exit == "status 0"
     finally:
         operations.discard(context, NAME)
+
+
+@pytest.mark.parametrize("context", [[str(MEGABYTES), "1"]], indirect=True)
+@pytest.mark.skipif(
+    kernel() < (6, 7) or platform.machine() != "x86_64", reason="nobody tells what was written there"
+)
+def test_what_was_not_written_is_not_read_again(context: Context) -> None:
+    """The program runs on with no descriptor more than it had, and no handler."""
+    place = context.places(context.store.load(NAME))
+    place.make_images()
+
+    before = shown(place)
+    copying = Copying(place, place, place.job.pid)
+    try:
+        for _ in range(4):
+            copying.begin()
+            while not copying.done(1.0):
+                pass
+        assert shown(place) == before
+        first, second, *others = copying.rounds
+        assert min(first.looked_at, second.looked_at) > (MEGABYTES - 1) << 20, "some pages are given back"
+        assert second.sent < first.sent / 2
+        assert all(round.sent <= round.looked_at < first.looked_at / 2 for round in others)
+    finally:
+        copying.close()
+    expect_right(context, NAME, "na")
+
+
+@pytest.mark.parametrize(
+    ("way", "rate"),
+    [("move", 0), ("open", 0), ("open", 4_000_000), ("direct", 4_000_000), ("shut", 500_000)],
+)
+def test_memory_that_no_instruction_writes(
+    nodes: dict[str, SshNode], placing: Path, tmp_path: Path, way: str, rate: int
+) -> None:
+    """Pages move to other addresses, or come from a slow device: a read of 256 kB is on its way through several rounds."""
+    context, file = context_of(tmp_path / "state", nodes), tmp_path / "pages"
+    begun(context, NAME, [placing, "12", way, *([file] if way != "move" else [])])
+    with slowed(file, rate) if rate else nullcontext():
+        operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+        expect_right(context, NAME, "nb")
+    operations.discard(context, NAME)
+
+
+def looked_at(place: Place, number: int) -> list[int]:
+    """In so many rounds."""
+    place.make_images()
+    copying = Copying(place, place, place.job.pid)
+    try:
+        for _ in range(number):
+            copying.begin()
+            while not copying.done(1.0):
+                pass
+        return [round.looked_at for round in copying.rounds]
+    finally:
+        copying.close()
+
+
+@pytest.mark.parametrize(("way", "rate"), [("calm", 0), ("shut", 500_000)])
+@pytest.mark.skipif(
+    kernel() < (6, 7) or platform.machine() != "x86_64", reason="nobody tells what was written there"
+)
+def test_who_reads_around_the_cache_is_compared(
+    nodes: dict[str, SshNode], placing: Path, tmp_path: Path, way: str, rate: int
+) -> None:
+    """Whatever the kernel says of its memory: it does not know what a device writes."""
+    context, file = context_of(tmp_path / "state", nodes), tmp_path / "pages"
+    place = begun(context, NAME, [placing, "4", way, file])
+    with slowed(file, rate) if rate else nullcontext():
+        for last in (False, False, False, True):
+            first, *_, third = looked_at(place, 3)
+            if first == third:  # else it was between two reads when a round began
+                break
+            assert rate and not last
+        expect_right(context, NAME, "na")
+    operations.discard(context, NAME)
+
+
+def test_what_writes_past_the_kernel_s_faults_is_noticed(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """Pages that nobody has written, says the kernel, and that are others: it is asked no more."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("pinned.c"), tmp_path)
+    place = begun(context, NAME, [program, "8", tmp_path / "pages"])
+    first, *_, last = looked_at(place, 5)
+    assert last == first > 7 << 20
+    expect_right(context, NAME, "na")
+    operations.discard(context, NAME)
+
+
+@pytest.mark.parametrize("context", [[str(MEGABYTES), "50", str(USERFAULTFD)]], indirect=True)
+def test_a_filter_that_would_end_the_program(context: Context) -> None:
+    """No call is made in it that it may not make itself."""
+    place = context.places(context.store.load(NAME))
+    place.make_images()
+    copying = Copying(place, place, place.job.pid)
+    try:
+        for _ in range(2):
+            copying.begin()
+            while not copying.done(1.0):
+                pass
+    finally:
+        copying.close()
+    expect_right(context, NAME, "na")
+
+
+@pytest.mark.parametrize("context", [[str(MEGABYTES), "50"]], indirect=True)
+@pytest.mark.parametrize("rounds", [8, pytest.param(300, marks=pytest.mark.nightly)])
+def test_who_begins_to_track_is_killed(context: Context, machines: NativeNodes, rounds: int) -> None:
+    """At any moment: the program runs on, and nothing of it is left there."""
+    place, chance = context.places(context.store.load(NAME)), random.Random(1)
+
+    before = shown(place)
+    for _ in range(rounds):
+        place.make_images()
+        copying = Copying(place, place, place.job.pid)
+        time.sleep(chance.random() * 0.03)
+        found = tools(machines, "na", "copy")[
+            :2
+        ]  # who copies, and who traces for it; the third is the guardian
+        for pid in chance.choice((found, found[:1], found[1:])):
+            kill(pid)
+        copying.close()
+        until = time.monotonic() + 20
+        while shown(place) != before:
+            assert time.monotonic() < until, shown(place)
+            time.sleep(0.02)
+    operations.migrate(context, NAME, "nb", options=Options(precopy=True))
+    expect_right(context, NAME, "nb")
 
 
 @pytest.mark.parametrize("follows", [False, True])

@@ -168,7 +168,9 @@ class Link(Way):
 
 @dataclass(frozen=True)
 class Round:
-    """One time through all memory: bytes that were looked at, and bytes that had changed and were sent."""
+    """One time through all memory: bytes that were read, of what the kernel did not know to be as it was, and bytes that had
+    changed and were sent.
+    """
 
     looked_at: int
     sent: int

@@ -18,13 +18,15 @@ enum {
 	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_clone3 = 435, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
 	NR_renameat2 = 276, NR_statx = 291, NR_close_range = 436,
 	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,
-	NR_getpgid = 155, NR_prlimit64 = 261, NR_setpgid = 154, NR_inotify_init1 = 26, NR_inotify_add_watch = 27, NR_ioctl = 29, NR_flock = 32, NR_setpriority = 140, NR_ppoll = 73, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
+	NR_getpgid = 155, NR_prlimit64 = 261, NR_setpgid = 154, NR_inotify_init1 = 26, NR_inotify_add_watch = 27, NR_ioctl = 29, NR_flock = 32, NR_setpriority = 140, NR_userfaultfd = 282, NR_ppoll = 73, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 198, NR_setsockopt = 208, NR_getsockopt = 209, NR_sendto = 206, NR_recvfrom = 207, NR_setns = 268,
-	NR_memfd_create = 279, NR_process_vm_readv = 270, NR_utimensat = 88, NR_fallocate = 47,
+	NR_readv = 65, NR_preadv = 69, NR_preadv2 = 286, NR_memfd_create = 279, NR_process_vm_readv = 270, NR_utimensat = 88, NR_fallocate = 47,
 	NR_bind = 200, NR_listen = 201, NR_accept4 = 242, NR_connect = 203, NR_sendmsg = 211, NR_recvmsg = 212, NR_seccomp = 277,
 };
 
 /* ADDR_COMPAT_LAYOUT: mmap and vDSO below 2^47, where x86_64 can have them too. */
+enum { O_DIRECT = 0200000 };
+
 enum { ELF_MACHINE = 183, LAYOUT_PERSONALITY = 0x200000 };
 
 /* struct user_pt_regs: what PTRACE_GETREGSET(NT_PRSTATUS) delivers. */
@@ -113,6 +115,9 @@ static inline void name_call(int tid, int number)
 	} vector = { &number, sizeof number };
 	raw_syscall(NR_ptrace, 0x4205, tid, 0x404, (long)&vector, 0, 0);
 }
+
+/* After one of ours a sleep that was cut short begins anew. */
+enum { CALLS_GO_ON = false };
 
 static inline void forget_call(int tid) { name_call(tid, -1); }
 

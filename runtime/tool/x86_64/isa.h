@@ -18,11 +18,13 @@ enum {
 	NR_waitid = 247, NR_openat = 257, NR_mkdirat = 258, NR_unlinkat = 263, NR_symlinkat = 266, NR_renameat2 = 316, NR_readlinkat = 267, NR_faccessat = 269,
 	NR_dup3 = 292, NR_pipe2 = 293, NR_kcmp = 312, NR_statx = 332, NR_close_range = 436,
 	NR_setxattr = 188, NR_lsetxattr = 189, NR_lgetxattr = 192,
-	NR_ioctl = 16, NR_flock = 73, NR_setpriority = 141, NR_inotify_add_watch = 254, NR_ppoll = 271, NR_getpgid = 121, NR_prlimit64 = 302, NR_setpgid = 109, NR_inotify_init1 = 294, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
+	NR_ioctl = 16, NR_flock = 73, NR_setpriority = 141, NR_userfaultfd = 323, NR_inotify_add_watch = 254, NR_ppoll = 271, NR_getpgid = 121, NR_prlimit64 = 302, NR_setpgid = 109, NR_inotify_init1 = 294, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 41, NR_setsockopt = 54, NR_getsockopt = 55, NR_sendto = 44, NR_recvfrom = 45, NR_setns = 308,
-	NR_memfd_create = 319, NR_process_vm_readv = 310, NR_utimensat = 280, NR_fallocate = 285,
+	NR_readv = 19, NR_preadv = 295, NR_preadv2 = 327, NR_memfd_create = 319, NR_process_vm_readv = 310, NR_utimensat = 280, NR_fallocate = 285,
 	NR_bind = 49, NR_listen = 50, NR_accept4 = 288, NR_connect = 42, NR_sendmsg = 46, NR_recvmsg = 47, NR_seccomp = 317,
 };
+
+enum { O_DIRECT = 040000 };
 
 enum { ELF_MACHINE = 62, LAYOUT_PERSONALITY = -1 };
 
@@ -74,6 +76,9 @@ static inline uint64_t handler_frame(const struct registers *r) { return r->sp +
 static inline void set_stack(struct registers *r, uint64_t sp) { r->sp = sp; }
 static inline uint64_t stack_pointer(const struct registers *r) { return r->sp; }
 /* Which call is under way is in orig_ax. */
+/* A call that was cut short goes on where it was after one of ours, with what is left of a sleep. */
+enum { CALLS_GO_ON = true };
+
 static inline void forget_call(int tid) { (void)tid; }
 static inline void name_call(int tid, int number) { (void)tid, (void)number; }
 
