@@ -380,6 +380,20 @@ def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, S
     nodes["na"].run(["rm", "/tmp/worked"])
 
 
+def test_what_does_not_end_is_ended_in_time(nodes: dict[str, SshNode]) -> None:
+    """However long each look takes: the time is counted, not the looks."""
+    place = Place(nodes["na"], Job("left", "na", ["prog"], pid=4711))
+    words = f"criu dump --images-dir {place.dump}"
+    work = f"(setsid sh -c 'while :; do :; done' {words} </dev/null >/dev/null 2>&1 &)"
+    nodes["na"].run(["sh", "-c", work])
+    begin = time.monotonic()
+    place.become_quiet(2)
+    assert time.monotonic() - begin < 8
+    assert place.dump not in nodes["na"].output(
+        ["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"]
+    )
+
+
 def test_a_channel_ends_with_its_program_whoever_shares_a_connection(nodes: dict[str, SshNode]) -> None:
     """When the session's connection is lost, and nobody has noticed yet, the next one is a new one, which others would share."""
     node = nodes["na"]

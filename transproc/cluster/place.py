@@ -65,6 +65,8 @@ RECORD_SECONDS = 10.0
 QUIET_SECONDS = 60.0
 """What a node is given to come to an end with a step that nobody waits for any more: criu above all, which must not be ended
 while code of its own is in the program."""
+LOOK_SECONDS = 60.0
+"""For a look at all processes of a node that has much else to do."""
 
 COPY_SECONDS = 3600.0
 """For a copy of a job's files on its node, while it stands still: a disk that writes 100 MB/s has copied 360 GB then."""
@@ -241,7 +243,8 @@ class Place:
 
     def become_quiet(self, seconds: float = QUIET_SECONDS) -> None:
         """Waits until nothing works on the job any more that a killed command has begun, and ends it after so many seconds."""
-        self._shell(scripts.QUIET, self.directory, str(self.job.pid), str(round(seconds * 10)))
+        words = ["sh", "-c", scripts.QUIET, "sh", self.directory, str(self.job.pid), str(round(seconds))]
+        self.node.run(words, timeout=seconds + LOOK_SECONDS)
 
     def end(self) -> None:
         """Ends the job and all that is left of it here, and removes its directory: for what is the job's no longer."""

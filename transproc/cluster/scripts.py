@@ -221,18 +221,18 @@ orphan() {
   sleep 0.3
   [ "$(ticks "$1")" = "$before" ]
 }
-patience=$3
-while found=$(busy "$1" "$2"); [ -n "$found" ] && [ "$patience" -gt 0 ]; do
+now() { read -r now rest </proc/uptime && echo "${now%%.*}"; }
+end=$(($(now) + $3))
+while found=$(busy "$1" "$2"); [ -n "$found" ] && [ "$(now)" -lt "$end" ]; do
   for p in $found; do ! orphan "$p" || kill -9 "$p"; done
   sleep 0.1
-  patience=$((patience - 1))
 done
 [ -z "$found" ] || { kill -9 $found; sleep 0.2; }
 """
 """Waits until nothing works on a job any more: criu, tar, the pause tool, sent by a command that was killed meanwhile.
 
 criu that is killed leaves helpers of its own, which sleep until it ends them: an orphan that traces nobody and does nothing
-is ended. Words: directory, pid, tenths of seconds."""
+is ended. Words: directory, pid, seconds."""
 
 DIRECTORIES = """
 cd "$1" 2>/dev/null || exit 0
