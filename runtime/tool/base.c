@@ -100,7 +100,7 @@ struct linux_dirent64 {
 
 long each_entry(const char *path, void (*visit)(void *context, const char *name), void *context)
 {
-	static char buffer[16384] __attribute__((aligned(8)));
+	char buffer[16384] __attribute__((aligned(8))); /* not one for all: what is visited may be a directory itself */
 	long count;
 	int fd = open_file(path, O_RDONLY | O_NONBLOCK); /* a pipe that has taken the directory's place must not hold us up */
 	if (fd < 0)

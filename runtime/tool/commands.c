@@ -18,10 +18,15 @@ static int finish(struct text *out, int status)
 	return write_all(1, out->data, out->size) < 0 ? 1 : status;
 }
 
+static void print_failure(struct text *out, const char *error, const char *message)
+{
+	print(out, "{\"ok\": false, \"error\": %j, \"message\": %j}", error, message);
+}
+
 int report_failure(const char *error, const char *message)
 {
 	struct text out = { 0 };
-	print(&out, "{\"ok\": false, \"error\": %j, \"message\": %j}", error, message);
+	print_failure(&out, error, message);
 	return finish(&out, 1);
 }
 
@@ -355,9 +360,14 @@ int command_restore(const struct options *options)
 
 /* --- resume, kill, status ------------------------------------------------------------------------------------------ */
 
+static const char *no_process(int pid)
+{
+	return format("process %d: does not exist", (long)pid);
+}
+
 static int gone(int pid)
 {
-	return report_failure("gone", format("process %d: does not exist", (long)pid));
+	return report_failure("gone", no_process(pid));
 }
 
 int command_resume(const struct options *options)
@@ -441,16 +451,23 @@ int command_kill(const struct options *options)
 	return report_success();
 }
 
+int print_answer(struct text *out, int pid, const struct numbers *tree)
+{
+	if (!tree->count) {
+		print_failure(out, "gone", no_process(pid));
+		return 1;
+	}
+	print(out, "{\"ok\": true, \"processes\": ");
+	print_tree(out, tree);
+	print(out, "}");
+	return 0;
+}
+
 int command_status(const struct options *options)
 {
 	struct numbers tree = tree_of(options->pid);
 	struct text out = { 0 };
-	if (!tree.count)
-		return gone(options->pid);
-	print(&out, "{\"ok\": true, \"processes\": ");
-	print_tree(&out, &tree);
-	print(&out, "}");
-	return finish(&out, 0);
+	return finish(&out, print_answer(&out, options->pid, &tree));
 }
 
 int command_plug(const struct options *options)

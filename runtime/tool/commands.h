@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The commands and their options. Each, but attach, hand and peers, prints one JSON object and returns the exit status. */
+/* The commands and their options. Each, but attach, hand, room, look and peers, prints one JSON object and returns the exit status. */
 #ifndef TOOL_COMMANDS_H
 #define TOOL_COMMANDS_H
 
@@ -23,6 +23,8 @@ int command_kill(const struct options *options);
 int command_status(const struct options *options);
 int command_attach(const struct options *options);
 int command_resize(const struct options *options);
+int command_room(const struct options *options);
+int command_look(const struct options *options);
 int command_peers(const struct options *options);
 int command_plug(const struct options *options);
 int command_probe(const struct options *options);
@@ -41,6 +43,8 @@ int command_give(const struct options *options);
 int command_take(const struct options *options);
 int command_link(const struct options *options);
 
+/* What `status` answers of a process and its tree (tree_of), and its exit status. */
+int print_answer(struct text *out, int pid, const struct numbers *tree);
 /* Prints {"ok": true} and returns 0. */
 int report_success(void);
 /* Prints {"ok": false, ...} and returns 1. */

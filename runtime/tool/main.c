@@ -26,6 +26,7 @@
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   serve, channel    run programs for the host: serve.h
  *   hand --dir SOCKET     prints nothing, but passes on a descriptor that it gets at a socket, through standard output
+ *   room --dir DIR; look --dir DIR --pid P -- PROGRAM    print no object, but what a preflight wants to know: look.c
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's
  */
 #include "commands.h"
@@ -167,6 +168,8 @@ static const struct command commands[] = {
 	{ "kill", command_kill, .needs_pid = true },
 	{ "status", command_status, .needs_pid = true },
 	{ "hand", command_hand, .needs_directory = true },
+	{ "room", command_room, .needs_directory = true },
+	{ "look", command_look, .needs_pid = true, .needs_directory = true, .needs_program = true },
 	{ "peers", command_peers, .needs_pid = true },
 	{ "attach", command_attach, .needs_pid = true, .needs_terminal = true },
 	{ "resize", command_resize, .needs_pid = true, .needs_terminal = true },

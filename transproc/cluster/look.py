@@ -50,7 +50,7 @@ def facts_of(text: str) -> dict[str, str]:
 
 
 def room_of(facts: Mapping[str, str]) -> Room:
-    """From what `scripts.ROOM` prints; what is missing is taken for enough."""
+    """From what the pause tool's `room` prints; what is missing is taken for enough."""
 
     def kilobytes(name: str, usual: int) -> int:
         return int(facts.get(name) or usual) * 1024

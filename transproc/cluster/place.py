@@ -179,9 +179,10 @@ class Place:
     @cached_property
     def room(self) -> Room:
         """Asked once; what a node does not tell counts as plenty, and as usual."""
-        done = self._shell(scripts.ROOM, str(DATA), self.job.user)
+        words = self.tool.path, str(DATA), self.job.user
+        text = self._shell(scripts.ROOM_FOR, *words).stdout if self.job.user else self.tool.room(str(DATA))
         with understood(f"node {self.node.name}"):
-            return room_of(facts_of(done.stdout.decode()))
+            return room_of(facts_of(text.decode(errors="replace")))
 
     def get_ready(self, channels: int = 2) -> None:
         """Learns and brings, while the process still runs, what would else be asked for in the downtime.
@@ -370,10 +371,8 @@ class Place:
 
     def look(self, pid: int) -> Look:
         """The tree, what /proc tells about it, and the room on the node; a process of another program counts as gone."""
-        words = [str(DATA), str(pid), self.program, self.tool.path]
-        head, mark, rest = (
-            self._shell(scripts.LOOK, *words).stdout.decode(errors="replace").partition("\n== ")
-        )
+        text = self.tool.look(pid, self.program, str(DATA))
+        head, mark, rest = text.decode(errors="replace").partition("\n== ")
         with understood(f"node {self.node.name}"):
             facts = facts_of(head)
             processes = status_of(answer_of(facts["tree"]))

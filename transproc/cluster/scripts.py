@@ -7,8 +7,6 @@ together is asked together.
 
 from __future__ import annotations
 
-from transproc.process import inspect
-
 CLAIMABLE = """
 set -e
 if [ -e "$1/id" ]; then
@@ -106,21 +104,10 @@ STAMPS = 'for f; do stat -Lc "%s %Y" "$f" 2>/dev/null || echo -; done'
 MAKE_IMAGES = 'umask 077; cd "$1" && rm -rf images && mkdir -p images/dump'
 """Only where a job is: without the directory that says whose it is nothing would be found again. Words: directory."""
 
-_ROOM = """
-umask 077
-mkdir -p "$1" && chmod 711 "$1"
-echo "free=$(df -Pk "$1" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
-sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/memory=\\1/p' /proc/meminfo
-echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
-echo "ids=$(cat /proc/sys/kernel/pid_max)"
-sed -n 's/^\\(flags\\|Features\\)[^:]*: */cpu=/p;/^cpu=/q' /proc/cpuinfo | sed 1q
-sed -n 's/^CapPrm:[^0-9a-f]*/capabilities=/p' /proc/self/status
+ROOM_FOR = """
+"$1" room --dir "$2" && echo "uid=$(id -u "$3" 2>/dev/null)"
 """
-
-ROOM = f"""{_ROOM}
-[ -z "$2" ] || echo "uid=$(id -u "$2" 2>/dev/null)"
-"""
-"""Words: data directory, user or nothing."""
+"""Words: pause tool, data directory, user."""
 
 USER = 'id -u "$1" && id -g "$1" && id -G "$1" && id -u'
 """Numbers of a user, of its group, of its groups, and our own. Words: user."""
@@ -133,17 +120,6 @@ for t; do
   [ ! -e "/proc/$t" ] || echo "$t"
 done
 """
-
-LOOK = f"""
-{_ROOM}{_STATE_OF}
-echo "state=$(state_of "$2" "$3")"
-tool=$4
-tree=$("$tool" status --pid "$2")
-echo "tree=$tree"
-set -- $(echo "$tree" | tr '{{' '\\n' | sed -n 's/^"pid": \\([0-9]*\\), "index".*/\\1/p')
-{inspect.SCRIPT}
-"""
-"""All that a preflight wants of the source. Words: data directory, pid, program, pause tool."""
 
 _KEEP = """
 keep() {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What /proc tells about a running tree, and what of it forbids a migration: known before the process is touched.
 
-The node runs `SCRIPT` once; all judging is done here, on its text. What is not visible there (what a CRIU image alone
-shows) is refused later, by CRIU or the transformer, and the process then runs on as well.
+The node's pause tool tells it once (runtime/tool/look.c); all judging is done here, on its text. What is not visible there
+(what a CRIU image alone shows) is refused later, by CRIU or the transformer, and the process then runs on as well.
 """
 
 from __future__ import annotations
@@ -14,35 +14,6 @@ from pathlib import PurePosixPath
 
 from transproc.images.flags import PORTABLE_DEVICES, PTS, is_terminal
 from transproc.isa import Isa
-
-SCRIPT = """
-export LC_ALL=C
-others() {
-  ls -ln /proc/[0-9]*/exe
-  ls -ln /proc/[0-9]*/fd
-  grep -H ^PPid: /proc/[0-9]*/status
-}
-for p; do
-  d=/proc/$p
-  echo "== process $p"; readlink "$d/exe"
-  echo "== directory"; readlink "$d/cwd"
-  echo "== status"; cat "$d"/task/*/status
-  echo "== maps"; cat "$d/maps"
-  echo "== links"; ls -ln "$d/fd"
-  echo "== files"; ls -lnL "$d/fd"
-  echo "== details"; grep -HE '^(tty-index|eventfd-semaphore|pos):' "$d"/fdinfo/*
-  echo "== tcp"; cat "$d/net/tcp" "$d/net/tcp6"
-  [ "$p" != "$1" ] || {
-    supervisor=$(sed -n 's/^PPid:[[:space:]]*//p' "$d/status")
-    echo "== terminal"; grep -H ^tty-index: "/proc/$supervisor"/fdinfo/*
-    echo "== others"; others
-    echo "== peers"; [ -z "$tool" ] || "$tool" peers --pid "$p"
-  }
-done 2>/dev/null
-:
-"""
-"""For a shell whose arguments are process ids, the root's first, and whose `tool` is the pause tool, or empty. Of a process that
-ends meanwhile there is less, or nothing."""
 
 DUMPABLE = frozenset({"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify"})
 """Anonymous inodes that mean the same on another machine; others (io_uring, bpf, perf_event…) belong to one kernel."""
@@ -61,13 +32,11 @@ _ELSEWHERE = (
 )
 PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
 
-_LINK = re.compile(r"\S+ +\d+ .* (\d+) -> (.*)")
-_FILE = re.compile(r"(\S)\S* +(\d+) +\d+ +\d+ +(?:(\d+)|\d+, *\d+) .* (\d+)")
+_DESCRIPTOR = re.compile(r"(\d+) (\S) (\d+) (\d+) (.*)")
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ +\d+ *(.*)")
-_DETAIL = re.compile(r".*/fdinfo/(\d+):([a-z-]+):\s*(\d+)")
-_OTHER = re.compile(r"/proc/(\d+)/fd:")
-_OTHER_EXECUTABLE = re.compile(r".* /proc/(\d+)/exe -> (.*)")
-_PARENT = re.compile(r"/proc/(\d+)/status:PPid:\s*(\d+)")
+_DETAIL = re.compile(r"(\d+) ([a-z-]+)=(\d+)")
+_OTHER = re.compile(r"(\d+) (\d+) (.*)")
+_END = re.compile(r" ((?:pipe|socket):.*)")
 _PEERS = re.compile(r"(\d+) (\d+)")
 _DELETED = " (deleted)"
 
@@ -156,7 +125,7 @@ class Problem:
 
 
 def parse(text: str) -> list[View]:
-    """The processes that are in the output of `SCRIPT`."""
+    """The processes that the pause tool's `look` has printed."""
     views = []
     for part in re.split(r"^== process ", text, flags=re.MULTILINE)[1:]:
         head, *sections = re.split(r"^== (?=[a-z]+$)", part, flags=re.MULTILINE)
@@ -226,11 +195,8 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     for line in lines.get("maps", []):
         if match := _MAPPING.fullmatch(line):
             view.mappings.append((int(match[1], 16), int(match[2], 16), match[3]))
-    files = filter(None, map(_FILE.fullmatch, lines.get("files", [])))
-    types = {int(m[4]): (m[1], int(m[3] or 0), int(m[2])) for m in files}
-    for match in filter(None, map(_LINK.fullmatch, lines.get("links", []))):
-        number = int(match[1])
-        view.descriptors.append(Descriptor(number, match[2], *types.get(number, ("?", 0, 1))))
+    for match in filter(None, map(_DESCRIPTOR.fullmatch, lines.get("descriptors", []))):
+        view.descriptors.append(Descriptor(int(match[1]), match[5], match[2], int(match[4]), int(match[3])))
     for match in filter(None, map(_DETAIL.fullmatch, lines.get("details", []))):
         if match[2] == "tty-index":
             view.masters.add(match[3])
@@ -238,7 +204,8 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
             view.positions[int(match[1])] = int(match[3])
         elif match[3] == "1":
             view.semaphores.add(int(match[1]))
-    view.masters |= {match[3] for match in map(_DETAIL.fullmatch, lines.get("terminal", [])) if match}
+    supervisor = filter(None, map(_DETAIL.fullmatch, lines.get("terminal", [])))
+    view.masters |= {match[3] for match in supervisor if match[2] == "tty-index"}
     if "others" in lines:
         view.machine = _machine(lines["others"])
         for match in filter(None, map(_PEERS.fullmatch, lines.get("peers", []))):
@@ -255,12 +222,11 @@ def _machine(lines: list[str]) -> Machine:
     for line in lines:
         if match := _OTHER.fullmatch(line):
             pid = int(match[1])
-        elif match := _OTHER_EXECUTABLE.fullmatch(line):
-            machine.executables[int(match[1])] = match[2]
-        elif match := _PARENT.fullmatch(line):
-            machine.parents[int(match[1])] = int(match[2])
-        elif (match := _LINK.fullmatch(line)) and match[2].startswith(("pipe:", "socket:")):
-            machine.holders.setdefault(match[2], []).append(pid)
+            machine.parents[pid] = int(match[2])
+            if match[3]:
+                machine.executables[pid] = match[3]
+        elif match := _END.fullmatch(line):
+            machine.holders.setdefault(match[1], []).append(pid)
     return machine
 
 

@@ -273,6 +273,18 @@ class Tool:
         """The tree, parents first; empty if the process is gone."""
         return status_of(self._answer(["status", "--pid", str(pid)]))
 
+    def room(self, directory: str) -> bytes:
+        """Lines about the node, and the file system of a directory, which is made when missing: see `cluster/look.py`."""
+        return self._node.run([self.path, "room", "--dir", directory]).stdout
+
+    def look(self, pid: int, program: str, directory: str) -> bytes:
+        """The same, and lines about a tree of processes and who has to do with it: see `inspect.parse`. Its state is that of a
+        process that executes `program`, and empty for any other.
+        """
+        return self._node.run(
+            [self.path, "look", "--dir", directory, "--pid", str(pid), "--", program]
+        ).stdout
+
     def restore(
         self,
         criu: Sequence[str],

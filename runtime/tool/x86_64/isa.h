@@ -16,7 +16,7 @@ enum {
 	NR_exit_group = 231, NR_wait4 = 61, NR_kill = 62, NR_chdir = 80, NR_umask = 95, NR_fcntl = 72, NR_ftruncate = 77, NR_fchown = 93, NR_fchownat = 260, NR_fchmodat = 268, NR_setuid = 105, NR_setgid = 106, NR_setgroups = 116, NR_openat2 = 437, NR_ptrace = 101, NR_setsid = 112, NR_unshare = 272,
 	NR_rt_sigtimedwait = 128, NR_personality = 135, NR_prctl = 157, NR_getdents64 = 217, NR_clock_gettime = 228,
 	NR_waitid = 247, NR_openat = 257, NR_mkdirat = 258, NR_unlinkat = 263, NR_symlinkat = 266, NR_renameat2 = 316, NR_readlinkat = 267, NR_faccessat = 269,
-	NR_dup3 = 292, NR_pipe2 = 293, NR_kcmp = 312, NR_statx = 332, NR_close_range = 436,
+	NR_dup3 = 292, NR_pipe2 = 293, NR_kcmp = 312, NR_statfs = 137, NR_statx = 332, NR_close_range = 436,
 	NR_setxattr = 188, NR_lsetxattr = 189, NR_lgetxattr = 192,
 	NR_ioctl = 16, NR_flock = 73, NR_setpriority = 141, NR_userfaultfd = 323, NR_inotify_add_watch = 254, NR_ppoll = 271, NR_getpgid = 121, NR_prlimit64 = 302, NR_setpgid = 109, NR_inotify_init1 = 294, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 41, NR_setsockopt = 54, NR_getsockopt = 55, NR_sendto = 44, NR_recvfrom = 45, NR_setns = 308,

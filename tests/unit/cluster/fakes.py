@@ -39,7 +39,7 @@ class FakeNode(Node):
         self.sizes: dict[str, int] = {}
         self.executable = str(DATA / "jobs/j/bin/prog")
         self.proc: list[str] = []
-        """What `inspect.SCRIPT` prints of the process besides its executable."""
+        """What the pause tool's `look` prints of the process besides its executable."""
 
     @property
     def tool(self) -> str:
@@ -132,7 +132,7 @@ class FakeNode(Node):
         return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
 
     def _look(self, words: list[str]) -> bytes:
-        pid = words[5]
+        pid = str(_pid(words))
         state = self._liveness(["", "", "", "", pid])
         view = "\n".join([f"== process {pid}", self.executable, *self.proc, ""]).encode()
         return b"%sstate=%s\ntree=%s\n%s" % (
@@ -195,9 +195,8 @@ def operation_of(words: list[str]) -> str:
         scripts.TAKEN: "taken",
         scripts.CLAIM: "claim",
         scripts.REMOVE: "remove",
-        scripts.ROOM: "room",
+        scripts.ROOM_FOR: "room",
         scripts.SIZES: "sizes",
-        scripts.LOOK: "look",
         scripts.RETIRE: "retire",
         scripts.FOUND: "found",
         scripts.QUIET: "quiet",

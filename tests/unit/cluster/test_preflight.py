@@ -28,7 +28,7 @@ def refused(world: World, status: int) -> MigrationError:  # noqa: F811
     ("lines", "message"),
     [
         (["== status", "Pid:\t4711", "Seccomp:\t2"], "preflight: thread 4711 has a seccomp filter"),
-        (["== links", "l--------- 1 0 0 64 Nov 1 0:0 5 -> anon_inode:[io_uring]"], "has opened io_uring"),
+        (["== descriptors", "5 ? 1 0 anon_inode:[io_uring]"], "has opened io_uring"),
         (["== maps", "1000000000000-1000000001000 rw-p 0 00:00 0 "], "beyond aarch64's address limit"),
     ],
 )
@@ -85,12 +85,7 @@ def test_a_file_that_the_target_lacks(world: World) -> None:  # noqa: F811
 
 
 def test_a_file_of_another_size(world: World) -> None:  # noqa: F811
-    world.x86.proc = [
-        "== links",
-        "l--------- 1 0 0 64 Nov 1 0:0 5 -> /etc/words",
-        "== files",
-        "-rw-r--r-- 1 0 0 100 Nov 1 0:0 5",
-    ]
+    world.x86.proc = ["== descriptors", "5 - 1 100 /etc/words"]
     world.arm.sizes["/etc/words"] = 99
     assert "has opened /etc/words: expected 100 bytes, found 99" in refused(world, 1).message
 

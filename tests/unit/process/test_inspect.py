@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What a node's shell prints about a process, and what is refused because of it."""
+"""What the pause tool prints about a process, and what is refused because of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB = "/var/lib/transproc/jobs/j"
 FILES = f"{JOB}/data"
 X86_64, AARCH64 = by_name("x86_64"), by_name("aarch64")
 
-NO_NAME = ""  # a line of maps without one ends with a space
+NO_NAME = ""  # such a line of maps, or of a kernel thread, ends with a space
 TEXT = f"""\
 == process 100
 {PROGRAM}
@@ -45,18 +45,11 @@ Seccomp:	2
 400000000000-400000001000 rw-s 00000000 00:01 3                          /dev/zero (deleted)
 7ffff7000000-7ffff7001000 rw-p 00000000 00:00 0 {NO_NAME}
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
-== links
-total 0
-lr-x------    1 0        0               64 Nov 22 00:07 0 -> {JOB}/data/stdin
-l-wx------    1 0        0               64 Nov 22 00:07 1 -> /tmp/a -> b
-lrwx------ 1 0 0 64 Nov 22 00:07 3 -> socket:[1988]
-lrwx------ 1 0 0 64 Nov 22 00:07 4 -> /dev/net/tun
-== files
-total 4
--rw-r--r--    1 0        0                7 Nov 22 00:06 0
--rw-r--r--    1 0        0               32 Nov 22 00:07 1
-srwxrwxrwx 1 0 0 0 Jan  1  1970 3
-crw-rw-rw- 1 0 0 10, 200 Nov 22 00:06 4
+== descriptors
+0 - 1 7 {JOB}/data/stdin
+1 - 1 32 /tmp/a -> b
+3 s 1 0 socket:[1988]
+4 c 1 0 /dev/net/tun
 == tcp
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    1: 0100007F:10E1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1987 1 0 100 0 0 10 0
@@ -239,33 +232,29 @@ def test_files_outside() -> None:
 OTHERS = f"""\
 == process 100
 {PROGRAM}
-== links
-l--------- 1 0 0 64 Nov 1 0:0 5 -> pipe:[77]
-l--------- 1 0 0 64 Nov 1 0:0 6 -> socket:[78]
+== descriptors
+5 p 1 0 pipe:[77]
+6 s 1 0 socket:[78]
 == details
-/proc/100/fdinfo/7:tty-index:	12
-/proc/100/fdinfo/8:eventfd-semaphore: 1
-/proc/100/fdinfo/9:eventfd-semaphore: 0
+7 tty-index=12
+8 eventfd-semaphore=1
+9 eventfd-semaphore=0
 == terminal
-/proc/90/fdinfo/101:tty-index:	13
+0 pos=0
+101 tty-index=13
 == others
-lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/100/exe -> {PROGRAM}
-lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/101/exe -> {PROGRAM}
-lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/102/exe -> {PROGRAM}
-lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/103/exe -> /bin/cat
-lrwxrwxrwx 1 0 0 0 Nov 1 0:0 /proc/104/exe -> {PROGRAM}
-/proc/101/fd:
-l--------- 1 0 0 64 Nov 1 0:0 5 -> pipe:[77]
-/proc/103/fd:
-total 0
-l--------- 1 0 0 64 Nov 1 0:0 0 -> pipe:[77]
-l--------- 1 0 0 64 Nov 1 0:0 9 -> pipe:[99]
-l--------- 1 0 0 64 Nov 1 0:0 10 -> socket:[79]
-l--------- 1 0 0 64 Nov 1 0:0 11 -> socket:[81]
-/proc/100/status:PPid:	1
-/proc/101/status:PPid:	100
-/proc/102/status:PPid:	1
-/proc/103/status:PPid:	1
+1 0 /sbin/init
+2 0 {NO_NAME}
+100 1 {PROGRAM}
+ pipe:[77]
+101 100 {PROGRAM}
+ pipe:[77]
+102 1 {PROGRAM}
+103 1 /bin/cat
+ pipe:[77]
+ pipe:[99]
+ socket:[79]
+ socket:[81]
 == peers
 78 79
 79 78
@@ -275,7 +264,7 @@ l--------- 1 0 0 64 Nov 1 0:0 11 -> socket:[81]
 
 
 def test_what_would_stay_behind() -> None:
-    """104 has ended meanwhile; 101 is a child, whether or not the tree was known to have it."""
+    """101 is a child, whether or not the tree was known to have it."""
     (view,) = parse(OTHERS)
     assert view.masters == {"12", "13"}, "its own, and the one that its supervisor holds for it"
     assert view.semaphores == {8}
@@ -337,8 +326,10 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_real_process(child: subprocess.Popen[bytes], tool_path: Path, tmp_path: Path) -> None:
-    words = ["sh", "-c", f"tool={tool_path}\n{inspect.SCRIPT}", "sh", str(child.pid), "999999999"]
-    (view,) = parse(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode())
+    words = [tool_path, "look", "--dir", tmp_path, "--pid", str(child.pid), "--", "/not/this"]
+    text = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode()
+    (view,) = parse(text)
+    assert "\nstate=\n" in text, "it executes another program"
     executable = str(Path(sys.executable).resolve())
     assert (view.pid, view.executable, view.directory) == (child.pid, executable, str(tmp_path))
     assert view.memory > 1 << 20
