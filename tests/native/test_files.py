@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,35 @@ def test_small_files_go_at_once(context: Context, monkeypatch: pytest.MonkeyPatc
     hop = operations.migrate(context, NAME, "nb")
     assert "files" not in hop.steps
     assert listed(context.places(context.store.load(NAME))) == before
+
+
+FEW = r"""
+rm -r large gone same link holes; mkfifo there; ln -s "deep/a b/1" "a link"; ln "deep/a b/1" "another name"
+truncate -s 50M hole; printf end >>hole; touch -d '2020-02-02 02:02:02.123456789' "deep/a b/2"; chmod 2751 deep
+"""
+
+
+@pytest.mark.parametrize("grown", [False, True], ids=["few", "more"])
+def test_few_files_go_without_a_channel(
+    context: Context, monkeypatch: pytest.MonkeyPatch, grown: bool
+) -> None:
+    """Unless they have become more just before the program stands."""
+    streams: list[str] = []
+    usual = SshNode.relay
+
+    def relay(node: SshNode, path: str, *words: Any, **options: Any) -> int:
+        streams.append(path)
+        return usual(node, path, *words, **options)
+
+    place, expected = context.places(context.store.load(NAME)), []
+    shell(place, FEW)
+    monkeypatch.setattr(SshNode, "relay", relay)
+    at(context, "pause", lambda: shell(place, "head -c 2000000 /dev/urandom >more") if grown else None)
+    at(context, "dump", lambda: expected.append(listed(place)))
+    operations.migrate(context, NAME, "nb")
+    assert (place.data in streams) == grown
+    assert listed(context.places(context.store.load(NAME))) == expected[0]
+    expect_right(context, NAME, "nb")
 
 
 def kept(place: Place) -> bool:

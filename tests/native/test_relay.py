@@ -37,6 +37,21 @@ def test_what_does_not_belong_there_arrives_nowhere(nodes: dict[str, SshNode], t
         assert not (copy / "core-1.img").is_symlink()
 
 
+def test_what_is_small_goes_in_one_piece(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    data, there = tmp_path / "data", tmp_path / "there"
+    data.mkdir()
+    (data / "file").write_bytes(b"content")
+    (data / "much").write_bytes(os.urandom(1 << 20))
+    assert nodes["na"].carry(str(data), nodes["nb"], directory=str(there), most=1 << 20) == 0
+    assert not there.exists(), "more than that is not sent"
+    assert nodes["na"].carry(str(data), nodes["nb"], directory=str(there), most=2 << 20) > 1 << 20
+    assert (there / "data/file").read_bytes() == b"content"
+    (data / "core-1.img").symlink_to("/etc/passwd")
+    with pytest.raises(FormatError, match="has no place in it"):
+        nodes["na"].carry(str(data), nodes["nb"], IMAGES, directory=str(tmp_path / "none"), most=2 << 20)
+    assert not (tmp_path / "none").exists(), "it is checked as a whole before anything is sent on"
+
+
 def test_who_fails_is_named(nodes: dict[str, SshNode], tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No such file"):
         nodes["na"].relay(str(tmp_path / "missing"), nodes["nb"], FILES, directory=str(tmp_path / "there"))

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from transproc.cluster.node import Node
     from transproc.host import Host
 
-CHANNELS = 2
-"""A migration's streams at least: of the images, and of the job's files."""
 SWITCH_SECONDS = 0.0005
 """Between threads: the one that imports would keep those that connect waiting for 5 ms at each of their steps."""
 
@@ -69,4 +67,4 @@ def _connect(node: Node) -> None:
     from transproc.errors import TransprocError
 
     with suppress(TransprocError):
-        node.spare(CHANNELS)
+        _ = node.session

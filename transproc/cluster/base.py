@@ -22,7 +22,7 @@ from transproc.cluster import archive, parcel
 from transproc.cluster.channel import STALL_SECONDS, Channel
 from transproc.cluster.connection import Connection
 from transproc.cluster.description import Description
-from transproc.cluster.join import join
+from transproc.cluster.join import carry, join
 from transproc.cluster.members import FILES, IMAGES, Rules
 from transproc.cluster.session import USUAL_SECONDS, Result, Session
 from transproc.errors import CommandError, NodeError, TransprocError
@@ -284,6 +284,10 @@ class Node(ABC):
             changing=changing,
             told=told,
         )
+
+    def carry(self, path: str, target: Node, rules: Rules = FILES, *, directory: str, most: int) -> int:
+        """Copies a file or directory to another node in one piece, if it is small: see `join.carry`."""
+        return carry(self, path, target, rules, directory=directory, most=most)
 
     def put_bytes(self, data: bytes, remote: str | PurePosixPath, *, mode: int = 0o644) -> None:
         """Writes a file, replaced in one step."""

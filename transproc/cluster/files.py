@@ -13,12 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from transproc.cluster.join import connect
-from transproc.cluster.members import FILES
+from transproc.cluster.members import FILES, Rules
 from transproc.cluster.place import Place
 from transproc.errors import CommandError
 
 LARGE = 16 << 20
 """Bytes of files from which on they go ahead: fewer are sent in less time than it takes to compare them, over a fast link."""
+SMALL = 1 << 20
+"""Bytes of files up to which they go in one piece, not as a stream: to open its two channels takes longer than such files do."""
 MOST_INVENTORY = 64 << 20
 """Bytes of an inventory: of some hundred thousand files, or of 8 GB of which each page has its hash."""
 LONG_SECONDS = 2.0
@@ -84,7 +86,9 @@ class JobFiles:
 
     def send(self) -> int:
         """Makes the target's files those of the stopped job; returns the bytes that passed."""
-        return self._renew(changing=False, told=self._note) if self.copied else self._relay()
+        if self.copied:
+            return self._renew(changing=False, told=self._note)
+        return (self._carry() if self.size <= SMALL else 0) or self._relay()
 
     def _note(self, count: int) -> None:
         self.passed = count
@@ -110,16 +114,22 @@ class JobFiles:
         taking = target.tool.patch(target.data, changing=changing)
         return connect(source.node, giving, target.node, taking, told=told)
 
-    def _relay(self, *, listed: str | None = None, changing: bool = False, told: Told | None = None) -> int:
-        """Only the job's own user may have programs there that run as their owner, whoever starts them: raises FormatError for
-        others.
-        """
+    @property
+    def _rules(self) -> Rules:
+        """Only the job's own user may have programs there that run as their owner, whoever starts them."""
+        return FILES.owned_by(self._source.job.uid) if self._source.job.user else FILES
+
+    def _carry(self) -> int:
         source, target = self._source, self._target
-        rules = FILES.owned_by(source.job.uid) if source.job.user else FILES
+        directory = target.directory
+        return source.node.carry(source.data, target.node, self._rules, directory=directory, most=SMALL)
+
+    def _relay(self, *, listed: str | None = None, changing: bool = False, told: Told | None = None) -> int:
+        source, target = self._source, self._target
         return source.node.relay(
             source.data,
             target.node,
-            rules,
+            self._rules,
             directory=target.directory,
             listed=listed,
             changing=changing,

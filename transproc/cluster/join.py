@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from transproc.cluster.base import Node
 
 TELL_SECONDS = 0.2
+TOO_LARGE = 3
+"""Status of a shell that has found more than is wanted; tar has none above 2."""
 PIPE = 1 << 20
 """Bytes that a pipe between us and the programs may hold: the usual limit, /proc/sys/fs/pipe-max-size."""
 
@@ -54,6 +57,26 @@ def join(
     with ExitStack() as stack:
         kept = [] if keep is None else [stack.enter_context(archive.extract(keep, rules)).fileno()]
         return connect(source, packing, target, unpacking, checker=checker, sinks=kept, told=told)
+
+
+def carry(source: Node, path: str, target: Node, rules: Rules, *, directory: str, most: int) -> int:
+    """As `join`, in one piece, for which no channel has to be opened; 0, and nothing is done, if it takes more than `most` bytes
+    of disk, or one of the nodes has a small tar, which fills holes.
+    """
+    if not (source.gnu_tar and target.gnu_tar):
+        return 0
+    size = f'[ "$(du -sk {shlex.quote(path)} | cut -f 1)" -le {most >> 10} ] || exit {TOO_LARGE}'
+    packing = ["sh", "-c", f"{size}; {archive.pack_script(PurePosixPath(path), gnu=True)}"]
+    done = source.run(packing, check=False)
+    if done.returncode == TOO_LARGE:
+        return 0
+    _expect(source, packing, done)
+    checker = Checker(rules, top=PurePosixPath(path).name)
+    checker.feed(done.stdout)
+    checker.finish()
+    script = archive.unpack_script(PurePosixPath(directory), rules=rules, parents=False)
+    target.run(["sh", "-c", script], stdin=done.stdout)
+    return len(done.stdout)
 
 
 def connect(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -22,10 +23,11 @@ from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import parcel, preflight, transfer
 from transproc.cluster.events import Cancel, Events
-from transproc.cluster.files import JobFiles
+from transproc.cluster.files import SMALL, JobFiles
 from transproc.cluster.job import Hop, Job, State
 from transproc.cluster.link import Copying, Link
 from transproc.cluster.look import Liveness, Look
+from transproc.cluster.node import Node
 from transproc.cluster.paging import TELL_SECONDS, Paging, list_owed
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.restored import restore, verify
@@ -148,10 +150,12 @@ class Move:
         """Refuses what can be known to fail, before the process is touched."""
         self._check_image()
         look = self._look()
+        self.memory = sum(view.memory for view in look.views)
+        if self.memory > parcel.LARGEST:
+            self._open_ahead()
         if self.target.node.name in self.job.leftovers:
             self._clear_leftover()
         self._check(look)
-        self.memory = sum(view.memory for view in look.views)
         return f"{self.source.node.isa} → {self.target.node.isa}"
 
     def examine(self) -> int:
@@ -166,9 +170,11 @@ class Move:
         return sum(view.memory for view in look.views)
 
     def _look(self) -> Look:
-        """At both nodes, at the same time, and at their criu."""
-        with ThreadPoolExecutor(3, thread_name_prefix="transproc-look") as pool:
+        """At both nodes, at the same time, and at their criu and tar."""
+        with ThreadPoolExecutor(5, thread_name_prefix="transproc-look") as pool:
             criu = [pool.submit(place.check_criu) for place in (self.source, self.target)]
+            for place in (self.source, self.target):
+                pool.submit(lambda node: node.gnu_tar, place.node)  # it is needed soon
             room = pool.submit(lambda: self.target.room)
             look = self.source.look(self.job.pid)
             room.result()
@@ -177,6 +183,16 @@ class Move:
         if look.liveness is Liveness.GONE:
             raise PauseError(f"job {self.job.name}: has ended", pid=self.job.pid, ended=True)
         return look
+
+    def _open_ahead(self) -> None:
+        """Channels for a stream, which is certain to come if nothing forbids the migration: `prepare` waits for them."""
+
+        def spare(node: Node) -> None:
+            with contextlib.suppress(TransprocError):  # who needs them hears it
+                node.spare(1)
+
+        for place in (self.source, self.target):
+            threading.Thread(target=spare, args=[place.node], daemon=True).start()
 
     def _check(self, look: Look) -> None:
         binary = transfer.binary(self.store, self.job, self.target.node.isa)
@@ -202,13 +218,13 @@ class Move:
         self.job.target = self.target.node.name
         self._save()
         source = self._pool.submit(self._prepare_source)
-        large = self._pool.submit(self.files.are_large)
         self.target.prepare(path)
-        self.target.get_ready(self._channels)
         if self.options.withhold:
             self.target.make_images()
         source.result()
-        self.large_files = large.result()
+        ready = self._pool.submit(self.source.get_ready, self._channels)
+        self.target.get_ready(self._channels)
+        ready.result()
         way = self.paging.connect(self.memory) if self.options.withhold else ""
         return human(path.stat().st_size) + (f", {way}" if way else "")
 
@@ -218,11 +234,14 @@ class Move:
         ):  # to be at hand; what is wrong with them is said where they are needed
             self._pairs.find(Elf(transfer.binary(self.store, self.job, self.source.node.isa)).build_id)
         self.source.make_images()
-        self.source.get_ready(self._channels)
+        self.large_files = self.files.are_large()
 
     @property
     def _channels(self) -> int:
-        return 2 + self.options.withhold + self.options.precopy + self.large_files
+        """That will be needed when the program stands: what is small goes without."""
+        image = self.memory > parcel.LARGEST or self.options.withhold
+        files = (self.files.size > SMALL) + self.large_files
+        return image + files + self.options.withhold + self.options.precopy
 
     def send_files(self, told: Callable[[int], None]) -> int:
         """Sends the job's files while the program runs; `told`: as `JobFiles.send_ahead` has it. Returns the bytes."""

@@ -64,6 +64,9 @@ class FakeNode(Node):
         self._enter(f"get_{PurePosixPath(remote).name}")
         copy(Path(self._here(str(remote))), local)
 
+    def carry(self, path: str, target: Node, *rules: Any, directory: str, most: int) -> int:
+        return self.relay(path, target, *rules, directory=directory)
+
     def relay(
         self, path: str, target: Node, *rules: Any, directory: str, keep: Path | None = None, **_more: Any
     ) -> int:
