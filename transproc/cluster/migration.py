@@ -168,10 +168,9 @@ class Migration:
 
     def _do(self, number: int, phase: Phase, action: Callable[[], str]) -> None:
         self.phase = phase
-        # The program stands: only what `recover` cannot find out by itself is waited for. That is whether the target's copy may
-        # have been let go, and whether there may be one, which `Move.restore` records.
-        at_once = not self._down_since or bool(self._downtime)
-        self._store.step(self._attempt, number, phase, at_once=at_once or phase is Phase.COMMIT)
+        # Only what `recover` cannot find out by itself is waited for. That is whether the target's copy may have been let go; and
+        # whether the target has something of the job, or a copy, which `Move.prepare` and `Move.restore` record.
+        self._store.step(self._attempt, number, phase, at_once=phase is Phase.COMMIT)
         if phase in (Phase.PAUSE, Phase.DUMP) and not self._down_since:
             self._down_since = time.perf_counter()
         with self._events.step(phase) as step:
@@ -180,8 +179,7 @@ class Migration:
         self.seconds[str(phase)] = round(step.seconds, 4)
         if phase is Phase.COMMIT:
             self._downtime = (self.move.went_on or time.perf_counter()) - self._down_since
-        at_once = not self._down_since or bool(self._downtime)
-        self._store.step_done(self._attempt, number, round(step.seconds, 4), step.detail, at_once=at_once)
+        self._store.step_done(self._attempt, number, round(step.seconds, 4), step.detail, at_once=False)
 
     def _runs(self, phase: Phase) -> bool:
         """Whether it is the step in which the program runs already, and its memory follows."""

@@ -515,7 +515,7 @@ class Move:
 
     def _forget_leftover(self, node: str) -> None:
         self.job.leftovers.remove(node)
-        self._save()
+        self._save(at_once=False)  # who looks for it again finds nothing
 
     def _record(self, state: State, *, at_once: bool = True) -> None:
         self.job.state = state

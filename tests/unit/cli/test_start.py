@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,58 @@ def test_names_are_completed_from_the_table() -> None:
     )
     expected = [name for name in COMMANDS if name.startswith("re")]
     assert len(expected) > 3 and done.stdout.split() == expected, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "source", "status", "printed"),
+    [
+        (["--version"], "", 0, "transproc "),
+        (["migrate", "--help"], "", 0, "Usage"),
+        ([], "source_bash", 0, "complete "),
+        (["ps", "--nonsense"], "", 2, ""),
+        (["migrate", "nobody", "--to", "there"], "", 1, ""),
+    ],
+)
+def test_a_command_ends_with_its_status(
+    words: list[str], source: str, status: int, printed: str, tmp_path: Path
+) -> None:
+    """By itself, not by what an interpreter does at its end; all that it has printed is there."""
+    environment = {"TRANSPROC_STATE": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    environment |= {"_TRANSPROC_COMPLETE": source} if source else {}
+    code = "import sys; from transproc.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert printed in done.stdout and "Traceback" not in done.stderr
+    assert bool(done.stderr) == bool(status)
+
+
+def test_a_fault_in_a_command_shows_in_its_status() -> None:
+    code = "from transproc.cli import main; main.run = lambda argv: 1 // 0; main.main([])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
+
+
+def test_what_a_command_has_begun_ends_before_it() -> None:
+    code = """
+import atexit, threading, time
+from transproc.cli import main
+
+def late() -> None:
+    time.sleep(0.2)
+    print("thread")
+
+def begin(argv: list[str]) -> int:
+    atexit.register(print, "put in order")
+    threading.Thread(target=late).start()
+    return 3
+
+main.run = begin
+main.main([])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "thread\nput in order\n")
 
 
 def test_a_migration_imports_nothing_of_other_commands() -> None:
