@@ -148,7 +148,7 @@ class Bench:
         hops = []
         for _ in range(rounds):
             result.criu.append(self.plain())
-            move = self.migration()
+            move = self.migration(Options(choose=True))
             begin = time.perf_counter()
             hops.append(move.run())
             result.whole.append(time.perf_counter() - begin)

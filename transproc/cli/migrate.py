@@ -78,7 +78,7 @@ def migrate(
     --checkpoint-first.
 
     With --precopy memory is sent ahead while the job runs, in rounds; the pause compares all of it, and sends what has changed
-    since. With --lazy as well, the job goes on before that comparison. Without any of these, memory of 256 MB or more goes
+    since. With --lazy as well, the job goes on before that comparison. Without any of these, memory of 64 MB or more goes
     ahead, and what changes faster than it can be sent follows; with --plain the job stands until all is there.
 
     The best node is the one that has the least to do and can take the job; among equals, the cheapest. A node has its own name,

@@ -20,9 +20,9 @@ from transproc.text import human
 
 LARGE = 64 << 20
 """Bytes of memory from which on it is faster without an image: measured between native nodes (docs/benchmarks.md)."""
-AHEAD = 256 << 20
-"""Bytes of memory from which on it is sent ahead of a program, where nothing else is asked for: less takes a second or two, and a
-program that is copied while it runs is slowed down by that (docs/benchmarks.md)."""
+AHEAD = LARGE
+"""Bytes of memory from which on it is sent ahead of a program, where nothing else is asked for: then it is down for a sixth of
+the time, and the whole takes a tenth more (docs/benchmarks.md). Less memory goes in images."""
 LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
 
