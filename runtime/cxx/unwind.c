@@ -17,7 +17,7 @@
 
 #define hidden __attribute__((__visibility__("hidden")))
 #define THROWN 1 /* in a record's site */
-#define IN_RECORD 1 /* in private_2, in place of a frame's CFA: the handler is behind the resume loop */
+#define IN_RECORD 1 /* in private_2, in place of a frame's CFA: with it the address of the record that catches */
 
 enum { X86_64 = 62, REGISTERS = 80, DEPTH = 8 };
 enum rule { SAME, AT_CFA, UNDEFINED, IN_REGISTER };
@@ -309,8 +309,9 @@ static _Unwind_Reason_Code search(struct _Unwind_Context c, struct _Unwind_Excep
 	e->private_1 = __transproc_args.migrations;
 	for (;;) {
 		if (in_loop(&c)) {
-			e->private_2 = IN_RECORD;
-			return find_record(outer_of_loop(&c), e, CATCHES) ? _URC_NO_REASON : _URC_END_OF_STACK;
+			struct transproc_record *r = find_record(outer_of_loop(&c), e, CATCHES);
+			e->private_2 = (uintptr_t)r | IN_RECORD;
+			return r ? _URC_NO_REASON : _URC_END_OF_STACK;
 		}
 		if (!look_up(&c, &row)) return _URC_END_OF_STACK;
 		_Unwind_Reason_Code answer = ask(&c, _UA_SEARCH_PHASE, e);
@@ -369,7 +370,9 @@ hidden _Noreturn void __transproc_raise_again(struct transproc_record *r, struct
 		asking->argument[0] = answer == _URC_HANDLER_FOUND ? CATCHES : HAS_PAD;
 		__transproc_land(asking);
 	}
-	if (search(*c, e) != _URC_NO_REASON) abort();
+	/* Only the frame that catches has to know it: looking for the handler from each would take the square of their number. */
+	int passes = e->private_1 == __transproc_args.migrations && e->private_2 & IN_RECORD && e->private_2 != ((uintptr_t)r | IN_RECORD);
+	if (!passes && search(*c, e) != _URC_NO_REASON) abort();
 	unwind(c, e);
 }
 
