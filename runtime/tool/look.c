@@ -109,6 +109,7 @@ static void print_file(struct text *out, const char *path)
 struct walk {
 	struct text *out;
 	int pid;
+	bool has_sockets;
 };
 
 /* As ls(1) shows it. */
@@ -122,12 +123,13 @@ static char letter_of(uint16_t mode)
 static void print_descriptor(void *context, const char *name)
 {
 	enum { BASIC = 0x7ff /* STATX_BASIC_STATS */, NAMES = 4 /* stx_nlink is word 4 of struct statx */ };
-	const struct walk *walk = context;
+	struct walk *walk = context;
 	struct file_status status = { 0 };
 	const char *path = format("/proc/%d/fd/%s", (long)walk->pid, name);
 	bool known = SYS(NR_statx, AT_FDCWD, path, 0, BASIC, &status) == 0;
 	char letter[2] = { known ? letter_of(status.mode) : '?' };
 	bool device = letter[0] == 'b' || letter[0] == 'c';
+	walk->has_sockets |= letter[0] == 's' || letter[0] == '?';
 	print(walk->out, "%s %s %d %d ", name, letter, known ? (long)status.before[NAMES] : 1L, device ? 0L : (long)status.size);
 	print_link(walk->out, path);
 	append(walk->out, "\n", 1);
@@ -151,7 +153,7 @@ static void print_status(void *context, const char *name)
 
 static void print_process(struct text *out, int pid)
 {
-	struct walk walk = { out, pid };
+	struct walk walk = { .out = out, .pid = pid };
 	print(out, "== process %d\n", (long)pid);
 	print_link(out, format("/proc/%d/exe", (long)pid));
 	print(out, "\n== directory\n");
@@ -164,7 +166,9 @@ static void print_process(struct text *out, int pid)
 	each_entry(format("/proc/%d/fd", (long)pid), print_descriptor, &walk);
 	print(out, "== details\n");
 	each_entry(format("/proc/%d/fdinfo", (long)pid), print_details, &walk);
-	print(out, "== tcp\n");
+	if (!walk.has_sockets)
+		return;
+	print(out, "== tcp\n"); /* the kernel looks through all that a network may have: 5 ms */
 	print_file(out, format("/proc/%d/net/tcp", (long)pid));
 	print_file(out, format("/proc/%d/net/tcp6", (long)pid));
 }
@@ -189,7 +193,7 @@ static void print_end(void *context, const char *name)
 static void print_other(void *context, const char *name)
 {
 	uint64_t pid;
-	struct walk walk = { context, 0 };
+	struct walk walk = { .out = context };
 	if (!parse_number(name, &pid))
 		return;
 	walk.pid = (int)pid;
@@ -204,7 +208,7 @@ static void print_other(void *context, const char *name)
 
 static void print_machine(struct text *out, int pid)
 {
-	struct walk supervisor = { out, (int)status_number(pid, "PPid") };
+	struct walk supervisor = { .out = out, .pid = (int)status_number(pid, "PPid") };
 	print(out, "== terminal\n");
 	if (supervisor.pid > 0)
 		each_entry(format("/proc/%d/fdinfo", (long)supervisor.pid), print_details, &supervisor);
