@@ -42,6 +42,8 @@ int command_hold(const struct options *options);
 int command_give(const struct options *options);
 int command_take(const struct options *options);
 int command_link(const struct options *options);
+int command_pack(const struct options *options);
+int command_unpack(const struct options *options);
 
 /* What `status` answers of a process and its tree (tree_of), and its exit status. */
 int print_answer(struct text *out, int pid, const struct numbers *tree);

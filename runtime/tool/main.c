@@ -24,6 +24,7 @@
  *   blocks --dir DIR --list F [--changing]; patch --dir DIR [--changing]    what is different inside of large ones: patch.h
  *   lend --pid P; borrow --dir DIR --owed F [--eager] [--held]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
+ *   pack [-- PROGRAM ARGUMENT...]; unpack [-- PROGRAM ARGUMENT...]    streams over a link: pack.h
  *   serve, channel    run programs for the host: serve.h
  *   hand --dir SOCKET     prints nothing, but passes on a descriptor that it gets at a socket, through standard output
  *   room --dir DIR; look --dir DIR --pid P -- PROGRAM    print no object, but what a preflight wants to know: look.c
@@ -186,6 +187,8 @@ static const struct command commands[] = {
 	{ "link", command_link, .needs_pid = false },
 	{ "copy", command_copy, .needs_pid = true },
 	{ "hold", command_hold, .needs_pid = false },
+	{ "pack", command_pack, .starts_others = true },
+	{ "unpack", command_unpack, .starts_others = true },
 	{ "plug", command_plug, .needs_pid = true, .needs_network = true },
 	{ "probe", command_probe, .needs_network = true },
 	{ "serve", command_serve, .starts_others = true },

@@ -25,6 +25,7 @@ from tests.benchmarks import (
     library,
     moving,
     native,
+    packing,
     policies,
     runtime,
     size,
@@ -212,6 +213,23 @@ def measure_files(options: argparse.Namespace, work: Path) -> list[Any]:
         [(one.link, one.way, _quartiles(one.downtime), f"{one.bytes / 1e6:.1f} MB") for one in found],
         ("LINK", "WHAT GOES", "DOWNTIME", "SENT IN ALL"),
     )
+    return found
+
+
+def measure_packing(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Memory that is packed on its way."""
+    only = {*options.only}
+    links, contents, ways = (
+        [one for one in every if one in only] or [*every]
+        for every in (packing.LINKS, packing.CONTENTS, packing.WAYS)
+    )
+    rounds = options.pairs or (1 if options.quick else 3)
+    cases = [(link, content) for link in links for content in contents]
+    found = [one for case in cases for one in packing.measure(*case, work, rounds=rounds, ways=ways)]
+    rows = [
+        (one.link, one.contents, one.way, _quartiles(one.downtime), _quartiles(one.whole)) for one in found
+    ]
+    table(rows, ("LINK", "MEMORY", "IT GOES", "DOWNTIME", "WHOLE"))
     return found
 
 
@@ -409,6 +427,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "following": measure_following,
     "transfer": measure_transfer,
     "files": measure_files,
+    "packing": measure_packing,
     "policies": measure_policies,
     "web": measure_web,
     "size": measure_size,
@@ -432,6 +451,7 @@ def main() -> int:
             ["following"],
             ["transfer"],
             ["files"],
+            ["packing"],
             ["policies"],
             ["web"],
         ):  # which need no library without sites

@@ -205,6 +205,18 @@ class Node(ABC):
         """Where the pause tool is there."""
         return self.session.connection.tool
 
+    def packs(self, other: Node) -> bool:
+        """Whether streams between it and another node are packed where that pays: not where SSH compresses all there is."""
+        return not (self.description.compression or other.description.compression)
+
+    def packing(self, argv: Sequence[str]) -> list[str]:
+        """The command that runs a program there, and packs what that prints while the link is what takes the time."""
+        return [self.tool, "pack", "--", *argv]
+
+    def unpacking(self, argv: Sequence[str]) -> list[str]:
+        """The command that runs a program there with what was packed."""
+        return [self.tool, "unpack", "--", *argv]
+
     @cached_property
     def gnu_tar(self) -> bool:
         """Its tar knows sparse files and times below a second; asked once."""
@@ -270,6 +282,7 @@ class Node(ABC):
         keep: Path | None = None,
         listed: str | None = None,
         changing: bool = False,
+        large: bool = False,
         told: Callable[[int], None] | None = None,
     ) -> int:
         """Copies a file or directory to another node: see `join.join`."""
@@ -282,6 +295,7 @@ class Node(ABC):
             keep=keep,
             listed=listed,
             changing=changing,
+            large=large,
             told=told,
         )
 

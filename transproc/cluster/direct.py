@@ -120,7 +120,10 @@ class Direct:
     def _bring(self, source: Place, target: Place) -> None:
         """New keys to both nodes; what is secret to one of them alone, among the job's images, which go with them."""
         tool, images = target.tool, target.images
-        forced = _FORCED.format(hold=shlex.join(tool.hold(images)), link=shlex.join(tool.link(target.image)))
+        words = {"hold": tool.hold(images), "link": tool.link(target.image)}
+        if source.node.packs(target.node):
+            words = {word: target.node.unpacking(argv) for word, argv in words.items()}
+        forced = _FORCED.format(**{word: shlex.join(argv) for word, argv in words.items()})
         with Scratch() as place:
             for key in ("host", "user"):
                 run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", place / key])

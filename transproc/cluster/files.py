@@ -112,7 +112,7 @@ class JobFiles:
         source, target = self._source, self._target
         giving = source.tool.blocks(source.data, source.patched, changing=changing)
         taking = target.tool.patch(target.data, changing=changing)
-        return connect(source.node, giving, target.node, taking, told=told)
+        return connect(source.node, giving, target.node, taking, large=True, told=told)
 
     @property
     def _rules(self) -> Rules:
@@ -133,5 +133,6 @@ class JobFiles:
             directory=target.directory,
             listed=listed,
             changing=changing,
+            large=self.size >= LARGE,
             told=told or self._note,
         )

@@ -52,6 +52,8 @@ class Way:
         """The programs on both nodes; `rate`: at most so many bytes per second, which pass through this host; `direct`: else the
         source itself starts the target's program by that `word`, and only what that says comes here.
         """
+        if source.packs(target):
+            give, take = source.packing(give), target.unpacking(take)
         straight = direct.command(word) if direct is not None else ()
         self.bytes = 0
         """That have come so far."""
