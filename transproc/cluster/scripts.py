@@ -27,9 +27,10 @@ CLAIM = f"""
 umask 077
 new=$1~new
 rm -rf "$new"
+mkdir -p "$new"
+echo "$2" >"$new/id"
 mkdir -p "$new/data/work" "$new/bin"
 chmod 711 "${{1%/*}}" "$new/bin" "$new/data"
-echo "$2" >"$new/id"
 [ "$3" = "${{1##*/}}" ] || echo "$3" >"$new/name"
 : >"$new/data/stdin"
 [ -z "$4" ] || chown "$4:$5" "$new/data/work" "$new/data/stdin"
@@ -47,13 +48,15 @@ echo $((max / 4 + $1 % (max / 4 * 3 - 1000))) >/proc/sys/kernel/ns_last_pid
 """
 
 # Who borrows pages for a program that is gone waits for nothing: two processes, of which each starts the other anew. A claim that
-# was cut off leaves a directory without a name that a job can have: nothing that has no owner bears a job's name.
+# was cut off leaves a directory without a name that a job can have: nothing that has no owner bears a job's name. The first thing
+# in that is whose it is; it is empty before.
 REMOVE = """
 [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] && grep -qs . "$1/images/image/owed" && patience=100 || patience=0
 while [ "$patience" -gt 0 ] && found=$(grep -lF -e "$1/" /proc/[0-9]*/cmdline 2>/dev/null | while read -r f; do
   case $(tr '\\0' ' ' <"$f" 2>/dev/null) in *transproc-stop*" borrow --dir $1/"*) f=${f#/proc/}; echo "${f%/cmdline}" ;; esac
 done) && [ -n "$found" ]; do kill -9 $found 2>/dev/null; patience=$((patience - 1)); done
-for d in "$1" "$1~new"; do if [ "$(cat "$d/id" 2>/dev/null)" = "$2" ]; then rm -rf "$d"; fi; done; true
+for d in "$1" "$1~new"; do if [ "$(cat "$d/id" 2>/dev/null)" = "$2" ]; then rm -rf "$d"; fi; done
+rmdir "$1~new" 2>/dev/null; true
 """
 
 _STATE_OF = """

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import address_of
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import exit_code, follow, wait
-from transproc.errors import TransprocError
+from transproc.errors import CommandError, TransprocError
 from transproc.text import human
 
 
@@ -123,6 +126,31 @@ def test_a_directory_without_an_owner_blocks_no_name(store: JobStore, node: Fake
     place = running(store, node)
     assert (node.root / "jobs/j/id").read_text() == place.job.id + "\n"
     assert not (node.root / "jobs/j~new").exists()
+
+
+@pytest.mark.parametrize("program", ["mkdir", "chmod", "mv"])
+def test_of_a_claim_that_was_cut_off_nothing_stays(
+    store: JobStore, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Whatever was the last that it has begun, and come to its end."""
+    place = running(store, node)
+    node.processes.clear()
+    place.remove()
+    usual = shutil.which(program)
+    for count in (1, 2):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        stub = tmp_path / "bin" / program
+        stub.write_text(
+            f'#!/bin/sh\n{usual} "$@"\necho >>{tmp_path}/{count}\n'
+            f"[ $(wc -l <{tmp_path}/{count}) -lt {count} ] || kill -9 $PPID\n"
+        )
+        stub.chmod(0o755)
+        with monkeypatch.context() as cut:
+            cut.setenv("PATH", f"{stub.parent}:{os.environ['PATH']}")
+            with contextlib.suppress(CommandError):
+                place.prepare(store.files("j") / "prog.x86_64")
+        place.remove()
+        assert not [*(node.root / "jobs").iterdir()], f"{program} {count}"
 
 
 def test_read_from_an_offset(store: JobStore, node: FakeNode) -> None:
