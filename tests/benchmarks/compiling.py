@@ -98,7 +98,7 @@ PROJECTS = (
             build="./configure --host=x86_64-linux-musl --without-readline --without-zlib --without-icu\n"
             "make -C src/backend generated-headers\nmake -C src/backend/parser gram.c\n"
             # names of this directory, which gets another one
-            "find src/include -type l | while read file; do cp --remove-destination $(readlink $file) $file; done",
+            "find src/include -type l | while read file; do cp --remove-destination $(readlink -f $file) $file; done",
         ),
         (
             "-Isrc/include",
