@@ -372,11 +372,14 @@ static bool put_in_space(size_t number, uint64_t start, uint64_t end, const char
 	struct borrower *space = &shared->spaces[number];
 	struct owed part;
 	uint64_t missing = 1; /* where there was no mapping a moment ago */
+	uint64_t most = end - start; /* that goes at once: less where two mappings meet */
 	while (!space->gone && find_part(space, start, end, &part)) {
 		const char *from = data ? data + (part.start + part.shift - start) : NULL;
-		long done = fill(space, part.start, part.end, from);
+		uint64_t size = part.end - part.start < most ? part.end - part.start : most;
+		long done = fill(space, part.start, part.start + size, from);
 		if (done > 0) {
 			forget_owed(space, part.start, part.start + (uint64_t)done);
+			most = end - start;
 		} else if (done == -EEXIST) {
 			forget_owed(space, part.start, part.start + PAGE);
 			wake(space, part.start);
@@ -386,6 +389,8 @@ static bool put_in_space(size_t number, uint64_t start, uint64_t end, const char
 			/* Memory changes: first it must be known how. Then at once: a program may change it again and again. */
 			if (!read_event(number, fault))
 				await_event(space);
+		} else if (done == -ENOENT && size > PAGE) {
+			most = size / 2 & -(uint64_t)PAGE; /* not one mapping: mprotect(2) and madvise(2) divide them, and nobody tells */
 		} else if (done == -ENOENT) {
 			/*
 			 * No mapping. It may have moved just now: then the next attempt says EAGAIN until that is known. Only what is missing twice without

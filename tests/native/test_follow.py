@@ -259,6 +259,26 @@ def test_a_page_is_given_back_that_another_thread_waits_for(
         operations.discard(context, NAME)
 
 
+def test_mappings_are_divided_while_memory_comes(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """Of that nobody is told, and pages of several mappings do not go at once: none of them counts as unmapped."""
+    context = context_of(tmp_path / "state", nodes)
+    begun(context, NAME, [compiled(Path(__file__).with_name("dividing.c"), tmp_path), "4"])
+    try:
+        moving = Moving(context, Options(lazy=True, rate=400_000))
+        moving.await_owing()
+        place = context.places(context.store.load(NAME), "nb")
+        place.node.put_bytes(b"", f"{place.data}/work/divide")
+        while b"divided" not in place.read("stdout"):
+            time.sleep(0.02)
+        assert context.store.load(NAME).state is State.OWING, "otherwise this tests nothing"
+        moving.join(60)
+        go(context)
+        assert wait(context.store, NAME, context.places, 30).exit == "status 0"
+        assert place.read("stdout") == b"filled\ndivided\n0 words are wrong\n"
+    finally:
+        operations.discard(context, NAME)
+
+
 @pytest.mark.nightly
 def test_many_children_while_memory_comes(nodes: dict[str, SshNode], tmp_path: Path) -> None:
     """More than there are places for address spaces: those of children that have ended are used again."""
