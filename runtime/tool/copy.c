@@ -203,13 +203,6 @@ static bool copy_range(const struct copied *copy, struct range range)
 	return true;
 }
 
-/* Opens what the kernel tells of a process's pages; one that ends has no memory any more, even before it is a zombie. */
-static bool has_memory(int pid, int *map)
-{
-	*map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
-	return *map != -ESRCH && *map != -ENOENT;
-}
-
 /* One that ends meanwhile has nothing to be copied. What there is no place for, behind many that have ended, goes when the tree stands. */
 static bool copy_process(int pid)
 {

@@ -16,7 +16,10 @@ static char pages[MOST_PIECE] __attribute__((aligned(PAGE)));
 
 static bool add_lender(int pid)
 {
-	struct lender lender = { pid, open_file(format("/proc/%d/mem", (long)pid), O_RDONLY), open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY) };
+	struct lender lender = { .pid = pid };
+	if (!has_memory(pid, &lender.map))
+		return true;
+	lender.memory = open_file(format("/proc/%d/mem", (long)pid), O_RDONLY);
 	if (count == MOST_PROCESSES || lender.memory < 0 || lender.map < 0)
 		return false;
 	lenders[count++] = lender;
@@ -69,7 +72,7 @@ static bool serve_request(const struct page_request *request)
 	     : request->kind == ASK_MAP	  && give_map(lender, request->start, request->end);
 }
 
-/* A process of the tree that has ended, a zombie, owes nothing. */
+/* A process of the tree that ends, or has ended, owes nothing. */
 int command_lend(const struct options *options)
 {
 	struct numbers tree = tree_of(options->pid);

@@ -125,5 +125,7 @@ bool is_unwritten(int map, uint64_t page);
 
 /* The ranges of [start, end) with pages of the process alone that are there, at most MOST_REGIONS of them; how many, or -1. `walked`: so far they reach. */
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked);
+/* Opens what the kernel tells of a process's pages, or -errno; false if that ends: it has no memory any more, even before it is a zombie. */
+bool has_memory(int pid, int *map);
 
 #endif

@@ -56,6 +56,12 @@ long tracked_pages(int map, uint64_t start, uint64_t end, bool look, struct rang
 	return got;
 }
 
+bool has_memory(int pid, int *map)
+{
+	*map = open_file(format("/proc/%d/pagemap", (long)pid), O_RDONLY);
+	return *map != -ESRCH && *map != -ENOENT;
+}
+
 void give_way(void)
 {
 	enum { THIS_PROCESS = 0, NICEST = 19 };

@@ -271,6 +271,8 @@ class Shaker:
         for name in self.context.store.names():
             if self.context.store.load(name).stopped:
                 operations.resume(self.context, name)
+        if move.way != "restart":
+            self._expect_alive()
         swept = operations.sweep(self.context)
         if move.way != "restart" and swept:
             raise WrongError(f"without a record there was: {swept}")

@@ -46,10 +46,12 @@ VICTIMS = (  # some are more likely: a network that stalls takes half a minute
     "source network corrupted",
     "target network corrupted",
 )
-MEMORY = "map unmap fill poke clear copy check dontneed free advise protect mremap".split()
+MEMORY = (
+    "map unmap fill poke clear copy check dontneed free advise children mlock heap protect mremap".split()
+)
 OBJECTS = "object mapobject writeobject readobject truncate punch remove".split()
 FILES = "file open write read seek cut rename unlink lock checkfile direct directory inotify".split()
-CHANNELS = "channel send take shut epoll".split()
+CHANNELS = "channel send take shut pass epoll".split()
 WAITS = "queue signal raise pending tick ask stack guard".split()
 PROCESSES = ["fork"]
 GROUPS = (OBJECTS, FILES, CHANNELS, WAITS, PROCESSES)

@@ -21,7 +21,8 @@ struct channel {
 };
 
 struct channels {
-	int set;
+	int set, passing[2]; /* the last: over which descriptors go; 0: not yet */
+	uint64_t passed; /* what the counter has that is on its way; 0: none is */
 	struct channel items[CHANNELS];
 };
 
@@ -190,6 +191,38 @@ static void shut(struct worker *worker)
 	channel->shut = true;
 }
 
+/* A descriptor that is on its way, open nowhere else. */
+static void pass(struct worker *worker)
+{
+	struct channels *channels = worker->channels;
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	char byte = 'p';
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+	if (worker->child)
+		return;
+	if (!channels->passing[0])
+		MUST(worker, socketpair(AF_UNIX, SOCK_STREAM, 0, channels->passing) == 0);
+	if (!channels->passed) {
+		int fd = eventfd(0, EFD_NONBLOCK);
+		channels->passed = 1 + below(worker, 1 << 30);
+		MUST(worker, fd >= 0 && write(fd, &channels->passed, 8) == 8);
+		control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+		MUST(worker, sendmsg(channels->passing[0], &message, 0) == 1 && close(fd) == 0);
+		return;
+	}
+	uint64_t value = 0;
+	int fd = -1;
+	MUST(worker, recvmsg(channels->passing[1], &message, MSG_CMSG_CLOEXEC) == 1 && byte == 'p' && message.msg_controllen >= CMSG_LEN(sizeof fd));
+	memcpy(&fd, CMSG_DATA(&control.head), sizeof fd);
+	MUST(worker, read(fd, &value, 8) == 8 && value == channels->passed && close(fd) == 0);
+	channels->passed = 0;
+}
+
 static bool is_ready(const struct channel *channel)
 {
 	return channel->kind == COUNTER ? channel->sent > 0 : channel->shut || channel->sent > channel->taken;
@@ -219,5 +252,5 @@ void prepare_channels(struct worker *worker)
 }
 
 const struct deed channel_deeds[] = {
-	{ "channel", 3, make_channel }, { "send", 8, send_some }, { "take", 8, take_some }, { "shut", 1, shut }, { "epoll", 3, check_channels }, { 0 },
+	{ "channel", 3, make_channel }, { "send", 8, send_some }, { "take", 8, take_some }, { "shut", 1, shut }, { "pass", 2, pass }, { "epoll", 3, check_channels }, { 0 },
 };

@@ -10,7 +10,7 @@
 enum { FILES = 6, SIZE = 1 << 16, DESCRIPTORS = 3, ENTRIES = 60, MOST_AT_ONCE = 6000 };
 
 struct file {
-	bool used, has_name, locked;
+	bool used, has_name, locked, ranged; /* the last: a part of it is (F_OFD_SETLK), else all (flock) */
 	int names; /* that it has had */
 	size_t size;
 	struct {
@@ -185,6 +185,11 @@ static void remove_file(struct worker *worker)
 	file->has_name = false;
 }
 
+static struct flock part_of(short kind)
+{
+	return (struct flock){ .l_type = kind, .l_whence = SEEK_SET, .l_start = 100, .l_len = 1000 };
+}
+
 /* Whether a lock keeps another open file out; of one that has a name. */
 static void lock_file(struct worker *worker)
 {
@@ -193,11 +198,18 @@ static void lock_file(struct worker *worker)
 		return;
 	if (file->has_name) {
 		int other = open(name_of(worker, file), O_RDWR);
-		int got = flock(other, LOCK_EX | LOCK_NB);
+		struct flock part = part_of(F_WRLCK);
+		int got = file->ranged ? fcntl(other, F_OFD_SETLK, &part) : flock(other, LOCK_EX | LOCK_NB);
 		MUST(worker, other >= 0 && (got < 0 && errno == EWOULDBLOCK) == file->locked);
 		close(other);
 	}
-	MUST(worker, flock(file->descriptors[0].fd, file->locked ? LOCK_UN : LOCK_EX) == 0);
+	if (!file->locked)
+		file->ranged = one_in(worker, 2);
+	struct flock part = part_of(file->locked ? F_UNLCK : F_WRLCK);
+	if (file->ranged)
+		MUST(worker, fcntl(file->descriptors[0].fd, F_OFD_SETLK, &part) == 0);
+	else
+		MUST(worker, flock(file->descriptors[0].fd, file->locked ? LOCK_UN : LOCK_EX) == 0);
 	file->locked = !file->locked;
 }
 

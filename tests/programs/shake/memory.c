@@ -5,9 +5,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-enum { OBJECTS = 12, OBJECT_PAGES = 64, LONGEST = 96 };
+enum { BLOCKS = 24, LARGEST_BLOCK = 300000, OBJECTS = 12, OBJECT_PAGES = 64, LONGEST = 96 };
 enum kind { NONE = 1, PRIVATE = 2, OBJECT = 4, UNCOPIED = 8 /* privately mapped of an object, and not written to yet */, COPIED = 16, FOREIGN = 32 };
-enum { ANY = PRIVATE | OBJECT | UNCOPIED | COPIED, ALL_ADVICE = ANY };
+enum { ANY = PRIVATE | OBJECT | UNCOPIED | COPIED };
+
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -28,6 +29,7 @@ struct page {
 	uint64_t sum; /* of one that is private */
 	unsigned char kind, protection;
 	bool perhaps; /* may have become zeros (MADV_FREE) */
+	bool hidden; /* from children (MADV_DONTFORK) */
 	unsigned char object, place; /* of others */
 };
 
@@ -35,6 +37,11 @@ struct arena {
 	char *base;
 	size_t count;
 	struct object objects[OBJECTS];
+	struct block {
+		unsigned char *bytes;
+		size_t size;
+		unsigned char first;
+	} blocks[BLOCKS]; /* of the heap */
 	struct page pages[MOST_PAGES];
 };
 
@@ -249,17 +256,6 @@ static void advise_some(struct worker *worker)
 		(void)madvise(at(worker, first), count * PAGE, advices[which]);
 }
 
-static void protect_some(struct worker *worker)
-{
-	static const int protections[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE };
-	size_t first, count = pick(worker, ANY, LONGEST, &first);
-	int protection = protections[below(worker, 4)];
-	if (count)
-		MUST(worker, mprotect(at(worker, first), count * PAGE, protection) == 0);
-	for (size_t i = 0; i < count; i++)
-		worker->arena->pages[first + i].protection = (unsigned char)protection;
-}
-
 /* Of one mapping: the kernel moves no more at once. All pages are like the first, and each is the next of its object. */
 static size_t alike(struct worker *worker, size_t first, size_t count)
 {
@@ -269,9 +265,44 @@ static size_t alike(struct worker *worker, size_t first, size_t count)
 	size_t same = 1;
 	bool of_object = pages[0].kind != PRIVATE;
 	while (same < count && (pages[same].kind == PRIVATE) != of_object && pages[same].protection == pages[0].protection &&
-		(!of_object || (pages[same].object == pages[0].object && pages[same].place == pages[0].place + same && (pages[same].kind == OBJECT) == (pages[0].kind == OBJECT))))
+		pages[same].hidden == pages[0].hidden && (!of_object || (pages[same].object == pages[0].object && pages[same].place == pages[0].place + same && (pages[same].kind == OBJECT) == (pages[0].kind == OBJECT))))
 		same++;
 	return same;
+}
+
+/* Whether a child has it; MADV_WIPEONFORK is not carried over (docs/limits.md). */
+static void advise_for_children(struct worker *worker)
+{
+	size_t first, count = pick(worker, PRIVATE, LONGEST, &first);
+	bool hidden = one_in(worker, 2);
+	if (!count)
+		return;
+	MUST(worker, madvise(at(worker, first), count * PAGE, hidden ? MADV_DONTFORK : MADV_DOFORK) == 0);
+	for (size_t i = 0; i < count; i++)
+		worker->arena->pages[first + i].hidden = hidden;
+}
+
+/* All of it is there, and stays. */
+static void lock_some(struct worker *worker)
+{
+	size_t first, count = pick(worker, PRIVATE | OBJECT, LONGEST / 4, &first);
+	count = alike(worker, first, count);
+	if (!count || is_beyond(worker, first + count - 1) || !(worker->arena->pages[first].protection & PROT_READ))
+		return;
+	MUST(worker, mlock(at(worker, first), count * PAGE) == 0);
+	check_page(worker, first);
+	MUST(worker, munlock(at(worker, first), count * PAGE) == 0);
+}
+
+static void protect_some(struct worker *worker)
+{
+	static const int protections[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE };
+	size_t first, count = pick(worker, ANY, LONGEST, &first);
+	int protection = protections[below(worker, 4)];
+	if (count)
+		MUST(worker, mprotect(at(worker, first), count * PAGE, protection) == 0);
+	for (size_t i = 0; i < count; i++)
+		worker->arena->pages[first + i].protection = (unsigned char)protection;
 }
 
 static void move_some(struct worker *worker)
@@ -287,8 +318,34 @@ static void move_some(struct worker *worker)
 	for (size_t i = 0; i < count; i++)
 		MUST(worker, mremap(at(worker, from + i), PAGE, PAGE, flags, at(worker, to + i)) == at(worker, to + i));
 	memcpy(worker->arena->pages + to, worker->arena->pages + from, count * sizeof(struct page));
-	struct page left = { .kind = stays ? PRIVATE : NONE, .protection = worker->arena->pages[from].protection };
-	set(worker, from, count, left);
+	for (size_t i = from; i < from + count; i++)
+		worker->arena->pages[i] = (struct page){ .kind = stays ? PRIVATE : NONE, .protection = worker->arena->pages[i].protection, .hidden = worker->arena->pages[i].hidden };
+}
+
+static void check_block(struct worker *worker, const struct block *block)
+{
+	for (size_t i = 0; i < block->size; i++)
+		if (block->bytes[i] != (unsigned char)(block->first + i * 7 / 5))
+			wrong(worker, "byte of the heap", i, block->size);
+}
+
+/* malloc(3) and what is below it: brk(2). */
+static void use_heap(struct worker *worker)
+{
+	struct block *block = &worker->arena->blocks[below(worker, BLOCKS)];
+	size_t size = 1 + below(worker, one_in(worker, 3) ? LARGEST_BLOCK : 4000);
+	unsigned char first = (unsigned char)(next(worker) >> 40);
+	check_block(worker, block);
+	if (block->bytes && one_in(worker, 2)) {
+		free(block->bytes);
+		*block = (struct block){ 0 };
+		return;
+	}
+	unsigned char *bytes = realloc(block->bytes, size);
+	MUST(worker, bytes);
+	*block = (struct block){ bytes, size, first };
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (unsigned char)(first + i * 7 / 5);
 }
 
 /* --- objects ------------------------------------------------------------------------------------------------------- */
@@ -435,6 +492,8 @@ void forget_objects(struct worker *worker)
 		struct page *one = &worker->arena->pages[i];
 		if (one->kind & (OBJECT | UNCOPIED | COPIED))
 			*one = (struct page){ .kind = FOREIGN };
+		else if (one->hidden)
+			*one = (struct page){ .kind = NONE };
 	}
 }
 
@@ -455,6 +514,8 @@ void believe_page(struct worker *worker, const char *place)
 
 void check_memory(struct worker *worker)
 {
+	for (size_t i = 0; i < BLOCKS; i++)
+		check_block(worker, &worker->arena->blocks[i]);
 	for (size_t i = 0; i < worker->arena->count; i++) {
 		check_page(worker, i);
 		if (!worker->arena->pages[i].perhaps && (worker->arena->pages[i].kind & ANY) && !is_beyond(worker, i))
@@ -475,7 +536,7 @@ void prepare_memory(struct worker *worker, size_t pages)
 
 const struct deed memory_deeds[] = {
 	{ "map", 6, map_some }, { "unmap", 4, unmap_some }, { "fill", 6, fill_some }, { "poke", 8, poke_some }, { "clear", 2, clear_some }, { "copy", 3, copy_some },
-	{ "check", 8, check_some }, { "dontneed", 4, give_back }, { "free", 2, free_some }, { "advise", 3, advise_some }, { "protect", 4, protect_some }, { "mremap", 5, move_some }, { 0 },
+	{ "check", 8, check_some }, { "dontneed", 4, give_back }, { "free", 2, free_some }, { "advise", 3, advise_some }, { "children", 2, advise_for_children }, { "mlock", 1, lock_some }, { "heap", 4, use_heap }, { "protect", 4, protect_some }, { "mremap", 5, move_some }, { 0 },
 };
 const struct deed object_deeds[] = {
 	{ "object", 4, make_object }, { "mapobject", 5, map_object }, { "writeobject", 4, write_object }, { "readobject", 4, read_object }, { "truncate", 1, cut_object },
