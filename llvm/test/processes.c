@@ -1,4 +1,4 @@
-// Of a large file each ISA's object is made by a process of its own: the same ones as alone.
+// Each ISA's object is made by a process of its own: the same ones as alone.
 // RUN: %front_end -O1 %s -o %t.bc
 // RUN: %codegen -O1 %t.bc -o-x86_64 %t.x86_64.o -o-aarch64 %t.aarch64.o
 // RUN: %codegen -O1 %t.bc -o-x86_64 %t.alone.x86_64.o

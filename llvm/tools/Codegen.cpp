@@ -9,8 +9,6 @@
 #include "transproc/Layout.h"
 #include "transproc/Prepare.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Bitcode/BitcodeReader.h"
-#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/CodeGen/Passes.h"
 #include "llvm/CodeGen/RegAllocRegistry.h"
 #include "llvm/IR/DebugInfo.h"
@@ -20,6 +18,7 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IRReader/IRReader.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Errno.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
@@ -170,64 +169,57 @@ static void disableScheduler() {
 }
 static void restoreScheduler() { cl::getRegisteredOptions().lookup("enable-misched")->reset(); }
 
+// LLVM's greedy allocator can fail where lists keep many values alive. Then this file gets slightly slower code.
 enum class Attempt { Usual, WithoutScheduler, BasicAllocator };
-
-// One attempt at code generation, from bitcode, as it changes its module. Failed: the register allocator gave up.
-static bool attempt(MemoryBufferRef Bitcode, const transproc::Target &T, Attempt How, bool &Failed) {
-  LLVMContext Context;
-  Context.setDiagnosticHandler(std::make_unique<AllocationFailure>(Failed));
-  auto M = cantFail(parseBitcodeFile(Bitcode, Context));
-  auto Machine = makeMachine(T, codegenLevel());
-  retarget(*M, *Machine);
-  tune(*M, T);
-  recordAbilities(*M, *Machine);
-  auto Allocator = RegisterRegAlloc::getDefault();
-  if (How == Attempt::WithoutScheduler)
-    disableScheduler();
-  if (How == Attempt::BasicAllocator)
-    RegisterRegAlloc::setDefault(createBasicRegisterAllocator);
-  bool Good = emitFile(*M, *Machine, T.Output, Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile);
-  RegisterRegAlloc::setDefault(Allocator);
-  restoreScheduler();
-  return Good;
-}
 
 enum class Outcome { Good, Bad, NoRegisters };
 
-// LLVM's greedy allocator can fail where lists keep many values alive. Then this file gets slightly slower code.
-static Outcome generate(MemoryBufferRef Bitcode, const transproc::Target &T) {
-  if (T.Output.empty())
-    return Outcome::Good;
-  for (Attempt How : {Attempt::Usual, Attempt::WithoutScheduler, Attempt::BasicAllocator}) {
-    bool Failed = false;
-    if (!attempt(Bitcode, T, How, Failed))
-      return Outcome::Bad;
-    if (!Failed)
-      return Outcome::Good;
-    if (Verbose)
-      errs() << "transproc: " << T.Isa << ": the register allocator failed, trying again\n";
-  }
-  sys::fs::remove(T.Output);
-  return Outcome::NoRegisters;
+// One ISA's object, how it is to be made, and what became of that.
+struct Half {
+  transproc::Target T;
+  Attempt How = Attempt::Usual;
+  Outcome Done = Outcome::Good;
+  bool wanted() const { return !T.Output.empty(); }
+};
+
+// Changes M, and LLVM's options.
+static Outcome generate(Module &M, const Half &H) {
+  bool Failed = false;
+  M.getContext().setDiagnosticHandler(std::make_unique<AllocationFailure>(Failed));
+  auto Machine = makeMachine(H.T, codegenLevel());
+  retarget(M, *Machine);
+  tune(M, H.T);
+  recordAbilities(M, *Machine);
+  auto Allocator = RegisterRegAlloc::getDefault();
+  if (H.How == Attempt::WithoutScheduler)
+    disableScheduler();
+  if (H.How == Attempt::BasicAllocator)
+    RegisterRegAlloc::setDefault(createBasicRegisterAllocator);
+  bool Good = emitFile(M, *Machine, H.T.Output, Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile);
+  RegisterRegAlloc::setDefault(Allocator);
+  restoreScheduler();
+  if (Failed)
+    sys::fs::remove(H.T.Output);
+  return !Good ? Outcome::Bad : Failed ? Outcome::NoRegisters : Outcome::Good;
 }
 
-// Bytes of optimised bitcode from which on the ISAs have a process each, for machines with a processor to spare: half a second of work or so.
-// (Not a thread: the back ends' options are global.)
-constexpr size_t WorthAProcess = 256 << 10;
-
-static Outcome generateBoth(MemoryBufferRef Bitcode, const transproc::Target &Here, const transproc::Target &There) {
+// Of two objects one is made by a process of its own, which has M as it is now: to copy M as bitcode took longer, and a machine may have
+// a processor to spare. (Not a thread: the back ends' options are global.)
+static void generateBoth(Module &M, Half &Here, Half &There) {
   pid_t Child = fork();
   if (Child == 0)
-    _exit(static_cast<int>(generate(Bitcode, There)));
-  Outcome First = generate(Bitcode, Here);
-  if (Child < 0)
-    return First == Outcome::Good ? generate(Bitcode, There) : First;
+    _exit(static_cast<int>(generate(M, There)));
+  if (Child < 0) {
+    WithColor::error() << "cannot start a process: " << sys::StrError() << "\n";
+    There.Done = Outcome::Bad;
+    return;
+  }
+  Here.Done = generate(M, Here);
   int Status;
   while (waitpid(Child, &Status, 0) < 0 && errno == EINTR)
     ;
-  if (First != Outcome::Good)
-    return First;
-  return WIFEXITED(Status) ? static_cast<Outcome>(WEXITSTATUS(Status)) : Outcome::Bad;
+  bool Known = WIFEXITED(Status) && WEXITSTATUS(Status) <= static_cast<int>(Outcome::NoRegisters);
+  There.Done = Known ? static_cast<Outcome>(WEXITSTATUS(Status)) : Outcome::Bad;
 }
 
 // Only these two: starting is a good part of what compiling a small file takes.
@@ -249,50 +241,68 @@ static bool isTunable(const transproc::Target &X86, const transproc::Target &Arm
   return Known;
 }
 
-static Outcome compile(Module &M, bool TailCalls) {
-  transproc::Target X86{"x86_64", MarchX86, AttrX86, OutX86, {}};
-  transproc::Target Arm{"aarch64", MarchArm, AttrArm, OutArm, {}};
-  if (!chooseProcessor(X86) || !chooseProcessor(Arm) || !isTunable(X86, Arm))
-    return Outcome::Bad;
+// From the front end's module to the one that both back ends get. Nothing of it is ever freed, which would take as long as a pass.
+static Module *makeModule(const char *Program, const transproc::Target &X86, bool TailCalls) {
+  auto *Context = new LLVMContext;
+  Context->setDiagnosticHandler(std::make_unique<NoRemarks>());
+  SMDiagnostic Problem;
+  Module *M = parseIRFile(Input, Problem, *Context).release();
+  if (!M) {
+    Problem.print(Program, errs());
+    exit(1);
+  }
+  if (printRefusals(*M, isFeature))
+    exit(RefusedStatus);
+  if (!Debug)
+    StripDebugInfo(*M);
+  removeTargetAttributes(*M);
+  lowerBuiltins(*M);
+  prepareFunctions(*M);
+  noteUnit(*M);
   auto Machine = makeMachine(X86, codegenLevel());
-  retarget(M, *Machine);
-  tune(M, X86);
-  optimize(M, *Machine, pipelineOptions(TailCalls));
-  if (!OutIr.empty() && !writeIr(M))
-    return Outcome::Bad;
-  SmallVector<char, 0> Bitcode;
-  raw_svector_ostream Stream(Bitcode);
-  WriteBitcodeToFile(M, Stream);
-  MemoryBufferRef Buffer(StringRef(Bitcode.data(), Bitcode.size()), M.getSourceFileName());
-  if (!X86.Output.empty() && !Arm.Output.empty() && Bitcode.size() >= WorthAProcess)
-    return generateBoth(Buffer, X86, Arm);
-  Outcome First = generate(Buffer, X86);
-  return First == Outcome::Good ? generate(Buffer, Arm) : First;
+  retarget(*M, *Machine);
+  tune(*M, X86);
+  optimize(*M, *Machine, pipelineOptions(TailCalls));
+  return M;
+}
+
+// Whether there is another attempt for a half that failed. It is one for both, since both are made of one module.
+static bool giveWay(Half &H) {
+  if (H.Done == Outcome::Good)
+    return true;
+  if (Verbose)
+    errs() << "transproc: " << H.T.Isa << ": the register allocator failed, trying again\n";
+  bool More = H.How != Attempt::BasicAllocator;
+  H.How = !More ? Attempt::Usual : H.How == Attempt::Usual ? Attempt::WithoutScheduler : Attempt::BasicAllocator;
+  return More;
 }
 
 int main(int argc, char **argv) {
   InitLLVM Init(argc, argv);
   initializeTargets();
   parseCommandLine(argc, argv);
-  for (bool TailCalls : {true, false}) { // jumps want their targets in certain registers: the last thing to give up
-    LLVMContext Context;
-    Context.setDiagnosticHandler(std::make_unique<NoRemarks>());
-    SMDiagnostic Problem;
-    std::unique_ptr<Module> M = parseIRFile(Input, Problem, Context);
-    if (!M) {
-      Problem.print(argv[0], errs());
+  Half X86{{"x86_64", MarchX86, AttrX86, OutX86, {}}}, Arm{{"aarch64", MarchArm, AttrArm, OutArm, {}}};
+  if (!chooseProcessor(X86.T) || !chooseProcessor(Arm.T) || !isTunable(X86.T, Arm.T))
+    return 1;
+  bool TailCalls = true; // jumps want their targets in certain registers: the last thing to give up
+  for (;;) {
+    Module *M = makeModule(argv[0], X86.T, TailCalls);
+    if (!OutIr.empty() && !writeIr(*M))
       return 1;
-    }
-    if (printRefusals(*M, isFeature))
-      return RefusedStatus;
-    if (!Debug)
-      StripDebugInfo(*M);
-    removeTargetAttributes(*M);
-    lowerBuiltins(*M);
-    prepareFunctions(*M);
-    noteUnit(*M);
-    if (Outcome Done = compile(*M, TailCalls); Done != Outcome::NoRegisters)
-      return Done == Outcome::Good ? 0 : 1;
+    if (X86.wanted() && Arm.wanted())
+      generateBoth(*M, X86, Arm);
+    else if (X86.wanted() || Arm.wanted())
+      (X86.wanted() ? X86 : Arm).Done = generate(*M, X86.wanted() ? X86 : Arm);
+    if (X86.Done == Outcome::Bad || Arm.Done == Outcome::Bad)
+      return 1;
+    if (X86.Done == Outcome::Good && Arm.Done == Outcome::Good)
+      return 0;
+    if (giveWay(X86) && giveWay(Arm))
+      continue;
+    if (!TailCalls)
+      break;
+    TailCalls = false;
+    X86.How = Arm.How = Attempt::Usual;
   }
   WithColor::error() << Input << ": LLVM cannot allocate registers\n";
   return 1;

@@ -121,7 +121,8 @@ private:
 char SeparateReturnAddresses::ID = 0;
 
 // How far the register allocator looks for the best place of a spill. Its time grows with sites × values × blocks there: in a large resume
-// entry, which runs once after a migration, little is enough.
+// entry, which runs once after a migration, little is enough, and a function of so many calls spends its time in them. Not so an
+// interpreter, whose loop may have as many.
 class LimitSplitting : public MachineFunctionPass {
 public:
   static char ID;
@@ -137,7 +138,24 @@ public:
     Budget->reset();
     if (MF.getName().ends_with(".resume"))
       Budget->addOccurrence(0, Budget->ArgStr, "100");
+    else if (hasManySites(MF) && !isInterpreter(MF.getFunction()))
+      Budget->addOccurrence(0, Budget->ArgStr, "1000");
     return false;
+  }
+
+private:
+  static constexpr unsigned ManySites = 500; // a tenth of a second or so
+
+  static bool hasManySites(const MachineFunction &MF) {
+    unsigned Sites = 0;
+    for (const MachineBasicBlock &MBB : MF)
+      for (const MachineInstr &MI : MBB)
+        Sites += MI.getOpcode() == TargetOpcode::STATEPOINT;
+    return Sites >= ManySites;
+  }
+
+  static bool isInterpreter(const Function &F) {
+    return any_of(F, [](const BasicBlock &BB) { return isa<IndirectBrInst>(BB.getTerminator()); });
   }
 };
 char LimitSplitting::ID = 0;
