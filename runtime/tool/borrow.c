@@ -3,6 +3,7 @@
 #include "borrow.h"
 #include "commands.h"
 #include "held.h"
+#include "left.h"
 #include "sockets.h"
 #include "wire.h"
 
@@ -28,7 +29,7 @@ static bool make_shared(void)
 	if (got < 0 && got > -4096)
 		return false;
 	shared = (struct shared *)got;
-	*shared = (struct shared){ .used = (sizeof *shared + 63) & ~63ul, .size = ROOM, .criu = -1, .link = { -1, -1, -1 } };
+	*shared = (struct shared){ .used = (sizeof *shared + 63) & ~63ul, .size = ROOM, .coming = NOBODY, .criu = -1, .link = { -1, -1, -1 } };
 	return true;
 }
 
@@ -41,8 +42,10 @@ static struct borrower *space_of(uint32_t pid)
 			return &shared->spaces[i];
 	if (shared->count == MOST_SPACES)
 		return NULL;
-	struct borrower *space = &shared->spaces[shared->count++];
+	struct borrower *space = &shared->spaces[shared->count];
 	*space = (struct borrower){ .pid = pid, .faults = -1, .process = -1, .owed = make_list(0) };
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	shared->count++;
 	return space;
 }
 
@@ -84,23 +87,27 @@ static bool parse_owed(char *text)
  * Whoever `owner` is (as F_SETOWN has it: a process, or less than 0 a group) is killed when our descriptors are closed because nobody is left who
  * holds them. That is a pipe whose end sends SIGKILL to the owner of the end that reads (O_ASYNC, F_SETSIG). What a process that ends had open is closed
  * from the highest descriptor downwards (task_work_run, since Linux 4.3), so: first the end that writes; then SIGKILL is pending, and no thread of the
- * program comes back to user mode; then the end that reads; then the userfaultfd. Returns the end that reads, or 0.
+ * program comes back to user mode; then the end that reads; then the userfaultfd. `end`: the end that reads, or 0; known before it can kill, and if it
+ * is known the rest is done again.
  */
-static int arm(int owner)
+static void arm(int owner, int *end)
 {
 	int ends[2], high[2];
-	if (SYS(NR_pipe2, ends, O_CLOEXEC) < 0)
-		return 0;
-	for (int i = 0; i < 2; i++) {
-		high[i] = (int)SYS(NR_fcntl, ends[i], F_DUPFD_CLOEXEC, shared->high);
-		SYS(NR_close, ends[i]);
+	if (!*end) {
+		if (SYS(NR_pipe2, ends, O_CLOEXEC) < 0)
+			return;
+		for (int i = 0; i < 2; i++) {
+			high[i] = (int)SYS(NR_fcntl, ends[i], F_DUPFD_CLOEXEC, shared->high);
+			SYS(NR_close, ends[i]);
+		}
+		if (high[0] < 0 || high[1] < 0)
+			return;
+		*end = high[0];
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}
-	if (high[0] < 0 || high[1] < 0)
-		return 0;
-	SYS(NR_fcntl, high[0], F_SETOWN, owner);
-	SYS(NR_fcntl, high[0], F_SETSIG, SIGKILL);
-	SYS(NR_fcntl, high[0], F_SETFL, O_ASYNC);
-	return high[0];
+	SYS(NR_fcntl, *end, F_SETOWN, owner);
+	SYS(NR_fcntl, *end, F_SETSIG, SIGKILL);
+	SYS(NR_fcntl, *end, F_SETFL, O_ASYNC);
 }
 
 static void disarm(int *end)
@@ -114,8 +121,9 @@ static void disarm(int *end)
 static void arm_space(struct borrower *space)
 {
 	long group = SYS(NR_getpgid, space->pid);
-	space->armed = arm((int)space->pid);
-	space->group_armed = group > 1 ? arm((int)-group) : 0;
+	arm((int)space->pid, &space->armed);
+	if (group > 1)
+		arm((int)-group, &space->group_armed);
 }
 
 /* Who is gone, or executes another program, owes nothing; in the end nobody does. */
@@ -142,39 +150,48 @@ static void make_room_for_arms(void)
 
 /* --- criu ---------------------------------------------------------------------------------------------------------- */
 
+/* `again`: whoever began with it was killed, and may have got the descriptor already. */
+static bool take_process(int pid, bool again)
+{
+	int faults = again ? find_userfault() : -1;
+	struct borrower *space = space_of((uint32_t)pid);
+	if (!space) {
+		shared->failed = true;
+		return false;
+	}
+	if (space->faults < 0 && faults < 0 && !receive_descriptors(shared->criu, &faults, 1))
+		return false;
+	if (space->faults < 0)
+		space->faults = faults;
+	if (space->process < 0)
+		space->process = (int)SYS(NR_pidfd_open, pid, 0);
+	arm_space(space);
+	return true;
+}
+
 /* A process's number, and then its descriptor; or that this was the last. False if there is nobody any more. */
 static bool hear_criu(void)
 {
-	int32_t pid = 0;
-	int faults = -1;
-	if (SYS(NR_recvfrom, shared->criu, &pid, sizeof pid, WAIT_FOR_ALL) != sizeof pid)
+	bool again = shared->coming != NOBODY;
+	if (!again && SYS(NR_recvfrom, shared->criu, &shared->coming, sizeof shared->coming, WAIT_FOR_ALL) != sizeof shared->coming)
 		return false;
-	if (pid == CRIU_FINISHED) {
+	if (shared->coming == CRIU_FINISHED)
 		shared->restored = true;
-		return true;
-	}
-	if (pid < 0)
-		return true; /* a zombie */
-	if (!receive_descriptors(shared->criu, &faults, 1))
+	else if (shared->coming >= 0 && !take_process(shared->coming, again)) /* less than 0: a zombie */
 		return false;
-	struct borrower *space = space_of((uint32_t)pid);
-	if (!space)
-		return false;
-	space->process = (int)SYS(NR_pidfd_open, pid, 0);
-	space->faults = faults;
-	arm_space(space);
+	shared->coming = NOBODY;
 	return true;
 }
 
 static void attend_criu(void)
 {
-	shared->receiving = true;
-	if (!hear_criu()) {
-		SYS(NR_close, shared->criu);
-		shared->criu = -1;
-		shared->restored = true; /* or never will be: then its processes are gone */
-	}
-	shared->receiving = false;
+	if (hear_criu())
+		return;
+	int fd = shared->criu;
+	shared->coming = NOBODY;
+	shared->restored = true; /* or never will be: then its processes are gone */
+	shared->criu = -1;
+	SYS(NR_close, fd);
 }
 
 /* --- the one that works -------------------------------------------------------------------------------------------- */
@@ -233,16 +250,15 @@ static void attend(const struct poll *polls, size_t spaces)
 }
 
 /* What the last one has left: an event may have been read, and a link is in the middle of an answer. */
-static void take_over(void)
+static void take_over(int guardian)
 {
 	apply_event();
 	drop_link();
-	if (shared->receiving) {
-		shared->failed |= !shared->restored;
-		SYS(NR_close, shared->criu);
-		shared->criu = -1;
-		shared->receiving = false;
-	}
+	close_left(guardian, criu_name);
+	if (shared->criu < 0 && !shared->restored)
+		shared->criu = find_connection(criu_name);
+	if (shared->criu >= 0 && shared->coming != NOBODY)
+		attend_criu();
 	if (shared->failed)
 		say_lost();
 	ask_again();
@@ -253,7 +269,7 @@ static int work(int guardian_pid)
 	static struct poll polls[FIXED + 2 * MOST_SPACES];
 	int guardian = (int)SYS(NR_pidfd_open, guardian_pid, 0);
 	bool more = false;
-	take_over();
+	take_over(guardian);
 	for (;;) {
 		size_t spaces = shared->count, count = gather(polls, guardian);
 		long pause = more ? 0 : is_held_first() && shared->restored ? HELD_PAUSE : LOOK_PAUSE;

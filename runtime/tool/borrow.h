@@ -11,7 +11,7 @@
 
 #include "pages.h"
 
-enum { MOST_SPACES = 1024, MOST_EVENTS = 64, MOST_POSTPONED = 1024 };
+enum { MOST_SPACES = 1024, MOST_EVENTS = 64, MOST_POSTPONED = 1024, NOBODY = INT32_MIN };
 
 /* Pages that are still to come: at [start, end) of the copy, those of the source that lie `shift` bytes further on. */
 struct owed {
@@ -64,7 +64,8 @@ struct shared {
 	bool eager; /* the program stands until all is there: nobody waits for one page rather than another */
 	bool restored; /* criu is done: pages may come unasked */
 	uint32_t high; /* descriptors from here on are those of `arm` */
-	bool receiving, failed; /* a descriptor was lost: nothing can be known about a process's memory any more */
+	int32_t coming; /* what criu has said, and what is not done yet: a process whose descriptor comes next; NOBODY */
+	bool failed; /* there was no place for an address space: nothing can be known about a process's memory any more */
 	int listener, link_listener, criu, link[3]; /* the last: a socket, and what its other end reads from and writes to; -1 for none */
 	size_t used, size; /* of this memory */
 	struct event event; /* the last one that was read; of `event_space`, with the number `event_number` */

@@ -191,3 +191,10 @@ bool receive_descriptors(int socket, int *fds, size_t count)
 	memcpy(fds, rights.fds, count * sizeof *fds);
 	return true;
 }
+
+bool is_accepted_at(int fd, const char *name)
+{
+	struct address address = { 0 };
+	uint32_t size = sizeof address;
+	return SYS(NR_getsockname, fd, &address, &size) == 0 && address.family == AF_UNIX && !strcmp(address.path, name);
+}

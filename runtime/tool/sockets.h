@@ -18,5 +18,7 @@ int connect_to(const char *name);
 /* Descriptors, which travel with one byte. Received ones are not inherited. False if that fails. */
 bool send_descriptors(int socket, const int *fds, size_t count);
 bool receive_descriptors(int socket, int *fds, size_t count);
+/* Whether a descriptor is a connection that has come to a socket of that name (listen_at). */
+bool is_accepted_at(int fd, const char *name);
 
 #endif

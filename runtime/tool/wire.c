@@ -27,9 +27,10 @@ static size_t have; /* of the head and what follows it */
 void drop_link(void)
 {
 	for (size_t i = 0; i < sizeof shared->link / sizeof *shared->link; i++) {
-		if (shared->link[i] >= 0)
-			SYS(NR_close, shared->link[i]);
+		int fd = shared->link[i];
 		shared->link[i] = -1;
+		if (fd >= 0)
+			SYS(NR_close, fd);
 	}
 	first = asked_count = have = 0;
 	bytes_asked = bytes_come = all_come = 0;

@@ -30,7 +30,7 @@ from transproc.cluster.start import Program
 from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, TransprocError
 from transproc.process.criu import Options
-from transproc.run import output
+from transproc.run import output, run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -381,6 +381,38 @@ def test_killed_while_criu_restores(
     assert job.exit == "status 0"
     assert (job.node == "nb") == (moving.error is None), moving.error
     assert context.places(job).read("stdout").decode() == undisturbed
+
+
+@pytest.mark.parametrize("call", ["accept4", "recvfrom", "recvmsg"])
+@pytest.mark.parametrize("stops", [1, 2])
+def test_who_works_is_killed_before_it_notes_what_it_got(
+    machines: NativeNodes, context: Context, undisturbed: str, call: str, stops: int
+) -> None:
+    """A connection, a number or a descriptor has come, and nobody knows: whoever goes on finds it."""
+    moving = Moving(context)
+    found: list[int] = []
+    while len(found) != 2 or found != (found := tools(machines, "nb", "borrow")):  # who began them is gone
+        found = tools(machines, "nb", "borrow")
+        assert moving.is_alive()
+    os.kill(found[1], signal.SIGSTOP)
+    stops_of_gdb = ["-ex", "continue"] * stops  # at the call, and when it returns
+    run(
+        [
+            "gdb-multiarch",
+            "-p",
+            str(found[1]),
+            "-batch",
+            "-ex",
+            f"catch syscall {call}",
+            *stops_of_gdb,
+            "-ex",
+            "kill",
+        ]
+    )
+    moving.join(40)
+    assert (moving.error, context.store.load(NAME).node) == (None, "nb")
+    go(context)
+    finish(context, undisturbed)
 
 
 def _migrate(state: Path, configuration: Path) -> None:
