@@ -85,11 +85,18 @@ def test_a_directory_that_is_not_there(tool: Tool, tmp_path: Path) -> None:
 def test_names_that_criu_has_made_are_removed(tool: Tool, tree: Path) -> None:
     """When a dumped process goes on: but none that was there before."""
     (tree / "work" / "link_remap.1").write_text("the program's own")
-    listed(tool, tree, 0)
-    for name in ("work/link_remap.2", "work/deep/link_remap.33", "work/link_remap.", "work/link_remap.4x"):
-        os.link(tree / "work" / "a", tree / name)
+    files = Files(str(tree), str(tree.parent / "list"), str(tree.parent / "guard"))
     with subprocess.Popen(["sleep", "60"]) as process:
-        tool.resume(process.pid, Files(str(tree), str(tree.parent / "list")))
+        run([*tool.before_dump(process.pid, files, 0, str(tree.parent / "clocks")), "/bin/true"])
+        for name in (
+            "work/link_remap.2",
+            "work/deep/link_remap.33",
+            "work/link_remap.",
+            "work/link_remap.4x",
+        ):
+            os.link(tree / "work" / "a", tree / name)
+        Path(files.listing).unlink()  # it goes with the images, and a program may stand for longer
+        tool.resume(process.pid, files)
         process.kill()
     left = {str(path.relative_to(tree)) for path in tree.rglob("*link_remap*")}
     assert left == {"work/link_remap.1", "work/link_remap.", "work/link_remap.4x"}
