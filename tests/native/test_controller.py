@@ -155,6 +155,11 @@ def test_nodes_are_added_at_a_controller(served: Served, machines: NativeNodes, 
     assert done.returncode == 1 and "node nc: unknown" in done.stderr
 
 
+def _is_connected(process: subprocess.Popen[bytes]) -> bool:
+    fds = Path(f"/proc/{process.pid}/fd")
+    return any(fd.is_symlink() and str(fd.readlink()).startswith("socket:") for fd in list(fds.iterdir()))
+
+
 def test_who_listens_when_a_controller_is_killed(served: Served, steady: Path) -> None:
     """Output and the end of a job come in full, from the next one."""
     served("run", "--node", "na", "--name", "steady", "--", steady)
@@ -166,6 +171,9 @@ def test_who_listens_when_a_controller_is_killed(served: Served, steady: Path) -
     ):
         assert logs.stdout is not None
         first = logs.stdout.readline()
+        while not _is_connected(waiter):
+            assert waiter.poll() is None
+        time.sleep(0.5)  # for the answer that it waits for
         served.end(signal.SIGKILL)
         time.sleep(1)  # both have noticed it
         assert waiter.poll() is None and logs.poll() is None
