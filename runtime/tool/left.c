@@ -34,19 +34,13 @@ static struct numbers left(void)
 	return found;
 }
 
-static bool is_userfault(int fd)
-{
-	static const char meant[] = "anon_inode:[userfaultfd]";
-	char is[sizeof meant] = { 0 };
-	SYS(NR_readlinkat, AT_FDCWD, format("/proc/self/fd/%d", (long)fd), is, sizeof is - 1);
-	return !strcmp(is, meant);
-}
+static const char *path_of(int fd) { return format("/proc/self/fd/%d", (long)fd); }
 
 int find_userfault(void)
 {
 	struct numbers found = left();
 	for (size_t i = 0; i < found.count; i++)
-		if (is_userfault(found.items[i]))
+		if (is_userfault(path_of(found.items[i])))
 			return found.items[i];
 	return -1;
 }
@@ -64,6 +58,6 @@ void close_left(int but, const char *name)
 {
 	struct numbers found = left();
 	for (size_t i = 0; i < found.count; i++)
-		if (found.items[i] != but && !is_userfault(found.items[i]) && !is_accepted_at(found.items[i], name))
+		if (found.items[i] != but && !is_userfault(path_of(found.items[i])) && !is_accepted_at(found.items[i], name))
 			SYS(NR_close, found.items[i]);
 }

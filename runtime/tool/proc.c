@@ -169,3 +169,11 @@ bool call_of(int pid, int tid, uint64_t *call, uint64_t *first)
 	char *text = read_file(format("/proc/%d/task/%d/syscall", (long)pid, (long)tid)), *word;
 	return text && next_word(&text, &word) && parse_number(word, call) && next_word(&text, &word) && parse_number(word, first);
 }
+
+bool is_userfault(const char *path)
+{
+	static const char meant[] = "anon_inode:[userfaultfd]";
+	char is[sizeof meant] = { 0 };
+	SYS(NR_readlinkat, AT_FDCWD, path, is, sizeof is - 1);
+	return !strcmp(is, meant);
+}

@@ -34,6 +34,9 @@ bool position_of(int pid, int tid, long *call, uint64_t *pc);
 /* The system call that it waits in, and its first argument; false if it waits in none. */
 bool call_of(int pid, int tid, uint64_t *call, uint64_t *first);
 
+/* Whether a descriptor, by its path in /proc, is a userfaultfd. */
+bool is_userfault(const char *path);
+
 /* Its stack pointer; false if it runs. */
 bool stack_of(int pid, int tid, uint64_t *sp);
 

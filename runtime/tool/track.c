@@ -42,16 +42,13 @@ static void add_descriptor(void *context, const char *name)
 
 void close_tracked(int pid, int tid, const struct index *index)
 {
-	static const char meant[] = "anon_inode:[userfaultfd]";
 	struct numbers open = { 0 };
 	struct call call = { 0 };
 	long closed;
 	each_entry(format("/proc/%d/fd", (long)pid), add_descriptor, &open);
 	for (size_t i = 0; i < open.count; i++) {
-		char is[sizeof meant] = { 0 };
-		SYS(NR_readlinkat, AT_FDCWD, format("/proc/%d/fd/%d", (long)pid, (long)open.items[i]), is, sizeof is - 1);
 		const uint64_t what[4] = { (uint64_t)open.items[i] };
-		if (!strcmp(is, meant))
+		if (is_userfault(format("/proc/%d/fd/%d", (long)pid, (long)open.items[i])))
 			call_remotely(tid, trap_of(index), NR_close, what, &call, &closed);
 	}
 }

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.compiling import COMPILER
+from tests.deadline import deadline
 from tests.native.harness import (
     Telling,
     context_of,
@@ -60,10 +61,6 @@ WAYS = {
 
 class WrongError(Exception):
     """Something is not as it must be."""
-
-
-class TooLongError(WrongError):
-    """No end in sight."""
 
 
 def build(directory: Path) -> Path:
@@ -160,11 +157,11 @@ class Shaker:
         return path
 
     def carry_out(self, case: Case, seconds: float) -> None:
-        """Raises `WrongError`; `told` says what was done until then."""
+        """Raises `WrongError`, or `LateError`; `told` says what was done until then."""
         self.told = [str(case)]
         self.state = self.directory / f"state-{case.seed}"
         self.context = context_of(self.state, self.nodes)
-        with _deadline(seconds):
+        with deadline(seconds, self.told[0].split(":")[0]):
             found = self._carry_out(case)
         self._compare(case, found)
 
@@ -394,17 +391,3 @@ _WANTED: dict[str, Callable[[list[str]], bool]] = {
 def _belongs(words: list[str]) -> bool:
     """A process that nobody needs when no operation is under way, and no program is there."""
     return is_criu(words) or is_tool(words) or words[0].endswith("/shake")
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    def late(*_: object) -> None:
-        raise TooLongError(f"no end after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
