@@ -360,6 +360,11 @@ def await_file(path: Path, seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
+def commands_of(node: SshNode) -> str:
+    """Of all processes there."""
+    return node.output(["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"])
+
+
 def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, SshNode]) -> None:
     """A helper of criu's sleeps until criu ends it; who has a parent or does something is waited for."""
     place = Place(nodes["na"], Job("left", "na", ["prog"], pid=4711))
@@ -369,8 +374,7 @@ def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, S
     begin = time.monotonic()
     place.become_quiet(20)
     assert time.monotonic() - begin < 10
-    found = nodes["na"].output(["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"])
-    assert place.dump not in found
+    assert place.dump not in commands_of(nodes["na"])
     work = "x=0; while [ $x -lt 200000 ]; do x=$((x+1)); done"
     nodes["na"].run(
         ["sh", "-c", f"(setsid sh -c '{work}; : >/tmp/worked' {words} </dev/null >/dev/null 2>&1 &)"]
@@ -389,9 +393,7 @@ def test_what_does_not_end_is_ended_in_time(nodes: dict[str, SshNode]) -> None:
     begin = time.monotonic()
     place.become_quiet(2)
     assert time.monotonic() - begin < 8
-    assert place.dump not in nodes["na"].output(
-        ["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"]
-    )
+    assert place.dump not in commands_of(nodes["na"])
 
 
 def test_a_channel_ends_with_its_program_whoever_shares_a_connection(nodes: dict[str, SshNode]) -> None:
