@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,14 @@ OPERATIONS = {
 }
 
 
+def one_after_the_other(strike_at: Callable[[str], str]) -> list[str]:
+    """Strikes at the first moment, the second, … until none is left, and says which they were."""
+    moments: list[str] = []
+    while struck := strike_at(str(len(moments) + 1)):
+        moments.append(struck)
+    return moments
+
+
 @pytest.mark.parametrize("moment", ["dump begun", "resume done"])
 def test_a_controller_is_killed(served: Served, steady: Path, tmp_path: Path, moment: str) -> None:
     """The next one settles it by itself, one copy goes on, and who waits is told."""
@@ -214,11 +223,8 @@ def test_a_controller_is_killed(served: Served, steady: Path, tmp_path: Path, mo
 def test_a_controller_is_killed_at_every_moment(
     served: Served, steady: Path, tmp_path: Path, operation: str
 ) -> None:
-    """Whatever steps there are: at the first that is told, the second, … until none is left."""
-    number, moments = 1, []
-    while struck := strike(served, steady, tmp_path, operation, str(number)):
-        moments.append(struck)
-        number += 1
+    """Whatever steps there are."""
+    moments = one_after_the_other(lambda number: strike(served, steady, tmp_path, operation, number))
     assert len(set(moments)) > 12, moments
 
 
@@ -249,10 +255,7 @@ def test_a_controller_is_killed_before_its_first_answer(
 def test_a_controller_is_killed_at_every_moment_of_a_request(
     served: Served, steady: Path, tmp_path: Path, operation: str
 ) -> None:
-    number, moments = 1, []
-    while struck := strike_request(served, steady, tmp_path, operation, str(number)):
-        moments.append(struck)
-        number += 1
+    moments = one_after_the_other(lambda number: strike_request(served, steady, tmp_path, operation, number))
     assert {"INSERT INTO tasks", "UPDATE tasks SET", "send HTTP/1.1 202"} <= set(moments), moments
 
 
