@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, context_of, expect_right
+from tests.native.performing import begun, context_of, expect_right
 from tests.native.test_direct import Telling
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode

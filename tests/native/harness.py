@@ -9,58 +9,37 @@ free, since the next fault uses it again.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import multiprocessing
 import os
 import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from tests.deadline import LateError, deadline
-from tests.native import memory
-from tests.native.faults import (
-    CHECKPOINT,
-    END,
-    LAZY,
-    MOVES,
-    PAGES,
-    PLAN,
-    PRECOPY,
-    RESTART,
-    Fault,
-)
-from tests.native.nodes import NativeNodes
+from tests.native.faults import CHECKPOINT, END, MOVES, PLAN, RESTART, Fault
+from tests.native.performing import NAME, context_of, expected, perform, start
+from tests.native.processes import kill
+from tests.native.site import Site
 from tests.native.wire import Wire
-from transproc.automation.plans import planning, reading, recover
-from transproc.automation.plans.checked import Checked
-from transproc.automation.plans.executor import Outcome
-from transproc.cluster import checkpoints, files, operations, passing, preflight
-from transproc.cluster.events import Silent
+from transproc.automation.plans import recover
+from transproc.cluster import checkpoints, operations, passing
 from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
-from transproc.cluster.node import DATA, SshNode, read
-from transproc.cluster.operations import Context
+from transproc.cluster.node import DATA
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program
-from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
 from transproc.errors import BusyError, TransprocError
-from transproc.host import Host
-from transproc.log import Step
-from transproc.process.criu import Options
 from transproc.run import run
-from transproc.transform import pipeline
 
-NAME = "steady"
 SECONDS = 30.0
 """For anything that takes a moment."""
 CASE_SECONDS = 300.0
@@ -75,136 +54,28 @@ done
 """
 
 
-_OWING = Options(lazy=True, rate=200_000)
-"""Its memory, half a megabyte, takes longer than its user needs to be struck."""
-_OPTIONS = {LAZY: _OWING, PRECOPY: Options(precopy=True, rate=2_000_000)}
-
-
-class Telling(Silent):
-    """Says when steps begin and end, and waits until that has been heard."""
-
-    def __init__(self, line: Connection) -> None:
-        self._line = line
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """As `Events` says."""
-        self._say(name, False)
-        with super().step(name) as step:
-            yield step
-        self._say(name, True)
-
-    def _say(self, name: str, after: bool) -> None:
-        self._line.send((name, after))
-        self._line.recv()
-
-
-def perform(operation: str, state: Path, configuration: Path, kept: Path, line: Connection) -> None:
-    """The process in which the operation is done; its last word is what became of it. SIGUSR1: it says where it is."""
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
-    context = context_of(state, nodes_of(configuration), Telling(line))
-    try:
-        if operation in MOVES:
-            if operation == PAGES:
-                preflight.LARGE = 0  # bytes: it is large
-            if operation == PRECOPY:
-                files.LARGE = 0  # so are its files
-            operations.migrate(context, NAME, "nb", options=_OPTIONS.get(operation))
-        elif operation == RESTART:
-            operations.restart(context, kept, "nb", name=NAME)
-        elif operation == PLAN:
-            outcome = _carry_out(context, configuration)
-            line.send("done" if outcome.result == "done" else outcome.text)
-            return
-        else:
-            operations.checkpoint(context, NAME, end=operation == END)
-        line.send("done")
-    except TransprocError as error:
-        line.send(error.message)
-
-
-PLANNED = """
-sequence.main = [{pause = "steady"}, {dump = "steady"}, {transform = "steady", to = "nb"}, {ship = "steady", to = "nb"},
-  {restore = "steady", to = "nb", stopped = true}, {resume = "steady"}]
-[jobs.steady]
-"""
-
-
-def _carry_out(context: Context, configuration: Path) -> Outcome:
-    """A plan that takes each step by hand."""
-    os.environ["TRANSPROC_NODES"] = str(configuration)
-    source = reading.parse(Path("steady.toml"), PLANNED)
-    checked = Checked(planning.read(source)[0], {"nb": "nb"}, [])
-    return planning.carry_out(checked, Host(context.store), context)[1]
-
-
-def _start(state: Path, configuration: Path, program: Path, line: Connection) -> None:
-    """The process that starts the job."""
-    with contextlib.suppress(TransprocError, EOFError, OSError):
-        operations.run(
-            context_of(state, nodes_of(configuration), Telling(line)),
-            Program([str(program)]),
-            "na",
-            name=NAME,
-        )
-
-
-def context_of(state: Path, nodes: dict[str, SshNode], events: Silent | None = None) -> Context:
-    """Operations between these nodes."""
-
-    def places(job: Job, name: str | None = None) -> Place:
-        return Place(nodes[name or job.node], job)
-
-    return Context(JobStore(state), places, pipeline.carry, events or Silent(), nodes=lambda: list(nodes))
-
-
-def begun(context: Context, name: str, argv: Sequence[str | Path], node: str = "na") -> Place:
-    """A program that has been started on a node, and has printed something."""
-    operations.run(context, Program([str(word) for word in argv]), node, name=name)
-    place = context.places(context.store.load(name))
-    while not place.read("stdout"):
-        time.sleep(0.01)
-    return place
-
-
-def expect_right(context: Context, name: str, node: str) -> None:
-    """The program of changing.c runs there, and its memory is what it has written."""
-    place = context.places(context.store.load(name), node)
-    place.node.put_bytes(b"", f"{place.data}/work/go")
-    job = wait(context.store, name, context.places, 30)
-    assert (job.exit, job.node) == ("status 0", node)
-    assert place.read("stdout").decode() == "filled\nright\n"
-
-
-def nodes_of(configuration: Path) -> dict[str, SshNode]:
-    """By name; not connected yet."""
-    return {node.name: node for node in read(configuration)}
-
-
 class Harness:
     """Two nodes, a program, and a state directory of its own, on a file system that can be full."""
 
-    def __init__(self, machines: NativeNodes, program: Path, directory: Path) -> None:
-        self.machines = machines
+    def __init__(self, site: Site, program: Path, directory: Path) -> None:
+        self.site = site
         self.program = program
         self.seconds = CASE_SECONDS
         self.state = directory / "state"
         self.state.mkdir()
         run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", self.state])
-        self.wires = {name: Wire(machine.port) for name, machine in machines.machines.items()}
-        self.configuration = machines.configuration.with_name(
-            "wires.toml"
-        )  # the operations' way to the nodes
-        text = machines.configuration.read_text()
+        self.wires = {name: Wire(port) for name, port in site.ports.items()}
+        self.configuration = site.configuration.with_name("wires.toml")  # the operations' way to the nodes
+        text = site.configuration.read_text()
         for name, wire in self.wires.items():
-            text = text.replace(f"port = {machines.machines[name].port}\n", f"port = {wire.port}\n")
+            text = text.replace(f"port = {site.ports[name]}\n", f"port = {wire.port}\n")
         self.configuration.write_text(text)
-        self.nodes = nodes_of(machines.configuration)
+        self.nodes = site.nodes
         self.context = context_of(self.state, self.nodes)
         self.store = self.context.store
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(
-            ["tests.native.harness", "asyncssh", "transproc.transform.pipeline"]
+            ["tests.native.performing", "asyncssh", "transproc.transform.pipeline"]
         )
 
     def close(self) -> None:
@@ -347,7 +218,7 @@ class Harness:
         """Kills a command that starts the program, so many seconds after it began; returns what `recover` made of it."""
         here, there = self._processes.Pipe()
         process = self._processes.Process(
-            target=_start, args=(self.state, self.machines.configuration, self.program, there)
+            target=start, args=(self.state, self.site.configuration, self.program, there)
         )
         process.start()
         here.recv()
@@ -405,8 +276,7 @@ class Harness:
                 yield
             return
         if fault.what == "short":
-            found = self._found(_node(fault.whom), lambda words: True, supervisors=True)
-            with memory.short([pid for pid in found if pid not in self._own(_node(fault.whom))]):
+            with self.site.short(_node(fault.whom)):
                 yield
             return
         if fault.what == "asked again":
@@ -422,28 +292,13 @@ class Harness:
             return
         elif fault.loses:
             time.sleep(fault.delay)
-            self._reboot(_node(fault.whom), wipe=fault.what == "wiped")
+            self.site.reboot(_node(fault.whom), wipe=fault.what == "wiped")
         elif fault.whom.endswith("connection"):
             time.sleep(fault.delay)
-            node = _node(fault.whom)
-            for pid in self._found(node, lambda words: words[0].startswith("sshd: root@notty")):
-                kill(pid)
+            self.site.end_connections(_node(fault.whom))
         else:
-            self._kill_when_there(fault)
+            self.site.kill_when_there(fault.whom, fault.delay)
         yield
-
-    def _kill_when_there(self, fault: Fault) -> None:
-        """criu or the pause tool, as soon as it is there; a step that does not need it is left alone."""
-        wanted = is_criu if fault.whom == "criu" else is_tool
-        until = time.monotonic() + 0.5
-        while time.monotonic() < until:
-            if pids := [pid for node in self.nodes for pid in self._found(node, wanted)]:
-                pid = _first(min(pids))
-                if not wanted(words_of(pid).split(" ")):
-                    continue  # it was about to become the program that is restored
-                time.sleep(fault.delay)
-                kill(pid)
-                return
 
     @contextmanager
     def _full(self, whom: str, left: int) -> Iterator[None]:
@@ -457,28 +312,8 @@ class Harness:
             finally:
                 run(["mount", "-o", "remount,size=64m", self.state])
             return
-        node = self.nodes[_node(whom)]
-        script = "used=$(df -Pk $1 | sed -n '2s/^[^ ]* *[0-9]* *\\([0-9]*\\) .*/\\1/p'); mount -o remount,size=$((used + $2))k $1"
-        node.run(["sh", "-c", script, "sh", str(DATA), str(left)])
-        try:
+        with self.site.full(_node(whom), left):
             yield
-        finally:
-            node.run(["mount", "-o", "remount,size=256m", str(DATA)])
-
-    def _own(self, node: str) -> list[int]:
-        """What makes it a node: its first process, and those by whose end that ends."""
-        first = children(self.machines.machines[node].process.pid)[0]
-        watching = [pid for pid in children(first) if "init.sh" in words_of(pid)]
-        return [first, *watching, *(pid for one in watching for pid in children(one))]
-
-    def _reboot(self, node: str, *, wipe: bool) -> None:
-        """All processes of a node end but the first; with `wipe` its jobs' files are gone as well."""
-        first = children(self.machines.machines[node].process.pid)[0]
-        for pid in self._found(node, lambda words: True, supervisors=True):
-            if pid != first:
-                kill(pid)
-        if wipe:
-            shutil.rmtree(f"/proc/{first}/root{DATA}/jobs", ignore_errors=True)
 
     def _recover(self) -> None:
         """As `transproc recover` does."""
@@ -507,8 +342,7 @@ class Harness:
     def _remains(self, node: str) -> list[str]:
         script = 'cd "$1" && find . -mindepth 1 || true'
         listed = self.nodes[node].output(["sh", "-c", script, "sh", str(DATA / "jobs")]).split()
-        busy = self._found(node, lambda words: is_criu(words) or is_tool(words))
-        return [*listed, *(f"process {pid}: {words_of(pid)}" for pid in busy)]
+        return [*listed, *self.site.busy(node)]
 
     def _finish(self) -> None:
         """The program comes to its end, and has written each line once."""
@@ -541,27 +375,6 @@ class Harness:
 
     def _lines(self, place: Place) -> int:
         return place.read("stdout").count(b"\n")
-
-    def _found(
-        self, node: str, wanted: Callable[[list[str]], bool], *, supervisors: bool = False
-    ) -> list[int]:
-        """Processes of a node, by their command lines."""
-        found = in_node(self.machines, node, wanted)
-        return [pid for pid in found if supervisors or not supervises(Path(f"/proc/{pid}"))]
-
-
-def in_node(machines: NativeNodes, node: str, wanted: Callable[[list[str]], bool]) -> list[int]:
-    """Processes of a node, by their command lines, as this machine numbers them."""
-    space = _space(children(machines.machines[node].process.pid)[0])
-    found = []
-    for path in Path("/proc").iterdir():
-        if not path.name.isdecimal():
-            continue
-        with contextlib.suppress(OSError):
-            words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if wanted(words) and _space(int(path.name)) == space:
-                found.append(int(path.name))
-    return found
 
 
 def _end(pid: int) -> None:
@@ -597,60 +410,3 @@ def _in_short(fault: Fault, word: str, job: Job) -> str:
         return f"{done} all the same"
     assert f"runs on {job.node}" in word, word
     return "runs, and said so" if fault.operation == RESTART else "went on without a checkpoint, and said so"
-
-
-def _first(pid: int) -> int:
-    """What criu restores is criu for a while, and may be seen when criu itself was not executed yet: that is its parent then."""
-    with contextlib.suppress(OSError, IndexError):
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        words = words_of(parent).split(" ")
-        if is_criu(words) and not is_tool(words):
-            return _first(parent)
-    return pid
-
-
-def words_of(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
-    return "gone"
-
-
-def is_criu(words: list[str]) -> bool:
-    return any(word.endswith("/criu") for word in words) and bool({"dump", "restore"} & set(words))
-
-
-def is_tool(words: list[str]) -> bool:
-    return "transproc-stop" in words[0] and len(words) > 1 and words[1] not in ("serve", "channel")
-
-
-def supervises(path: Path) -> bool:
-    """The pause tool stays as a supervisor: of the standard streams nothing is left."""
-    try:
-        words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        return is_tool(words) and str((path / "fd/1").readlink()) == "/dev/null"
-    except OSError:
-        return True  # gone meanwhile
-
-
-def _space(pid: int) -> str:
-    return str(Path(f"/proc/{pid}/ns/pid").readlink())
-
-
-def children(pid: int) -> list[int]:
-    """Of a process; of one that has ended none."""
-    with contextlib.suppress(OSError):
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def kill(pid: int) -> None:
-    """One that may have ended meanwhile."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def expected(count: int) -> str:
-    """What `steady` prints in so many rounds."""
-    words = 1 << 15
-    first = words * (words - 1) // 2
-    return "".join(f"{n} {n * n + 1} {first + n + 1}\n" for n in range(count))

@@ -18,18 +18,9 @@ from pathlib import Path
 
 from tests.compiling import COMPILER
 from tests.deadline import deadline
-from tests.native.harness import (
-    Telling,
-    context_of,
-    in_node,
-    is_criu,
-    is_tool,
-    kill,
-    nodes_of,
-    supervises,
-    words_of,
-)
 from tests.native.nodes import NativeNodes
+from tests.native.performing import Telling, context_of, nodes_of
+from tests.native.processes import in_node, is_criu, is_tool, kill, supervises, words_of
 from tests.native.shaking import Case, Move, Strike
 from tests.native.wire import Wire
 from transproc.cluster import files, operations, paging, passing, preflight

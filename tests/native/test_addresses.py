@@ -14,9 +14,9 @@ import pytest
 
 from tests.compiling import compiled
 from tests.native.faults import MIGRATE, STEPS
-from tests.native.harness import NAME, context_of, perform
 from tests.native.network import ADDRESSES, HOSTS, Clients, Network, criu
 from tests.native.nodes import NativeNodes, Setting
+from tests.native.performing import NAME, context_of, perform
 from transproc.cluster import operations
 from transproc.cluster.job import State
 from transproc.cluster.look import Liveness

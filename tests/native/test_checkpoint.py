@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of, expected, nodes_of
 from tests.native.nodes import NativeNodes
+from tests.native.performing import context_of, expected, nodes_of
 from tests.programs.manifest import CFLAGS, programs
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State

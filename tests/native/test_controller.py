@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.harness import context_of, expected
 from tests.native.nodes import NativeNodes
 from tests.native.outcomes import Outcomes
+from tests.native.performing import context_of, expected
 from tests.native.served import COMMAND, SECONDS, Served
 from transproc.automation.plans import records
 from transproc.cluster import checkpoints, operations

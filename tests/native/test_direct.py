@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, context_of, expect_right, in_node, kill
 from tests.native.nodes import NativeNodes
+from tests.native.performing import begun, context_of, expect_right
+from tests.native.processes import in_node, kill
 from tests.native.test_follow import tools
 from transproc.cluster import operations
 from transproc.cluster.direct import Direct

@@ -14,9 +14,11 @@ import pytest
 
 from tests.deadline import LateError
 from tests.native.faults import PLAN, STEPS, Fault, faults, more_faults
-from tests.native.harness import NAME, Harness
+from tests.native.harness import Harness
 from tests.native.nodes import NativeNodes, Setting
 from tests.native.outcomes import Outcomes, report
+from tests.native.performing import NAME
+from tests.native.site import NativeSite
 from transproc.cluster import criu
 from transproc.lab.portable import portable_criu
 
@@ -36,7 +38,7 @@ def _share(listed: list[Fault]) -> list[Fault]:
 def harness(
     machines: NativeNodes, steady: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Harness]:
-    made = Harness(machines, steady, tmp_path_factory.mktemp("faults"))
+    made = Harness(NativeSite(machines), steady, tmp_path_factory.mktemp("faults"))
     yield made
     made.close()
     print(report(OUTCOMES))  # pytest -s; for docs/reliability.md
@@ -79,7 +81,7 @@ def test_criu_is_killed_in_a_dump_again_and_again(kind: str, steady: Path, tmp_p
     """One and the same program lives on, whether the node's criu is a script or one that was brought."""
     setting = Setting() if kind == "script" else Setting(criu=[])
     with NativeNodes(tmp_path / "nodes", setting) as machines:
-        harness = Harness(machines, steady, tmp_path)
+        harness = Harness(NativeSite(machines), steady, tmp_path)
         try:
             for node in harness.nodes.values():
                 if kind == "program":

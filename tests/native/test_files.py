@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, context_of, expect_right
+from tests.native.performing import begun, context_of, expect_right
 from tests.native.test_direct import Telling
 from transproc.cluster import operations
 from transproc.cluster.files import JobFiles

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, children, context_of, in_node, kill, nodes_of
 from tests.native.nodes import NativeNodes
+from tests.native.performing import begun, context_of, nodes_of
+from tests.native.processes import children, in_node, kill
 from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import State, expect

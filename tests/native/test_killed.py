@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, context_of, expected
+from tests.native.performing import begun, context_of, expected
 from tests.stepping import FORKS, KCMP_FILES, TRACES, Stop, compare, followed, reader, stepped
 from tests.unit.process.conftest import Local, Running, launch_of
 from transproc.cluster import operations

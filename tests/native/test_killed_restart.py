@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.harness import begun, context_of, expected
 from tests.native.nodes import NativeNodes, Setting
+from tests.native.performing import begun, context_of, expected
 from tests.stepping import FORKS, followed, reader
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.node import DATA, SshNode, read

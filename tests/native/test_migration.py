@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, context_of, expect_right
 from tests.native.nodes import NativeNodes
+from tests.native.performing import begun, context_of, expect_right
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
 from transproc.cluster.migration import Migration

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of
+from tests.native.performing import context_of
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode
 from transproc.cluster.start import Program

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import begun, context_of, expect_right, kill
 from tests.native.nodes import Machine, NativeNodes
+from tests.native.performing import begun, context_of, expect_right
+from tests.native.processes import kill
 from tests.native.test_follow import tools
 from transproc.cluster import operations
 from transproc.cluster.events import Silent

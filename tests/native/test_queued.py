@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.native.harness import context_of
 from tests.native.network import criu
 from tests.native.nodes import NativeNodes, Setting
+from tests.native.performing import context_of
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.start import Program

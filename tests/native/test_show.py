@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.harness import context_of
+from tests.native.performing import context_of
 from tests.unit.toolchain.test_debugger import CXX, built
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The lab's guests as the two nodes that faults strike: `na` has one ISA, `nb` the other (`tests/native/site.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from tests.native.performing import nodes_of
+from tests.native.site import FULL
+from transproc.errors import CommandError, LabError, NodeError
+from transproc.lab.machine import Lab
+
+SEEN_SECONDS = 5
+"""A step that needs criu, or the pause tool, has started it by then, on an emulated machine."""
+
+# Of criu those that it forks to become the program are left out; of the pause tool servers and supervisors.
+_WORKING = """
+working() {
+  for p in $(grep -lE "^(criu|transproc-stop.*)$" /proc/[0-9]*/comm 2>/dev/null); do
+    p=${p%/comm}; words=$(tr '\\0' ' ' <"$p/cmdline" 2>/dev/null)
+    case $words in
+      *transproc-stop*" serve"*|*transproc-stop*" channel"*) ;;
+      *transproc-stop*) [ "$(readlink "$p/fd/1")" = /dev/null ] || echo "tool ${p#/proc/} $words" ;;
+      *criu*" dump "*|*criu*" restore "*)
+        parent=$(sed -n 's/^PPid:[^0-9]*//p' "$p/status" 2>/dev/null)
+        [ "$(cat "/proc/$parent/comm" 2>/dev/null)" = criu ] || echo "criu ${p#/proc/} $words" ;;
+    esac
+  done
+}
+"""
+_BUSY = f"{_WORKING}\nworking"
+# Words: "criu" or "tool", how long to wait for it, how long then; seconds.
+_KILL = f"""{_WORKING}
+end=$(($(date +%s) + $2))
+while [ "$(date +%s)" -le "$end" ]; do
+  found=$(working | sed -n "s/^$1 \\([0-9]*\\) .*/\\1/p" | head -n 1)
+  if [ "$found" ]; then sleep "$3"; kill -9 "$found"; exit 0; fi
+done
+"""
+_END_CONNECTIONS = """
+for p in /proc/[0-9]*; do
+  case $(tr '\\0' ' ' <"$p/cmdline" 2>/dev/null) in "sshd"*": root@notty"*) kill -9 "${p#/proc/}" ;; esac
+done
+"""
+
+
+class GuestSite:
+    """A running lab as a `Site`; the program is first on the guest `source`, and moves to the other one."""
+
+    def __init__(self, lab: Lab, directory: Path, source: str) -> None:
+        machines = [lab.machine(name) for name in sorted(("x86", "arm"), key=lambda name: name != source)]
+        text = (lab.directory / "nodes.toml").read_text()
+        for name, machine in zip(("na", "nb"), machines, strict=True):
+            text = text.replace(f"[{machine.name}]", f"[{name}]")
+        directory.mkdir(parents=True, exist_ok=True)
+        self.configuration = directory / "nodes.toml"
+        self.configuration.write_text(text)
+        self.ports = {name: machine.port for name, machine in zip(("na", "nb"), machines, strict=True)}
+        self.nodes = nodes_of(self.configuration)
+
+    def busy(self, node: str) -> list[str]:
+        """As `Site` says."""
+        return self.nodes[node].output(["sh", "-c", _BUSY]).splitlines()
+
+    def end_connections(self, node: str) -> None:
+        """As `Site` says: that through which it is asked for is one of them."""
+        try:
+            self.nodes[node].run(["sh", "-c", _END_CONNECTIONS], check=False)
+        except (CommandError, NodeError):
+            return
+
+    def kill_when_there(self, whom: str, delay: float) -> None:
+        """As `Site` says."""
+        words = ["criu" if whom == "criu" else "tool", str(SEEN_SECONDS), str(delay)]
+
+        def kill_on(name: str) -> None:
+            self.nodes[name].run(["sh", "-c", _KILL, "sh", *words], check=False)
+
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            list(pool.map(kill_on, self.nodes))
+
+    @contextmanager
+    def full(self, node: str, left: int) -> Iterator[None]:
+        """As `Site` says."""
+        self.nodes[node].run(["sh", "-c", FULL, "sh", "/", str(left)])
+        try:
+            yield
+        finally:
+            self.nodes[node].run(["mount", "-o", "remount,size=75%", "/"])
+
+    def short(self, node: str) -> AbstractContextManager[None]:
+        """Raises `LabError`: a guest has no memory cgroups."""
+        raise LabError(f"{node}: a guest cannot be short of memory")
+
+    def reboot(self, node: str, *, wipe: bool) -> None:
+        """Raises `LabError`: `test_failures.py` ends guests."""
+        raise LabError(f"{node}: a guest that is started anew is at another port (wipe: {wipe})")
