@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See anchor.h. */
 #include "anchor.h"
+#include "poll.h"
 #include "remote.h"
 
-enum { OPTION_EXITKILL = 1 << 20, CLONE_FILES = 0x400, POLLIN = 1, ARGUMENTS_FIELD = 48 /* of /proc/PID/stat */, LEFT_FIELDS = 3, LONGEST_PATH = 4096 };
+enum { OPTION_EXITKILL = 1 << 20, CLONE_FILES = 0x400, ARGUMENTS_FIELD = 48 /* of /proc/PID/stat */, LEFT_FIELDS = 3, LONGEST_PATH = 4096 };
 enum { AT_EXECFN = 31 /* linux/auxvec.h */ };
 
 /* Start and end of what ps(1) shows of a process: fields 48 and 49, of which the second, a name, may contain anything. */
@@ -104,10 +105,7 @@ static long clone_remotely(int pid)
 
 static _Noreturn void watch(int pid, int ready)
 {
-	struct {
-		int fd;
-		int16_t events, found;
-	} end = { (int)SYS(NR_pidfd_open, pid, 0), POLLIN, 0 };
+	struct poll end = { (int)SYS(NR_pidfd_open, pid, 0), POLLIN, 0 };
 	int status;
 	/* Should we end before it runs, it ends as well: it has done nothing yet. */
 	if (end.fd < 0 || SYS(NR_ptrace, PTRACE_SEIZE, pid, 0, 1 << EVENT_EXEC | OPTION_EXITKILL) < 0)
@@ -127,7 +125,7 @@ static _Noreturn void watch(int pid, int ready)
 	SYS(NR_ptrace, PTRACE_DETACH, pid, 0, 0);
 	if (child > 0)
 		while (!end.found)
-			SYS(NR_ppoll, &end, 1, 0, 0, 0);
+			poll_for(&end, 1, -1);
 	leave(0);
 }
 

@@ -24,6 +24,7 @@ enum {
 	SIGCONT = 18, SIGSTOP = 19, SIGTTOU = 22, SIGSYS = 31,
 };
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
+enum { PUNCH_HOLE = 2 | 1 /* of fallocate(2): FALLOC_FL_PUNCH_HOLE, which wants _KEEP_SIZE */ };
 enum { WNOHANG = 1, WALL = 0x40000000 };
 enum { AT_FDCWD = -100 };
 

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "held.h"
 #include "left.h"
+#include "poll.h"
 #include "sockets.h"
 #include "wire.h"
 
@@ -273,8 +274,7 @@ static int work(int guardian_pid)
 	for (;;) {
 		size_t spaces = shared->count, count = gather(polls, guardian);
 		long pause = more ? 0 : is_held_first() && shared->restored ? HELD_PAUSE : LOOK_PAUSE;
-		struct timespec time = { pause / 1000, pause % 1000 * 1000000 };
-		SYS(NR_ppoll, polls, count, &time, 0, 0);
+		poll_for(polls, count, pause);
 		if (guardian < 0 || polls[0].found) {
 			SYS(NR_close, guardian);
 			return RESIGN;

@@ -32,13 +32,6 @@ struct event {
 };
 _Static_assert(sizeof(struct event) == 32, "struct uffd_msg");
 
-/* struct pollfd */
-struct poll {
-	int fd;
-	int16_t events, found;
-};
-enum { POLLIN = 1 };
-
 /* An address space of the copy. */
 struct borrower {
 	uint32_t pid; /* of the source's process: of what was forked since, its parent's */

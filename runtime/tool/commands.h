@@ -3,6 +3,7 @@
 #ifndef TOOL_COMMANDS_H
 #define TOOL_COMMANDS_H
 
+#include "answer.h"
 #include "session.h"
 #include "supervise.h"
 
@@ -47,9 +48,13 @@ int command_unpack(const struct options *options);
 
 /* What `status` answers of a process and its tree (tree_of), and its exit status. */
 int print_answer(struct text *out, int pid, const struct numbers *tree);
-/* Prints {"ok": true} and returns 0. */
-int report_success(void);
-/* Prints {"ok": false, ...} and returns 1. */
-int report_failure(const char *error, const char *message);
+/* A tree as JSON: its processes with their threads. */
+void print_tree(struct text *out, const struct numbers *tree);
+/* That of a program, from its supervisor; false, with the failure reported. */
+bool find_terminal(const struct options *options, int pid, struct terminal *terminal);
+/* Ends the group stops of a tree; 0, or -errno with the failure reported. */
+long continue_tree(const struct numbers *tree);
+/* Removes the names that a dump has given to files, if it has. */
+void remove_names(const struct options *options);
 
 #endif

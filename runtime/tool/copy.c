@@ -10,7 +10,7 @@
 #include "track.h"
 #include "withhold.h"
 
-enum { MOST_PROCESSES = 1024, MFD_CLOEXEC = 1, KEEP_SIZE_PUNCH_HOLE = 3, ENDED = 0, BROKEN = 1 };
+enum { MOST_PROCESSES = 1024, MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1 };
 
 struct copied {
 	int pid, map;
@@ -108,7 +108,7 @@ static long place_of(const struct copied *copy, uint64_t address)
 
 static void forget(const struct copied *copy, struct range range)
 {
-	SYS(NR_fallocate, known, KEEP_SIZE_PUNCH_HOLE, place_of(copy, range.start), (range.end - range.start) / PAGE * sizeof(struct hash));
+	SYS(NR_fallocate, known, PUNCH_HOLE, place_of(copy, range.start), (range.end - range.start) / PAGE * sizeof(struct hash));
 }
 
 /*

@@ -4,7 +4,7 @@
 #include "sockets.h"
 #include "wire.h"
 
-enum { PROT_READ = 1, MAP_SHARED = 1, SEEK_DATA = 3, PUNCH_HOLE = 2 | 1, PIECES = 16 /* at once */, AROUND = 16 * PAGE, CHUNK = MOST_REGIONS * PAGE };
+enum { PROT_READ = 1, MAP_SHARED = 1, SEEK_DATA = 3, PIECES = 16 /* at once */, AROUND = 16 * PAGE, CHUNK = MOST_REGIONS * PAGE };
 
 static char data[MOST_PIECE] __attribute__((aligned(PAGE)));
 

@@ -2,9 +2,10 @@
 /* Holds memory that comes ahead of its process (held.h), as long as its standard input lasts: what is left then is with who borrows. */
 #include "commands.h"
 #include "held.h"
+#include "poll.h"
 #include "sockets.h"
 
-enum { MFD_CLOEXEC = 1, PUNCH_HOLE = 2 | 1 /* FALLOC_FL_PUNCH_HOLE, _KEEP_SIZE (linux/falloc.h) */, ENDED = 0, BROKEN = 1 };
+enum { MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1 };
 enum { PROT_READ_WRITE = 3, MAP_SHARED = 1 };
 
 const char hold_name[] = "../hold.socket";
@@ -171,7 +172,7 @@ int command_hold(const struct options *options)
 	for (;;) {
 		struct poll polls[2] = { { 0, POLLIN, 0 }, { listener, POLLIN, 0 } };
 		struct page_answer answer;
-		SYS(NR_ppoll, polls, 2, 0, 0, 0);
+		poll_for(polls, 2, -1);
 		if (polls[1].found & POLLIN)
 			hand_out(listener);
 		if (!polls[0].found)

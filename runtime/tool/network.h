@@ -29,6 +29,10 @@ struct network {
  * False if it is not so.
  */
 bool parse_network(const char *text, struct network *network);
+/* A digit of a number in hexadecimal, or -1. */
+int hex_digit(char c);
+/* Bytes of an address. */
+size_t length_of(const struct address *address);
 
 /* The calling process gets it, `plugged` and announced or not. 0 or -errno. */
 long make_network(const struct network *network, bool plugged);
@@ -48,6 +52,9 @@ long unplug(int pid);
  * cannot be dumped. 0, -EAGAIN if there is no such moment within so many milliseconds, or another -errno; then it is plugged in.
  */
 long unplug_quietly(int pid, const struct network *network, long milliseconds);
+
+/* Waits until no connection of the caller's network has anything to say any more, but not longer than so many milliseconds. */
+void hear_out(long milliseconds);
 
 /*
  * The repair mode of all TCP sockets of processes (TCP_REPAIR): with it a socket that is closed says nothing to its peer. criu leaves it on

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See borrow.h. */
 #include "borrow.h"
+#include "poll.h"
 
 enum { EVENT_FAULT = 0x12, EVENT_FORK = 0x13, EVENT_REMAP = 0x14, EVENT_REMOVE = 0x15, EVENT_UNMAP = 0x16 };
-enum { ROOM = 64, PAUSE = 20 /* ms */, EVENT_TIME = 1000000 /* ns */ };
+enum { ROOM = 64, PAUSE = 20, EVENT_TIME = 1 /* ms */ };
 #define COPY 0xc028aa03u
 #define ZEROPAGE 0xc020aa04u
 #define WAKE 0x8010aa02u
@@ -363,8 +364,7 @@ bool take_events(size_t number, void (*fault)(struct borrower *space, uint64_t p
 static void await_event(const struct borrower *space)
 {
 	struct poll poll = { space->faults, POLLIN, 0 };
-	struct timespec time = { 0, EVENT_TIME };
-	SYS(NR_ppoll, &poll, 1, &time, 0, 0);
+	poll_for(&poll, 1, EVENT_TIME);
 }
 
 static bool put_in_space(size_t number, uint64_t start, uint64_t end, const char *data, void (*fault)(struct borrower *space, uint64_t page))

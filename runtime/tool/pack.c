@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See pack.h. */
 #include "pack.h"
+#include "borrow.h"
 #include "commands.h"
 #include "lz4.h"
-#include "borrow.h"
+#include "poll.h"
 
 enum { LEAST = 512 /* fewer bytes are not worth it */, GAIN = 8 /* a piece that does not lose an eighth goes as it is */, MOST_SKIPPED = 64 };
 enum { SLOW = 25000000 /* bytes in a second: 200 Mbit/s; busy processors pack no more, in the time that they have for us */ };
@@ -55,16 +56,6 @@ static int finish(const struct worker *worker, int status)
 		;
 	its = its & 0x7f ? OF_SIGNAL + (its & 0x7f) : its >> 8 & 0xff;
 	return its ? its : status;
-}
-
-/* When there is something to read; false when nobody reads any more what comes of it. */
-static bool may_read(int input, int output)
-{
-	enum { IN = 1, ERROR = 8, HUNG_UP = 16 };
-	struct poll polls[2] = { { input, IN, 0 }, { output, 0, 0 } };
-	while (SYS(NR_ppoll, polls, 2, 0, 0, 0) == -EINTR)
-		;
-	return !(polls[1].found & (ERROR | HUNG_UP));
 }
 
 /* --- packing -------------------------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 #include "commands.h"
 #include "files.h"
 
-enum { PUNCH_HOLE = 2 | 1 /* FALLOC_FL_PUNCH_HOLE, _KEEP_SIZE (linux/falloc.h) */, LONGEST_PATH = 4096, PERMISSIONS = 01777 };
+enum { LONGEST_PATH = 4096, PERMISSIONS = 01777 };
 enum { DIFFERENT = -EAGAIN, DAMAGED = -EINVAL };
 
 static char data[MOST_PIECE] __attribute__((aligned(PAGE)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See pages.h. */
 #include "pages.h"
+#include "poll.h"
 
 enum { LOOK = 1 /* PM_SCAN_WP_MATCHING */, MUST_TRACK = 2 /* PM_SCAN_CHECK_WPASYNC */ };
 enum { IS_TRACKED = 1 /* PAGE_IS_WPALLOWED */, IS_WRITTEN = 2, IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
@@ -70,12 +71,5 @@ void give_way(void)
 
 bool next_request(struct page_request *request)
 {
-	enum { IN = 1, ERROR = 8, HUNG_UP = 16 };
-	struct {
-		int fd;
-		int16_t events, found;
-	} polls[2] = { { 0, IN, 0 }, { 1, 0, 0 } };
-	while (SYS(NR_ppoll, polls, 2, 0, 0, 0) == -EINTR)
-		;
-	return !(polls[1].found & (ERROR | HUNG_UP)) && read_all(0, request, sizeof *request);
+	return may_read(0, 1) && read_all(0, request, sizeof *request);
 }

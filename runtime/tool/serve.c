@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See serve.h. Memory is given back here: a session can last as long as a user watches a job. */
 #include "serve.h"
+#include "poll.h"
 
 enum { PROTOCOL = 1, MOST_PROGRAMS = 64, LARGEST_REQUEST = 64 << 20, PIECE = 1 << 16, GRACE = 5000 /* ms from SIGTERM to SIGKILL */ };
 enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22, MFD_CLOEXEC = 1, PR_SET_PDEATHSIG = 1, SIG_SETMASK = 2, ALL_SIGNALS = 64 };
-enum { POLLIN = 1, SIGPIPE = 13, SIG_IGNORED = 1, F_SETFL = 4, NOT_BLOCKING = 04000, PRIVATE = 077, SEEK_START = 0, NOT_FOUND = 127 };
+enum { SIGPIPE = 13, SIG_IGNORED = 1, F_SETFL = 4, NOT_BLOCKING = 04000, PRIVATE = 077, SEEK_START = 0, NOT_FOUND = 127 };
 
 enum kind { HELLO, OUTPUT, ERRORS, END };
 
@@ -29,11 +30,6 @@ struct program {
 	int pid, process /* pidfd */, streams[2];
 	long until; /* of now(); 0 for ever */
 	bool late, told;
-};
-
-struct poll {
-	int fd;
-	int16_t events, found;
 };
 
 static struct program programs[MOST_PROGRAMS];
@@ -163,9 +159,8 @@ static bool pass_on(struct program *program, int stream)
 static bool pass_on_rest(struct program *program)
 {
 	struct poll poll = { .events = POLLIN };
-	struct timespec none = { 0 };
 	for (int stream = 0; stream < 2; stream++)
-		while ((poll.fd = program->streams[stream]) >= 0 && SYS(NR_ppoll, &poll, 1, &none, 0, 0) > 0)
+		while ((poll.fd = program->streams[stream]) >= 0 && poll_for(&poll, 1, 0) > 0)
 			if (!pass_on(program, stream))
 				return false;
 	return true;
@@ -231,8 +226,7 @@ static void end_all(void)
 	while (count) {
 		long left = keep_deadlines();
 		struct poll poll = { programs[0].process, POLLIN, 0 };
-		struct timespec time = { left / 1000, left % 1000 * 1000000 };
-		if (SYS(NR_ppoll, &poll, 1, left < 0 ? NULL : &time, 0, 0) > 0)
+		if (poll_for(&poll, 1, left) > 0)
 			finish_program(0);
 	}
 }
@@ -282,7 +276,6 @@ int command_serve(const struct options *options)
 	bool goes_on = answer(0, HELLO, &version, sizeof version);
 	while (goes_on) {
 		long left = keep_deadlines();
-		struct timespec time = { left / 1000, left % 1000 * 1000000 };
 		polls[0] = (struct poll){ 0, POLLIN, 0 };
 		for (size_t i = 0; i < count; i++) {
 			struct program *program = &programs[i];
@@ -290,7 +283,7 @@ int command_serve(const struct options *options)
 			for (size_t k = 0; k < 3; k++)
 				polls[1 + 3 * i + k] = (struct poll){ ends[k], POLLIN, 0 };
 		}
-		long ready = SYS(NR_ppoll, polls, 1 + 3 * count, left < 0 ? NULL : &time, 0, 0);
+		long ready = poll_for(polls, 1 + 3 * count, left);
 		if (ready > 0)
 			goes_on = attend(options, polls);
 	}

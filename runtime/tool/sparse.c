@@ -5,7 +5,7 @@
  */
 #include "commands.h"
 
-enum { PAGE = 4096, PUNCH_HOLE = 2 | 1 /* FALLOC_FL_PUNCH_HOLE, _KEEP_SIZE (linux/falloc.h) */ };
+enum { PAGE = 4096 };
 
 static char piece[1 << 18] __attribute__((aligned(PAGE)));
 

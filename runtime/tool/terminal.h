@@ -29,6 +29,9 @@ long take_terminal(struct terminal *terminal);
 /* Makes a process the leader of a group of its own, to which keys like Ctrl-C go (tcsetpgrp(3)); by the leader of the session. */
 void put_in_front(const struct terminal *terminal, int pid);
 
+/* Makes a group the one in front (tcsetpgrp(3)); by the leader of the session. */
+void show_group(const struct terminal *terminal, int group);
+
 /* Makes it standard input, output and errors. 0 or -errno. */
 long stand_at_terminal(const struct terminal *terminal);
 

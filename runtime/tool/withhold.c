@@ -2,8 +2,9 @@
 /* See withhold.h. */
 #include "withhold.h"
 #include "anchor.h"
-#include "commands.h"
+#include "answer.h"
 #include "pages.h"
+#include "poll.h"
 #include "proc.h"
 
 enum {
@@ -15,7 +16,7 @@ enum {
 enum { SET_FILTER = 1, NEW_LISTENER = 8, ALLOW = 0x7fff0000, NOTIFY = 0x7fc00000, LOAD = 0x20, JUMP_IF = 0x15, RETURN = 6, REAL_ANSWER = 1 };
 #define NOTIFY_RECEIVE 0xc0502100u
 #define NOTIFY_SEND 0xc0182101u
-enum { POLLIN = 1, FAILED = 125, BATCH = 512 };
+enum { FAILED = 125, BATCH = 512 };
 
 struct filter_step {
 	uint16_t code;
@@ -352,14 +353,11 @@ static long write_withheld(const struct withheld *all, const char *path)
 
 static int await_criu(int listener, int process, int pid, struct withheld *all)
 {
-	struct {
-		int fd;
-		int16_t events, found;
-	} polls[2] = { { process, POLLIN, 0 }, { listener, POLLIN, 0 } };
+	struct poll polls[2] = { { process, POLLIN, 0 }, { listener, POLLIN, 0 } };
 	int status = 0;
 	do {
 		polls[0].found = polls[1].found = 0;
-		SYS(NR_ppoll, polls, listener < 0 ? 1 : 2, 0, 0, 0);
+		poll_for(polls, listener < 0 ? 1 : 2, -1);
 		if (polls[1].found & POLLIN)
 			take_question(listener, process, all);
 	} while (!polls[0].found);

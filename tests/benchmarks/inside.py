@@ -21,7 +21,7 @@ from transproc.cluster.events import Silent
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program
 from transproc.log import Step
-from transproc.process.pause import Difference
+from transproc.process.answers import Difference
 
 LINKS, MEGABYTES, PERCENT = ("1gbit", "100mbit"), 512, 1
 WAYS = {"what is different": True, "the whole file": False}

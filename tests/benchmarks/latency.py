@@ -13,7 +13,8 @@ from tests.benchmarks.workloads import WITH_PASS
 from transproc import log
 from transproc.cluster.local import LocalNode
 from transproc.process.build import build
-from transproc.process.pause import Launch, Tool
+from transproc.process.launch import Launch
+from transproc.process.tool import Tool
 
 SOURCE = Path(__file__).with_name("latency.c")
 THREADS = (1, 8, 64)

@@ -23,7 +23,8 @@ from transproc.lab.rootfs import host_criu
 from transproc.paths import SOURCE
 from transproc.process.build import build
 from transproc.process.criu import Criu
-from transproc.process.pause import Launch, Tool
+from transproc.process.launch import Launch
+from transproc.process.tool import Tool
 from transproc.transform.pipeline import TransformReport, transform
 
 REPEATS = 7

@@ -33,7 +33,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     print(report(OUTCOMES))  # pytest -s; for docs/reliability.md
 
 
-@pytest.fixture(scope="module", params=["x86", "arm"], ids=["from x86_64", "from aarch64"])
+@pytest.fixture(scope="module", params=["arm", "x86"], ids=["from aarch64", "from x86_64"])
 def harness(
     request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Harness]:

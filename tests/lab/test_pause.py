@@ -17,7 +17,8 @@ from transproc.errors import PauseError
 from transproc.lab.machine import Lab
 from transproc.process.build import build
 from transproc.process.criu import Criu
-from transproc.process.pause import Launch, Tool
+from transproc.process.launch import Launch
+from transproc.process.tool import Tool
 
 pytestmark = pytest.mark.lab
 

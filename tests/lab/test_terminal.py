@@ -24,7 +24,7 @@ from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 from transproc.run import run
 from transproc.transform.pipeline import carry, transform
 

@@ -162,43 +162,29 @@ def faults() -> list[Fault]:
 def between_isas() -> list[Fault]:
     """What is tried from one ISA to the other as well."""
     listed = [
-        *(Fault("killed", "command", step, after) for step in STEPS[MIGRATE] for after in (False, True)),
-        *(
-            Fault("killed", "criu", step, delay=delay)
-            for step in ("dump", "restore")
-            for delay in (0.0, 0.05, 0.2)
-        ),
-        *(Fault("killed", "pause tool", step) for step in ("pause", "restore", "verify", "resume", "retire")),
-        *(
-            Fault("killed", f"{node} connection", step)
-            for node in ("source", "target")
-            for step in ("dump", "ship", "restore", "resume")
-        ),
-        *(Fault("full", "host", step) for step in ("dump", "fetch", "restore")),
-        *(Fault("full", "target", step) for step in ("prepare", "ship", "restore")),
+        *(Fault("killed", "command", step) for step in STEPS[MIGRATE]),
+        *(Fault("killed", "criu", step, delay=delay) for step in ("dump", "restore") for delay in (0.0, 0.1)),
+        *(Fault("killed", "pause tool", step) for step in ("pause", "verify", "resume")),
+        *(Fault("killed", "source connection", step) for step in ("dump", "ship")),
+        *(Fault("killed", "target connection", step) for step in ("restore", "resume")),
         *(
             Fault("cut", f"{node} network", step)
             for node in ("source", "target")
-            for step in ("dump", "restore", "commit", "resume")
+            for step in ("restore", "resume")
         ),
+        *(Fault("full", "target", step) for step in ("ship", "restore")),
         Fault("corrupted", "source network", "fetch"),
         Fault("asked again", "command", "restore"),
     ]
     for operation in (PAGES, LAZY, PRECOPY):
-        late = [step for step in STEPS[operation] if step not in STEPS[MIGRATE][:5]]
         listed += of(
             operation,
-            *(Fault("killed", "command", step) for step in late),
-            *(
-                Fault("killed", f"{node} connection", step)
-                for node in ("source", "target")
-                for step in ("restore", "pages")
-            ),
-            *(Fault("killed", "criu", step, delay=0.05) for step in ("dump", "restore")),
+            *(Fault("killed", "command", step) for step in ("restore", "pages", "resume")),
+            Fault("killed", "target connection", "pages"),
         )
-    for operation in (CHECKPOINT, END, RESTART):
-        listed += of(operation, *(Fault("killed", "command", step, after=True) for step in STEPS[operation]))
-    return listed
+    listed += of(PRECOPY, *(Fault("killed", "command", step) for step in ("precopy", "compare")))
+    listed += of(CHECKPOINT, *(Fault("killed", "command", step) for step in ("dump", "fetch", "resume")))
+    return listed + of(RESTART, *(Fault("killed", "command", step) for step in ("ship", "restore", "resume")))
 
 
 def more_faults() -> list[Fault]:

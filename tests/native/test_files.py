@@ -20,10 +20,11 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
+from transproc.cluster.placed import PlacedFiles
 from transproc.cluster.start import Program
 from transproc.errors import MigrationError, TransprocError
 from transproc.log import Step
-from transproc.process.pause import Difference
+from transproc.process.answers import Difference
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -132,13 +133,13 @@ def test_a_copy_that_is_not_what_it_was_gets_the_whole_file(
     place, expected = context.places(context.store.load(NAME)), []
     shell(place, "rm same")
     at(context, "pause", lambda: (shell(place, INSIDE), expected.append(listed(place)))[0])
-    remove = Place.remove_files
+    remove, target = PlacedFiles.remove, context.places(context.store.load(NAME), "nb")
 
-    def damage(there: Place, paths: bytes) -> None:
-        remove(there, paths)
-        shell(there, "printf damaged | dd of=large bs=1 seek=1234567 conv=notrunc status=none")
+    def damage(files: PlacedFiles, paths: bytes) -> None:
+        remove(files, paths)
+        shell(target, "printf damaged | dd of=large bs=1 seek=1234567 conv=notrunc status=none")
 
-    monkeypatch.setattr(Place, "remove_files", damage)
+    monkeypatch.setattr(PlacedFiles, "remove", damage)
     hop = operations.migrate(context, NAME, "nb")
     assert 3 * MEGABYTES <= hop.bytes_sent >> 20 < 3 * MEGABYTES + 8
     assert listed(context.places(context.store.load(NAME))) == expected[0]
@@ -220,18 +221,18 @@ def test_a_node_that_it_has_left_knows_most_of_them(
     na, nb = (context.places(context.store.load(NAME), node) for node in ("na", "nb"))
     shell(na, f"{MAKE} rm same")
     expected: list[str] = []
-    changes, looks = Place.changes, 0
+    changes, looks = PlacedFiles.changes, 0
 
-    def meanwhile(place: Place, *, patches: bool) -> Difference:
+    def meanwhile(files: PlacedFiles, *, patches: bool) -> Difference:
         nonlocal looks
-        found = changes(place, patches=patches)
-        looks += place.node is nb.node
-        if place.node is nb.node and looks == 1:
+        found = changes(files, patches=patches)
+        looks += files._node is nb.node
+        if files._node is nb.node and looks == 1:
             assert found.patched == 2
             shell(nb, "rm 'deep/a b/4' gone/large; echo 5 >'deep/a b/5'; echo more >>large")
         return found
 
-    monkeypatch.setattr(Place, "changes", meanwhile)
+    monkeypatch.setattr(PlacedFiles, "changes", meanwhile)
     try:
         assert operations.migrate(context, NAME, "nb").bytes_sent >> 20 > MEGABYTES
         assert kept(na) and not kept(nb)
@@ -256,10 +257,10 @@ def test_of_what_a_user_has_left_another_copy_is_taken(nodes: dict[str, SshNode]
     def found(where: str) -> list[str]:
         return place.node.output(["sh", "-c", about, "sh", where]).split()
 
-    assert not place.take_kept()
+    assert not place.files.take_kept()
     place.node.run(["sh", "-c", make, "sh", kept, place.directory])
     before = found(f"{kept}/data")
-    assert place.take_kept()
+    assert place.files.take_kept()
     after = found(place.data)
     assert not place.node.exists(kept)
     place.node.run(["rm", "-r", place.directory])
@@ -291,7 +292,7 @@ def test_files_that_cannot_go_ahead_go_when_it_stands(
     context: Context, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     if limit == "tar":
-        monkeypatch.setattr(Place, "inventory", lambda place: place.node.run(["false"]).stdout)
+        monkeypatch.setattr(PlacedFiles, "inventory", lambda files: files._node.run(["false"]).stdout)
     else:
         monkeypatch.setattr("transproc.cluster.files.MOST_INVENTORY", 10)
     place, expected = context.places(context.store.load(NAME)), []

@@ -31,7 +31,8 @@ from transproc.errors import CommandError
 from transproc.lab.rootfs import host_criu
 from transproc.process.build import build
 from transproc.process.criu import FREED_SECONDS, dump_argv, relevant, restore_argv
-from transproc.process.pause import Files, Tool
+from transproc.process.launch import Files
+from transproc.process.tool import Tool
 from transproc.run import run
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]

@@ -15,7 +15,7 @@ from transproc.cli import attach, common
 from transproc.cluster.terminal import window_of
 from transproc.cluster.watch import exit_code, wait
 from transproc.controller.requests.start import Run
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 
 
 def run(

@@ -46,7 +46,7 @@ class JobFiles:
 
     def are_large(self) -> bool:
         """Whether it pays to send them ahead. Small tars know neither lists nor times below a second."""
-        self.size = self._source.used()
+        self.size = self._source.files.used()
         return self.size >= LARGE and self._source.node.gnu_tar and self._target.node.gnu_tar
 
     def send_ahead(self, told: Told) -> int:
@@ -57,7 +57,7 @@ class JobFiles:
         """
         count, before = 0, 0
         with suppress(CommandError):
-            if self._source.job.keeps_files and self._target.take_kept():
+            if self._source.job.keeps_files and self._target.files.take_kept():
                 self._know_copy()
             while True:
                 begin, passed = time.monotonic(), count
@@ -69,7 +69,7 @@ class JobFiles:
                     break
                 before = sent
         if not self.copied:
-            self._target.forget_files()
+            self._target.files.forget()
         return count
 
     def _send_round(self, told: Told) -> int:
@@ -79,10 +79,10 @@ class JobFiles:
         return sent
 
     def _know_copy(self) -> None:
-        inventory = self._target.inventory()
+        inventory = self._target.files.inventory()
         self.copied = 0 < len(inventory) <= MOST_INVENTORY
         if self.copied:
-            self._source.keep_inventory(inventory)
+            self._source.files.keep_inventory(inventory)
 
     def send(self) -> int:
         """Makes the target's files those of the stopped job; returns the bytes that passed."""
@@ -97,20 +97,20 @@ class JobFiles:
         """Sends what is different from the copy. One into which a file's blocks were written, and that is not whole then, gets
         the file.
         """
-        found = self._source.changes(patches=True)
-        self._target.remove_files(found.removed)
-        count = self._relay(listed=self._source.changed, changing=changing, told=told)
+        found = self._source.files.changes(patches=True)
+        self._target.files.remove(found.removed)
+        count = self._relay(listed=self._source.files.changed, changing=changing, told=told)
         if not found.patched:
             return count
         try:
             return count + self._patch(changing=changing, told=lambda now: told(count + now))
         except CommandError:
-            self._source.changes(patches=False)
-            return count + self._relay(listed=self._source.changed, changing=changing, told=told)
+            self._source.files.changes(patches=False)
+            return count + self._relay(listed=self._source.files.changed, changing=changing, told=told)
 
     def _patch(self, *, changing: bool, told: Told) -> int:
         source, target = self._source, self._target
-        giving = source.tool.blocks(source.data, source.patched, changing=changing)
+        giving = source.tool.blocks(source.data, source.files.patched, changing=changing)
         taking = target.tool.patch(target.data, changing=changing)
         return connect(source.node, giving, target.node, taking, large=True, told=told)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from transproc.process import inspect
-from transproc.process.pause import ProcessState
+from transproc.process.answers import ProcessState
 
 
 class Liveness(StrEnum):

@@ -43,8 +43,8 @@ from transproc.errors import (
 )
 from transproc.images import owed
 from transproc.images.directory import ImageDirectory
+from transproc.process.answers import Pause
 from transproc.process.criu import Options
-from transproc.process.pause import Pause
 from transproc.text import human, plural
 
 LONG_SECONDS = 1.0

@@ -24,34 +24,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from ipaddress import ip_address
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from transproc.cluster import addresses, criu, pages, scripts
-from transproc.cluster.archive import Given, pack_script, unpack_script
+from transproc.cluster.archive import Given
 from transproc.cluster.job import Job, check_name
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
 from transproc.cluster.node import DATA, Node, Result
+from transproc.cluster.placed import COPY_SECONDS, PlacedFiles
 from transproc.errors import CommandError, CriuError, FormatError, TransprocError, UnsupportedError
 from transproc.images import owed as owed_pages
 from transproc.process import inspect
+from transproc.process.answers import Pause, ProcessState, Restored, answer_of, status_of
 from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, NEEDS_LINKS, Criu, Options, dotted
-from transproc.process.pause import (
-    Difference,
-    Files,
-    Launch,
-    Pause,
-    ProcessState,
-    Restored,
-    Terminal,
-    Tool,
-    User,
-    Window,
-    answer_of,
-    difference,
-    status_of,
-)
+from transproc.process.launch import Files, Launch, Terminal, User, Window
 from transproc.process.runner import understood
+from transproc.process.tool import Tool
 
 PROGRAM_MODE = "u=rwx,go=rx"
 _DIGEST = re.compile(r"[0-9a-f]{64}|")
@@ -68,14 +57,8 @@ while code of its own is in the program."""
 LOOK_SECONDS = 60.0
 """For a look at all processes of a node that has much else to do."""
 
-COPY_SECONDS = 3600.0
-"""For a copy of a job's files on its node, while it stands still: a disk that writes 100 MB/s has copied 360 GB then."""
 DELIVERED = "delivered"
 """Beside the image, when all that was owed has come (runtime/tool/wire.c)."""
-INVENTORY = "there"
-"""Of a copy of the job's files on another node, beside the images."""
-ARCHIVE = "files.tar"
-"""The job's files, beside the images."""
 
 NOT_FOUND = 127
 """Status of a program that is not there."""
@@ -123,6 +106,11 @@ class Place:
     def tool(self) -> Tool:
         """The pause tool, which came with the connection."""
         return Tool(self.node, self.node.tool)
+
+    @cached_property
+    def files(self) -> PlacedFiles:
+        """The job's files here."""
+        return PlacedFiles(self.node, self.job, self.tool, self.directory)
 
     @cached_property
     def criu(self) -> Criu:
@@ -264,93 +252,6 @@ class Place:
     def drop_pages(self) -> None:
         """Removes the memory from a dump; what is left of that tells how it is to be undone."""
         self._shell('rm -f "$1"/pages-*.img || true', self.dump)
-
-    def used(self, exclude: Sequence[str] = ()) -> int:
-        """Bytes of disk that the job's files need, but for those that match these patterns, as in `data/work/*`."""
-        lines = self._shell(scripts.USED, self.directory, *exclude).stdout.splitlines()
-        with understood(f"node {self.node.name}"):
-            whole, *left_out = (int(line.split()[0]) for line in lines)
-        return max(0, whole - sum(left_out)) * 1024
-
-    def can_clone(self) -> bool:
-        """Whether files are copied there without copying their contents. `make_images` comes first."""
-        return self._shell(scripts.CAN_CLONE, self.directory, check=False).returncode == 0
-
-    def clone_files(self) -> None:
-        """A copy of the job's files, as they are now, beside the images; nothing is left out of it."""
-        self.node.run(
-            ["cp", "-a", "--reflink=always", self.data, f"{self.images}/data"], timeout=COPY_SECONDS
-        )
-
-    def archive_files(self, exclude: Sequence[str]) -> None:
-        """An archive of the job's files, as they are now, beside the images."""
-        script = f'{self._packing(self.data, exclude)} >"$1"'
-        self.node.run(
-            ["sh", "-c", f"umask 077; {script}", "sh", f"{self.images}/{ARCHIVE}"], timeout=COPY_SECONDS
-        )
-
-    def inventory(self) -> bytes:
-        """What is in the job's files here, contents included, as `changes` takes it."""
-        return self.node.run(self.tool.inventory(self.data), timeout=COPY_SECONDS).stdout
-
-    def keep_inventory(self, inventory: bytes) -> None:
-        """That of a copy of the job's files on another node. `make_images` comes first."""
-        self.node.put_bytes(inventory, f"{self.images}/{INVENTORY}", mode=0o600)
-
-    def changes(self, *, patches: bool) -> Difference:
-        """Finds what is different now in the job's files from the copy of which the inventory is; the list `changed` of it is
-        beside that, and with `patches` one of large files that are different in places, `patched`.
-        """
-        patched = self.patched if patches else None
-        argv = self.tool.changes(self.data, f"{self.images}/{INVENTORY}", self.changed, patched)
-        done = self.node.run(argv, timeout=COPY_SECONDS)
-        with understood(f"node {self.node.name}"):
-            return difference(done.stdout)
-
-    @property
-    def changed(self) -> str:
-        """The list of what `changes` has found."""
-        return f"{self.images}/changed"
-
-    @property
-    def patched(self) -> str:
-        """The list of large files that `changes` has found, where they are different."""
-        return f"{self.images}/patched"
-
-    def remove_files(self, paths: bytes) -> None:
-        """Removes some of the job's files, and nothing beyond them, whatever the paths are."""
-        if paths:
-            self.node.run(self.tool.remove(self.data), stdin=paths, timeout=COPY_SECONDS)
-
-    def forget_files(self) -> None:
-        """Removes all of the job's files."""
-        self._shell('rm -rf "$1"', self.data)
-
-    def take_kept(self) -> bool:
-        """Makes the copy that an earlier stay here has left the job's files; false if there is none."""
-        words = self.directory, self.job.id, self.job.user
-        return self._shell(scripts.TAKE_KEPT, *words, check=False).returncode == 0
-
-    def forget_kept(self) -> None:
-        """Removes what an earlier stay here has left."""
-        self._shell(scripts.FORGET_KEPT, self.directory, self.job.id)
-
-    def send_archive(self, sink: IO[bytes]) -> None:
-        """Writes what `archive_files` has made to `sink`."""
-        self.node.pipe(["cat", f"{self.images}/{ARCHIVE}"], None, sink)
-
-    def send_files(self, exclude: Sequence[str], sink: IO[bytes], *, cloned: bool = False) -> None:
-        """Writes an archive of the job's files to `sink`, as they are now, or as they were when they were cloned."""
-        top = f"{self.images}/data" if cloned else self.data
-        self.node.pipe(["sh", "-c", self._packing(top, exclude)], None, sink)
-
-    def take_files(self, archive: IO[bytes]) -> None:
-        """The job's files, out of an archive that has been checked."""
-        script = unpack_script(PurePosixPath(self.directory), parents=False)
-        self.node.pipe(["sh", "-c", script], archive, None)
-
-    def _packing(self, top: str, exclude: Sequence[str]) -> str:
-        return pack_script(PurePosixPath(top), gnu=self.node.gnu_tar, exclude=exclude)
 
     def read(self, stream: str, offset: int = 0, most: int | None = None) -> bytes:
         """What `stdout` or `stderr` holds from a byte offset on, at most so many bytes."""

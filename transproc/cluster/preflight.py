@@ -13,9 +13,9 @@ from transproc.cluster.place import Place
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.isa import Isa, by_name
 from transproc.process import inspect
+from transproc.process.answers import ProcessState
 from transproc.process.capabilities import names
 from transproc.process.criu import Options
-from transproc.process.pause import ProcessState
 from transproc.text import human
 
 LARGE = 64 << 20

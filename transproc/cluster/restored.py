@@ -7,8 +7,8 @@ import time
 
 from transproc.cluster.place import Place
 from transproc.errors import TransprocError
+from transproc.process.answers import ThreadState
 from transproc.process.criu import Options
-from transproc.process.pause import ThreadState
 from transproc.text import plural
 
 SETTLE_SECONDS = 2.0

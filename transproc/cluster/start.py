@@ -16,7 +16,7 @@ from transproc.cluster.job import Job, State
 from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.store import JobStore
 from transproc.errors import TransprocError
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from transproc.cluster.place import Place
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import POLL, refresh
 from transproc.errors import TransprocError
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 
 DETACH = b"\x1d"
 """Ctrl-], which ends the conversation and not the job."""

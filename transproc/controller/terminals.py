@@ -20,7 +20,7 @@ from transproc.cluster import terminal
 from transproc.cluster.job import Job
 from transproc.errors import BusyError, MissingError, TransprocError
 from transproc.host import Host
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 
 MOST_OPEN = 16
 """Of one token at the same time."""

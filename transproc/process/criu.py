@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transproc.errors import CommandError, CriuError, UnsupportedError
+from transproc.process.answers import Restored
 from transproc.process.inspect import GHOST_LIMIT
-from transproc.process.pause import Files, Restored, Terminal, Tool, User
+from transproc.process.launch import Files, Terminal, User
 from transproc.process.runner import Runner
+from transproc.process.tool import Tool
 
 MINIMUM = (4, 1, 1)
 """Older ones do not start on current kernels ("Unexpected rt vDSO area bounds")."""

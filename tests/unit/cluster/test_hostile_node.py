@@ -16,7 +16,8 @@ from transproc.cluster.job import Job
 from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.session import Result
 from transproc.errors import CommandError, NodeError, PauseError, TransprocError
-from transproc.process.pause import Tool, Window
+from transproc.process.launch import Window
+from transproc.process.tool import Tool
 
 ANSWERS: Sequence[bytes] = (
     b"",

@@ -16,8 +16,9 @@ import pytest
 
 from tests.writers.target import build_target
 from transproc.process.build import build
-from transproc.process.pause import Launch, Tool
+from transproc.process.launch import Launch
 from transproc.process.runner import Result
+from transproc.process.tool import Tool
 from transproc.run import run
 
 

@@ -8,7 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from transproc.process.pause import Files, Tool
+from transproc.process.launch import Files
+from transproc.process.tool import Tool
 from transproc.run import run
 from transproc.transform.clocks import TICK, Used, parse
 

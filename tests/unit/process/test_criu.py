@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from transproc.errors import CommandError, CriuError, UnsupportedError
-from transproc.process import criu, pause
+from transproc.process import criu
+from transproc.process.answers import Restored
 from transproc.process.runner import Result
+from transproc.process.tool import Tool
 
 
 class Node:
@@ -109,17 +111,17 @@ def test_failed_dumps_show_the_log() -> None:
     assert node.calls[-1] == ["cat", "/d/dump.log"]
 
 
-class Restorer(pause.Tool):
+class Restorer(Tool):
     """Its first restore finds a process id taken; what each is asked for is kept."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
 
-    def restore(self, criu: Sequence[str], **asked: Any) -> pause.Restored:
+    def restore(self, criu: Sequence[str], **asked: Any) -> Restored:
         self.asked.append(asked)
         if len(self.asked) == 1:
             raise CommandError(criu, 1, "")
-        return pause.Restored(7, 0)
+        return Restored(7, 0)
 
 
 def test_a_restore_waits_for_ids_and_is_then_the_same() -> None:

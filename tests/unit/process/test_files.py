@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from transproc.process.pause import Files, Tool
+from transproc.process.launch import Files
+from transproc.process.tool import Tool
 from transproc.run import run
 
 ATTRIBUTE = "user.transproc"

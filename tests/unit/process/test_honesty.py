@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.process.conftest import Running, Start, launch_of
-from transproc.process.pause import Files, Launch, Terminal, Tool
+from transproc.process.launch import Files, Launch, Terminal
+from transproc.process.tool import Tool
 from transproc.run import run
 
 NOBODY = 65534

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from transproc.process.pause import Tool
+from transproc.process.tool import Tool
 from transproc.run import run
 
 PIECE = 1 << 18

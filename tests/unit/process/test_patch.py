@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.process.test_tree import contents, described, expect_same, inventory, update
-from transproc.process.pause import Tool
+from transproc.process.tool import Tool
 from transproc.run import run
 
 MB, PAGE = 1 << 20, 4096

@@ -19,7 +19,8 @@ import pytest
 from tests.stepping import TRACES, stepped
 from tests.unit.process.conftest import Running, Start, launch_of
 from transproc.errors import PauseError, UnsupportedError
-from transproc.process.pause import Pause, Tool
+from transproc.process.answers import Pause
+from transproc.process.tool import Tool
 from transproc.run import output
 
 native_x86_64 = pytest.mark.skipif(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from transproc.process.pause import Tool, difference
+from transproc.process.answers import difference
+from transproc.process.tool import Tool
 from transproc.run import run
 
 NONE = b"\0" + bytes(8)

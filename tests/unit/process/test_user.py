@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.process.conftest import Running
-from transproc.process.pause import Launch, Terminal, Tool, User
+from transproc.process.launch import Launch, Terminal, User
+from transproc.process.tool import Tool
 from transproc.run import run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

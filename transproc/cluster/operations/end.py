@@ -32,7 +32,7 @@ def end(context: Context, job: Job, *, remove: bool, exit: str = "signal 9") -> 
         _end_on(context, job, node, remove)
     for node in job.visited:
         with suppress(NodeError):  # it is removed there after some days
-            context.places(job, node).forget_kept()
+            context.places(job, node).files.forget_kept()
     if job.state is not State.EXITED:
         job.state, job.exit = State.EXITED, exit
     job.target = job.owed_by = None

@@ -275,7 +275,7 @@ def _sweep(context: Context, node: str) -> Sequence[str]:
             found.append(f"node {node}: removed what was left of {name}")
     for identity in kept:
         if identity.startswith(f"{context.store.host}-") and not _lives(context, identity):
-            context.places(Job("sweep", node, ["sweep"], id=identity)).forget_kept()
+            context.places(Job("sweep", node, ["sweep"], id=identity)).files.forget_kept()
             found.append(f"node {node}: removed the files of a job that has ended")
     return found
 

@@ -252,7 +252,7 @@ class _Restart:
             self.place.node.put(here, f"{self.place.images}/{name}", given=Given(), parents=False)
         path = self.found.archive
         with plain(path) if _needs_plain(self.found, self.place) else path.open("rb") as stream:
-            self.place.take_files(stream)
+            self.place.files.take(stream)
         return human(self.found.size)
 
     def _resume(self) -> str:

@@ -138,7 +138,7 @@ class Taking:
         self.exclude = [f"data/work/{pattern}" for pattern in request.exclude]
         self._check_left_out()
         self.needs = preflight.needs_of(self.look, source.directory)
-        image, files = self.needs.memory + self.needs.deleted, source.used(self.exclude)
+        image, files = self.needs.memory + self.needs.deleted, source.files.used(self.exclude)
         preflight.check_room(image, source, self.look.room)
         self._check_host(image + files)
         self._files_size = files
@@ -177,7 +177,7 @@ class Taking:
         self._stamps = self.source.stamps(self._outside)
         self._digests = self.source.digests(self._outside)
         self._kernel = self.source.node.output(["uname", "-r"]).strip()
-        self._cloned = not self.request.end and self.source.can_clone()
+        self._cloned = not self.request.end and self.source.files.can_clone()
         if not self._cloned and not self.request.end:
             needed = self.needs.memory + self.needs.deleted + self._files_size
             preflight.check_room(needed, self.source, self.look.room)
@@ -201,9 +201,9 @@ class Taking:
 
     def _copy_files(self) -> str:
         if self._cloned:
-            self.source.clone_files()
+            self.source.files.clone()
             return "cloned"
-        self.source.archive_files(self.exclude)
+        self.source.files.archive(self.exclude)
         return human(self._files_size)
 
     def _resume(self) -> str:
@@ -217,9 +217,9 @@ class Taking:
         source.node.get(source.dump, self.draft.images, IMAGES)
         with self.draft.open_archive() as file, checked(self._rules(), file, top=TOP) as stream:
             if self._cloned or self.request.end:
-                source.send_files(self.exclude, stream, cloned=self._cloned)
+                source.files.send(self.exclude, stream, cloned=self._cloned)
             else:
-                source.send_archive(stream)
+                source.files.send_archive(stream)
         return human(sum(self.draft.contents().values()))
 
     def _rules(self) -> Rules:

@@ -17,7 +17,7 @@ from transproc.controller.api.jobs import Name
 from transproc.controller.service import Service
 from transproc.controller.terminals import Conversation
 from transproc.controller.tokens import Token
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 
 IDLE_SECONDS = 15.0
 """An empty frame comes so often: who listens sees that the connection is alive."""

@@ -19,7 +19,7 @@ from transproc.controller.requests.base import Desk, JobName, Meaning, NodeName,
 from transproc.controller.tokens import Role
 from transproc.errors import TransprocError
 from transproc.process.criu import Options
-from transproc.process.pause import Window
+from transproc.process.launch import Window
 
 NewName = Annotated[str | None, Meaning("The job's name, by default after the program.", longest=40)]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Commands around criu: what must be known before a dump, and put right after a restore. */
+#include "commands.h"
+#include "anchor.h"
+#include "clocks.h"
+#include "files.h"
+#include "mend.h"
+#include "withhold.h"
+
+/*
+ * For criu, which must not end while code of its own is in the program: a trap that nobody sees any more would end that as well. A lost
+ * connection asks us to end, and nobody reads what we say. What is ignored stays so through execve; SIGKILL remains for one that hangs.
+ */
+static void heed_nobody(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, 13 /* SIGPIPE */, SIGTERM };
+	uint64_t ignored[4] = { 1 /* SIG_IGN */ };
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		SYS(NR_rt_sigaction, signals[i], ignored, 0, sizeof(uint64_t));
+}
+
+/* Which files there were before criu gave some a name: kept until the tree goes on, longer than an image. */
+static const char *kept_names(const struct options *options)
+{
+	return format("%s.names", options->guard);
+}
+
+static long keep_names(const struct options *options)
+{
+	struct text names = { 0 };
+	return read_text(options->list, &names) ? write_file(kept_names(options), &names) : -EIO;
+}
+
+void remove_names(const struct options *options)
+{
+	remove_links(options->launch.directory, kept_names(options));
+	SYS(NR_unlinkat, AT_FDCWD, kept_names(options), 0);
+}
+
+/* criu answers for itself: this becomes it, or is silent but for its exit status. */
+int command_dump(const struct options *options)
+{
+	const char *directory = options->launch.directory;
+	if (options->guard)
+		remove_names(options); /* of an earlier dump, if the tree has stood since */
+	long result = list_files(directory, options->list, options->moves);
+	if (result == 0 && options->guard)
+		result = keep_names(options);
+	if (result < 0)
+		return report_failure("system", format("%s: its files cannot be listed: errno %d", directory, -result));
+	if (options->clocks && (result = list_clocks(options->pid, options->clocks)) < 0)
+		return report_failure("system", format("%s: cannot be written: errno %d", options->clocks, -result));
+	struct launch launch = options->launch;
+	struct terminal terminal;
+	if (launch.terminal && !find_terminal(options, options->pid, &terminal))
+		return 1;
+	if (launch.terminal && !(launch.argv = declare_terminal(&terminal, launch.argv, launch.key)))
+		return report_failure("system", format("%s: cannot be written", launch.key));
+	if (launch.network && ((result = unplug(options->pid)) < 0 || (result = enter_network(options->pid)) < 0))
+		return report_failure("system", format("process %d: its network cannot be entered: errno %d", (long)options->pid, -result));
+	if (options->guard && (result = keep_tree(options->pid, options->guard)) < 0)
+		return report_failure("system", format("process %d: %s cannot be written, or the process not be traced: errno %d", (long)options->pid, options->guard, -result));
+	heed_nobody();
+	if (!options->owed) {
+		anchor_descriptors();
+		result = execute(&launch);
+		return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
+	}
+	result = dump_withholding(&launch, options->pid, options->owed);
+	return result < 0 ? report_failure("system", format("a dump without large memory failed: errno %d", -result)) : (int)result;
+}
+
+/*
+ * The next process that is made here gets a higher id than all of the tree, as it would have at home. criu builds what processes
+ * share in that with the lowest id: in a child that came to life after a move this may be missing what the parent's state needs.
+ * Not the next higher one, which a process at home may have got meanwhile: the tree may want to go back.
+ */
+static void count_on(int pid)
+{
+	static const char last_file[] = "/proc/sys/kernel/ns_last_pid";
+	struct numbers tree = tree_of(pid);
+	uint64_t limit = 0, last = 0, highest = 0;
+	if (!read_number("/proc/sys/kernel/pid_max", &limit) || !read_number(last_file, &last))
+		return;
+	for (size_t i = 0; i < tree.count; i++) {
+		struct numbers threads = threads_of(tree.items[i]);
+		for (size_t k = 0; k < threads.count; k++)
+			highest = (uint64_t)threads.items[k] > highest ? (uint64_t)threads.items[k] : highest;
+	}
+	if (last >= highest || limit <= highest)
+		return;
+	int fd = open_file(last_file, O_WRONLY);
+	char *number = format("%d", (long)(highest + (limit - highest) / 2));
+	(void)write_all(fd, number, strlen(number)); /* without the right to: as it is */
+	SYS(NR_close, fd);
+}
+
+int command_restore(const struct options *options)
+{
+	struct outcome outcome = restore(&options->launch);
+	struct text out = { 0 };
+	if (outcome.error)
+		return report_failure("system", format("%s: errno %d", outcome.step, (long)outcome.error));
+	if (outcome.status) {
+		long signal = outcome.status & 0x7f, status = outcome.status >> 8 & 0xff;
+		return report_failure("criu", signal ? format("criu was killed by signal %d", signal) : format("criu failed with status %d", status));
+	}
+	long unnamed = options->list ? name_files(options->launch.directory, options->list) : 0;
+	if (unnamed < 0)
+		return report_failure("system", format("%s: its files cannot be given their numbers: errno %d", options->launch.directory, -unnamed));
+	unnamed += note_moves(outcome.pid, options->moves) < 0;
+	count_on(outcome.pid);
+	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d, \"processes\": ", (long)outcome.pid, unnamed);
+	struct numbers tree = tree_of(outcome.pid); /* a status of 0 of criu does not mean that all of them live */
+	print_tree(&out, &tree);
+	print(&out, "}");
+	return report(&out, 0);
+}
