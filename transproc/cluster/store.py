@@ -11,13 +11,9 @@ All of it is for the owner alone. A record that was read may be written only if 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,16 +22,11 @@ from transproc import paths
 from transproc.cluster import passing, schema
 from transproc.cluster.database import Database
 from transproc.cluster.job import Hop, Job, State, check_name, name_after
-from transproc.errors import BusyError, ConflictError, MissingError, TransprocError
+from transproc.cluster.locks import Locks
+from transproc.errors import ConflictError, MissingError, TransprocError
 
 LONGEST_DETAIL = 4000
 """Characters of what is recorded with a step: messages of failures hold what programs have said."""
-
-DEAD_SECONDS = 2.0
-"""A process that was killed while it started another one has left its lock to that, until that executes its program."""
-
-BRIEF = "refresh"
-"""What holds a lock under this name writes a line, and is waited for."""
 
 
 class Result(StrEnum):
@@ -67,7 +58,7 @@ class Attempt:
     steps: list[str]
 
 
-class JobStore:
+class JobStore(Locks):
     """All jobs of this host; `directory`: the state directory. Methods may be called from several threads.
 
     Each raises `StoreError` if the records cannot be read or written.
@@ -78,7 +69,7 @@ class JobStore:
         for place in (self.directory, self.directory / "jobs", self.directory / "locks"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = self.directory / "jobs.sqlite"
-        self.database = Database(self.path)
+        super().__init__(Database(self.path), self.directory / "locks")
         self.host = str(self.database.one("SELECT value FROM facts WHERE name = 'host'")[0])
         if directory is None and (old := paths.home() / "jobs").is_dir():
             with self.database.errors():
@@ -310,61 +301,3 @@ class JobStore:
     def glance(self, name: str) -> Path:
         """Holds the image of a job that is looked at while it goes on."""
         return self.files(name) / "glance"
-
-    @contextmanager
-    def lock(self, name: str, what: str = "") -> Iterator[None]:
-        """Only one transproc at a time works on a job; raises `BusyError` if another one does. `what`: tells others."""
-        check_name(name)
-        path = self.directory / "locks" / name
-        file = self._locked(name, path)
-        try:
-            os.ftruncate(file, 0)
-            with contextlib.suppress(OSError):  # a full disk
-                os.write(file, f"{what or 'at work'}, process {os.getpid()}".encode())
-            yield
-        finally:
-            path.unlink(missing_ok=True)  # while it is ours; who has opened it meanwhile looks again
-            os.close(file)
-
-    def at_work(self, name: str) -> bool:
-        """Whether a transproc seems to work on the job at this moment. Nobody is disturbed by this look."""
-        pid = self._worker(name)
-        return pid is not None and pid.isdecimal() and Path("/proc", pid).exists()
-
-    def busy(self, name: str) -> bool:
-        """Whether another process works on a job at this moment, which may be over when it is read."""
-        pid = self._worker(name)
-        return pid is not None and pid != str(os.getpid()) and Path("/proc", pid or "self").exists()
-
-    def _worker(self, name: str) -> str | None:
-        """Whose lock there is: a process's number, or nothing yet; None if there is no lock."""
-        check_name(name)
-        try:
-            who = (self.directory / "locks" / name).read_text(errors="replace")
-        except OSError:
-            return None
-        return who.rpartition(" ")[2]
-
-    def _locked(self, name: str, path: Path) -> int:
-        until = time.monotonic() + DEAD_SECONDS
-        while True:
-            with self.database.errors():
-                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(file).st_nlink:
-                    return file
-            except BlockingIOError:
-                who = os.read(file, 200).decode(errors="replace")
-                lasts = Path("/proc", who.rpartition(" ")[2] or "self").exists() and not who.startswith(BRIEF)
-                if lasts or time.monotonic() > until:
-                    os.close(file)
-                    raise BusyError(
-                        f"job {name}: another transproc command is working on it"
-                        + (f" ({who})" if who else "")
-                    ) from None
-                time.sleep(0.01)
-            except BaseException:
-                os.close(file)
-                raise
-            os.close(file)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from transproc.cluster import scripts
 from transproc.cluster.base import DATA, Node
 from transproc.cluster.job import Job, State
+from transproc.cluster.locks import BRIEF
 from transproc.cluster.place import Place
-from transproc.cluster.store import BRIEF, JobStore
+from transproc.cluster.store import JobStore
 from transproc.errors import ConflictError, TransprocError
 
 POLL = 0.1

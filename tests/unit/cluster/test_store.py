@@ -17,7 +17,8 @@ import pytest
 from transproc import paths
 from transproc.cluster import schema
 from transproc.cluster.job import Hop, Job, State
-from transproc.cluster.store import BRIEF, JobStore, Result
+from transproc.cluster.locks import BRIEF
+from transproc.cluster.store import JobStore, Result
 from transproc.errors import BusyError, ConflictError, FormatError, StoreError, TransprocError
 
 
