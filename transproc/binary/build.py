@@ -6,7 +6,7 @@ Runs once, at link time. Pure: bytes out, nothing is written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def build(elf: Elf, mate_build_id: bytes) -> bytes:
     if len(table) % 3:
         raise StackMapError("function table is truncated", path=elf.path)
     functions, strings = _functions(elf, table.reshape(-1, 3))
-    maps = maps.select(_linked(maps, functions))
+    maps = _bound(maps.select(_linked(maps, functions)), functions)
     frames = FrameTable(elf, {register.dwarf for register in by_machine(elf.machine).registers})
     rules = _Rows()
     site_table, objects = _sites(elf, maps, functions, frames, rules)
@@ -91,6 +91,20 @@ def _linked(maps: stackmap.StackMaps, functions: Columns) -> npt.NDArray[np.bool
     """
     kept: npt.NDArray[np.bool_] = np.isin(maps.id >> np.uint64(24), functions["hash"]) & (maps.function != 0)
     return kept
+
+
+def _bound(maps: stackmap.StackMaps, functions: Columns) -> stackmap.StackMaps:
+    """The records at the functions that they were made for: the name of a weak one may be bound to another."""
+    order = np.argsort(functions["hash"], kind="stable")
+    known, wanted = functions["hash"][order], maps.id >> np.uint64(24)
+    first = np.searchsorted(known, wanted)
+    # static ones of equal names, in files of equal names, are told by their addresses
+    alone = np.searchsorted(known, wanted, side="right") - first == 1
+    place = functions["address"][order[np.where(alone, first, 0)]] if len(order) else maps.function
+    moved = alone & ~np.isin(maps.function, functions["resume"])
+    function: npt.NDArray[np.uint64] = np.where(moved, place, maps.function)
+    pc: npt.NDArray[np.uint64] = maps.pc + (function - maps.function)
+    return replace(maps, function=function, pc=pc)
 
 
 def _locations(maps: stackmap.StackMaps, zero_register: int | None) -> Columns:

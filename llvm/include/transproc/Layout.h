@@ -26,7 +26,7 @@ constexpr unsigned PointBytes = 4;
 // Named metadata: a digest of what the front end wrote.
 constexpr const char *UnitDigest = "transproc.unit";
 
-// hash40(source file, function) << 24: common to all sites of a function. Of an inline function every file has a copy: these differ.
+// hash40(source file, function) << 24: common to all sites of a function. Of an inline or weak function several files may have one: these differ.
 uint64_t idBase(const llvm::Function &F);
 
 constexpr uint64_t MaxSites = 1u << 23;
