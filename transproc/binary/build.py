@@ -154,6 +154,9 @@ def _sites(
     owner, in_resume = _owners(elf, maps, functions)
     if np.any(functions["hash"][owner] != maps.id >> np.uint64(24)):
         raise StackMapError("a site belongs to another function than its address says", path=elf.path)
+    start, size = functions["address"][owner], functions["size"][owner]
+    if np.any(~in_resume & ((maps.pc < start) | (maps.pc > start + size))):
+        raise StackMapError("a site lies outside of its function", path=elf.path)
     tails = np.stack([shape.tail, shape.rest], axis=1)
     objects = _objects(elf, maps, functions, owner, tails)
     out = np.zeros(len(maps.id), sites.SITE)
