@@ -89,6 +89,16 @@ def test_a_selector_that_is_taken_out_after_a_use_of_the_whole(tmp_path: Path) -
     assert all(Path(output).stat().st_size for output in outputs)
 
 
+def test_new_aligns_as_malloc_does(tmp_path: Path) -> None:
+    """A program's own aligned `operator new` gets only what needs more; two of libc++'s own tests look for that, too."""
+    program = compile_cxx([PROGRAMS / "aligned.cpp"], tmp_path / "aligned")
+    for isa in ALL:
+        done = subprocess.run(
+            [*runner(isa.name), program.with_name(f"aligned.{isa.name}")], check=False, capture_output=True
+        )
+        assert (done.returncode, done.stdout) == (0, b"16 1\n")
+
+
 @pytest.fixture(scope="module")
 def throws(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_cxx([PROGRAMS / "throws.cpp"], tmp_path_factory.mktemp("throws") / "throws")

@@ -56,8 +56,12 @@ FRONT_END = [
     "-nostdlibinc",
     *("-fno-pic", "-fno-pie"),
     *("-Xclang", "-mlong-double-64"),
+    *("-Xclang", "-fnew-alignment=16"),
 ]
-"""Options of every run of the front end, preprocessing included."""
+"""Options of every run of the front end, preprocessing included.
+
+`operator new` aligns as malloc does: clang takes its alignment to be that of `long double`.
+"""
 
 CODE = [
     "-fno-pic",
