@@ -231,6 +231,7 @@ static void text(void) {
   TIME("strtol", sink = strtol("123456789", 0, 10));
   TIME("atoi", sink = atoi("12345"));
   TIME("sscanf-%d", sscanf("12345 678", "%d", (int *)b));
+  TIME("sscanf-%lf", sscanf("3.14159265358979 2", "%lf", (double *)b));
   TIME("rand", sink += rand());
   TIME("putc", putc((int)i, null));
   TIME("putc_unlocked", putc_unlocked((int)i, null));

@@ -166,6 +166,9 @@ QUIET = {
 }
 """Macros of musl that warn where a program uses them, and the same without: glibc's are silent, and -Werror is common."""
 
+IN_LINE = {"stdio.h": "bits/inline_stdio.h", "stdlib.h": "bits/inline_stdlib.h"}
+"""Headers of musl that end with functions in line, as glibc's have them."""
+
 CLANGS = ("tgmath.h",)
 """Headers of musl that are left out for clang's, for the same reason."""
 
@@ -300,6 +303,9 @@ def install_headers(musl: Path, include: Path) -> None:
     shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in", *CLANGS))
     for name, change in QUIET.items():
         _change(include / name, change)
+    for name, functions in IN_LINE.items():
+        with (include / name).open("a") as file:
+            file.write(f"\n#include <{functions}>\n")
     for header in OVERLAY.glob("include/*.h"):
         shutil.copyfile(header, include / header.name)
     bits = include / "bits"

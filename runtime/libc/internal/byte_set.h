@@ -5,28 +5,42 @@
 
 #include "bytes.h"
 
-#define FEW 8 // that many are compared with 16 bytes of the string at a time; more are looked up in a table
+#define FEW 4 // that many, and twice as many, are compared with 16 bytes of the string at a time; more are looked up in a table
 
-// Length of the string's beginning whose bytes are (`inside`) or are not in the set. Neither ever holds the 0 at the end.
+// Where in the string the first byte is that is not (`inside`) or is among `members`, or 0, which is never in a set. A smaller set has some
+// members twice, so that there is no loop over them.
+#define SPAN(string, members, count, inside) \
+	({ \
+		const unsigned char *at_ = align_down(string, VECTOR); \
+		unsigned valid_ = 0xffffu << (uintptr_t)(string) % VECTOR, end_; \
+		for (;; at_ += VECTOR, valid_ = 0xffff) { \
+			bytes v_ = load(at_), found_ = (bytes)(v_ == (members)[0]); \
+			_Pragma("clang loop unroll(full)") \
+			for (int i_ = 1; i_ < (count); i_++) \
+				found_ |= (bytes)(v_ == (members)[i_]); \
+			if ((end_ = ((inside) ? zeros(found_) : mask((bytes)(found_ | (bytes)(v_ == 0)))) & valid_)) \
+				break; \
+		} \
+		at_ + first(end_) - (const unsigned char *)(string); \
+	})
+
+// Length of the string's beginning whose bytes are (`inside`) or are not in the set, which has at least one.
 static inline size_t span(const char *string, const char *set, int inside)
 {
-	unsigned count = 0;
-	while (count <= FEW && set[count])
+	unsigned count = 1;
+	while (count <= 2 * FEW && set[count])
 		count++;
 	if (count <= FEW) {
 		bytes members[FEW];
-		for (unsigned i = 0; i < count; i++)
-			members[i] = all_of(set[i]);
-		const unsigned char *at = align_down(string, VECTOR);
-		unsigned valid = 0xffffu << (uintptr_t)string % VECTOR;
-		for (;; at += VECTOR, valid = 0xffff) {
-			bytes v = load(at), found = {0};
-			for (unsigned i = 0; i < count; i++)
-				found |= (bytes)(v == members[i]);
-			unsigned end = (inside ? zeros(found) : mask((bytes)(found | (bytes)(v == 0)))) & valid;
-			if (end)
-				return at + first(end) - (const unsigned char *)string;
-		}
+		for (unsigned i = 0; i < FEW; i++)
+			members[i] = all_of(set[i < count ? i : 0]);
+		return SPAN(string, members, FEW, inside);
+	}
+	if (count <= 2 * FEW) {
+		bytes members[2 * FEW];
+		for (unsigned i = 0; i < 2 * FEW; i++)
+			members[i] = all_of(set[i < count ? i : 0]);
+		return SPAN(string, members, 2 * FEW, inside);
 	}
 	unsigned char table[256] = {0};
 	const unsigned char *at = (const unsigned char *)string;

@@ -58,6 +58,13 @@ static inline int readable(const void *string)
 	return !(zeros(load(align_down(string, VECTOR))) >> within % VECTOR);
 }
 
+// How many bytes may be read from both before one comes to the end of its page.
+static inline unsigned to_page_end(const unsigned char *a, const unsigned char *b)
+{
+	unsigned of_a = SMALLEST_PAGE - ((uintptr_t)a & SMALLEST_PAGE - 1), of_b = SMALLEST_PAGE - ((uintptr_t)b & SMALLEST_PAGE - 1);
+	return of_a < of_b ? of_a : of_b;
+}
+
 // Whether 16 bytes from here on lie in two pages. A string that differs early from another may be shorter than the n of strncmp, without an
 // end: there nothing may be read in advance.
 static inline int crosses(const void *at)

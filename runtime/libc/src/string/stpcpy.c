@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
+#include "copy_string.h"
 
-char *__stpcpy(char *restrict to, const char *restrict from)
+char *__stpcpy(char *to, const char *from)
 {
-	size_t n = strlen(from);
-	return (char *)memcpy(to, from, n + 1) + n;
+	return copy_string(to, from);
 }
 
 weak_alias(__stpcpy, stpcpy);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
+#include "copy_string.h"
 
-char *strcat(char *restrict to, const char *restrict from)
+char *strcat(char *to, const char *from)
 {
-	strcpy(to + strlen(to), from);
+	copy_string(to + strlen(to), from);
 	return to;
 }

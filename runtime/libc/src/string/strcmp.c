@@ -12,32 +12,48 @@ static int by_bytes(const unsigned char *a, const unsigned char *b)
 }
 
 // Bytes of the result are 0 where the strings end or differ.
-#define ends(a, b) smaller(load_loose(a), load_loose(a) == load_loose(b))
+#define ends(i) smaller(load_loose(a + (i)), load_loose(a + (i)) == load_loose(b + (i)))
+
+// Returns from the function if they do so in the 16 bytes at a + i and b + i.
+#define RETURN_IF_ENDS(i) \
+	do { \
+		unsigned found_ = zeros(ends(i)); \
+		if (found_) \
+			return (a + (i))[first(found_)] - (b + (i))[first(found_)]; \
+	} while (0)
 
 int strcmp(const char *left, const char *right)
 {
 	const unsigned char *a = (const unsigned char *)left, *b = (const unsigned char *)right;
 	for (;;) {
-		unsigned to_page_a = SMALLEST_PAGE - ((uintptr_t)a & SMALLEST_PAGE - 1);
-		unsigned to_page_b = SMALLEST_PAGE - ((uintptr_t)b & SMALLEST_PAGE - 1);
-		unsigned left_in_page = to_page_a < to_page_b ? to_page_a : to_page_b;
-		unsigned found;
-		for (; left_in_page >= VECTOR; left_in_page -= VECTOR, a += VECTOR, b += VECTOR) {
-			if ((found = zeros(ends(a, b))))
-				return a[first(found)] - b[first(found)];
-			for (; left_in_page >= BLOCK + VECTOR; left_in_page -= BLOCK, a += BLOCK, b += BLOCK) {
-				bytes v = smaller(ends(a + 16, b + 16), ends(a + 32, b + 32));
-				bytes w = smaller(ends(a + 48, b + 48), ends(a + 64, b + 64));
-				if (zeros(smaller(v, w)))
+		unsigned room = to_page_end(a, b);
+		if (room >= BLOCK) { // most strings are short
+			RETURN_IF_ENDS(0);
+			RETURN_IF_ENDS(16);
+			RETURN_IF_ENDS(32);
+			RETURN_IF_ENDS(48);
+			for (;;) {
+				room -= BLOCK;
+				a += BLOCK;
+				b += BLOCK;
+				if (room < BLOCK)
 					break;
+				bytes v = ends(0), w = ends(16), x = ends(32), y = ends(48);
+				if (zeros(smaller(smaller(v, w), smaller(x, y)))) {
+					RETURN_IF_ENDS(0);
+					RETURN_IF_ENDS(16);
+					RETURN_IF_ENDS(32);
+					RETURN_IF_ENDS(48);
+				}
 			}
 		}
-		if (!left_in_page)
+		for (; room >= VECTOR; room -= VECTOR, a += VECTOR, b += VECTOR)
+			RETURN_IF_ENDS(0);
+		if (!room)
 			continue;
 		if (!readable(a) || !readable(b))
 			return by_bytes(a, b);
-		if ((found = zeros(ends(a, b))))
-			return a[first(found)] - b[first(found)];
+		RETURN_IF_ENDS(0);
 		a += VECTOR;
 		b += VECTOR;
 	}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
+#include "copy_string.h"
 
-char *strcpy(char *restrict to, const char *restrict from)
+char *strcpy(char *to, const char *from)
 {
-	return memcpy(to, from, strlen(from) + 1);
+	copy_string(to, from);
+	return to;
 }

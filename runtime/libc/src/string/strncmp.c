@@ -4,18 +4,13 @@
 
 #define ends(a, b) smaller(load_loose(a), load_loose(a) == load_loose(b))
 
-static inline size_t to_page_end(const void *at)
-{
-	return SMALLEST_PAGE - ((uintptr_t)at & SMALLEST_PAGE - 1);
-}
-
 // A string that differs early may be shorter than n without an end: across pages nothing is read in advance.
 int strncmp(const char *left, const char *right, size_t n)
 {
 	const unsigned char *a = (const unsigned char *)left, *b = (const unsigned char *)right;
 	unsigned found;
 	while (n) {
-		size_t readable = to_page_end(a) < to_page_end(b) ? to_page_end(a) : to_page_end(b);
+		size_t readable = to_page_end(a, b);
 		size_t step = n < readable ? n : readable, i = 0;
 		for (; i + BLOCK <= step; i += BLOCK) {
 			bytes v = smaller(ends(a + i, b + i), ends(a + i + 16, b + i + 16));

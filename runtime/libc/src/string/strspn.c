@@ -4,5 +4,5 @@
 
 size_t strspn(const char *string, const char *set)
 {
-	return span(string, set, 1);
+	return set[0] ? span(string, set, 1) : 0;
 }

@@ -8,6 +8,17 @@
 
 #define MANY 64 // candidates that are tried before one in eight positions is too many
 
+// Whether none of 64 bytes is the wanted one or the end.
+static inline int none(const char *at, const bytes *wanted)
+{
+	bytes found = all_of(255);
+	for (int i = 0; i < BLOCK; i += VECTOR) {
+		bytes v = load(at + i);
+		found = smaller(found, smaller(v, v ^ *wanted));
+	}
+	return !zeros(found);
+}
+
 // Candidates are places where the first two bytes of the pattern stand.
 char *strstr(const char *string, const char *pattern)
 {
@@ -33,6 +44,9 @@ char *strstr(const char *string, const char *pattern)
 			if (end)
 				return 0;
 		}
+		if (!seconds)
+			while ((uintptr_t)(at + VECTOR) % BLOCK == 0 && none(at + VECTOR, &two))
+				at += BLOCK, valid = 0xffff;
 		before = at[VECTOR - 1] == pattern[0] && valid >> VECTOR - 1;
 	}
 }

@@ -202,8 +202,28 @@ static void reuse(void) {
   require(resident() - before < 20000, "large blocks are not reused");
 }
 
+/* Memory that was used, wholly or here and there, comes back as zeros; of a small block, of one in which pages of zeros are left alone, and
+ * around where the one becomes the other. */
+static void zeros(void) {
+  static const size_t sizes[] = {1, 17, 5000, 70000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (1 << 20) + 5000, 5 << 20};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (size_t step = 1; step < 20000; step = step * 9 + 4) {
+      byte *block = malloc(sizes[i]);
+      for (size_t k = step - 1; k < sizes[i]; k += step)
+        block[k] = 0xff;
+      block[sizes[i] - 1] = 0xff;
+      __asm__ volatile("" : : "r"(block) : "memory"); /* else it is never filled */
+      free(block);
+      block = calloc(sizes[i], 1);
+      for (size_t k = 0; k < sizes[i]; k++)
+        require(!block[k], "calloc of what was used");
+      free(block);
+    }
+}
+
 int main(void) {
   failures();
+  zeros();
   threads();
   threads();
   forks();

@@ -1,6 +1,6 @@
 /*
- * Numbers: strtod and strtof against musl's own, fma in all rounding modes and where signs and ranges are awkward, sinf and cosf against sin
- * and cos. Prints digests of all results, which are the same on every ISA.
+ * Numbers: strtod and strtof against musl's own, scanf's against its own without a buffer, fma in all rounding modes and where signs and
+ * ranges are awkward, sinf and cosf against sin and cos. Prints digests of all results, which are the same on every ISA.
  */
 #define _GNU_SOURCE
 #include <fenv.h>
@@ -70,6 +70,21 @@ static void some_text(char *text, size_t size, int i) {
     snprintf(text, size, formats[below(9)], some_number(below(3) ? 80 : 1000));
 }
 
+/* From a string, and byte by byte, which musl's own reading does: the same numbers, and as much of the text. */
+static void scanned(const char *text) {
+  char line[140];
+  double found = -1, right = -1;
+  float single = -1, right_single = -1;
+  int used = -1, right_used = -1, length = snprintf(line, sizeof line, "%s,%s ", text, text);
+  FILE *slow = fmemopen(line, (size_t)length, "r");
+  setvbuf(slow, 0, _IONBF, 0);
+  int count = sscanf(line, "%lf,%f%n", &found, &single, &used), right_count = fscanf(slow, "%lf,%f%n", &right, &right_single, &right_used);
+  if (count != right_count || bits(found) != bits(right) || bits(single) != bits(right_single) || used != right_used)
+    fail("scanf", text);
+  if (fclose(slow))
+    fail("fclose", text);
+}
+
 static void texts(int mode) {
   char text[120], *end, *right_end;
   for (int i = 0; i < COUNT; i++) {
@@ -82,6 +97,7 @@ static void texts(int mode) {
     float single = strtof(text, &end), right_single = __transproc_strtof_of_any(text, &right_end);
     if (bits(single) != bits(right_single) || end != right_end)
       fail("strtof", text);
+    scanned(text);
     note(bits(found));
     note(bits(single));
   }

@@ -149,39 +149,57 @@ static int same(const byte *a, const byte *b, size_t n) {
   return 1;
 }
 
-static int clean(const byte *start, const byte *from, const byte *to) {
-  for (; start < from; start++)
-    if (*start != '#')
+/* Whether nothing of the 64 bytes before `from` and behind `to` was written. */
+static int clean(const byte *from, const byte *to, const byte *area) {
+  for (const byte *p = from < area + 64 ? area : from - 64; p < from; p++)
+    if (*p != '#')
       return 0;
-  return *to == '#';
+  for (const byte *p = to; p < to + 64 && p < area + 3 * PAGE; p++)
+    if (*p != '#')
+      return 0;
+  return 1;
 }
 
 static void copies(const byte *a, size_t n, byte *area) {
   const char *s = (const char *)a;
   size_t limit = below(n + 40), shorter = limit < n ? limit : n;
-  byte *start = area + PAGE - 64, *to = start + below(60);
+  size_t sizes[] = {n + 1, n + 1, limit, limit, limit <= n ? limit : n + 1, n + 2, shorter + 2, n + 1};
   for (int kind = 0; kind < 8; kind++) {
-    memset(start, '#', 2 * PAGE);
+    memset(area, '#', 3 * PAGE);
+    byte *to = place(area, sizes[kind]), *start = to, *end = to + sizes[kind];
     char *target = (char *)to;
-    byte *end = to + n + 1;
     int right;
     switch (kind) {
     case 0: right = copy(target, s) == target; break;
     case 1: right = copy_end(target, s) == target + n; break;
-    case 2: right = copy_n(target, s, limit) == target, end = to + limit; break;
-    case 3: right = copy_end_n(target, s, limit) == target + shorter, end = to + limit; break;
-    case 4: right = copy_l(target, s, limit) == n, end = to + (limit ? limit - 1 < n ? limit : n + 1 : 0); break;
-    case 5: *to++ = 'x', *to = 0, right = append(target, s) == target, end = to + n + 1; break;
-    case 6: *to++ = 'x', *to = 0, right = append_n(target, s, limit) == target, end = to + shorter + 1; break;
+    case 2: right = copy_n(target, s, limit) == target; break;
+    case 3: right = copy_end_n(target, s, limit) == target + shorter; break;
+    case 4: right = copy_l(target, s, limit) == n; break;
+    case 5: *to++ = 'x', *to = 0, right = append(target, s) == target; break;
+    case 6: *to++ = 'x', *to = 0, right = append_n(target, s, limit) == target; break;
     default: right = copy_until(target, s, 0, n + 1) == target + n + 1;
     }
     size_t kept = kind == 4 && limit <= n ? (limit ? limit - 1 : 0) : kind == 2 || kind == 3 || kind == 6 ? shorter : n;
     int ended = kind == 2 || kind == 3 ? 1 : kind == 4 && !limit ? 1 : !to[kept];
     for (byte *p = to + shorter; (kind == 2 || kind == 3) && p < to + limit; p++)
       ended &= !*p;
-    require(right && ended && same(to, a, kept) && clean(start, (byte *)target, end), "copy", n, limit, kind);
-    to = (byte *)target;
+    require(right && ended && same(to, a, kept) && clean(start, end, area), "copy", n, limit, kind);
   }
+}
+
+/* Moved down over themselves, which is undefined in C and done by many programs. */
+static void moved(byte *a, size_t n) {
+  byte kept[PAGE * 3];
+  size_t by = below(below(2) ? 40 : 5) + 1, limit = below(n + 40);
+  if (n < by || n + 41 > PAGE)
+    return;
+  memcpy(kept, a, n + 1);
+  require(copy((char *)a, (char *)a + by) == (char *)a && same(a, kept + by, n - by + 1), "strcpy down", n, by, 0);
+  memcpy(a, kept, n + 1);
+  if (limit > n - by)
+    limit = n - by;
+  copy_n((char *)a, (char *)a + by, limit);
+  require(same(a, kept + by, limit) && same(a + limit, kept + limit, n + 1 - limit), "strncpy down", n, by, limit);
 }
 
 static void searches(const byte *a, size_t n) {
@@ -224,11 +242,14 @@ int main(void) {
         b[below(n)] = 0, two(a, b, n);
       fill(a, n);
     }
-    if (n < 600)
+    if (n < 600 || round % 8 == 0)
       copies(a, n, second);
     if (n < 200 || round % 8 == 0)
       searches(a, n);
+    moved(a, n);
   }
+  char nowhere[1]; /* nothing of nothing */
+  require(copy_n(nowhere, (char *)first + 3 * PAGE, 0) == nowhere, "strncpy", 0, 0, 0);
   char *many = malloc(200001); /* a pattern that nearly fits everywhere */
   memset(many, 'a', 200000);
   many[200000] = 0;
