@@ -2,6 +2,7 @@
 /* Commands around criu: what must be known before a dump, and put right after a restore. */
 #include "commands.h"
 #include "anchor.h"
+#include "attributes.h"
 #include "clocks.h"
 #include "files.h"
 #include "mend.h"
@@ -50,6 +51,8 @@ int command_dump(const struct options *options)
 		return report_failure("system", format("%s: its files cannot be listed: errno %d", directory, -result));
 	if (options->clocks && (result = list_clocks(options->pid, options->clocks)) < 0)
 		return report_failure("system", format("%s: cannot be written: errno %d", options->clocks, -result));
+	if (options->attributes && (result = list_attributes(options->pid, options->attributes, options->mappings)) < 0)
+		return report_failure("system", format("%s: cannot be written: errno %d", options->attributes, -result));
 	struct launch launch = options->launch;
 	struct terminal terminal;
 	if (launch.terminal && !find_terminal(options, options->pid, &terminal))
@@ -66,7 +69,7 @@ int command_dump(const struct options *options)
 		result = execute(&launch);
 		return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
 	}
-	result = dump_withholding(&launch, options->pid, options->owed);
+	result = dump_withholding(&launch, options->pid, options->owed, options->mappings);
 	return result < 0 ? report_failure("system", format("a dump without large memory failed: errno %d", -result)) : (int)result;
 }
 
@@ -108,9 +111,12 @@ int command_restore(const struct options *options)
 	long unnamed = options->list ? name_files(options->launch.directory, options->list) : 0;
 	if (unnamed < 0)
 		return report_failure("system", format("%s: its files cannot be given their numbers: errno %d", options->launch.directory, -unnamed));
+	long lost = 0, set = options->attributes ? set_attributes(options->attributes, &lost) : 0;
+	if (set < 0)
+		return report_failure("system", format("%s: what it says cannot be set in what was restored: errno %d", options->attributes, -set));
 	unnamed += note_moves(outcome.pid, options->moves) < 0;
 	count_on(outcome.pid);
-	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d, \"processes\": ", (long)outcome.pid, unnamed);
+	print(&out, "{\"ok\": true, \"pid\": %d, \"unnamed\": %d, \"lost\": %d, \"processes\": ", (long)outcome.pid, unnamed, lost);
 	struct numbers tree = tree_of(outcome.pid); /* a status of 0 of criu does not mean that all of them live */
 	print_tree(&out, &tree);
 	print(&out, "}");

@@ -9,8 +9,8 @@ static int report_pause(struct session *session, long started)
 {
 	struct text out = { 0 };
 	bool good = !session->error;
-	print(&out, "{\"ok\": %s, \"pid\": %d, \"milliseconds\": %d, \"steps\": %d, ", good ? "true" : "false", (long)session->root,
-	      now() - started, session->steps);
+	print(&out, "{\"ok\": %s, \"pid\": %d, \"milliseconds\": %d, \"steps\": %d, \"watched\": %d, ", good ? "true" : "false", (long)session->root,
+	      now() - started, session->steps, session->watched);
 	if (!good)
 		print(&out, "\"error\": %j, \"message\": %j, \"tid\": %d, ", session->error, session->message, (long)session->tid);
 	print(&out, "\"threads\": ");
@@ -39,6 +39,7 @@ static void set_up(struct session *session, const struct options *options, int p
 	session_start(session, pid, (long)options->timeout);
 	session->at = options->at;
 	session->count = (long)options->count;
+	session->mappings = options->mappings;
 }
 
 static long run_for(int pid, uint64_t microseconds)

@@ -9,7 +9,7 @@
 
 struct options {
 	struct launch launch;
-	const char *list, *clocks, *owed, *guard, *changed, *patched;
+	const char *list, *clocks, *owed, *guard, *changed, *patched, *mappings, *attributes;
 	int pid;
 	bool pause, moved, eager, held, changing;
 	uint64_t at, count, timeout, run, moves, offset, rows, columns;

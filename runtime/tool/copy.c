@@ -118,12 +118,29 @@ static void forget(const struct copied *copy, struct range range)
  * round began; then no process is tracked any more, or this round is not enough (look_for_reads). What is told as written is protected before it is read, so it
  * is enough that the two are in different rounds, however long these take. A page told twice in a round (tracked_pages) has been read in it.
  */
-static bool are_known(const struct hash *hashes, const uint8_t *told, size_t number)
+static bool is_known(const struct hash *hash, uint8_t told)
 {
-	for (size_t i = 0; i < number; i++)
-		if (!hashes[i].words[1] || (told[i] && (is_last || told[i] != stamp)))
-			return false;
-	return true;
+	return hash->words[1] && (!told || (!is_last && told == stamp));
+}
+
+/* How many pages of [start, end), which were not written, are known, up to the first that is not, and their hashes; -1 if that cannot be read. */
+static long count_known(const struct copied *copy, uint64_t start, uint64_t end, struct hash hashes[SAME_PAGES])
+{
+	static uint8_t told[SAME_PAGES];
+	size_t most = (end - start) / PAGE < SAME_PAGES ? (end - start) / PAGE : SAME_PAGES, number = 0, until;
+	for (until = most < PIECE_PAGES ? most : PIECE_PAGES; number < until; until = most) {
+		size_t size = until - number;
+		memset(hashes + number, 0, size * sizeof *hashes);
+		memset(told + number, 0, size);
+		if (SYS(NR_pread64, known, hashes + number, size * sizeof *hashes, place_of(copy, start + number * PAGE)) < 0 ||
+		    SYS(NR_pread64, stamps, told + number, size, number_of(copy, start + number * PAGE)) < 0)
+			return -1;
+		while (number < until && is_known(&hashes[number], told[number]))
+			number++;
+		if (number < until)
+			break;
+	}
+	return (long)number;
 }
 
 /* Notes that pages are read: of those that were told in this round that is not enough, and of none while a file is awaited. False if there is no room. */
@@ -153,8 +170,6 @@ static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end, 
 	memset(told, 0, sizeof told);
 	if (SYS(NR_pread64, known, hashes, bytes, place) < 0 || SYS(NR_pread64, stamps, told, size / PAGE, number_of(copy, start)) < 0)
 		return false;
-	if (!written && copy->tracked && are_known(hashes, told, size / PAGE))
-		return tell_run(copy, start, 0, size, UNCHANGED, hashes);
 	if (copy->tracked && !note_reading(told, size / PAGE, number_of(copy, start), written))
 		return false;
 	looked_at += size;
@@ -179,6 +194,25 @@ static bool copy_piece(const struct copied *copy, uint64_t start, uint64_t end, 
 	return SYS(NR_pwrite64, known, hashes, bytes, place) == (long)bytes;
 }
 
+static bool copy_part(const struct copied *copy, struct range part, bool written)
+{
+	static struct hash hashes[SAME_PAGES];
+	for (uint64_t start = part.start, end; start < part.end; start = end) {
+		long number = !written && copy->tracked ? count_known(copy, start, part.end, hashes) : 0;
+		if (number < 0)
+			return false;
+		end = start + (uint64_t)number * PAGE;
+		if (number && !tell_run(copy, start, 0, end - start, UNCHANGED, hashes))
+			return false;
+		if (number)
+			continue;
+		end = part.end - start > MOST_PIECE ? start + MOST_PIECE : part.end;
+		if (!copy_piece(copy, start, end, written))
+			return false;
+	}
+	return true;
+}
+
 static bool copy_range(const struct copied *copy, struct range range)
 {
 	static struct range present[MOST_REGIONS];
@@ -194,11 +228,8 @@ static bool copy_range(const struct copied *copy, struct range range)
 		if (used < 0)
 			return false;
 		for (long i = 0; i < used; i++)
-			for (uint64_t start = present[i].start, end; start < present[i].end; start = end) {
-				end = present[i].end - start > MOST_PIECE ? start + MOST_PIECE : present[i].end;
-				if (!copy_piece(copy, start, end, written[i]))
-					return false;
-			}
+			if (!copy_part(copy, present[i], written[i]))
+				return false;
 	}
 	return true;
 }

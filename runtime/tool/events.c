@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Taking in what the kernel reports of the threads (ptrace(2)), and waiting for it. */
 #include "remote.h"
+#include "watch.h"
 
 enum { SYSCALL_STOP = 0x80 /* PTRACE_O_TRACESYSGOOD */, CALL_ENTRY = 1, CLONE_THREAD = 0x10000 };
 
@@ -12,12 +13,14 @@ struct call_entry {
 };
 
 /* Whether a thread stands before or behind a call, and whether that makes a process; flags of clone3(2) are not looked at. */
-static void look_at_call(struct thread *thread)
+static void look_at_call(const struct session *session, struct thread *thread)
 {
 	struct call_entry entry = { 0 };
 	long got = SYS(NR_ptrace, PTRACE_GET_SYSCALL_INFO, thread->tid, sizeof entry, &entry), number = (long)entry.number;
 	thread->enters = got > 0 && entry.kind == CALL_ENTRY;
 	thread->forks = thread->enters && ((number == NR_clone && !(entry.arguments[0] & CLONE_THREAD)) || number == NR_clone3 || is_fork(number));
+	if (session->watches && (thread->enters || got <= 0))
+		note_call(thread->process->space, got > 0 ? number : NR_mmap, entry.arguments);
 }
 
 static void process_is_gone(struct session *session, int pid)
@@ -116,7 +119,7 @@ static void take_in_stop(struct session *session, struct thread *thread, int sta
 			take_in(session, thread, (int)number);
 	} else if (signal == (SIGTRAP | SYSCALL_STOP)) {
 		thread->stop = INSIDE;
-		look_at_call(thread);
+		look_at_call(session, thread);
 		unmask_signals(thread);
 	} else if (signal == SIGTRAP && thread->stepping) {
 		thread->stop = STOPPED;

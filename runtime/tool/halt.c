@@ -32,6 +32,7 @@ static bool start_group_stop(struct session *session, struct thread *thread)
 	thread->group_stop = false;
 	while (!taken || !thread->group_stop) {
 		taken |= thread->signal == SIGSTOP;
+		thread->still = true;
 		let_go(thread, PTRACE_CONT); /* hands SIGSTOP back */
 		while (thread->stop == RUNNING)
 			if (!wait_events(session, until) && (now() >= until || session->cancelled))

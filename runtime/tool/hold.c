@@ -37,7 +37,7 @@ static long number_of(uint32_t pid)
 
 static bool mark(size_t process, uint64_t start, uint64_t end, char mark)
 {
-	static char marks[PIECE_PAGES];
+	static char marks[SAME_PAGES];
 	size_t size = (end - start) / PAGE;
 	memset(marks, mark, size);
 	return SYS(NR_pwrite64, store, marks, size, held_mark(process, start)) == (long)size;
@@ -62,10 +62,10 @@ static bool note_hashes(size_t process, uint64_t start, uint64_t end, bool zeros
 /* Whether what is held are the pages that were meant. */
 static bool is_same(size_t process, uint64_t start, uint64_t end, uint64_t expected)
 {
-	static struct hash noted[PIECE_PAGES];
+	static struct hash noted[SAME_PAGES];
 	uint64_t check = 0;
 	size_t count = (end - start) / PAGE;
-	memset(noted, 0, sizeof noted);
+	memset(noted, 0, count * sizeof *noted);
 	if (SYS(NR_pread64, hashes, noted, count * sizeof *noted, hash_place(process, start)) < 0)
 		return false;
 	for (size_t i = 0; i < count; i++)
@@ -87,7 +87,7 @@ static bool take_pages(const struct page_answer *answer, size_t process)
 {
 	uint64_t start = answer->start, end = answer->end;
 	long place = (long)held_page(process, start);
-	if (end - start > MOST_PIECE)
+	if (end - start > (answer->kind == SAME ? MOST_SAME : MOST_PIECE))
 		return false;
 	if (answer->kind == PAGES && SYS(NR_pwrite64, store, data, answer->size, place) != (long)answer->size)
 		return reject("there is no room for it");

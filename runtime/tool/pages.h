@@ -10,6 +10,7 @@
 #include "base.h"
 
 enum { PAGE = 4096, PIECE_PAGES = 64, MOST_PIECE = PIECE_PAGES * PAGE, MOST_REGIONS = MOST_PIECE / 16 };
+enum { SAME_PAGES = 64 * PIECE_PAGES, MOST_SAME = SAME_PAGES * PAGE }; /* one answer may say that they are as they were sent */
 
 enum request_kind {
 	ASK_PAGES, /* [start, end), at most MOST_PIECE: answers that cover it, in order */

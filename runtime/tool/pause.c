@@ -11,6 +11,7 @@
  * and SIGHUP are obeyed by rolling back.
  */
 #include "guard.h"
+#include "watch.h"
 
 enum { FIRST_LOOK = 1, LONGEST_LOOK = 16, ROLL_BACK_TIME = 3000, PATIENT_STEPS = 8, PATIENT_INTERRUPTIONS = 16 };
 
@@ -256,6 +257,12 @@ bool pause_tree(struct session *session)
 		return timed_out(session);
 	if (session->error || root_is_gone(session))
 		return false;
+	if (session->mappings)
+		watch_mappings(session);
+	if (session->cancelled)
+		return timed_out(session);
+	if (session->error || root_is_gone(session))
+		return false;
 	if (session->at) {
 		if (!run_to_address(session))
 			return false;
@@ -269,6 +276,8 @@ bool pause_tree(struct session *session)
 			return false;
 		unguard_all(session);
 	}
+	if (session->mappings)
+		end_watch(session);
 	return halt_tree(session);
 }
 

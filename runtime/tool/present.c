@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* See pages.h. */
+/* See pages.h. Whether a page is a file's is not asked: none is in what is withheld, and for the answer the kernel reads what it knows of each page. */
 #include "pages.h"
 #include "poll.h"
 
 enum { LOOK = 1 /* PM_SCAN_WP_MATCHING */, MUST_TRACK = 2 /* PM_SCAN_CHECK_WPASYNC */ };
-enum { IS_TRACKED = 1 /* PAGE_IS_WPALLOWED */, IS_WRITTEN = 2, IS_FILE = 4, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
+enum { IS_TRACKED = 1 /* PAGE_IS_WPALLOWED */, IS_WRITTEN = 2, IS_PRESENT = 8, IS_SWAPPED = 16, IS_ZERO = 32 /* PAGE_IS_..., linux/fs.h */ };
 
 long present_pages(int map, uint64_t start, uint64_t end, struct range *ranges, uint64_t *walked)
 {
 	static struct region regions[MOST_REGIONS];
 	struct scan scan = { .size = sizeof scan, .start = start, .end = end, .vec = (uint64_t)regions, .vec_count = MOST_REGIONS,
-		.inverted = IS_ZERO | IS_FILE, .mask = IS_ZERO | IS_FILE, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_PRESENT };
+		.inverted = IS_ZERO, .mask = IS_ZERO, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_PRESENT };
 	long got = SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan), used = 0;
 	if (got < 0 || scan.walk_end <= start)
 		return -1;
@@ -45,7 +45,7 @@ long tracked_pages(int map, uint64_t start, uint64_t end, bool look, struct rang
 {
 	static struct region regions[MOST_REGIONS];
 	struct scan scan = { .size = sizeof scan, .flags = MUST_TRACK | (look ? LOOK : 0), .start = start, .end = end, .vec = (uint64_t)regions,
-		.vec_count = MOST_REGIONS, .inverted = IS_ZERO | IS_FILE, .mask = IS_ZERO | IS_FILE, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_WRITTEN };
+		.vec_count = MOST_REGIONS, .inverted = IS_ZERO, .mask = IS_ZERO, .any_of = IS_PRESENT | IS_SWAPPED, .wanted = IS_WRITTEN };
 	long got = SYS(NR_ioctl, map, PAGEMAP_SCAN, &scan);
 	if (got < 0 || scan.walk_end <= start)
 		return -1;

@@ -34,6 +34,7 @@ struct space {
 	struct index *index;
 	uint8_t *text;         /* the common text without breakpoints; NULL until first needed */
 	enum planted planted;
+	bool watched;          /* no call has changed its mappings since watch.h began, and none was missed */
 };
 
 struct process {
@@ -78,6 +79,7 @@ struct thread {
 	bool masked;     /* all but synchronous signals are blocked by us; `mask` is the thread's own mask */
 	uint64_t mask;
 	bool enters;     /* it stands before a system call */
+	bool still;      /* let go, it will execute nothing but the call that it is in */
 	bool forks;      /* by which it will make a process, which has a copy of its memory or borrows it */
 	bool group_stop; /* the last stop was the process's group stop */
 	enum verdict verdict;
@@ -115,6 +117,9 @@ struct session {
 	char *message;
 	int tid;         /* whom it concerns, or 0 */
 	bool tracks;     /* a userfaultfd that a process has is ours (track.h) */
+	const char *mappings; /* NULL, or the directory of watch.h */
+	bool watches;
+	long watched;    /* milliseconds for which the tree ran, traced, before it was stopped */
 };
 
 /* Records the first failure; false, for convenience. */

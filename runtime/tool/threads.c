@@ -85,6 +85,8 @@ void let_go(struct thread *thread, int request)
 	if (request == PTRACE_CONT && (thread->masked || (thread->process->space->planted && !thread->enters)))
 		request = PTRACE_SYSCALL;
 	thread->enters = thread->forks = false;
+	thread->process->space->watched &= request != PTRACE_CONT || thread->still;
+	thread->still = false;
 	SYS(NR_ptrace, request, thread->tid, 0, thread->signal); /* ESRCH: killed meanwhile, its end will be reported */
 	thread->signal = 0;
 	thread->stop = RUNNING;

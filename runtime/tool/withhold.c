@@ -6,6 +6,7 @@
 #include "pages.h"
 #include "poll.h"
 #include "proc.h"
+#include "watch.h"
 
 enum {
 	EAGER_MAPPING = 1 << 18, /* mappings up to this size are dumped */
@@ -13,9 +14,10 @@ enum {
 	RED_ZONE = 4 * PAGE, EAGER_STACK = 1 << 16, /* around a stack pointer */
 	MOST_EAGER = 16 << 20, SMALL_MAPPING = 1 << 16, /* beyond so many bytes dumped, only mappings up to this size are */
 };
-enum { SET_FILTER = 1, NEW_LISTENER = 8, ALLOW = 0x7fff0000, NOTIFY = 0x7fc00000, LOAD = 0x20, JUMP_IF = 0x15, RETURN = 6, REAL_ANSWER = 1 };
+enum { SET_FILTER = 1, NEW_LISTENER = 8, ALLOW = 0x7fff0000, NOTIFY = 0x7fc00000, ANSWERS = 2 /* SECCOMP_ADDFD_FLAG_SEND */, LOAD = 0x20, JUMP_IF = 0x15, RETURN = 6, REAL_ANSWER = 1 };
 #define NOTIFY_RECEIVE 0xc0502100u
 #define NOTIFY_SEND 0xc0182101u
+#define NOTIFY_GIVE 0x40182103u
 enum { FAILED = 125, BATCH = 512 };
 
 struct filter_step {
@@ -38,6 +40,12 @@ struct notice {
 	uint64_t ip, arguments[6];
 };
 _Static_assert(sizeof(struct notice) == 80, "struct seccomp_notif");
+
+/* A descriptor of ours becomes the result of a call (struct seccomp_notif_addfd). */
+struct gift {
+	uint64_t id;
+	uint32_t flags, fd, number, close_on_exec;
+};
 
 struct reply {
 	uint64_t id;
@@ -275,13 +283,13 @@ static int64_t answer(struct question *question, struct withheld *withheld, uint
 	return SYS(NR_pwrite64, question->memory, &at, sizeof at, where) == sizeof at ? (int64_t)question->count : -1;
 }
 
-/* Whose page map is open at a descriptor of criu's; 0 if it is none. */
+/* Whose file of /proc, or directory there, is open at a descriptor of criu's; 0 if it is none. */
 static int owner_of(uint32_t criu, uint64_t fd)
 {
 	static char link[64];
 	long size = SYS(NR_readlinkat, AT_FDCWD, format("/proc/%d/fd/%d", (long)criu, (long)fd), link, sizeof link - 1);
 	uint64_t pid = 0;
-	if (size < 15)
+	if (size < 7 || memcmp(link, "/proc/", 6))
 		return 0;
 	link[size] = 0;
 	char *number = link + 6; /* behind /proc/ */
@@ -291,7 +299,21 @@ static int owner_of(uint32_t criu, uint64_t fd)
 	return parse_number(number, &pid) ? (int)pid : 0;
 }
 
-static void take_question(int listener, int criu, struct withheld *all)
+/* criu opens smaps of a process, beside its directory in /proc: what was told of that instead, if it is true still. */
+static bool give_mappings(int listener, const struct notice *notice, int memory, int owner, const char *mappings)
+{
+	static const char name[] = "smaps";
+	char path[sizeof name] = { 0 };
+	if (notice->call != NR_openat || SYS(NR_pread64, memory, path, sizeof path, notice->arguments[1]) != sizeof path || memcmp(path, name, sizeof name))
+		return false;
+	int fd = open_watched(mappings, owner);
+	struct gift gift = { .id = notice->id, .flags = ANSWERS, .fd = (uint32_t)fd };
+	bool given = fd >= 0 && SYS(NR_ioctl, listener, NOTIFY_GIVE, &gift) >= 0;
+	SYS(NR_close, fd);
+	return given;
+}
+
+static void take_question(int listener, struct withheld *all, const char *mappings)
 {
 	struct notice notice = { 0 };
 	struct scan scan;
@@ -302,12 +324,17 @@ static void take_question(int listener, int criu, struct withheld *all)
 	struct withheld *withheld = all;
 	while (withheld && withheld->pid != owner)
 		withheld = withheld->next;
-	if (withheld && SYS(NR_pread64, memory, &scan, sizeof scan, notice.arguments[2]) == sizeof scan && scan.size == sizeof scan && scan.start < scan.end) {
-		long pagemap = SYS(NR_pidfd_getfd, criu, notice.arguments[0], 0);
+	if (withheld && mappings && give_mappings(listener, &notice, memory, owner, mappings)) {
+		SYS(NR_close, memory);
+		return;
+	}
+	if (withheld && notice.call == NR_ioctl && SYS(NR_pread64, memory, &scan, sizeof scan, notice.arguments[2]) == sizeof scan && scan.size == sizeof scan && scan.start < scan.end) {
+		long criu = SYS(NR_pidfd_open, notice.pid, 0), pagemap = SYS(NR_pidfd_getfd, criu, notice.arguments[0], 0); /* a child of ours, where criu is a script */
 		struct question question = { memory, (int)pagemap, scan, 0 };
 		int64_t count = pagemap < 0 ? -1 : answer(&question, withheld, notice.arguments[2]);
 		reply = (struct reply){ .id = notice.id, .value = count < 0 ? 0 : count, .error = count < 0 ? -EIO : 0 };
 		SYS(NR_close, pagemap);
+		SYS(NR_close, criu);
 	}
 	SYS(NR_close, memory);
 	SYS(NR_ioctl, listener, NOTIFY_SEND, &reply);
@@ -315,19 +342,23 @@ static void take_question(int listener, int criu, struct withheld *all)
 
 /* --- criu ---------------------------------------------------------------------------------------------------------- */
 
-static int install_filter(void)
+/* Of files that are opened those beside a directory, and not as most are (O_CLOEXEC). */
+static int install_filter(bool mappings)
 {
-	static const struct filter_step steps[] = {
-		{ LOAD, 0, 0, 0 /* the call's number */ }, { JUMP_IF, 0, 3, NR_ioctl },
-		{ LOAD, 0, 0, 24 /* args[1], the low half */ }, { JUMP_IF, 0, 1, PAGEMAP_SCAN }, { RETURN, 0, 0, NOTIFY }, { RETURN, 0, 0, ALLOW } };
-	static const struct filter filter = { sizeof steps / sizeof *steps, steps };
+	struct filter_step steps[] = {
+		{ LOAD, 0, 0, 0 /* the call's number */ }, { JUMP_IF, 0, 2, NR_ioctl }, { LOAD, 0, 0, 24 /* args[1], the low half */ }, { JUMP_IF, 5, 6, PAGEMAP_SCAN },
+		{ JUMP_IF, 0, 5, NR_openat }, { LOAD, 0, 0, 16 /* args[0] */ }, { JUMP_IF, 3, 0, (uint32_t)AT_FDCWD },
+		{ LOAD, 0, 0, 32 /* args[2] */ }, { JUMP_IF, 0, 1, O_RDONLY }, { RETURN, 0, 0, NOTIFY }, { RETURN, 0, 0, ALLOW } };
+	const struct filter filter = { sizeof steps / sizeof *steps, steps };
+	if (!mappings)
+		steps[4].yes = 5;
 	return (int)SYS(NR_seccomp, SET_FILTER, NEW_LISTENER, &filter);
 }
 
 /* In the child: tells its listener's number, and becomes criu when the parent has a copy. */
-static _Noreturn void become_watched(const struct launch *criu, int tell, int go)
+static _Noreturn void become_watched(const struct launch *criu, bool mappings, int tell, int go)
 {
-	int listener = install_filter();
+	int listener = install_filter(mappings);
 	char token;
 	if (write_all(tell, (const char *)&listener, sizeof listener) < 0 || SYS(NR_read, go, &token, 1) != 1)
 		leave(FAILED);
@@ -351,7 +382,7 @@ static long write_withheld(const struct withheld *all, const char *path)
 	return write_file(path, &text);
 }
 
-static int await_criu(int listener, int process, int pid, struct withheld *all)
+static int await_criu(int listener, int process, int pid, struct withheld *all, const char *mappings)
 {
 	struct poll polls[2] = { { process, POLLIN, 0 }, { listener, POLLIN, 0 } };
 	int status = 0;
@@ -359,13 +390,13 @@ static int await_criu(int listener, int process, int pid, struct withheld *all)
 		polls[0].found = polls[1].found = 0;
 		poll_for(polls, listener < 0 ? 1 : 2, -1);
 		if (polls[1].found & POLLIN)
-			take_question(listener, process, all);
+			take_question(listener, all, mappings);
 	} while (!polls[0].found);
 	SYS(NR_wait4, pid, &status, WALL, 0);
 	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
 }
 
-long dump_withholding(const struct launch *criu, int pid, const char *path)
+long dump_withholding(const struct launch *criu, int pid, const char *path, const char *mappings)
 {
 	int tell[2], go[2], number = -1;
 	struct withheld *all = look_at_tree(pid);
@@ -374,7 +405,7 @@ long dump_withholding(const struct launch *criu, int pid, const char *path)
 	long child = spawn();
 	if (child == 0) {
 		SYS(NR_close, go[1]);
-		become_watched(criu, tell[1], go[0]);
+		become_watched(criu, mappings != NULL, tell[1], go[0]);
 	}
 	SYS(NR_close, tell[1]);
 	if (child < 0 || SYS(NR_read, tell[0], &number, sizeof number) != sizeof number)
@@ -382,7 +413,7 @@ long dump_withholding(const struct launch *criu, int pid, const char *path)
 	long process = SYS(NR_pidfd_open, child, 0), listener = number < 0 ? -1 : SYS(NR_pidfd_getfd, process, number, 0);
 	if (write_all(go[1], "", 1) < 0)
 		return -EIO;
-	long status = await_criu((int)listener, (int)process, (int)child, all);
+	long status = await_criu((int)listener, (int)process, (int)child, all, mappings);
 	long written = status ? 0 : write_withheld(all, path);
 	return written < 0 ? written : status;
 }

@@ -65,6 +65,8 @@ def perform(operation: str, state: Path, configuration: Path, kept: Path, line: 
         if operation in MOVES:
             if operation == PAGES:
                 preflight.LARGE = 0  # bytes: it is large
+            if operation in (PAGES, LAZY, PRECOPY):
+                preflight.WATCHED = 0  # what is asked of its mappings is told before
             if operation == PRECOPY:
                 files.LARGE = 0  # so are its files
             operations.migrate(context, NAME, "nb", options=_OPTIONS.get(operation))

@@ -101,6 +101,7 @@ def _carry_out(context: Context, move: Move, target: str) -> None:
         operations.migrate(context, NAME, target)
     else:
         preflight.LARGE = 0 if move.way in ("pages", "chosen") else preflight.LARGE
+        preflight.WATCHED = 0
         preflight.AHEAD = 0 if move.way == "chosen" else preflight.AHEAD
         options = WAYS.get(move.way, Options(choose=True))
         operations.migrate(context, NAME, target, options=Options(**{**vars(options), "rate": move.rate}))

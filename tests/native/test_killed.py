@@ -83,7 +83,7 @@ class Victim:
 
     @property
     def files(self) -> Files:
-        return Files(*(str(self.place / name) for name in ("data", "identities", "guard")))
+        return Files(*(str(self.place / name) for name in ("data", "identities", "attributes", "guard")))
 
     def dump(self) -> tuple[list[str], Path]:
         """A command that dumps it, when it stands; and the directory of the images."""
@@ -119,7 +119,10 @@ def test_children_that_are_ending(nodes: dict[str, SshNode], tmp_path: Path) -> 
     context = context_of(tmp_path / "state", nodes)
     program = compiled(Path(__file__).with_name("forking.c"), tmp_path)
     place = begun(context, "ending", [program, "200"])
-    pid, files = place.job.pid, Files(place.data, f"{place.dump}/identities", f"{place.directory}/guard")
+    pid, files = (
+        place.job.pid,
+        Files(place.data, f"{place.dump}/identities", guard=f"{place.directory}/guard"),
+    )
     try:
         for _ in range(30):
             place.make_images()

@@ -35,7 +35,7 @@ BETWEEN_ISAS = set(
     " kinds-names kinds-processes kinds-timers kinds-sockets kinds-attributes kinds-protected".split()
 )
 """What the transformation changes, or must leave alone; and what the kernel of the machine that tests may not have."""
-WITHIN_AN_ISA = set("shared pipes kinds-descriptors kinds-locks kinds-privileged".split())
+WITHIN_AN_ISA = set("shared pipes kinds-descriptors kinds-locks kinds-privileged kinds-tuned".split())
 """What criu and the kernel of another node must know, and is the same in the images of all ISAs. Between two ISAs: nightly."""
 OF_THE_LIBRARY = set(
     "kinds-streams kinds-clocks kinds-family kinds-cputimers kinds-stacks kinds-names".split()

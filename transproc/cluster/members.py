@@ -62,7 +62,9 @@ class Rules:
 
 IMAGES = Rules(
     "an image directory",
-    re.compile(r"[A-Za-z0-9_-]+(\.tar\.gz)?\.img|[a-z]+\.log|stats-dump|identities|terminal|clocks|owed"),
+    re.compile(
+        r"[A-Za-z0-9_-]+(\.tar\.gz)?\.img|[a-z]+\.log|stats-dump|identities|attributes|terminal|clocks|owed"
+    ),
     True,
 )
 """What criu and the pause tool write (criu/image-desc.c; `tmpfs-dev-*.tar.gz.img`)."""

@@ -177,6 +177,8 @@ class Migration:
             self._step = step
             step.detail = action()
         self.seconds[str(phase)] = round(step.seconds, 4)
+        if phase is Phase.PAUSE:
+            self._down_since += self.move.watched
         if phase is Phase.COMMIT:
             self._downtime = (self.move.went_on or time.perf_counter()) - self._down_since
         self._store.step_done(self._attempt, number, round(step.seconds, 4), step.detail, at_once=False)

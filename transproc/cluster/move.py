@@ -51,7 +51,6 @@ LONG_SECONDS = 1.0
 """If the last round of a pre-copy took longer, as the one in the pause would, the program goes on before that has ended, where
 nothing else was asked for."""
 
-
 Told = Callable[[int, int], None]
 """Hears how far a step is: bytes that are done, and all bytes, as far as that is known."""
 
@@ -109,6 +108,9 @@ class Move:
         """When the target's copy was let go (`time.perf_counter`)."""
         self.memory = 0
         """Bytes that an image would have held at the preflight."""
+        self.watched = 0.0
+        """Seconds of the pause's step in which the program still ran."""
+        self._told = False
         options = options or Options()
         self._passes = options.withhold
         """Images that may lack memory are not for anybody else: they need not outlive this command."""
@@ -260,12 +262,15 @@ class Move:
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on, unless no answer has come: then it may be stopped."""
         try:
-            stopped = self.source.pause(self.job.pid, request)
+            watch = self.options.withhold and self.memory >= preflight.WATCHED
+            stopped = self.source.pause(self.job.pid, replace(request, watch=watch))
+            self._told = watch
         except (PauseError, UnsupportedError):
             raise
         except BaseException:
             self.job.state = State.PAUSED  # recorded is that it was begun
             raise
+        self.watched = stopped.watched / 1000
         self.paging.program_stands()
         self._record(State.PAUSED, at_once=False)
         return describe(stopped)
@@ -277,7 +282,7 @@ class Move:
         """
         if self._target is not None and not self.options.link_remap:
             self._data = self._pool.submit(self.files.send)
-        options = self.source.criu_dump(self.job.pid, self.options)
+        options = self.source.criu_dump(self.job.pid, self.options, watched=self._told)
         if options.link_remap and self._data is not None:
             wait([self._data])
             self._data = None

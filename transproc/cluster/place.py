@@ -73,7 +73,8 @@ class PauseRequest:
 
     `quiet`: it is to be dumped, so the network that it may have of its own is unplugged before, when no connection is half made,
     unless it is to stop at a certain place. `run`: a paused tree first goes on for so long. The node itself sees to that: a round
-    trip takes longer than many programs.
+    trip takes longer than many programs. `watch`: most of its memory is not dumped, and what is asked of that then is told
+    while it runs.
     """
 
     at: int | None = None
@@ -81,6 +82,7 @@ class PauseRequest:
     timeout: float = 10.0
     run: float | None = None
     quiet: bool = False
+    watch: bool = False
 
 
 class Place:
@@ -324,8 +326,14 @@ class Place:
         how = self._launch(arguments, env, window)
         return self.tool.start_paused(how, at=request.at, count=request.count, timeout=request.timeout).pid
 
+    @property
+    def mappings(self) -> str:
+        """What is told of them before a pause."""
+        return f"{self.images}/mappings"
+
     def pause(self, pid: int, request: PauseRequest) -> Pause:
         """Stops the tree at equivalence points; raises `PauseError` if it cannot, and the tree runs on."""
+        at_once = request.at is request.count is None
         return self.tool.pause(
             pid,
             at=request.at,
@@ -333,7 +341,8 @@ class Place:
             timeout=request.timeout,
             terminal=self._terminal,
             run=request.run,
-            network=self.network if request.quiet and request.at is request.count is None else None,
+            network=self.network if request.quiet and at_once else None,
+            mappings=self.mappings if request.watch and at_once and not self.network else None,
         )
 
     def converse(self, pid: int, offset: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
@@ -379,25 +388,27 @@ class Place:
                 return status or None
             time.sleep(0.05)
 
-    def criu_dump(self, pid: int, options: Options) -> Options:
+    def criu_dump(self, pid: int, options: Options, *, watched: bool = False) -> Options:
         """Writes the image of the stopped tree, which stays stopped. `make_images` comes first.
 
-        Beside the image go a list of the files' inode numbers, as the program sees them, and the processor time used so far.
-        Returns the options, with what it needs beyond what was seen while it ran: it may just have removed a name of a file.
+        `watched`: what `PauseRequest.watch` has told is there. Beside the image go a list of the files' inode numbers, as the
+        program sees them, and the processor time used so far. Returns the options, with what it needs beyond what was seen
+        while it ran: it may just have removed a name of a file.
         """
         try:
-            self._dump(pid, options)
+            self._dump(pid, options, watched)
         except CriuError as error:
             if options.link_remap or NEEDS_LINKS not in error.stderr:
                 raise
             options = replace(options, link_remap=True)
             self._shell('rm -rf "$1" && mkdir "$1"', self.dump)
-            self._dump(pid, options)
+            self._dump(pid, options, watched)
         return options
 
-    def _dump(self, pid: int, options: Options) -> None:
+    def _dump(self, pid: int, options: Options, watched: bool) -> None:
         owed = f"{self.dump}/{owed_pages.FILE}" if options.withhold else None
         clocks = f"{self.dump}/clocks"
+        mappings = self.mappings if watched else f"{self.images}/asked"
         first = self.tool.before_dump(
             pid,
             self._files,
@@ -405,6 +416,7 @@ class Place:
             clocks,
             terminal=self._terminal,
             owed=owed,
+            mappings=mappings if options.withhold else None,
             network=self.network,
         )
         self.criu.dump(pid, self.dump, prefix=first, options=options)
@@ -461,7 +473,12 @@ class Place:
 
     @property
     def _files(self) -> Files:
-        return Files(self.data, f"{self.dump}/identities", f"{self.directory}/guard")
+        return Files(
+            self.data,
+            f"{self.dump}/identities",
+            f"{self.dump}/attributes",
+            f"{self.directory}/guard",
+        )
 
     @property
     def _terminal(self) -> Terminal | None:

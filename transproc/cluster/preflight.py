@@ -25,6 +25,8 @@ AHEAD = LARGE
 the time, and the whole takes a tenth more (docs/benchmarks.md). Less memory goes in images."""
 LIMITS_OF_OTHERS = 1 << 24
 """CAP_SYS_RESOURCE (linux/capability.h), for prlimit(2) on processes of other users."""
+WATCHED = 256 << 20
+"""Bytes of memory from which on the kernel takes long to tell of the mappings (runtime/tool/watch.h): some 15 ms for each GB."""
 
 
 @dataclass(frozen=True)

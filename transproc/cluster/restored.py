@@ -21,6 +21,7 @@ def restore(place: Place, options: Options) -> str:
     if found.pid != job.pid:
         raise TransprocError(f"job {job.name}: was restored as process {found.pid}, expected {job.pid}")
     lost = f", {found.unnamed} files with other inode numbers" if found.unnamed else ""
+    lost += f", {plural(found.lost, 'option')} of sockets that are not there" if found.lost else ""
     return f"pid {found.pid}{lost}"
 
 

@@ -47,12 +47,15 @@ class ThreadPlace:
 
 @dataclass(frozen=True)
 class Pause:
-    """A tree that has been stopped; `milliseconds` it took, `steps` breakpoints were passed on the way."""
+    """A tree that has been stopped; `milliseconds` it took, `steps` breakpoints were passed on the way. For `watched`
+    milliseconds of these it still ran.
+    """
 
     pid: int
     milliseconds: int
     steps: int
     threads: tuple[ThreadPlace, ...]
+    watched: int = 0
 
     @property
     def processes(self) -> list[int]:
@@ -84,12 +87,13 @@ class ProcessState:
 
 @dataclass(frozen=True)
 class Restored:
-    """The root's pid, how many files could not keep their inode numbers, because the file system has no attributes, and what the
-    kernel said of the tree then.
+    """The root's pid, how many files could not keep their inode numbers, because the file system has no attributes, how many
+    options of sockets and the like this node's kernel does not take, and what it said of the tree then.
     """
 
     pid: int
     unnamed: int
+    lost: int = 0
     processes: Sequence[ProcessState] = ()
 
 
@@ -139,7 +143,10 @@ def pause_of(answer: dict[str, Any]) -> Pause:
     """A successful pause."""
     with understood("pause"):
         threads = tuple(map(_thread_place, answer["threads"]))
-        return Pause(int(answer["pid"]), int(answer["milliseconds"]), int(answer["steps"]), threads)
+        pid, milliseconds, steps, watched = (
+            int(answer[key]) for key in ("pid", "milliseconds", "steps", "watched")
+        )
+        return Pause(pid, milliseconds, steps, threads, watched)
 
 
 def error_of(answer: dict[str, Any]) -> TransprocError:

@@ -13,6 +13,8 @@ class Files:
 
     directory: str
     listing: str
+    attributes: str = ""
+    """A file for what criu does not carry over of processes and sockets (runtime/tool/attributes.h)."""
     guard: str = ""
     """A file that says, from before a dump until the program goes on, what its threads were: with it a program is put in order
     in which a killed criu has left code of its own. Empty: none is written."""
@@ -20,7 +22,8 @@ class Files:
     def words(self) -> list[str]:
         """As command line options of the tool."""
         guard = ["--guard", self.guard] if self.guard else []
-        return ["--dir", self.directory, "--list", self.listing, *guard]
+        attributes = ["--attributes", self.attributes] if self.attributes else []
+        return ["--dir", self.directory, "--list", self.listing, *attributes, *guard]
 
 
 @dataclass(frozen=True)

@@ -51,16 +51,19 @@ class Tool:
         terminal: Terminal | None = None,
         run: float | None = None,
         network: str | None = None,
+        mappings: str | None = None,
     ) -> Pause:
         """Stops a process, its threads and descendants at equivalence points; `timeout` in seconds.
 
         `at`: not before some thread comes to that address (in the common text). `count`: when the tree's threads
         have come to so many stoppable sites in all; a single thread then stands at the last of them. What was printed at the
         `terminal` is in its log then. `run`: a paused tree first goes on for so many seconds. `network`: its own, which is
-        unplugged before, at a moment when all connections are accepted; it stays so if the tree is stopped.
+        unplugged before, at a moment when all connections are accepted; it stays so if the tree is stopped. `mappings`: what a
+        dump wants to know of the processes' mappings is told to that directory before (runtime/tool/watch.h).
         """
         words = ["pause", "--pid", str(pid), *_when(at, count, timeout)]
         words += [] if run is None else ["--run", str(max(1, round(run * 1e6)))]
+        words += [] if mappings is None else ["--mappings", mappings]
         words += network_words(network)
         return pause_of(self._call([*words, *words_of(terminal)], timeout + (run or 0.0)))
 
@@ -144,7 +147,9 @@ class Tool:
         if not answer["ok"]:
             raise error_of(answer)
         with understood("restore"):
-            return Restored(int(answer["pid"]), int(answer["unnamed"]), status_of(answer))
+            return Restored(
+                int(answer["pid"]), int(answer["unnamed"]), int(answer["lost"]), status_of(answer)
+            )
 
     def before_dump(
         self,
@@ -155,14 +160,17 @@ class Tool:
         *,
         terminal: Terminal | None = None,
         owed: str | None = None,
+        mappings: str | None = None,
         network: str | None = None,
     ) -> list[str]:
         """What goes before `criu dump`: first are written the list of `files`, for a job that has moved so often; the processor
         time that the tree has used, to the file `clocks`; and the `terminal`'s key, of which criu is told. `owed`: most pages
-        of large memory are not dumped, and listed there. `network`: its own, which is unplugged, and in which criu works.
+        of large memory are not dumped, and listed there; `mappings`: what a pause has told there need not be read. `network`:
+        its own, which is unplugged, and in which criu works.
         """
         words = ["--pid", str(pid), *files.words(), "--moves", str(moves), "--clocks", clocks]
         words += [] if owed is None else ["--owed", owed]
+        words += [] if mappings is None else ["--mappings", mappings]
         return [self.path, "dump", *words, *words_of(terminal), *network_words(network), "--"]
 
     def inventory(self, directory: str) -> list[str]:

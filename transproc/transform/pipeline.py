@@ -28,7 +28,7 @@ from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.images.proto.files_pb2 import FileEntry
 from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
-from transproc.transform import address_space, files, guards, terminals, threads, timers
+from transproc.transform import address_space, files, guards, orphans, terminals, threads, timers
 from transproc.transform.address_space import ProcessMemory
 from transproc.transform.clocks import Clocks
 from transproc.transform.records import encode, encoded_size
@@ -101,6 +101,7 @@ def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> Transform
         write_image(target / "files.img", file_image)
         terminals.release(directory, target)
         child.finish()
+        orphans.outlive(ImageDirectory(target))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -172,6 +173,7 @@ class _Transformation:
         with self._timed("other images"):
             terminals.release(self.directory, self.target)
             self.child.finish()
+            orphans.outlive(ImageDirectory(self.target))
         self.report.bytes_written = sum(
             entry.stat().st_size for entry in self.target.iterdir() if not entry.is_symlink()
         )

@@ -21,10 +21,13 @@ enum {
 	NR_getpgid = 155, NR_prlimit64 = 261, NR_setpgid = 154, NR_inotify_init1 = 26, NR_inotify_add_watch = 27, NR_ioctl = 29, NR_flock = 32, NR_setpriority = 140, NR_userfaultfd = 282, NR_ppoll = 73, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 198, NR_setsockopt = 208, NR_getsockname = 204, NR_getsockopt = 209, NR_sendto = 206, NR_recvfrom = 207, NR_setns = 268,
 	NR_readv = 65, NR_preadv = 69, NR_preadv2 = 286, NR_memfd_create = 279, NR_process_vm_readv = 270, NR_utimensat = 88, NR_fallocate = 47,
-	NR_bind = 200, NR_listen = 201, NR_accept4 = 242, NR_connect = 203, NR_sendmsg = 211, NR_recvmsg = 212, NR_seccomp = 277,
+	NR_bind = 200, NR_listen = 201, NR_accept4 = 242, NR_connect = 203, NR_sendmsg = 211, NR_recvmsg = 212, NR_seccomp = 277, NR_madvise = 233, NR_ioprio_set = 30, NR_ioprio_get = 31,
 };
 
 /* ADDR_COMPAT_LAYOUT: mmap and vDSO below 2^47, where x86_64 can have them too. */
+/* Those that may change mappings in another way than madvise(2): shmat, shmdt, prctl, brk, munmap, mremap, execve, mmap, mprotect, mlock to munlockall, remap_file_pages, execveat, mlock2, pkey_mprotect, process_madvise, mseal. */
+#define CALLS_ON_MAPPINGS 196, 197, 167, 214, 215, 216, 221, 222, 226, 228, 229, 230, 231, 234, 281, 284, 288, 440, 462
+
 enum { O_DIRECT = 0200000 };
 
 enum { ELF_MACHINE = 183, LAYOUT_PERSONALITY = 0x200000 };

@@ -232,7 +232,9 @@ static void make_listening(void) {
   CHECK(listener >= 0 && second >= 0 && plain >= 0);
   set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
   set(listener, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(listener, IPPROTO_TCP, TCP_USER_TIMEOUT, 33333);
   set(second, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  set(second, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 44);
   set(plain, SOL_SOCKET, SO_KEEPALIVE, 1);
   CHECK(bind(listener, (void *)&address, sizeof address) == 0 && listen(listener, 7) == 0);
   CHECK(bind(second, (void *)&six, sizeof six) == 0 && listen(second, 3) == 0);
@@ -245,6 +247,7 @@ static uint64_t use_listening(uint64_t round) {
   CHECK(option(listener, SOL_SOCKET, SO_REUSEADDR) == 1 && option(listener, SOL_SOCKET, SO_ACCEPTCONN) == 1);
   CHECK(option(listener, IPPROTO_TCP, TCP_NODELAY) == 1 && option(plain, SOL_SOCKET, SO_KEEPALIVE) == 1);
   CHECK(option(second, IPPROTO_IPV6, IPV6_V6ONLY) == 1 && option(second, SOL_SOCKET, SO_ACCEPTCONN) == 1);
+  CHECK(option(listener, IPPROTO_TCP, TCP_USER_TIMEOUT) == 33333 && option(second, IPPROTO_IPV6, IPV6_UNICAST_HOPS) == 44);
   CHECK(accept(listener, NULL, NULL) < 0 && errno == EAGAIN);
   return round;
 }
@@ -270,6 +273,8 @@ static void make_udp(void) {
     CHECK(datagrams[i] >= 0 && bind(datagrams[i], (void *)&address, sizeof address) == 0);
   }
   set(datagrams[0], SOL_SOCKET, SO_BROADCAST, 1);
+  set(datagrams[0], IPPROTO_IP, IP_RECVTTL, 1);
+  set(datagrams[0], IPPROTO_IP, IP_MULTICAST_TTL, 6);
   address = loopback(first_udp = port_of(datagrams[0]));
   CHECK(connect(datagrams[1], (void *)&address, sizeof address) == 0);
   second_udp = port_of(datagrams[1]);
@@ -279,6 +284,7 @@ static uint64_t use_udp(uint64_t round) {
   struct sockaddr_in address = loopback(second_udp);
   CHECK(port_of(datagrams[0]) == first_udp && port_of(datagrams[1]) == second_udp);
   CHECK(option(datagrams[0], SOL_SOCKET, SO_BROADCAST) == 1 && option(datagrams[1], SOL_SOCKET, SO_BROADCAST) == 0);
+  CHECK(option(datagrams[0], IPPROTO_IP, IP_RECVTTL) == 1 && option(datagrams[0], IPPROTO_IP, IP_MULTICAST_TTL) == 6);
   give(datagrams[1], round, 16);
   struct pollfd ready = {.fd = datagrams[0], .events = POLLIN};
   if (poll(&ready, 1, 500) == 1) /* a datagram that is on its way at a migration is lost, as datagrams may be */

@@ -129,7 +129,7 @@ class FakeNode(Node):
 
     def _run(self, words: list[str]) -> bytes:
         self.processes[PID] = "stopped" if "--pause" in words else "running"
-        return _answer(pid=PID, milliseconds=1, steps=0, threads=[])
+        return _answer(pid=PID, milliseconds=1, steps=0, watched=0, threads=[])
 
     def _taken(self, words: list[str]) -> bytes:
         return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
@@ -160,7 +160,7 @@ class FakeNode(Node):
 
     def _pause(self, words: list[str]) -> bytes:
         self.processes[_pid(words)] = "stopped"
-        return _answer(pid=PID, milliseconds=1, steps=0, threads=[])
+        return _answer(pid=PID, milliseconds=1, steps=0, watched=0, threads=[])
 
     def _resume(self, words: list[str]) -> bytes:
         self.processes[_pid(words)] = "running"
@@ -185,7 +185,7 @@ class FakeNode(Node):
             self.processes[PID] = self.restores_as
         threads = [{"tid": PID, "state": "T" if self.restores_as == "stopped" else "R"}]
         tree = [] if self.restores_as == "gone" else [{"pid": PID, "index": True, "threads": threads}]
-        return _answer(pid=PID, unnamed=0, processes=tree)
+        return _answer(pid=PID, unnamed=0, lost=0, processes=tree)
 
     def _images(self, words: list[str]) -> Path:
         return Path(self._here(words[words.index("--images-dir") + 1]))

@@ -86,7 +86,7 @@ def test_a_directory_that_is_not_there(tool: Tool, tmp_path: Path) -> None:
 def test_names_that_criu_has_made_are_removed(tool: Tool, tree: Path) -> None:
     """When a dumped process goes on: but none that was there before."""
     (tree / "work" / "link_remap.1").write_text("the program's own")
-    files = Files(str(tree), str(tree.parent / "list"), str(tree.parent / "guard"))
+    files = Files(str(tree), str(tree.parent / "list"), guard=str(tree.parent / "guard"))
     with subprocess.Popen(["sleep", "60"]) as process:
         run([*tool.before_dump(process.pid, files, 0, str(tree.parent / "clocks")), "/bin/true"])
         for name in (

@@ -302,11 +302,12 @@ class KernelIds(_message.Message):
     def __init__(self, vm_id: _Optional[int] = ..., files_id: _Optional[int] = ..., fs_id: _Optional[int] = ..., sighand_id: _Optional[int] = ..., pid_ns_id: _Optional[int] = ..., net_ns_id: _Optional[int] = ..., ipc_ns_id: _Optional[int] = ..., uts_ns_id: _Optional[int] = ..., mnt_ns_id: _Optional[int] = ..., user_ns_id: _Optional[int] = ...) -> None: ...
 
 class ThreadCore(_message.Message):
-    __slots__ = ("futex_rla", "futex_rla_len", "blk_sigset", "sas", "signals_p", "creds", "seccomp_mode", "seccomp_filter", "comm", "rseq_entry")
+    __slots__ = ("futex_rla", "futex_rla_len", "blk_sigset", "sas", "pdeath_sig", "signals_p", "creds", "seccomp_mode", "seccomp_filter", "comm", "rseq_entry")
     FUTEX_RLA_FIELD_NUMBER: _ClassVar[int]
     FUTEX_RLA_LEN_FIELD_NUMBER: _ClassVar[int]
     BLK_SIGSET_FIELD_NUMBER: _ClassVar[int]
     SAS_FIELD_NUMBER: _ClassVar[int]
+    PDEATH_SIG_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_P_FIELD_NUMBER: _ClassVar[int]
     CREDS_FIELD_NUMBER: _ClassVar[int]
     SECCOMP_MODE_FIELD_NUMBER: _ClassVar[int]
@@ -317,13 +318,14 @@ class ThreadCore(_message.Message):
     futex_rla_len: int
     blk_sigset: int
     sas: SignalStack
+    pdeath_sig: int
     signals_p: SignalQueue
     creds: Credentials
     seccomp_mode: int
     seccomp_filter: int
     comm: str
     rseq_entry: RestartableSequence
-    def __init__(self, futex_rla: _Optional[int] = ..., futex_rla_len: _Optional[int] = ..., blk_sigset: _Optional[int] = ..., sas: _Optional[_Union[SignalStack, _Mapping]] = ..., signals_p: _Optional[_Union[SignalQueue, _Mapping]] = ..., creds: _Optional[_Union[Credentials, _Mapping]] = ..., seccomp_mode: _Optional[int] = ..., seccomp_filter: _Optional[int] = ..., comm: _Optional[str] = ..., rseq_entry: _Optional[_Union[RestartableSequence, _Mapping]] = ...) -> None: ...
+    def __init__(self, futex_rla: _Optional[int] = ..., futex_rla_len: _Optional[int] = ..., blk_sigset: _Optional[int] = ..., sas: _Optional[_Union[SignalStack, _Mapping]] = ..., pdeath_sig: _Optional[int] = ..., signals_p: _Optional[_Union[SignalQueue, _Mapping]] = ..., creds: _Optional[_Union[Credentials, _Mapping]] = ..., seccomp_mode: _Optional[int] = ..., seccomp_filter: _Optional[int] = ..., comm: _Optional[str] = ..., rseq_entry: _Optional[_Union[RestartableSequence, _Mapping]] = ...) -> None: ...
 
 class SignalStack(_message.Message):
     __slots__ = ("ss_sp", "ss_size", "ss_flags")
