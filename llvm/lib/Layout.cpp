@@ -16,9 +16,8 @@ namespace transproc {
 uint64_t idBase(const Function &F) {
   const Module &M = *F.getParent();
   std::string Key = (Twine(M.getSourceFileName()) + ":" + F.getName()).str();
-  if (F.hasComdat() || F.isInterposable()) // one of several, in files whose names may be alike
-    if (auto *Unit = M.getNamedMetadata(UnitDigest))
-      Key += ":" + cast<MDString>(Unit->getOperand(0)->getOperand(0))->getString().str();
+  if (auto *Unit = M.getNamedMetadata(UnitDigest)) // files whose names are alike
+    Key += ":" + cast<MDString>(Unit->getOperand(0)->getOperand(0))->getString().str();
   return xxHash64(Key) << 24;
 }
 

@@ -18,8 +18,13 @@ using namespace llvm;
 
 namespace transproc {
 
-static const Function *calleeOf(const CallBase &Call) {
-  return dyn_cast<Function>(Call.getCalledOperand()->stripPointerCastsAndAliases());
+// The function that is called, if only it can be: a weak name may be bound to another object's.
+static const Function *exactCallee(const CallBase &Call) {
+  const Value *Callee = Call.getCalledOperand()->stripPointerCasts();
+  if (auto *Alias = dyn_cast<GlobalAlias>(Callee); Alias && !Alias->isInterposable())
+    Callee = Alias->getAliaseeObject();
+  auto *F = dyn_cast<Function>(Callee);
+  return F && !F->isDeclaration() && F->hasExactDefinition() ? F : nullptr;
 }
 
 static const char *whyPinned(const Instruction &I) {
@@ -62,6 +67,8 @@ const char *whyPinned(const Function &F) {
 Reach::Reach(Module &M, FunctionAnalysisManager &FAM, const SitesOptions &Options) {
   if (!Options.LeafList.empty())
     readLeafList(Options.LeafList);
+  for (const std::string &Name : Options.NotLeaves)
+    Leaves.erase(Name);
   for (Function &F : M) {
     if (F.isDeclaration() || F.hasAvailableExternallyLinkage())
       continue;
@@ -91,31 +98,29 @@ void Reach::readLeafList(const std::string &Path) {
 bool Reach::mayReach(const CallBase &Call) const {
   if (isa<IntrinsicInst>(Call) || Call.isInlineAsm())
     return false;
-  const Function *Callee = calleeOf(Call);
-  if (!Callee)
-    return true;
-  if (Callee->isIntrinsic() || isLeaf(*Callee))
-    return false;
-  if (Callee->isDeclaration() || !Callee->hasExactDefinition())
-    return true;
-  return Reaching.contains(Callee);
+  if (const Function *Callee = exactCallee(Call))
+    return Reaching.contains(Callee);
+  auto *Callee = dyn_cast<Function>(Call.getCalledOperand()->stripPointerCasts());
+  return !Callee || !Callee->isDeclaration() || (!Callee->isIntrinsic() && !isLeaf(*Callee));
 }
 
-// By a loop of its own, or a call whose callee is not known here.
+// By a loop of its own, or a call whose callee is not known here. What takes the place of one of the C library's leaves gets no points in
+// its loops: other objects call it as if it were that, and so do back ends on their own account.
 bool Reach::reachesByItself(Function &F, FunctionAnalysisManager &FAM) const {
   for (const Instruction &I : instructions(F))
-    if (auto *Call = dyn_cast<CallBase>(&I)) {
-      const Function *Callee = calleeOf(*Call);
-      bool Known = Callee && !Callee->isDeclaration() && Callee->hasExactDefinition();
-      if (!Known && mayReach(*Call))
-        return true;
-    }
-  return mayLoopForLong(F, FAM.getResult<LoopAnalysis>(F), FAM.getResult<ScalarEvolutionAnalysis>(F));
+    if (auto *Call = dyn_cast<CallBase>(&I); Call && !exactCallee(*Call) && mayReach(*Call))
+      return true;
+  return !(F.hasExternalLinkage() && isLeaf(F)) && mayLoopForLong(F, FAM.getResult<LoopAnalysis>(F), FAM.getResult<ScalarEvolutionAnalysis>(F));
 }
 
 // Recursive functions, and callers of what reaches.
 void Reach::close(Module &M) {
   CallGraph Graph(M);
+  for (Function &F : M)
+    for (Instruction &I : instructions(F))
+      if (auto *Call = dyn_cast<CallBase>(&I); Call && !Call->getCalledFunction()) // by another name of the function: the graph knows none
+        if (auto *Callee = exactCallee(*Call))
+          Graph[&F]->addCalledFunction(Call, Graph[Callee]);
   for (auto It = scc_begin(&Graph); !It.isAtEnd(); ++It) {
     bool Any = It.hasCycle();
     for (CallGraphNode *Node : *It) {

@@ -8,11 +8,13 @@ using namespace llvm;
 
 namespace transproc {
 
-// The name of a weak or inline function may be bound to another file's; the row must name this one.
+// The name of a weak or inline function may be bound to another file's, that of any other to another function (--wrap); the row must
+// name this one. The former has a name of its own in the program too, where its first one may be missing.
 static Constant *ownAddress(Function &F) {
-  if (!F.isInterposable() && !F.hasComdat())
+  if (F.hasLocalLinkage())
     return &F;
-  return GlobalAlias::create(GlobalValue::InternalLinkage, F.getName() + ".own", &F);
+  bool Replaced = F.isInterposable() || F.hasComdat();
+  return GlobalAlias::create(Replaced ? GlobalValue::InternalLinkage : GlobalValue::PrivateLinkage, F.getName() + ".own", &F);
 }
 
 static GlobalVariable *emitTable(Module &M, Constant *Contents, StringRef Name, StringRef Section, Align A) {

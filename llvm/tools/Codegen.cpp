@@ -39,6 +39,7 @@ static cl::opt<std::string> OutArm("o-aarch64", cl::desc("Object file for aarch6
 static cl::opt<std::string> OutIr("o-ir", cl::desc("The IR that both back ends get, as text"), cl::cat(Options));
 static cl::opt<char> Level("O", cl::desc("Optimisation level: 0 1 2 3 s z"), cl::Prefix, cl::init('2'), cl::cat(Options));
 static cl::opt<std::string> LeafList("leaf-list", cl::desc("File with names of external functions that reach no equivalence point"), cl::cat(Options));
+static cl::list<std::string> NotLeaves("not-leaf", cl::desc("A name in that file that is another function in this program"), cl::cat(Options));
 static cl::opt<bool> Leaf("leaf", cl::desc("The file has only leaf functions: no sites"), cl::cat(Options));
 static cl::opt<bool> Plain("plain", cl::desc("No sites, nothing lowered for them: the baseline of benchmarks"), cl::cat(Options));
 static cl::opt<bool> Stress("stress", cl::desc("Call transproc_hook() at points and function entries"), cl::cat(Options));
@@ -90,6 +91,7 @@ static PipelineOptions pipelineOptions(bool TailCalls) {
     exit(1);
   }
   P.Sites->LeafList = LeafList;
+  P.Sites->NotLeaves.assign(NotLeaves.begin(), NotLeaves.end());
   P.Sites->TailCalls &= TailCalls && Level != '0';
   P.Sites->Stress = Stress;
   if (Stress)
@@ -126,7 +128,11 @@ static void noteUnit(Module &M) {
   if (!Buffer) // standard input
     return;
   LLVMContext &C = M.getContext();
-  Metadata *Digest = MDString::get(C, utohexstr(xxh3_64bits((*Buffer)->getBuffer())));
+  std::string Made;
+  for (const cl::opt<std::string> *Option : {&MarchX86, &MarchArm, &AttrX86, &AttrArm, &Tune, &SiteOptions})
+    Made += *Option + ",";
+  Made += {Level, Fuse ? 'f' : '-'};
+  Metadata *Digest = MDString::get(C, utohexstr(xxh3_64bits((*Buffer)->getBuffer())) + utohexstr(xxh3_64bits(Made)));
   M.getOrInsertNamedMetadata(UnitDigest)->addOperand(MDNode::get(C, {Digest}));
 }
 

@@ -11,14 +11,20 @@ half of the program refers to a symbol that it defines.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transproc.errors import BinaryError, TransprocError
+from transproc.errors import BinaryError, MismatchError, TransprocError
 from transproc.toolchain import dual
 from transproc.toolchain.symbols import COMMON, FUNCTION, GLOBAL
 from transproc.toolchain.symbols import read as read_symbols
+
+ONE_HALF = (
+    "objcopy, strip and ld know the half for x86_64 only: rename at compile time (-DOLD=NEW), combine by transproc-cc -r, "
+    "strip the program"
+)
+"""What to do about a dual object of which only one half was changed."""
 
 MAGIC = b"!<arch>\n"
 THIN = b"!<thin>\n"
@@ -34,6 +40,8 @@ class Symbols:
     """Undefined symbols; weak references are not among them, because they pull nothing."""
     common: bool = False
     """Some of those defined are tentative definitions."""
+    one_sided: frozenset[str] = frozenset()
+    """Undefined ones that only one half wants: what its back end calls on its own account."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +77,15 @@ def functions(data: bytes, what: str) -> set[str]:
 
 
 def symbols(data: bytes, what: str) -> Symbols:
-    """Symbols of both halves of a dual object."""
-    defined: set[str] = set()
-    wanted: set[str] = set()
-    common = False
-    for half in dual.split(data, what):
-        for symbol in read_symbols(half, what):
-            if symbol.section:
-                defined.add(symbol.name)
-                common |= symbol.section == COMMON
-            elif symbol.binding == GLOBAL:
-                wanted.add(symbol.name)
-    return Symbols(frozenset(defined), frozenset(wanted - defined), common)
+    """Symbols of both halves of a dual object. Raises `MismatchError` if a tool has changed one of them only."""
+    halves = [read_symbols(half, what) for half in dual.split(data, what)]
+    offers = [{(s.name, s.binding) for s in half if s.section} for half in halves]
+    if differing := sorted(offers[0] ^ offers[1]):
+        raise MismatchError(f"{what}: its halves differ: {differing[0][0]}", hint=ONE_HALF)
+    wants = [{s.name for s in half if not s.section and s.binding == GLOBAL} for half in halves]
+    defined = frozenset(name for name, _ in offers[0])
+    common = any(symbol.section == COMMON for symbol in halves[0])
+    return Symbols(defined, frozenset(wants[0] | wants[1]) - defined, common, frozenset(wants[0] ^ wants[1]))
 
 
 def _raw_members(data: bytes, path: Path) -> Iterator[tuple[str, int, int]]:
@@ -121,7 +126,7 @@ def _members(data: bytes, path: Path) -> list[tuple[str, int, int]]:
 
 def read(path: Path) -> list[Member]:
     """Members of an archive; from the index beside it, if that is as new (the sysroot's libc has one)."""
-    index = path.with_suffix(".index")
+    index = _index(path)
     if index.exists():
         rows = json.loads(index.read_text())
         return [Member(path, n, o, s, Symbols(frozenset(d), frozenset(w))) for n, o, s, d, w in rows]
@@ -147,16 +152,29 @@ def _thin_member(path: Path, name: str) -> Member:
     return Member(file, name, 0, len(data), symbols(data, f"{path}({name})"))
 
 
+def _index(path: Path) -> Path:
+    """Where it is; no file of a program's is called so."""
+    return path.with_name(f"{path.name}.transproc")
+
+
 def write_index(path: Path) -> None:
     """Writes the index of an archive that will not change again."""
     rows = [
         (m.name, m.offset, m.size, sorted(m.symbols.defined), sorted(m.symbols.wanted)) for m in read(path)
     ]
-    path.with_suffix(".index").write_text(json.dumps(rows, separators=(",", ":")))
+    _index(path).write_text(json.dumps(rows, separators=(",", ":")))
 
 
-def select(wanted: Iterable[str], defined: Iterable[str], members: list[Member]) -> list[Member]:
-    """Members needed, directly or by other members, in the archives' order."""
+def select(
+    wanted: Iterable[str],
+    defined: Iterable[str],
+    members: list[Member],
+    meant: Mapping[str, str] | None = None,
+) -> list[Member]:
+    """Members needed, directly or by other members, in the archives' order. `meant`: names for which the linker puts others
+    (--wrap).
+    """
+    meant = meant or {}
     offers: dict[str, int] = {}
     for number, member in enumerate(members):
         for name in member.symbols.defined:
@@ -164,6 +182,7 @@ def select(wanted: Iterable[str], defined: Iterable[str], members: list[Member])
     have, todo, chosen = set(defined), list(wanted), set[int]()
     while todo:
         name = todo.pop()
+        name = meant.get(name, name)
         if name in have or name not in offers:
             continue
         number = offers[name]

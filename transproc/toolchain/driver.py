@@ -41,6 +41,9 @@ MACHINE = "x86_64-linux-musl"
 COMPILED = ("c", "c++", "fortran", "asm")
 """Kinds of inputs that are compiled."""
 
+NOT_LEAF = "--not-leaf="
+"""An option of transproc-codegen."""
+
 _CXX_LIBRARIES = {
     ("library", name) for name in ("c++", "stdc++", "c++abi", "supc++", "unwind", "gcc_eh", "gcc_s")
 }
@@ -87,6 +90,13 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
     for note in invocation.notes:
         sys.stderr.write(f"transproc-cc: note: {note}\n")
     sources = [word for kind, word in invocation.inputs if kind in COMPILED]
+    if headers := [word for kind, word in invocation.inputs if kind == "header"]:
+        if invocation.mode not in (PREPROCESS, SYNTAX):
+            raise UnsupportedError(
+                f"{headers[0]}: headers are not precompiled",
+                hint="leave that step out (CMake: -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON): headers are read as they are",
+            )
+        sources += headers
     if fortran := [word for kind, word in invocation.inputs if kind == "fortran"]:
         _refuse_fortran(invocation, fortran[0])
     if invocation.output and len(sources) > 1 and invocation.mode in (OBJECT, ASSEMBLY):
@@ -177,7 +187,8 @@ def _front_end_words(invocation: Invocation, tools: Toolchain, sources: list[str
         mode = []
     named = ["-o", invocation.output] if invocation.output else []
     named += ["-v"] if invocation.verbose else []
-    kind = "c++" if any(kind == "c++" for kind, _ in invocation.inputs) else "c"
+    kinds = {kind for kind, _ in invocation.inputs}
+    kind = "c++" if "c++" in kinds or (invocation.cxx and "header" in kinds) else "c"
     options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, None)]
     return [compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources]
 
@@ -254,12 +265,13 @@ def _preprocessed(source: str, options: list[str]) -> str:
 
 def _program(invocation: Invocation, tools: Toolchain) -> None:
     from transproc.scratch import Scratch  # noqa: PLC0415 (not needed by -c)
-    from transproc.toolchain.link import link  # noqa: PLC0415
+    from transproc.toolchain.link import Wishes, link  # noqa: PLC0415
     from transproc.toolchain.partial import combine  # noqa: PLC0415
 
     output = Path(invocation.output or "a.out")
     with Scratch() as work:
         objects = []
+        whole = set()
         for number, (kind, word) in enumerate(invocation.inputs):
             if kind in COMPILED:
                 place = work / str(number)
@@ -270,6 +282,8 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
                 objects.append(_library(word, invocation, tools))
             else:
                 objects.append(Path(word))
+            if number in invocation.whole:
+                whole.add(objects[-1])
         if invocation.mode == COMBINED:
             combine(objects, output)
             return
@@ -277,7 +291,10 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
             objects += _cxx(tools).archives()
         if invocation.openmp:
             objects.append(_omp(tools) / "lib" / "libomp.a")
-        link(objects, output, tools, strip=invocation.strip, options=invocation.link)
+        not_leaves = [word.removeprefix(NOT_LEAF) for word in invocation.codegen if word.startswith(NOT_LEAF)]
+        wishes = Wishes(invocation.strip, invocation.link, invocation.undefined, whole, not_leaves)
+        for note in link(objects, output, tools, wishes):
+            sys.stderr.write(f"transproc-cc: note: {note}\n")
 
 
 def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,7 +17,7 @@ from transproc.binary import processor
 from transproc.errors import BinaryError, CompileError, MismatchError, TransprocError
 from transproc.run import run
 from transproc.scratch import Scratch
-from transproc.toolchain import archive, dual, symbols
+from transproc.toolchain import archive, dual, inputs, symbols
 from transproc.toolchain.sysroot import Toolchain
 
 LD = "ld.lld-19"
@@ -32,6 +32,7 @@ FOR_BACK_ENDS = {"memcpy", "memmove", "memset", "memcmp", "abort", "__stack_chk_
 UNWINDER = "_Unwind_RaiseException"
 """Whoever defines it reads call-frame information and tables of handlers."""
 
+_NAME = re.compile(r"[A-Za-z_$.][\w$.]*")
 START_FILES = ("crt1.o", "transproc.o", "memory.o")
 _OPTIONS = [
     "-static",
@@ -53,37 +54,71 @@ class _Input:
     """The file, if the object is one of its own: messages of the linker then name it."""
 
 
-def link(
-    inputs: Sequence[Path],
-    output: Path,
-    tools: Toolchain,
-    *,
-    strip: bool = False,
-    options: Sequence[str] = (),
-) -> None:
-    """Links objects and archives, in command-line order, to `output`, `output`.x86_64 and `output`.aarch64.
+@dataclass(frozen=True)
+class Wishes:
+    """What a command line says of a link."""
+
+    strip: bool = False
+    options: Sequence[str] = ()
+    """The linker's own: --wrap=, --defsym=, …"""
+    undefined: Sequence[str] = ()
+    """Symbols for which members of archives are taken."""
+    whole: Collection[Path] = ()
+    """Archives of which all members are."""
+    not_leaves: Collection[str] = ()
+    """Names of leaves of the C library that are functions of the program's own."""
+
+    @property
+    def meant(self) -> dict[str, str]:
+        """Names for which the linker puts others."""
+        wrapped = self._values("wrap")
+        return {
+            **{name: f"__wrap_{name}" for name in wrapped},
+            **{f"__real_{name}": name for name in wrapped},
+        }
+
+    @property
+    def wanted(self) -> set[str]:
+        """Symbols that are wanted whatever the objects want."""
+        return {*self.undefined, *(name for value in self._values("defsym") for name in _NAME.findall(value))}
+
+    def _values(self, option: str) -> list[str]:
+        start = f"--{option}="
+        return [word.removeprefix(start) for word in self.options if word.startswith(start)]
+
+
+def link(given: Sequence[Path], output: Path, tools: Toolchain, wishes: Wishes = Wishes()) -> list[str]:
+    """Links objects and archives, in command-line order, to `output`, `output`.x86_64 and `output`.aarch64; returns what the user
+    should know.
 
     Raises `CompileError` with the linker's messages, `UnsupportedError` for objects of other compilers, `MismatchError` if the
     binaries disagree.
     """
-    archives = [path for path in inputs if archive.is_archive(path)] + [tools.lib / "libc.a"]
-    objects = [tools.lib / name for name in START_FILES] + [path for path in inputs if path not in archives]
+    archives = [path for path in given if archive.is_archive(path)] + [tools.lib / "libc.a"]
+    objects = [tools.lib / name for name in START_FILES] + [path for path in given if path not in archives]
     files = [_read(path) for path in objects]
-    members = [member for path in dict.fromkeys(archives) for member in archive.read(path)]
+    members = {path: archive.read(path) for path in dict.fromkeys(archives)}
+    whole = [member for path in archives if path in wishes.whole for member in members.pop(path, [])]
     parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
-    chosen = archive.select(*_demand(parts), members)
-    exceptions = any(UNWINDER in part.defined for part in [*parts, *(member.symbols for member in chosen)])
+    wanted, defined = _demand([*parts, *(member.symbols for member in whole)])
+    offered = [member for path in members for member in members[path]]
+    chosen = whole + archive.select(wanted | wishes.wanted, defined, offered, wishes.meant)
+    parts += [member.symbols for member in chosen]
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
+    places = [*objects, *(member.archive for member in chosen)]
+    notes = _judge(files, parts, [not path.is_relative_to(tools.root) for path in places], tools, wishes)
+    exceptions = any(UNWINDER in part.defined for part in parts)
     with Scratch() as work:
-        if any(part.common for part in [*parts, *(member.symbols for member in chosen)]):
+        if any(part.common for part in parts):
             files += _tentative(files, work)
         with ThreadPoolExecutor(1) as side:
             side.submit(import_module, INDEXER)  # it takes as long as the linkers do
-            binaries = _link_both(files, work, tools, options, exceptions=exceptions)
+            binaries = _link_both(files, work, tools, wishes.options, exceptions=exceptions)
         x86_64, aarch64 = (path.read_bytes() for path in binaries)
         check_addresses(x86_64, aarch64, str(output))
         _add_index(binaries)
-        _install(binaries, output, strip)
+        _install(binaries, output, wishes.strip)
+    return notes
 
 
 def _read(path: Path) -> _Input:
@@ -98,6 +133,25 @@ def _demand(parts: Sequence[archive.Symbols]) -> tuple[set[str], set[str]]:
     """Symbols that objects want, and that they define."""
     wanted = {name for part in parts for name in part.wanted}
     return wanted | FOR_BACK_ENDS, {name for part in parts for name in part.defined}
+
+
+def _judge(
+    files: Sequence[_Input],
+    parts: Sequence[archive.Symbols],
+    own: Sequence[bool],
+    tools: Toolchain,
+    wishes: Wishes,
+) -> list[str]:
+    """What is to be said of the program's own objects. Raises `MismatchError` if one is wrong."""
+    leaves = frozenset(tools.leaf_list.read_text().split())
+    notes = []
+    for file, part, judged in zip(files, parts, own, strict=True):
+        if judged:
+            inputs.check_halves(file.name, file.halves, part, leaves | FOR_BACK_ENDS)
+            notes += inputs.replaced_leaves(
+                file.name, file.halves[0], part, leaves.difference(wishes.not_leaves)
+            )
+    return notes
 
 
 def _tentative(files: Sequence[_Input], work: Path) -> list[_Input]:

@@ -17,8 +17,22 @@ from pathlib import Path
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.toolchain import machine
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 PREPROCESS, SYNTAX, ASSEMBLY, OBJECT, PROGRAM = "preprocess", "syntax", "assembly", "object", "program"
 COMBINED = "combined"
+
+
+@dataclass
+class LinkerState:
+    """What the linker's options before this word say about the next."""
+
+    option: str = ""
+    """One whose value is the next word that the linker gets."""
+    whole: list[bool] = field(default_factory=lambda: [False])
+    """Whether archives are taken as a whole, now and when each --push-state is undone."""
 
 
 @dataclass
@@ -28,11 +42,15 @@ class Invocation:
     mode: str = PROGRAM
     output: str | None = None
     inputs: list[tuple[str, str]] = field(default_factory=list)
-    """(kind, word) in command-line order: "c", "c++", "fortran", "asm", "object", "library" (-l)."""
+    """(kind, word) in command-line order: "c", "c++", "header", "fortran", "asm", "object", "library" (-l)."""
     front: list[str] = field(default_factory=list)
     """Options of the front end."""
     codegen: list[str] = field(default_factory=list)
     link: list[str] = field(default_factory=list)
+    undefined: list[str] = field(default_factory=list)
+    """Symbols for which an archive's member is taken though nothing refers to them (-u)."""
+    whole: set[int] = field(default_factory=set)
+    """Indexes of inputs that are archives of which all members are wanted (--whole-archive)."""
     library_paths: list[str] = field(default_factory=list)
     level: str = "-O0"
     debug: bool = False
@@ -53,6 +71,7 @@ class Invocation:
     openmp: bool = False
     notes: list[str] = field(default_factory=list)
     """What the user should know."""
+    linker: LinkerState = field(default_factory=LinkerState)
 
     def option(self, *words: str) -> None:
         """Adds an option of the front end."""
@@ -85,10 +104,16 @@ IGNORED = re.compile(
 IGNORED_LINK = re.compile(
     r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
     r"-E|--?export-dynamic|-Bstatic|-Bdynamic|--sort-common|--(enable|disable)-new-dtags|--(no-)?allow-shlib-undefined|"
-    r"--push-state|--pop-state|-Bsymbolic.*|--color-diagnostics.*|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
+    r"-Bsymbolic.*|--color-diagnostics.*|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
     r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr|"
-    r"--verbose|--trace|-t|--stats|--cref|--print-map"
+    r"--verbose|--trace|-t|--stats|--cref|--print-map|--no-(keep-memory|copy-dt-needed-entries|omagic)|--(no-)?export-dynamic"
 )
+LINKER_VALUES = {
+    *("wrap", "defsym", "undefined", "require-defined", "u", "z"),
+    *("Map", "rpath", "rpath-link", "soname", "h", "dynamic-linker", "I", "hash-style", "exclude-libs"),
+    *("version-script", "dynamic-list", "export-dynamic-symbol"),
+}
+"""Options of the linker that have a value, joined to them by `=`, by nothing, or the next word."""
 QUERIES = re.compile(
     r"--version|-Wl,(--version|-v)|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*"
 )
@@ -103,6 +128,7 @@ SOURCES = {
     ".i": "c",
     **dict.fromkeys(CXX, "c++"),
     **dict.fromkeys(FORTRAN, "fortran"),
+    **dict.fromkeys((".h", ".hh", ".hpp", ".hxx", ".H"), "header"),
     ".s": "asm",
     ".S": "asm",
     ".sx": "asm",
@@ -114,10 +140,10 @@ SOURCES = {
 LANGUAGES = {
     "c": "c",
     "cpp-output": "c",
-    "c-header": "c",
+    "c-header": "header",
     "c++": "c++",
     "c++-cpp-output": "c++",
-    "c++-header": "c++",
+    "c++-header": "header",
     "assembler": "asm",
     "assembler-with-cpp": "asm",
     "none": None,
@@ -149,7 +175,7 @@ REFUSED = [
         "it needs a runtime library of one ISA",
     ),
     (
-        r"-nostdlib|-nodefaultlibs|-nostartfiles|-T|--target=.*|-target|--sysroot=.*|-T.+",
+        r"-nostdlib|-nodefaultlibs|-nostartfiles|-e|-T|--target=.*|-target|--sysroot=.*|-T.+",
         "the C library and the layout are fixed",
     ),
 ]
@@ -224,7 +250,13 @@ def _input(result: Invocation, word: str) -> None:
             f"{word}: only C, C++ and Fortran can be compiled",
             hint="transproc-cc has no front end for this language yet",
         )
-    result.inputs.append((kind or "object", word))
+    _add(result, kind or "object", word)
+
+
+def _add(result: Invocation, kind: str, word: str) -> None:
+    if result.linker.whole[-1]:
+        result.whole.add(len(result.inputs))
+    result.inputs.append((kind, word))
 
 
 def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
@@ -263,8 +295,10 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
         raise UnsupportedError(f"{word}: not supported", hint="the C++ library is libc++")
     elif word == "-pthread":
         result.option("-D_REENTRANT")
+    elif word in ("-u", "-z"):
+        _linker_value(result, word[1], following())
     else:
-        return word in ("-e", "-u", "-z") and bool(following())
+        return False
     return True
 
 
@@ -274,9 +308,11 @@ def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool
         result.level = LEVELS.get(word, word)
         result.option(word)
     elif word.startswith("-l"):
-        result.inputs.append(("library", word[2:]))
+        _add(result, "library", word[2:])
     elif word.startswith("-L"):
         result.library_paths.append(word[2:])
+    elif word.startswith("-u") and word[2:].isidentifier() and word != "-undef":
+        result.undefined.append(word[2:])
     elif word.startswith("-x") and word[2:] in LANGUAGES:
         _language(result, word[2:])
     elif word.startswith("-o"):
@@ -298,16 +334,52 @@ def _language(result: Invocation, name: str) -> None:
 
 
 def _linker(result: Invocation, item: str) -> None:
-    if re.fullmatch(r"-s|--strip-all|-S|--strip-debug", item):
+    """One word for the linker."""
+    state = result.linker
+    if state.option:
+        option, state.option = state.option, ""
+        _linker_value(result, option, item)
+    elif item.lstrip("-") in LINKER_VALUES and item.startswith("-"):
+        state.option = item.lstrip("-")
+    elif found := re.fullmatch(r"--?([\w-]+)=(.*)", item):
+        if found[1] not in LINKER_VALUES and not IGNORED_LINK.fullmatch(item):
+            _unknown(item)
+        _linker_value(result, found[1], found[2])
+    elif re.fullmatch(r"-s|--strip-all|-S|--strip-debug", item):
         result.strip = True
-    elif re.fullmatch(r"--(wrap|defsym)=.*", item):
+    elif found := re.fullmatch(r"--?(no-)?whole-archive", item):
+        state.whole[-1] = not found[1]
+    elif item == "--push-state":
+        state.whole.append(state.whole[-1])
+    elif item == "--pop-state":
+        state.whole = state.whole[:-1] or [False]
+    elif item == "--allow-multiple-definition":
         result.link.append(item)
-    elif (
-        item.startswith("-")
-        and not IGNORED_LINK.fullmatch(item)
-        and not item.startswith(("-rpath", "-soname", "-Map", "-h"))
+    elif not item.startswith("-"):
+        _add(result, "object", item)
+    elif item.startswith("-l"):
+        _add(result, "library", item[2:])
+    elif item.startswith("-L"):
+        result.library_paths.append(item[2:])
+    elif item.startswith(("-u", "-z")):
+        _linker_value(result, item[1], item[2:])
+    elif item.startswith("-") and not (
+        IGNORED_LINK.fullmatch(item) or item.startswith(("-rpath", "-soname", "-Map", "-h"))
     ):
-        raise UnsupportedError(f"-Wl,{item}: unknown linker option", hint="the layout of a pair is fixed")
+        _unknown(item)
+
+
+def _linker_value(result: Invocation, option: str, value: str) -> None:
+    if option in ("wrap", "defsym", "require-defined"):
+        result.link.append(f"--{option}={value}")
+    elif option == "z" and value == "muldefs":
+        result.link.append("--allow-multiple-definition")
+    if option in ("undefined", "require-defined", "u"):
+        result.undefined.append(value)
+
+
+def _unknown(item: str) -> NoReturn:
+    raise UnsupportedError(f"-Wl,{item}: unknown linker option", hint="the layout of a pair is fixed")
 
 
 def _to_codegen(result: Invocation, option: str) -> None:

@@ -23,10 +23,11 @@ constexpr uint64_t RecordSlots = 80; // narrow values, then (16-aligned) wide va
 // (aarch64: one instruction).
 constexpr unsigned PointBytes = 4;
 
-// Named metadata: a digest of what the front end wrote.
+// Named metadata: a digest of what the front end wrote, and of the options with which code is made of it.
 constexpr const char *UnitDigest = "transproc.unit";
 
-// hash40(source file, function) << 24: common to all sites of a function. Of an inline or weak function several files may have one: these differ.
+// hash40(source file, function, unit) << 24: common to all sites of a function. Of an inline or weak function several files may have one:
+// these differ.
 uint64_t idBase(const llvm::Function &F);
 
 constexpr uint64_t MaxSites = 1u << 23;

@@ -11,6 +11,7 @@
 #include "llvm/IR/PassManager.h"
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace transproc {
 
@@ -56,6 +57,7 @@ private:
 
 struct SitesOptions {
   std::string LeafList;         // file with names of external functions that reach no equivalence point
+  std::vector<std::string> NotLeaves; // names of that file that reach one in this program
   bool Stress = false;          // call transproc_hook() at each point and function entry
   bool Verbose = false;         // counts, and reasons for functions left alone
   bool Points = true;           // (experiments) loop points

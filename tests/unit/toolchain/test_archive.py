@@ -2,6 +2,7 @@
 """Archives: reading them, and choosing members for both halves at once."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,9 @@ def test_defined_symbols_are_not_searched(library: Path) -> None:
 def test_index_says_the_same(library: Path) -> None:
     before = archive.read(library)
     archive.write_index(library)
-    assert library.with_suffix(".index").exists()
-    assert archive.read(library) == before
+    assert library.with_name("libx.a.transproc").exists()
+    own = [replace(member, symbols=replace(member.symbols, one_sided=frozenset())) for member in before]
+    assert archive.read(library) == own  # of the toolchain's, whose halves nobody has changed
     assert dual.is_dual(before[0].read())
 
 

@@ -169,3 +169,48 @@ def test_response_file(tmp_path: Path) -> None:
 def test_missing_argument() -> None:
     with pytest.raises(TransprocError, match="-o: needs an argument"):
         parse(["a.c", "-o"])
+
+
+@pytest.mark.parametrize(
+    "words", ["-Wl,--wrap=f", "-Wl,--wrap,f", "-Xlinker --wrap -Xlinker f", "-Wl,-wrap,f"]
+)
+def test_an_option_of_the_linker_and_its_value(words: str) -> None:
+    found = parse([*words.split(), "a.o"])
+    assert (found.link, found.inputs) == (["--wrap=f"], [("object", "a.o")])
+
+
+@pytest.mark.parametrize(
+    "words", ["-u f", "-uf", "-Wl,-u,f", "-Wl,-uf", "-Wl,--undefined=f", "-Wl,--undefined,f"]
+)
+def test_symbols_that_are_wanted(words: str) -> None:
+    assert parse([*words.split(), "a.o"]).undefined == ["f"]
+
+
+def test_whole_archives() -> None:
+    words = [
+        "-Wl,--whole-archive,a.a",
+        "b.a",
+        "-Wl,--push-state",
+        "-Wl,--no-whole-archive",
+        "c.a",
+        "-Wl,--pop-state",
+    ]
+    found = parse([*words, "-ld", "-Wl,-no-whole-archive", "-Wl,-le"])
+    assert [word for number, (_, word) in enumerate(found.inputs) if number in found.whole] == [
+        "a.a",
+        "b.a",
+        "d",
+    ]
+    assert [word for _, word in found.inputs] == ["a.a", "b.a", "c.a", "d", "e"]
+
+
+def test_what_the_linker_is_told_about_shared_libraries_is_ignored() -> None:
+    found = parse(
+        ["-Wl,-rpath,/lib", "-Wl,-Map,x.map", "-Wl,--version-script=x.map", "-Wl,-z,defs", "-undef", "a.o"]
+    )
+    assert (found.inputs, found.link, found.front) == ([("object", "a.o")], [], ["-undef"])
+
+
+def test_headers_are_read_only() -> None:
+    assert parse(["-E", "a.h"]).inputs == [("header", "a.h")]
+    assert parse(["-x", "c++-header", "a"]).inputs == [("header", "a")]
