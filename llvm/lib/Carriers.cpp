@@ -130,6 +130,29 @@ bool isCarriable(Type *T) {
   return T->isPointerTy() || T->isIntegerTy() || T->isFloatingPointTy();
 }
 
+bool isWord(Type *T) {
+  return T->isPointerTy() || T->isFloatTy() || T->isDoubleTy() || (T->isIntegerTy() && isNarrowInteger(T->getIntegerBitWidth()));
+}
+
+unsigned narrowWords(Type *T) {
+  if (isWord(T))
+    return 1;
+  if (auto *S = dyn_cast<StructType>(T)) {
+    unsigned Sum = 0;
+    for (Type *E : S->elements())
+      Sum += narrowWords(E);
+    return Sum;
+  }
+  if (auto *A = dyn_cast<ArrayType>(T))
+    return A->getNumElements() * narrowWords(A->getElementType());
+  if (auto *V = dyn_cast<FixedVectorType>(T)) {
+    VectorShape Shape = shapeOf(V);
+    if (Shape == VectorShape::Wide || Shape == VectorShape::WideParts)
+      return 0;
+  }
+  return (bitsOf(T) + 63) / 64;
+}
+
 void encodeCarriers(IRBuilder<> &B, Value *V, Carriers &Out, SmallVectorImpl<Instruction *> &Bools) {
   Encoder(B, Out, Bools).encode(V);
 }

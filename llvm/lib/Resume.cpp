@@ -2,13 +2,16 @@
 // The resume entry: a clone of F that begins by switching on the record's site, loads the site's live values and the pending
 // call's result, and goes on behind the site.
 //
-// Listed values are demoted to slots (allocas) in the clone, the continuations store the record's values there, and mem2reg
-// then builds the phis. Stack objects stay where the original frame had them: their addresses come from the record.
+// Listed values are demoted to slots (allocas) in the clone, and the continuations store the record's values there. Of most slots mem2reg
+// then builds phis. But those would be as many as sites × values, so a value that is listed often stays in memory: its slot is filled by a
+// loop over a table (RestoreTable), and the lists of the clone's own sites name the slot. Stack objects stay where the original frame had
+// them: their addresses come from the record.
 //
 // For debuggers, a variable in a stack object is found by that address, and one that only ever had one listed value by that
 // value's slot, of which mem2reg makes locations.
 #include "transproc/Carriers.h"
 #include "transproc/Invokes.h"
+#include "transproc/RestoreTable.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Analysis/LoopInfo.h"
@@ -31,7 +34,7 @@ namespace {
 class ResumeBuilder {
 public:
   ResumeBuilder(Function &F, ArrayRef<Site> Sites, ArrayRef<AllocaInst *> Objects)
-      : F(F), Sites(Sites), Objects(Objects), B(F.getContext()) {}
+      : F(F), Sites(Sites), Objects(Objects), B(F.getContext()), Table(Sites.size()) {}
 
   Function *build(unsigned PromoteLimit) {
     Clone = CloneFunction(&F, Map);
@@ -40,18 +43,16 @@ public:
     takeFreshStackTokens();
     splitContinuations();
     takeObjects();
+    chooseMemory(PromoteLimit);
     demoteListedValues();
+    restoreHomes();
     dispatch();
     storeResults();
-    moveBody();
     checkRestored();
-    // Joins × live values: in huge functions (interpreters) the phis would explode; there the values stay in memory.
-    // With setjmp they do as well: longjmp finds in memory what a value last was, whatever the joins made of registers.
-    if (listedValues() <= PromoteLimit && none_of(Sites, [](const Site &S) { return S.Jump; })) {
-      DominatorTree DT(*Resume);
-      PromoteMemToReg(Slots, DT);
-    }
-    noteIfOnce();
+    skipEmptySites();
+    moveBody();
+    DominatorTree DT(*Resume);
+    PromoteMemToReg(Promoted, DT);
     return Resume;
   }
 
@@ -60,9 +61,11 @@ private:
 
   Value *field(uint64_t Offset) { return B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), Resume->getArg(0), Offset); }
 
-  AllocaInst *newSlot(Type *T) {
+  AllocaInst *newSlot(Type *T, bool InMemory = false) {
     auto *Slot = new AllocaInst(T, 0, "", Entry->begin());
     Slots.push_back(Slot);
+    if (!InMemory)
+      Promoted.push_back(Slot);
     return Slot;
   }
 
@@ -232,6 +235,51 @@ private:
     }
   }
 
+  // The continuations, and what can be reached from them: the rest of the clone is never entered.
+  void findReachable() {
+    SmallVector<BasicBlock *, 32> Waiting(Continuations.begin(), Continuations.end());
+    for (BasicBlock *Handler : Handlers)
+      if (Handler)
+        Waiting.push_back(Handler);
+    while (!Waiting.empty()) {
+      BasicBlock *BB = Waiting.pop_back_val();
+      if (Reachable.insert(BB).second)
+        Waiting.append(succ_begin(BB), succ_end(BB));
+    }
+  }
+
+  // What has no loop runs once, after a migration: the back ends' effort would be for nothing, and so would registers. Elsewhere values stay
+  // in memory that no loop uses, and those that would make too many phis, of which there is one behind each site. With setjmp all do:
+  // longjmp finds in memory what a value last was, whatever the joins made of registers.
+  void chooseMemory(unsigned PromoteLimit) {
+    findReachable();
+    auto *Enter = BranchInst::Create(Entry->getNextNode(), Entry); // as F is entered
+    DominatorTree DT(*Clone);
+    LoopInfo Loops(DT);
+    Enter->eraseFromParent();
+    AllInMemory = any_of(Sites, [](const Site &S) { return S.Jump; });
+    bool Once = none_of(Loops, [&](const Loop *L) { return Reachable.contains(L->getHeader()); });
+    if (Once && !Resume->hasOptSize())
+      Resume->addFnAttr(Attribute::OptimizeNone);
+    MapVector<Value *, unsigned> Listings;
+    for (const Site &S : Sites) {
+      for (Value *V : S.Live)
+        ++Listings[mapped(V)];
+      for (auto &[V, Home] : S.Homes)
+        if (auto *I = dyn_cast<Instruction>(mapped(V)); I && Reachable.contains(I->getParent()))
+          InMemory.insert(I); // else nothing is stored there but what is restored: no phis
+    }
+    auto IsUsedInLoop = [&](Value *V) {
+      return any_of(V->users(), [&](const User *U) { return Loops.getLoopFor(cast<Instruction>(U)->getParent()); });
+    };
+    for (auto &[V, Count] : Listings)
+      if (Count > 1 && isTabled(V) && (Once || Count > PromoteLimit || !IsUsedInLoop(V)))
+        InMemory.insert(V);
+  }
+
+  // Can a slot in memory have this value of a record by way of the table?
+  bool isTabled(const Value *V) const { return isWord(V->getType()) && !Tokens.contains(V); }
+
   void demoteListedValues() {
     for (const Site &S : Sites) {
       for (Value *V : S.Live)
@@ -243,39 +291,69 @@ private:
     }
   }
 
+  // A list that wants the word in a slot names the slot (docs/format.md, section 3).
+  static bool isListed(const Use &U) {
+    auto *Call = dyn_cast<CallBase>(U.getUser());
+    return Call && Call->isBundleOperand(&U) && Call->getOperandBundleForOperand(U.getOperandNo()).getTagID() == LLVMContext::OB_deopt;
+  }
+
   void demote(Value *V) {
     AllocaInst *&Slot = SlotOf[V];
     if (Slot)
       return;
-    Slot = newSlot(V->getType());
+    bool Stays = AllInMemory || InMemory.contains(V), Word = Stays && isTabled(V);
+    Slot = newSlot(Word ? B.getInt64Ty() : V->getType(), Stays);
+    if (Word)
+      Table.add(Slot);
     describeSlot(V, Slot);
     SmallVector<Use *, 16> Uses;
     for (Use &U : V->uses())
       Uses.push_back(&U);
-    DenseMap<BasicBlock *, Value *> AtEndOf;
+    auto *I = dyn_cast<Instruction>(V);
+    DenseMap<BasicBlock *, LoadInst *> Loads; // no block has a continuation within
     for (Use *U : Uses) {
       auto *User = cast<Instruction>(U->getUser());
-      if (auto *Phi = dyn_cast<PHINode>(User)) {
-        BasicBlock *From = Phi->getIncomingBlock(*U);
-        Value *&Load = AtEndOf[From];
-        if (!Load)
-          Load = new LoadInst(V->getType(), Slot, "", From->getTerminator()->getIterator());
-        U->set(Load);
-      } else {
-        U->set(new LoadInst(V->getType(), Slot, "", User->getIterator()));
+      auto *Phi = dyn_cast<PHINode>(User);
+      BasicBlock *Where = Phi ? Phi->getIncomingBlock(*U) : User->getParent();
+      if (Word && isListed(*U)) {
+        U->set(Slot);
+        continue;
       }
+      if (I && I->getParent() == Where)
+        continue;
+      LoadInst *&Load = Loads[Where];
+      if (!Load)
+        Load = new LoadInst(V->getType(), Slot, "", Phi ? Where->getTerminator()->getIterator() : Where->getFirstInsertionPt());
+      else if (!Phi)
+        Load->moveBefore(*Where, Where->getFirstInsertionPt());
+      U->set(Load);
     }
-    if (auto *I = dyn_cast<Instruction>(V))
+    if (I)
       new StoreInst(I, Slot, behind(*I));
+  }
+
+  // What has a home is there whenever it is live: no site needs to tell.
+  void restoreHomes() {
+    B.SetInsertPoint(Entry);
+    SmallPtrSet<Value *, 16> Known;
+    for (const Site &S : Sites)
+      for (auto &[V, Home] : S.Homes)
+        if (Known.insert(V).second)
+          setSlot(V, B.CreateLoad(V->getType(), Addresses[Home]));
   }
 
   void dispatch() {
     BasicBlock *Bad = BasicBlock::Create(B.getContext(), "bad.site", Clone);
     B.SetInsertPoint(Entry);
     Value *Id = B.CreateAlignedLoad(B.getInt64Ty(), field(RecordSite), Align(8));
-    SwitchInst *Switch = B.CreateSwitch(B.CreateAnd(Id, IdMask), Bad, Sites.size());
+    Value *Own = B.CreateAnd(Id, IdMask);
+    for (unsigned I = 0; I < Sites.size(); ++I)
+      listWords(Sites[I], I);
+    if (Table.isWorthwhile())
+      Table.emit(B, *Resume, Own, Bad);
+    SwitchInst *Switch = B.CreateSwitch(Own, Bad, Sites.size());
     for (DbgVariableRecord *D : Waiting)
-      Entry->insertDbgRecordBefore(D, Switch->getIterator());
+      B.GetInsertBlock()->insertDbgRecordBefore(D, Switch->getIterator());
     // An exception passes by: there is no landing pad for it.
     BasicBlock *Trap = BasicBlock::Create(B.getContext(), "trap", Clone), *Pass = BasicBlock::Create(B.getContext(), "pass", Clone);
     B.SetInsertPoint(Bad);
@@ -286,18 +364,29 @@ private:
     B.CreateIntrinsic(Intrinsic::trap, {}, {});
     B.CreateUnreachable();
     for (unsigned I = 0; I < Sites.size(); ++I) {
-      BasicBlock *Case = BasicBlock::Create(B.getContext(), "site", Clone);
-      B.SetInsertPoint(Case);
-      loadSite(Sites[I]);
-      B.CreateBr(Continuations[I]);
-      Switch->addCase(B.getInt64(Sites[I].Id & IdMask), Case);
-      if (BasicBlock *Raise = Handlers[I]) {
-        BasicBlock *Thrown = BasicBlock::Create(B.getContext(), "thrown", Clone);
-        B.SetInsertPoint(Thrown);
-        loadSite(Sites[I], /*Thrown=*/true);
-        B.CreateBr(Raise);
-        Switch->addCase(B.getInt64((Sites[I].Id & IdMask) | ThrownBit), Thrown);
-      }
+      addCase(*Switch, I, /*Thrown=*/false, Continuations[I]);
+      if (BasicBlock *Raise = Handlers[I])
+        addCase(*Switch, I, /*Thrown=*/true, Raise);
+    }
+  }
+
+  void addCase(SwitchInst &Switch, unsigned I, bool Thrown, BasicBlock *Next) {
+    BasicBlock *Case = BasicBlock::Create(B.getContext(), Thrown ? "thrown" : "site", Clone);
+    B.SetInsertPoint(Case);
+    loadSite(Sites[I], Thrown);
+    B.CreateBr(Next);
+    Switch.addCase(B.getInt64((Sites[I].Id & IdMask) | (Thrown ? ThrownBit : 0)), Case);
+    if (Table.isWorthwhile())
+      Restored[Case] = I;
+  }
+
+  // Which of a record's narrow words have slots in memory. What is no word of its own may be several, or wide: no site says how many.
+  void listWords(const Site &S, unsigned Number) {
+    unsigned Narrow = 0;
+    for (Value *V : S.Live) {
+      if (AllocaInst *Slot = SlotOf[mapped(V)]; Table.has(Slot))
+        Table.restore(Number, Narrow, Slot);
+      Narrow += narrowWords(V->getType());
     }
   }
 
@@ -309,9 +398,10 @@ private:
   void loadSite(const Site &S, bool Thrown = false) {
     CarrierReader Reader(B, Resume->getArg(0), S.Jump ? 0 : headerNarrow(headerOf(S)));
     for (Value *V : S.Live)
-      setSlot(V, Reader.read(V->getType()));
-    for (auto &[V, Home] : S.Homes)
-      setSlot(V, B.CreateLoad(V->getType(), Addresses[Home]));
+      if (Table.isWorthwhile() && Table.has(SlotOf[mapped(V)]))
+        Reader.skipWord();
+      else
+        setSlot(V, Reader.read(V->getType()));
     if (S.hasResult() && !Thrown)
       B.CreateStore(B.CreateAlignedLoad(S.Call->getType(), field(RecordResult), Align(16)), SlotOf[mapped(S.Call)]);
   }
@@ -353,7 +443,10 @@ private:
 
   // Other values than these are computed by the clone before it uses them, or LLVM's verifier finds it.
   void checkRestored() {
-    AllocaInst *Unset = findUnsetSlot(*Resume, Slots);
+    AllocaInst *Unset = findUnsetSlot(*Clone, Slots, [&](const BasicBlock &BB) {
+      auto It = Restored.find(&BB);
+      return It == Restored.end() ? SmallVector<AllocaInst *, 0>() : Table.slotsOf(It->second);
+    });
     if (!Unset)
       return;
     for (auto &[V, Slot] : SlotOf)
@@ -368,20 +461,13 @@ private:
     report_fatal_error("transproc-sites: a value of " + F.getName() + " is used behind a site, but not listed there: " + Text, false);
   }
 
-  // What has no loop runs once, after a migration: the back ends' effort would be for nothing.
-  void noteIfOnce() {
-    if (Resume->hasOptSize())
-      return;
-    DominatorTree DT(*Resume);
-    if (LoopInfo(DT).empty())
-      Resume->addFnAttr(Attribute::OptimizeNone);
-  }
-
-  uint64_t listedValues() const {
-    uint64_t Sum = 0;
-    for (const Site &S : Sites)
-      Sum += S.Live.size() + S.Homes.size();
-    return Sum;
+  // The table may have done all there is to do.
+  void skipEmptySites() {
+    for (auto &[Case, Number] : Restored)
+      if (auto *Branch = dyn_cast<BranchInst>(&Case->front())) {
+        Case->replaceAllUsesWith(Branch->getSuccessor(0));
+        Case->eraseFromParent();
+      }
   }
 
   Function &F;
@@ -395,7 +481,12 @@ private:
   SmallVector<BasicBlock *, 16> Handlers; // of each site: where an exception is raised anew; null
   BasicBlock *Nowhere = nullptr;
   ReturnInst *Passing = nullptr;
-  SmallVector<AllocaInst *, 32> Slots;
+  RestoreTable Table;
+  DenseMap<BasicBlock *, unsigned> Restored; // blocks that the table has been applied for: of which site
+  SmallPtrSet<BasicBlock *, 32> Reachable;
+  SmallPtrSet<Value *, 32> InMemory; // listed values whose slots stay
+  bool AllInMemory = false;
+  SmallVector<AllocaInst *, 32> Slots, Promoted;
   DenseMap<Value *, AllocaInst *> SlotOf;
   DenseMap<Value *, AllocaInst *> Tokens;      // llvm.stacksave: slot with the token to restore
   DenseMap<DebugVariable, Value *> ValueOf;

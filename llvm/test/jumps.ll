@@ -55,10 +55,10 @@ define i64 @forks() {
 ; CHECK: %objects = load ptr
 ; CHECK-NEXT: [[PLACE:%.*]] = getelementptr inbounds i8, ptr %objects, i64 0
 ; CHECK-NEXT: [[HOMES:%home.*]] = load ptr, ptr [[PLACE]]
+; CHECK: [[VALUE:%.*]] = load i64, ptr [[HOMES]]
+; CHECK-NEXT: store i64 [[VALUE]], ptr
 ; CHECK: i64 0, label %[[SITE:.*]]
 ; CHECK: {{^}}[[SITE]]:
-; CHECK-NEXT: load i64, ptr [[HOMES]]
-; CHECK-NEXT: store
 ; CHECK-NEXT: getelementptr inbounds i8, ptr %record, i64 32
 ; CHECK-NEXT: load i32
 ; CHECK: attributes [[TWICE]] = {{.*}}returns_twice

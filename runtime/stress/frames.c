@@ -37,7 +37,10 @@ static void read_location(const struct machine_frame *f, const struct site *s, c
     read_register(f, l->reg, out);
     if (l->offset) { memcpy(&v, out, 8); v >>= l->offset; memcpy(out, &v, 8); }
     return;
-  case LOCATION_DIRECT: v = register_value(f, l->reg) + l->offset; break;
+  case LOCATION_DIRECT:
+    v = register_value(f, l->reg) + l->offset;
+    if (s->in_resume) memcpy(&v, (void *)v, 8); /* a slot */
+    break;
   case LOCATION_INDIRECT:
     memset(out, 0, 16);
     memcpy(out, (void *)(register_value(f, l->reg) + l->offset), l->size);

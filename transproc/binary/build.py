@@ -80,6 +80,7 @@ def build(elf: Elf, mate_build_id: bytes) -> bytes:
     site_table, objects = _sites(elf, maps, functions, frames, rules)
     specials = _specials(elf, frames, rules)
     locations = _locations(maps, by_machine(elf.machine).zero_register)
+    _read_slots(locations, site_table)
     rows, saved = rules.tables()
     tables = [functions, site_table, locations, maps.constants, rows, saved, objects, specials, strings]
     return _pack(elf, mate_build_id, tables)
@@ -118,6 +119,15 @@ def _locations(maps: stackmap.StackMaps, zero_register: int | None) -> Columns:
         for name, value in (("kind", stackmap.CONSTANT), ("reg", 0), ("offset", 0)):
             out[name][zero] = value
     return out
+
+
+def _read_slots(locations: Columns, site_table: Columns) -> None:
+    """A resume entry's lists name slots of its frame, for what lies there; to a reader that is what an indirect location says."""
+    resumed = site_table[site_table["flags"] & sites.SITE_IN_RESUME != 0]
+    first, narrow = resumed["location"].astype(np.int64), resumed["narrow"].astype(np.int64)
+    values = np.repeat(first - np.cumsum(narrow) + narrow, narrow) + np.arange(int(narrow.sum()))
+    slots = values[locations["kind"][values] == stackmap.DIRECT]
+    locations["kind"][slots], locations["size"][slots] = stackmap.INDIRECT, 8
 
 
 def _functions(elf: Elf, table: npt.NDArray[np.uint64]) -> tuple[Columns, npt.NDArray[np.uint8]]:

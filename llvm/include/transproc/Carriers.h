@@ -22,11 +22,18 @@ bool isCarriable(llvm::Type *T);
 void encodeCarriers(llvm::IRBuilder<> &B, llvm::Value *V, Carriers &Out,
                     llvm::SmallVectorImpl<llvm::Instruction *> &Bools);
 
+// Is a value of this type listed as it is, in one narrow slot?
+bool isWord(llvm::Type *T);
+
+// How many narrow values a value of this type is listed as.
+unsigned narrowWords(llvm::Type *T);
+
 // Rebuilds listed values, in list order, from the slots of a resume record.
 class CarrierReader {
 public:
   CarrierReader(llvm::IRBuilder<> &B, llvm::Value *Record, unsigned NarrowCount);
   llvm::Value *read(llvm::Type *T);
+  void skipWord() { NextNarrow += 8; }
 
 private:
   llvm::Value *narrow(llvm::Type *T);

@@ -66,7 +66,7 @@ struct SitesOptions {
   bool TailCalls = true;
   PointOptions Loops;
   unsigned HomeSites = 4;       // a value listed at so many sites may get a home object; 0: never
-  unsigned PromoteLimit = 3000; // listed values above which a resume entry keeps them in memory
+  unsigned PromoteLimit = 8; // sites that list a value above which a resume entry keeps it in memory
 };
 
 // Reads "leaf-list=FILE;stress;verbose;no-points;no-rematerialize;no-strip-mine;forget=N;strip=N;direct=N;home=N;promote-limit=N".

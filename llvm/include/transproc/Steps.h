@@ -71,8 +71,10 @@ void convertToStatepoints(llvm::Function &F);
 llvm::Function *makeResumeEntry(llvm::Function &F, llvm::ArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects,
                                 unsigned PromoteLimit);
 
-// A slot of a resume entry that is read where nothing may have been stored in it yet; null if there is none.
-llvm::AllocaInst *findUnsetSlot(llvm::Function &Resume, llvm::ArrayRef<llvm::AllocaInst *> Slots);
+// A slot of a resume entry that is read where nothing may have been stored in it yet; null if there is none. RestoredAt: slots that a
+// table has filled when a block begins.
+llvm::AllocaInst *findUnsetSlot(llvm::Function &Resume, llvm::ArrayRef<llvm::AllocaInst *> Slots,
+                                llvm::function_ref<llvm::SmallVector<llvm::AllocaInst *, 0>(const llvm::BasicBlock &)> RestoredAt);
 
 // Rows of .transproc.functions, lines of .transproc.values and .transproc.pinned.
 struct Tables {
