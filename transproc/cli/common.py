@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from transproc.cluster.place import Place
     from transproc.cluster.start import Program
     from transproc.controller.client import Client
+    from transproc.controller.contexts import Controller
     from transproc.controller.requests.base import Request
     from transproc.host import Host
 
@@ -82,9 +84,15 @@ def remote() -> Client | None:
     chosen = chosen or contexts.load()[0]
     if not chosen or chosen == HERE:
         return None
+    return _client(contexts.find(chosen))
+
+
+@cache
+def _client(chosen: Controller) -> Client:
+    """One for a command: a controller that has answered it is waited for when it is away."""
     from transproc.controller.client import Client
 
-    return Client(contexts.find(chosen))
+    return Client(chosen)
 
 
 def expect_here(command: str, why: str) -> None:

@@ -14,6 +14,7 @@ from transproc.cli import common, main
 from transproc.cli.commands import COMMANDS, HERE, OF_JOBS, REMOTE, app
 from transproc.cluster.start import Program
 from transproc.controller import contexts
+from transproc.controller.patience import UnreachedError
 
 EXAMPLES = {
     "run": "run --node n -- {program}",
@@ -130,3 +131,15 @@ def test_it_is_said_why_not(name: str, away: str, capsys: pytest.CaptureFixture[
 def test_of_a_part_it_is_said_why_not(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["--controller", "c", *part.split(), "none.toml"]) == 1
     assert FILES[part] in capsys.readouterr().err
+
+
+def test_a_controller_that_has_answered_is_waited_for_by_the_whole_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`plan run` has its plan checked before it sends it: when the controller is started anew between the two, it goes on."""
+    monkeypatch.setattr(common, "controller", "c")
+    checks, sends = common.remote(), common.remote()
+    assert checks is not None and sends is not None
+    assert not sends.lost(UnreachedError("refused")).asked
+    checks._answered = True
+    assert sends.lost(UnreachedError("refused")).asked
