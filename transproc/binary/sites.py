@@ -180,6 +180,7 @@ class Index:
         registers = np.zeros(1 << 16, np.bool_)
         registers[[register.dwarf for register in by_machine(self.machine).registers]] = True
         kind, offset = self.locations["kind"], self.locations["offset"]
+        special = self.specials["kind"]
         live = self.sites["location"].astype(np.int64) + self.sites["narrow"] + self.sites["wide"]
         rules = {
             "a site's function": _within(self.sites["function"], self.functions),
@@ -199,6 +200,7 @@ class Index:
             "a value's constant": _within(offset[kind == CONSTANT_INDEX], self.constants),
             "a value's bit": bool(((offset >= 0) & (offset < 128))[kind == REGISTER].all()),
             # Those of return addresses have no frame rule: 0 stands for none.
+            "a special address's kind": bool(((special >= TRAP) & (special <= POINTS)).all()),
             "a special address's rule": bool((self.specials["row"] < max(len(self.rows), 1)).all()),
             "the names": not len(self._strings) or not self._strings[-1],
         }

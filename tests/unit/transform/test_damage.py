@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.binary.sites import MAGIC, SECTION, Index
-from transproc.errors import MismatchError, TransprocError, UnsupportedError
+from transproc.errors import MismatchError, StackMapError, TransprocError, UnsupportedError
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
 from transproc.run import run
@@ -125,6 +125,18 @@ def test_damaged_index(small: Path, isa: str, damage: Damage) -> None:
         return good[:start] + section[:size].ljust(size, b"\0") + good[start + size :]
 
     survives(small, "dump", path, spoil)
+
+
+@pytest.mark.parametrize("kind", [0, 10])
+def test_a_special_address_of_no_kind(small: Path, kind: int, tmp_path: Path) -> None:
+    path = small / "pair" / "small.x86_64"
+    good, row = path.read_bytes(), Index(Elf(path)).specials[:1].copy()
+    place = good.index(row.tobytes(), good.index(MAGIC))
+    row["kind"] = kind
+    spoilt = tmp_path / path.name
+    spoilt.write_bytes(good[:place] + row.tobytes() + good[place + row.nbytes :])
+    with pytest.raises(StackMapError, match="a special address's kind"):
+        Index(Elf(spoilt))
 
 
 @pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
