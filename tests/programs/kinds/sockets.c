@@ -273,7 +273,7 @@ static void make_udp(void) {
     CHECK(datagrams[i] >= 0 && bind(datagrams[i], (void *)&address, sizeof address) == 0);
   }
   set(datagrams[0], SOL_SOCKET, SO_BROADCAST, 1);
-  set(datagrams[0], IPPROTO_IP, IP_RECVTTL, 1);
+  set(datagrams[0], IPPROTO_IP, IP_RECVTOS, 1);
   set(datagrams[0], IPPROTO_IP, IP_MULTICAST_TTL, 6);
   address = loopback(first_udp = port_of(datagrams[0]));
   CHECK(connect(datagrams[1], (void *)&address, sizeof address) == 0);
@@ -284,7 +284,7 @@ static uint64_t use_udp(uint64_t round) {
   struct sockaddr_in address = loopback(second_udp);
   CHECK(port_of(datagrams[0]) == first_udp && port_of(datagrams[1]) == second_udp);
   CHECK(option(datagrams[0], SOL_SOCKET, SO_BROADCAST) == 1 && option(datagrams[1], SOL_SOCKET, SO_BROADCAST) == 0);
-  CHECK(option(datagrams[0], IPPROTO_IP, IP_RECVTTL) == 1 && option(datagrams[0], IPPROTO_IP, IP_MULTICAST_TTL) == 6);
+  CHECK(option(datagrams[0], IPPROTO_IP, IP_RECVTOS) == 1 && option(datagrams[0], IPPROTO_IP, IP_MULTICAST_TTL) == 6);
   give(datagrams[1], round, 16);
   struct pollfd ready = {.fd = datagrams[0], .events = POLLIN};
   if (poll(&ready, 1, 500) == 1) /* a datagram that is on its way at a migration is lost, as datagrams may be */
