@@ -365,20 +365,25 @@ def commands_of(node: SshNode) -> str:
     return node.output(["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"])
 
 
+def leave_behind(node: SshNode, script: str, words: str) -> None:
+    """A shell that nobody waits for, and that shows these words; it has begun when this returns."""
+    node.run(["sh", "-c", f"(setsid sh -c '{script}' {words} </dev/null >/dev/null 2>&1 &)"])
+    until = time.monotonic() + 10
+    while f"sh -c {script} {words}" not in commands_of(node):
+        assert time.monotonic() < until
+
+
 def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, SshNode]) -> None:
     """A helper of criu's sleeps until criu ends it; who has a parent or does something is waited for."""
     place = Place(nodes["na"], Job("left", "na", ["prog"], pid=4711))
     words = f"criu dump --images-dir {place.dump}"
-    leave = f"(setsid sh -c 'while :; do sleep 1000; done' {words} </dev/null >/dev/null 2>&1 &)"
-    nodes["na"].run(["sh", "-c", leave])
+    leave_behind(nodes["na"], "while :; do sleep 1000; done", words)
     begin = time.monotonic()
     place.become_quiet(20)
     assert time.monotonic() - begin < 10
     assert place.dump not in commands_of(nodes["na"])
-    work = "x=0; while [ $x -lt 200000 ]; do x=$((x+1)); done"
-    nodes["na"].run(
-        ["sh", "-c", f"(setsid sh -c '{work}; : >/tmp/worked' {words} </dev/null >/dev/null 2>&1 &)"]
-    )
+    work = "x=0; while [ $x -lt 1000000 ]; do x=$((x+1)); done"
+    leave_behind(nodes["na"], f"{work}; : >/tmp/worked", words)
     place.become_quiet(20)
     assert nodes["na"].output(["ls", "/tmp/worked"])
     nodes["na"].run(["rm", "/tmp/worked"])
@@ -388,8 +393,7 @@ def test_what_does_not_end_is_ended_in_time(nodes: dict[str, SshNode]) -> None:
     """However long each look takes: the time is counted, not the looks."""
     place = Place(nodes["na"], Job("left", "na", ["prog"], pid=4711))
     words = f"criu dump --images-dir {place.dump}"
-    work = f"(setsid sh -c 'while :; do :; done' {words} </dev/null >/dev/null 2>&1 &)"
-    nodes["na"].run(["sh", "-c", work])
+    leave_behind(nodes["na"], "while :; do :; done", words)
     begin = time.monotonic()
     place.become_quiet(2)
     assert time.monotonic() - begin < 8
