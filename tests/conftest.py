@@ -25,6 +25,10 @@ SHARED = {"lab": "the lab", "native": "this machine", "slurm": "this machine"}
 settings.register_profile("transproc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("transproc")
 
+pytest.register_assert_rewrite(
+    "tests.native", "tests.lab", "tests.slurm"
+)  # their helpers say what differs, too
+
 for name in ("TRANSPROC_STATE", "TRANSPROC_NODES", "TRANSPROC_LAB"):
     os.environ.pop(name, None)
 

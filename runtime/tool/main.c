@@ -25,7 +25,7 @@
  *   lend --pid P; borrow --dir DIR --owed F [--eager] [--held]; link --dir DIR    pages that follow a process: pages.h
  *   copy --pid P; hold --dir DIR    and that go ahead of one: held.h
  *   pack [-- PROGRAM ARGUMENT...]; unpack [-- PROGRAM ARGUMENT...]    streams over a link: pack.h
- *   serve, channel    run programs for the host: serve.h
+ *   serve, channel [-- WORD]    run programs for the host, which knows them by the word: serve.h
  *   hand --dir SOCKET     prints nothing, but passes on a descriptor that it gets at a socket, through standard output
  *   room --dir DIR; look --dir DIR --pid P -- PROGRAM    print no object, but what a preflight wants to know: look.c
  *   peers --pid P     prints no object, but a line for each connected unix socket: its inode, and its peer's

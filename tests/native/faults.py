@@ -47,8 +47,9 @@ class Fault:
     """`what` happens to `whom` when a step begins, or has ended (`after`); `delay` in seconds after that.
 
     `what`: killed; stopped, for ever; asked again, of a command while another one works; full, of a disk; short, of memory;
-    cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it; of
-    a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
+    cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it, or late: what is sent is held up,
+    the command is killed, and it arrives when all is settled;
+    of a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
     `whom`: command, criu, pause tool, connection or network to source or target; host, source, target. A restart has no source.
     """
 
@@ -132,6 +133,9 @@ def faults() -> list[Fault]:
             Fault("full", "host", "fetch"),
             Fault("full", "source", "files"),
         ),
+        *(Fault("late", "source network", step) for step in ("pause", "dump")),
+        *(Fault("late", "target network", step) for step in ("prepare", "restore", "resume")),
+        *of(RESTART, Fault("late", "target network", "restore")),
         *of(END, Fault("killed", "command", "end"), Fault("killed", "command", "end", after=True)),
         *of(
             RESTART,
@@ -198,6 +202,7 @@ def more_faults() -> list[Fault]:
             ("cut", STEPS[MIGRATE]),
             ("corrupted", "fetch ship".split()),
             ("stalled", STEPS[MIGRATE][2:]),
+            ("late", STEPS[MIGRATE][2:]),
         )
         for step in steps
     ]
@@ -245,6 +250,7 @@ def more_faults() -> list[Fault]:
             *(Fault("short", "target", step) for step in steps if step in ahead),
             *(Fault("cut", f"{node} network", step) for node in ("source", "target") for step in steps[3:]),
             *(Fault("stalled", f"{node} network", "pages") for node in ("source", "target")),
+            *(Fault("late", f"{node} network", step) for node in ("source", "target") for step in steps[2:]),
             *(Fault("corrupted", "source network", step) for step in ("fetch", "pages")),
             *(
                 Fault(what, node, step)
@@ -273,7 +279,7 @@ def more_faults() -> list[Fault]:
             ),
             *(Fault("short", node, step) for step in steps if operation == RESTART and step in ahead[2:]),
             *(Fault("cut", f"{node} network", step) for step in steps),
-            *(Fault("stalled", f"{node} network", step) for step in steps[2:]),
+            *(Fault(what, f"{node} network", step) for what in ("stalled", "late") for step in steps[2:]),
             *(Fault("corrupted", f"{node} network", step) for step in ("fetch", "ship") if step in steps),
             *(Fault(what, node, step) for what in ("rebooted", "wiped") for step in steps[2:]),
             *(

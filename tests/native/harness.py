@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ from transproc.run import run
 
 SECONDS = 30.0
 """For anything that takes a moment."""
+LATE_SECONDS = 0.5
+"""In which a node would begin what it was asked for, and what recover would not know of."""
 CASE_SECONDS = 300.0
 """For one fault, from the program's start to its end: they take 3 s to 60 s on a machine that has other work."""
 
@@ -73,6 +76,7 @@ class Harness:
         self.nodes = site.nodes
         self.context = context_of(self.state, self.nodes)
         self.store = self.context.store
+        self._held = contextlib.ExitStack()
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(
             ["tests.native.performing", "asyncssh", "transproc.transform.pipeline"]
@@ -92,6 +96,7 @@ class Harness:
             with deadline(self.seconds, fault):
                 return self._check(fault)
         finally:
+            self._held.close()
             with deadline(CASE_SECONDS, f"removal after {fault}"):
                 self._clear()
 
@@ -105,7 +110,14 @@ class Harness:
         if self._is_lost(fault):
             return "lost with what its node still held, and said so"
         self._recover()
+        if fault.what == "late":
+            self._let_arrive()
         return self._outcome(fault, word)
+
+    def _let_arrive(self) -> None:
+        """What was held up, and what the node then makes of it."""
+        self._held.close()
+        time.sleep(LATE_SECONDS)
 
     def check_again(self, fault: Fault, times: int) -> Counter[str]:
         """Lets a fault of a migration happen to one and the same program, which is brought back if it went; what became of it."""
@@ -279,7 +291,11 @@ class Harness:
             with self.site.short(_node(fault.whom)):
                 yield
             return
-        if fault.what == "asked again":
+        if fault.what == "late":
+            wire = self.wires[_node(fault.whom)]
+            self._held.enter_context(wire.late())
+            threading.Thread(target=_kill_when_held, args=[wire, command], daemon=True).start()
+        elif fault.what == "asked again":
             with pytest.raises(BusyError, match="is working on it"):
                 operations.migrate(self.context, NAME, "nb")
         elif fault.whom == "command":
@@ -375,6 +391,14 @@ class Harness:
 
     def _lines(self, place: Place) -> int:
         return place.read("stdout").count(b"\n")
+
+
+def _kill_when_held(wire: Wire, command: int) -> None:
+    """A command that waits for nothing from the node comes to its end."""
+    if wire.wait_held():
+        time.sleep(0.01)  # a request may be of more than one piece
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(command, signal.SIGKILL)
 
 
 def _end(pid: int) -> None:

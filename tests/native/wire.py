@@ -25,6 +25,8 @@ class Wire:
         self._goes = threading.Event()
         self._goes.set()
         self._broken = self._damage = False
+        self.held = threading.Event()
+        """Something is held up on its way to the node."""
         self.passed = 0
         """Bytes, both ways."""
         threading.Thread(target=self._accept, daemon=True).start()
@@ -44,6 +46,21 @@ class Wire:
         yield
         self._end_all()
         self._goes.set()
+
+    @contextmanager
+    def late(self) -> Iterator[None]:
+        """Inside, nothing arrives; afterwards all does, whether who has sent it is there any more or not."""
+        self.held.clear()
+        self._goes.clear()
+        yield
+        self._goes.set()
+
+    def wait_held(self) -> bool:
+        """Until something is held up; False if nothing is by the time that all goes on."""
+        while not self._goes.is_set():
+            if self.held.wait(0.05):
+                return True
+        return False
 
     @contextmanager
     def corrupted(self) -> Iterator[None]:
@@ -80,14 +97,16 @@ class Wire:
             socket.create_connection(("127.0.0.1", self._node)) as there,
         ):
             self._open += [here, there]
-            back = threading.Thread(target=self._pass, args=[there, here], daemon=True)
+            back = threading.Thread(target=self._pass, args=[there, here, False], daemon=True)
             back.start()
-            self._pass(here, there)
+            self._pass(here, there, True)
             back.join()
 
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass(self, source: socket.socket, sink: socket.socket, there: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(SIZE):
+                if there and not self._goes.is_set() and len(data) >= LEAST:
+                    self.held.set()
                 self._goes.wait()
                 self.passed += len(data)
                 if self._damage and len(data) >= LEAST:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from transproc.cluster import owner
 from transproc.errors import NodeError
 from transproc.process.build import build
 from transproc.run import begin, limit_files
@@ -49,11 +50,11 @@ if [ -d /run/systemd/system ] && grep -q ':/user\\.slice/' /proc/self/cgroup; th
     [ ! -f "$place/cgroup.procs" ] || { mkdir -p "$place/transproc" && echo $$ >"$place/transproc/cgroup.procs"; }
   done 2>/dev/null
 fi
-exec "$path" "$mode"
+exec "$path" "$mode" -- {owner}
 """
 """The last lines: what is started must outlive this login, but systemd ends what belongs to one: with its session, if
 `KillUserProcesses` is set, or with its user's last one. So root leaves for a group of our own. Those of others, as Slurm's, are
-not left: they count."""
+not left: they count. {owner}: see `owner`; what is behind -- says nothing to our tool."""
 
 
 class Connection:
@@ -76,8 +77,11 @@ class Connection:
         self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the connection)
         weakref.finalize(self, self._errors.close)  # or with the process
+        self._owner = owner.new()
         self.process: subprocess.Popen[bytes] = begin(
-            command(BOOT), stderr=self._errors, env={**os.environ, "SHELL": "/bin/sh"}
+            command(BOOT.replace("{owner}", self._owner)),
+            stderr=self._errors,
+            env={**os.environ, "SHELL": "/bin/sh"},
         )  # by which OpenSSH's client starts what it needs: a user's own may take a while
         if most is not None:
             limit_files(self.process.pid, most)
@@ -157,6 +161,7 @@ class Connection:
 
     def end(self, grace: float) -> int:
         """Waits so many seconds for the end of the connecting process, then ends it; returns its status."""
+        owner.close(self._owner)
         try:
             return self.process.wait(grace)
         except subprocess.TimeoutExpired:

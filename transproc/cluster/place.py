@@ -27,7 +27,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import IO
 
-from transproc.cluster import addresses, criu, pages, scripts
+from transproc.cluster import addresses, criu, owner, pages, scripts
 from transproc.cluster.archive import Given
 from transproc.cluster.job import Job, check_name
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
@@ -233,9 +233,20 @@ class Place:
             return [int(pid) for pid, parent in parents.items() if parent not in parents]
 
     def become_quiet(self, seconds: float = QUIET_SECONDS) -> None:
-        """Waits until nothing works on the job any more that a killed command has begun, and ends it after so many seconds."""
+        """Waits until nothing works on the job any more that a killed command has begun, and ends it after so many seconds.
+
+        What it had asked for, and has not begun, never begins.
+        """
+        self._end_owned()
         words = ["sh", "-c", scripts.QUIET, "sh", self.directory, str(self.job.pid), str(round(seconds))]
         self.node.run(words, timeout=seconds + LOOK_SECONDS)
+
+    def _end_owned(self) -> None:
+        """Nobody on the node hears requests any more of commands that are over, nor of connections that were lost."""
+        listed = self._shell(scripts.OWNERS, owner.host()).stdout.decode(errors="replace").split()
+        if over := owner.over(listed):
+            patterns = "\n".join(map(owner.pattern, over)).encode()
+            self.node.run(["sh", "-c", scripts.END_OWNED], stdin=patterns)
 
     def end(self) -> None:
         """Ends the job and all that is left of it here, and removes its directory: for what is the job's no longer."""

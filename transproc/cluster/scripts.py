@@ -176,6 +176,24 @@ done
 """
 """Processes that execute a job's binary, each with its parent; one that ends meanwhile is none. Words: directory."""
 
+OWNERS = """
+for f in $(grep -lF -e "$1" /proc/[0-9]*/cmdline 2>/dev/null); do
+  tr '\\0' ' ' <"$f" 2>/dev/null; echo
+done | grep -o -e "$1[0-9.]*" | sort -u
+"""
+"""Whose connections there are. Words: how those of a host begin (`owner`)."""
+
+# Who starts a program is ended before it does so, or the program is there to be seen: it has our words until it executes its own.
+END_OWNED = """
+patterns=$(cat) patience=200
+while found=$(for p in $patterns; do grep -l -e "$p" /proc/[0-9]*/cmdline 2>/dev/null; done); [ -n "$found" ]; do
+  for f in $found; do p=${f#/proc/}; kill -9 "${p%/cmdline}" 2>/dev/null; done
+  [ $((patience -= 1)) -gt 0 ] || { echo "cannot be ended: $found" >&2; exit 1; }
+  sleep 0.05
+done
+"""
+"""Ends those who hear requests of connections that are over, for good. Standard input: patterns of their words."""
+
 # A program whose standard output is /dev/null is a supervisor of the pause tool's, which stays as long as the job; a conversation
 # with the job's terminal may stay, too. Processes of jobs are not meant, whatever they call themselves.
 # What does not end by itself in time is ended.

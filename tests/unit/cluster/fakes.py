@@ -202,6 +202,7 @@ def operation_of(words: list[str]) -> str:
         scripts.SIZES: "sizes",
         scripts.RETIRE: "retire",
         scripts.FOUND: "found",
+        scripts.OWNERS: "owners",
         scripts.QUIET: "quiet",
         criu.CANDIDATES: "criu",
     }
