@@ -16,7 +16,6 @@ USER = "nobody"
 
 SETTINGS = """
 shared_buffers = 8MB
-dynamic_shared_memory_type = sysv   # its default is in /dev/shm, which does not move with a job
 max_wal_size = 8MB
 min_wal_size = 2MB
 fsync = off

@@ -6,6 +6,7 @@
 #include "clocks.h"
 #include "files.h"
 #include "mend.h"
+#include "shared.h"
 #include "withhold.h"
 
 /*
@@ -63,6 +64,8 @@ int command_dump(const struct options *options)
 		return report_failure("system", format("process %d: its network cannot be entered: errno %d", (long)options->pid, -result));
 	if (options->guard && (result = keep_tree(options->pid, options->guard)) < 0)
 		return report_failure("system", format("process %d: %s cannot be written, or the process not be traced: errno %d", (long)options->pid, options->guard, -result));
+	if ((result = enter_shared(options->pid)) < 0)
+		return report_failure("system", format("process %d: its /dev/shm cannot be entered: errno %d", (long)options->pid, -result));
 	heed_nobody();
 	if (!options->owed) {
 		anchor_descriptors();

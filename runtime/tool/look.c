@@ -5,6 +5,7 @@
  */
 #include "commands.h"
 #include "proc.h"
+#include "shared.h"
 #include "sockets.h"
 
 enum { FOR_OTHERS_TO_PASS = 0711, PAGE_SIZE_OF = 6 /* AT_PAGESZ (linux/auxvec.h) */, LONGEST_LINK = 4096, FIRST_PROCESSOR = 1 << 14, KILO = 1024 };
@@ -206,12 +207,14 @@ static void print_other(void *context, const char *name)
 	each_entry(format("/proc/%s/fd", name), print_end, &walk);
 }
 
-static void print_machine(struct text *out, int pid)
+static void print_machine(struct text *out, int pid, const char *program)
 {
+	const char *shared = shared_of(pid, program);
 	struct walk supervisor = { .out = out, .pid = (int)status_number(pid, "PPid") };
 	print(out, "== terminal\n");
 	if (supervisor.pid > 0)
 		each_entry(format("/proc/%d/fdinfo", (long)supervisor.pid), print_details, &supervisor);
+	print(out, "== shared\n%s%s", shared ? shared : "", shared ? "\n" : "");
 	print(out, "== others\n");
 	each_entry("/proc", print_other, out);
 	print(out, "== peers\n");
@@ -245,7 +248,7 @@ int command_look(const struct options *options)
 	for (size_t i = 0; i < tree.count; i++) {
 		print_process(&out, tree.items[i]);
 		if (!i)
-			print_machine(&out, tree.items[i]);
+			print_machine(&out, tree.items[i], options->launch.argv[0]);
 	}
 	return write_all(1, out.data, out.size) < 0;
 }

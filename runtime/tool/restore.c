@@ -3,6 +3,7 @@
 #include "supervisor.h"
 #include "poll.h"
 #include "proc.h"
+#include "shared.h"
 
 enum { END_TIME = 5000, LOOK_PAUSE = 2 /* ms */, PR_SET_CHILD_SUBREAPER = 36 };
 
@@ -99,6 +100,8 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 	long result = reserve_record(state);
 	if (result < 0)
 		fail(report, result, STEP_STATE);
+	if ((result = make_shared(how->state, false)) < 0)
+		fail(report, result, STEP_SHARED);
 	if ((result = provide_terminal(how, &terminal)) < 0)
 		fail(report, result, STEP_TERMINAL);
 	if (how->terminal && !(with_terminal.argv = inherit_terminal(how->argv, how->key)))

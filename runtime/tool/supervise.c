@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Starting a program: see supervise.h. */
+#include "shared.h"
 #include "supervisor.h"
 
 enum { CLONE_NEWIPC = 0x08000000, PROGRAM_UMASK = 022 /* what logins give; ours is private (main.c) */ };
@@ -80,6 +81,9 @@ static _Noreturn void supervise_program(const struct launch *how, const int go[2
 {
 	struct terminal terminal;
 	keep_state(state, report);
+	long mounted = make_shared(how->state, true);
+	if (mounted < 0)
+		fail(report, mounted, STEP_SHARED);
 	long made = how->network ? make_network(how->network, true) : 0;
 	if (made < 0)
 		fail(report, made, STEP_NETWORK);

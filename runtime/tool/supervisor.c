@@ -17,7 +17,8 @@ _Static_assert(sizeof(struct child_info) == 128, "siginfo_t");
 
 static const char *const steps[] = { "the supervisor cannot be started", "the working directory cannot be entered",
 	"standard input cannot be opened", "standard output cannot be opened", "standard error cannot be opened",
-	"a System V IPC namespace of its own cannot be made for the program", "a terminal cannot be made for the program",
+	"a System V IPC namespace of its own cannot be made for the program", "a /dev/shm of its own cannot be made for the program",
+	"a terminal cannot be made for the program",
 	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read",
 	"the state directory cannot be used", "pipes cannot be made", "open descriptors cannot be kept from the program",
 	"the program's address space cannot be kept low", "criu cannot be started", "the terminal that was saved cannot be restored",

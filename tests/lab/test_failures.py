@@ -105,7 +105,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (["open", "/dev/kmsg"], "preflight: .* has opened the device /dev/kmsg"),
         (["tcp"], "preflight: .* has opened a TCP connection"),
         (["orphan"], "preflight: process [0-9]+ has left the tree of process"),
-        (["shm"], "preflight: .* has opened the shared memory /dev/shm/victim"),
         (["semaphore"], "preflight: .* has opened an eventfd that is a semaphore"),
         (["uring"], "preflight: .* has opened io_uring"),
         (["packet"], "transform: the program holds a packet socket"),

@@ -61,7 +61,6 @@ int main(int argc, char **argv) {
   else if (!strcmp(what, "exec")) { if (!fork()) { execv(argv[2], argv + 2); _exit(1); } }
   else if (!strcmp(what, "packet")) check(socket(17, SOCK_RAW, 0) >= 0, "packet");
   else if (!strcmp(what, "orphan")) { if (!fork()) { if (!fork()) { close(1); for (;;) pause(); } _exit(0); } wait(0); }
-  else if (!strcmp(what, "shm")) check(open("/dev/shm/victim", O_RDWR | O_CREAT, 0600) >= 0, "shm");
   else if (!strcmp(what, "handler")) { signal(SIGALRM, handler); alarm(1); }
   else if (!strcmp(what, "fill")) { size_t n = strtoul(argv[2], 0, 0) << 20; volatile char *p = malloc(n); check(!!p, "malloc"); for (size_t i = 0; i < n; i += 8) *(volatile unsigned long *)(p + i) = i * 0x9E3779B97F4A7C15ul; }
   printf("ready\n"); fflush(stdout);

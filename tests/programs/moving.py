@@ -32,10 +32,12 @@ HOPS = 2
 BETWEEN_ISAS = set(
     "recursion vectors locals vla varargs callbacks statics floats heap threads forks files signals npb-cg"
     " blocked-read blocked-epoll blocked-futex blocked-sleep"
-    " kinds-names kinds-processes kinds-timers kinds-sockets kinds-attributes kinds-protected".split()
+    " kinds-names kinds-processes kinds-timers kinds-sockets kinds-named kinds-attributes kinds-protected".split()
 )
 """What the transformation changes, or must leave alone; and what the kernel of the machine that tests may not have."""
-WITHIN_AN_ISA = set("shared pipes kinds-descriptors kinds-locks kinds-privileged kinds-tuned".split())
+WITHIN_AN_ISA = set(
+    "shared pipes kinds-descriptors kinds-locks kinds-named kinds-privileged kinds-tuned".split()
+)
 """What criu and the kernel of another node must know, and is the same in the images of all ISAs. Between two ISAs: nightly."""
 OF_THE_LIBRARY = set(
     "kinds-streams kinds-clocks kinds-family kinds-cputimers kinds-stacks kinds-names".split()

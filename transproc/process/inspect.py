@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from transproc.images.flags import PORTABLE_DEVICES, PTS, is_terminal
@@ -27,8 +27,9 @@ SHARED_MEMORY = "/dev/shm/"
 MEMORY_FILES = ("/memfd:", "/SYSV", "/dev/zero")
 """What the kernel calls files that never had a name."""
 _ELSEWHERE = (
-    "share memory without a name (MAP_ANONYMOUS), System V's, or a mapped file in the job's directory; "
-    "programs have options for it, PostgreSQL dynamic_shared_memory_type = mmap"
+    "where a node lets a job have a /dev/shm of its own, what it has there moves (docs/limits.md); else share memory without a "
+    "name (MAP_ANONYMOUS), System V's, or a mapped file in the job's directory; programs have options for it, PostgreSQL "
+    "dynamic_shared_memory_type = mmap"
 )
 PSEUDO_FILES = ("/dev/", "/proc/", "/sys/")
 
@@ -71,7 +72,8 @@ class View:
     `seccomp`: mode by thread; `capabilities`: those that some thread has or may inherit, as a mask; `memory`: bytes of
     private memory, which an image holds; `connected`: inodes of TCP sockets with a peer, of the whole network namespace;
     `masters`: numbers of the terminals whose controlling ends it has opened, or its supervisor for it; `semaphores`: descriptors
-    of eventfds that give one unit to each reader; `positions`: where each descriptor is in its file.
+    of eventfds that give one unit to each reader; `positions`: where each descriptor is in its file; `shared`: the directory of
+    the job that the tree has as its /dev/shm, if it does not have the node's.
     """
 
     pid: int
@@ -86,8 +88,20 @@ class View:
     masters: set[str] = field(default_factory=set)
     semaphores: set[int] = field(default_factory=set)
     positions: dict[int, int] = field(default_factory=dict)
+    shared: str = ""
     machine: Machine | None = None
-    """With the first process of a tree."""
+    """With the first process of a tree, as `shared` is."""
+
+    def name_shared(self, directory: str) -> None:
+        """Names what is in the tree's own /dev/shm by where it is on the node."""
+
+        def named(path: str) -> str:
+            inside = path.startswith(SHARED_MEMORY)
+            return f"{directory}/{path.removeprefix(SHARED_MEMORY)}" if inside else path
+
+        self.directory = named(self.directory)
+        self.mappings = [(start, end, named(name)) for start, end, name in self.mappings]
+        self.descriptors = [replace(one, link=named(one.link)) for one in self.descriptors]
 
 
 @dataclass
@@ -133,6 +147,9 @@ def parse(text: str) -> list[View]:
         if executable.strip():  # else it has ended, or is a zombie
             lines = {name: body.splitlines() for name, _, body in (s.partition("\n") for s in sections)}
             views.append(_view(int(pid), executable.strip("\n"), lines))
+    for directory in [view.shared for view in views if view.shared]:
+        for view in views:
+            view.name_shared(directory)
     return views
 
 
@@ -206,6 +223,7 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
             view.semaphores.add(int(match[1]))
     supervisor = filter(None, map(_DETAIL.fullmatch, lines.get("terminal", [])))
     view.masters |= {match[3] for match in supervisor if match[2] == "tty-index"}
+    view.shared = "".join(lines.get("shared", [])[:1])
     if "others" in lines:
         view.machine = _machine(lines["others"])
         for match in filter(None, map(_PEERS.fullmatch, lines.get("peers", []))):

@@ -14,7 +14,7 @@ enum {
 	NR_dup3 = 24, NR_mkdirat = 34, NR_unlinkat = 35, NR_symlinkat = 36, NR_faccessat = 48, NR_chdir = 49, NR_openat = 56, NR_close = 57, NR_pipe2 = 59,
 	NR_getdents64 = 61, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_pread64 = 67, NR_pwrite64 = 68, NR_readlinkat = 78,
 	NR_personality = 92, NR_exit_group = 94, NR_waitid = 95, NR_clock_gettime = 113, NR_ptrace = 117, NR_kill = 129,
-	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigreturn = 139, NR_tgkill = 131, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_unshare = 97, NR_umask = 166, NR_fcntl = 25, NR_ftruncate = 46, NR_fchown = 55, NR_fchownat = 54, NR_fchmodat = 53, NR_statfs = 43, NR_setuid = 146, NR_setgid = 144, NR_setgroups = 159, NR_openat2 = 437, NR_prctl = 167,
+	NR_rt_sigaction = 134, NR_rt_sigprocmask = 135, NR_rt_sigreturn = 139, NR_tgkill = 131, NR_rt_sigtimedwait = 137, NR_setsid = 157, NR_unshare = 97, NR_mount = 40, NR_fchdir = 50, NR_chroot = 51, NR_umask = 166, NR_fcntl = 25, NR_ftruncate = 46, NR_fchown = 55, NR_fchownat = 54, NR_fchmodat = 53, NR_statfs = 43, NR_setuid = 146, NR_setgid = 144, NR_setgroups = 159, NR_openat2 = 437, NR_prctl = 167,
 	NR_getpid = 172, NR_munmap = 215, NR_clone = 220, NR_clone3 = 435, NR_execve = 221, NR_mmap = 222, NR_wait4 = 260, NR_kcmp = 272,
 	NR_renameat2 = 276, NR_statx = 291, NR_close_range = 436,
 	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,

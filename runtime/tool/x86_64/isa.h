@@ -13,7 +13,7 @@
 enum {
 	NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13,
 	NR_rt_sigprocmask = 14, NR_rt_sigreturn = 15, NR_tgkill = 234, NR_pread64 = 17, NR_pwrite64 = 18, NR_getpid = 39, NR_clone = 56, NR_clone3 = 435, NR_fork = 57, NR_vfork = 58, NR_execve = 59,
-	NR_exit_group = 231, NR_wait4 = 61, NR_kill = 62, NR_chdir = 80, NR_umask = 95, NR_fcntl = 72, NR_ftruncate = 77, NR_fchown = 93, NR_fchownat = 260, NR_fchmodat = 268, NR_setuid = 105, NR_setgid = 106, NR_setgroups = 116, NR_openat2 = 437, NR_ptrace = 101, NR_setsid = 112, NR_unshare = 272,
+	NR_exit_group = 231, NR_wait4 = 61, NR_kill = 62, NR_chdir = 80, NR_umask = 95, NR_fcntl = 72, NR_ftruncate = 77, NR_fchown = 93, NR_fchownat = 260, NR_fchmodat = 268, NR_setuid = 105, NR_setgid = 106, NR_setgroups = 116, NR_openat2 = 437, NR_ptrace = 101, NR_setsid = 112, NR_unshare = 272, NR_mount = 165, NR_fchdir = 81, NR_chroot = 161,
 	NR_rt_sigtimedwait = 128, NR_personality = 135, NR_prctl = 157, NR_getdents64 = 217, NR_clock_gettime = 228,
 	NR_waitid = 247, NR_openat = 257, NR_mkdirat = 258, NR_unlinkat = 263, NR_symlinkat = 266, NR_renameat2 = 316, NR_readlinkat = 267, NR_faccessat = 269,
 	NR_dup3 = 292, NR_pipe2 = 293, NR_kcmp = 312, NR_statfs = 137, NR_statx = 332, NR_close_range = 436,

@@ -215,6 +215,21 @@ def test_shared_memory_with_a_name_has_a_remedy() -> None:
         assert "dynamic_shared_memory_type = mmap" in found.hint
 
 
+def test_shared_memory_of_a_job_of_its_own_is_in_its_directory() -> None:
+    """The first process of a tree tells it of all."""
+    own = "== shared\n/jobs/j/data/shm\n== others\n100 1 /a\n"
+    mapped = "== maps\n1000-2000 rw-s 00000000 00:01 7 /dev/shm/x\n3000-4000 rw-p 00000000 00:00 0 [heap]\n"
+    text = f"== process 100\n/a\n{own}== process 101\n/a\n"
+    text += f"== directory\n/dev/shm/d\n{mapped}== descriptors\n3 - 2 8 /dev/shm/y (deleted)\n"
+    first, second = inspect.parse(text)
+    assert second.mappings == [(0x1000, 0x2000, "/jobs/j/data/shm/x"), (0x3000, 0x4000, "[heap]")]
+    assert second.descriptors == [inspect.Descriptor(3, "/jobs/j/data/shm/y (deleted)", "-", 8, 2)]
+    assert second.directory == "/jobs/j/data/shm/d"
+    assert problems([first, second], program="/a", files="/jobs/j/data", target=None) == []
+    (_, second) = inspect.parse(text.replace("/jobs/j/data/shm\n", ""))
+    assert len(problems([second], program="/a", files="/jobs/j/data", target=None)) == 2
+
+
 def test_files_outside() -> None:
     descriptors = [
         inspect.Descriptor(1, f"{JOB}/data/stdout", "-", 5),
