@@ -4,11 +4,12 @@
  * for the host (cluster/look.py and process/inspect.py judge them), not an object. A shell that asks the same starts a hundred programs.
  */
 #include "commands.h"
+#include "network.h"
 #include "proc.h"
 #include "shared.h"
 #include "sockets.h"
 
-enum { FOR_OTHERS_TO_PASS = 0711, PAGE_SIZE_OF = 6 /* AT_PAGESZ (linux/auxvec.h) */, LONGEST_LINK = 4096, FIRST_PROCESSOR = 1 << 14, KILO = 1024 };
+enum { FOR_OTHERS_TO_PASS = 0711, PAGE_SIZE_OF = 6 /* AT_PAGESZ (linux/auxvec.h) */, LONGEST_LINK = 4096, FIRST_PROCESSOR = 1 << 14, KILO = 1024, ONESHOT = 1u << 31 /* IN_ONESHOT (linux/inotify.h) */ };
 
 /* struct statfs (asm-generic/statfs.h), with words of 64 bits. */
 struct file_system {
@@ -136,6 +137,21 @@ static void print_descriptor(void *context, const char *name)
 	append(walk->out, "\n", 1);
 }
 
+/* Whether some watch of an inotify descriptor ends with its first event: its line has `mask:` in hexadecimal (Documentation/filesystems/proc.rst). */
+static bool watches_once(const char *text)
+{
+	static const char word[] = " mask:";
+	for (; text && *text; text++)
+		if (!memcmp(text, word, sizeof word - 1)) {
+			uint64_t mask = 0;
+			for (text += sizeof word - 1; hex_digit(*text) >= 0; text++)
+				mask = mask << 4 | (uint64_t)hex_digit(*text);
+			if (mask & ONESHOT)
+				return true;
+		}
+	return false;
+}
+
 static void print_details(void *context, const char *name)
 {
 	static const char *const words[] = { "pos", "tty-index", "eventfd-semaphore" };
@@ -144,6 +160,8 @@ static void print_details(void *context, const char *name)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if ((value = value_in(text, words[i])))
 			print_fact(walk->out, format("%s %s", name, words[i]), value, false);
+	if (value_in(text, "inotify wd") && watches_once(text))
+		print(walk->out, "%s inotify-oneshot=1\n", name);
 }
 
 static void print_status(void *context, const char *name)

@@ -106,6 +106,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (["tcp"], "preflight: .* has opened a TCP connection"),
         (["orphan"], "preflight: process [0-9]+ has left the tree of process"),
         (["semaphore"], "preflight: .* has opened an eventfd that is a semaphore"),
+        (["oneshot"], "preflight: .* has opened inotify with a watch that ends"),
         (["uring"], "preflight: .* has opened io_uring"),
         (["packet"], "transform: the program holds a packet socket"),
         (["exec", "/bin/sleep", "1000"], "preflight: process [0-9]+ .* was not linked by transproc-cc"),

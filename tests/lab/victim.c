@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -56,6 +57,7 @@ int main(int argc, char **argv) {
   else if (!strcmp(what, "receiver")) datagrams(bind);
   else if (!strcmp(what, "sender")) datagrams(connect);
   else if (!strcmp(what, "semaphore")) check(eventfd(3, EFD_SEMAPHORE) >= 0, "eventfd");
+  else if (!strcmp(what, "oneshot")) { int n = inotify_init(); check(inotify_add_watch(n, ".", IN_CREATE) > 0 && inotify_add_watch(n, "/", IN_CREATE | IN_ONESHOT) > 0, "inotify"); }
   else if (!strcmp(what, "uring")) { char p[120] = {0}; check(syscall(425, 4, p) >= 0, "io_uring"); }
   else if (!strcmp(what, "map")) check(mmap((void *)strtoul(argv[2], 0, 0), 4096, 3, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) != MAP_FAILED, "mmap");
   else if (!strcmp(what, "exec")) { if (!fork()) { execv(argv[2], argv + 2); _exit(1); } }

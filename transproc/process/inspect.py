@@ -72,8 +72,9 @@ class View:
     `seccomp`: mode by thread; `capabilities`: those that some thread has or may inherit, as a mask; `memory`: bytes of
     private memory, which an image holds; `connected`: inodes of TCP sockets with a peer, of the whole network namespace;
     `masters`: numbers of the terminals whose controlling ends it has opened, or its supervisor for it; `semaphores`: descriptors
-    of eventfds that give one unit to each reader; `positions`: where each descriptor is in its file; `shared`: the directory of
-    the job that the tree has as its /dev/shm, if it does not have the node's.
+    of eventfds that give one unit to each reader; `once`: those of inotify with watches that end with an event; `positions`:
+    where each descriptor is in its file; `shared`: the directory of the job that the tree has as its /dev/shm, if it does not
+    have the node's.
     """
 
     pid: int
@@ -87,6 +88,7 @@ class View:
     connected: set[str] = field(default_factory=set)
     masters: set[str] = field(default_factory=set)
     semaphores: set[int] = field(default_factory=set)
+    once: set[int] = field(default_factory=set)
     positions: dict[int, int] = field(default_factory=dict)
     shared: str = ""
     machine: Machine | None = None
@@ -220,7 +222,8 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
         elif match[2] == "pos":
             view.positions[int(match[1])] = int(match[3])
         elif match[3] == "1":
-            view.semaphores.add(int(match[1]))
+            found = view.once if match[2] == "inotify-oneshot" else view.semaphores
+            found.add(int(match[1]))
     supervisor = filter(None, map(_DETAIL.fullmatch, lines.get("terminal", [])))
     view.masters |= {match[3] for match in supervisor if match[2] == "tty-index"}
     view.shared = "".join(lines.get("shared", [])[:1])
@@ -337,6 +340,11 @@ def _descriptors(view: View, connected: set[str], masters: set[str]) -> Iterator
             what, hint = (
                 "an eventfd that is a semaphore, which criu restores as a counter",
                 "use sem_t, or a pipe",
+            )
+        elif descriptor.number in view.once:
+            what, hint = (
+                "inotify with a watch that ends with its first event (IN_ONESHOT), which criu restores as one that goes on",
+                "let the program remove its watches itself (inotify_rm_watch)",
             )
         else:
             shared = descriptor.link.startswith(SHARED_MEMORY)

@@ -178,6 +178,12 @@ def test_a_directory_that_is_read_without_the_library_is_refused() -> None:
     assert problems([view], program=PROGRAM, files=FILES, target=None) == []
 
 
+def test_a_watch_for_one_event_is_refused() -> None:
+    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "anon_inode:inotify")], once={3})
+    (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
+    assert "IN_ONESHOT" in found.message and "inotify_rm_watch" in found.hint
+
+
 def test_a_semaphore_without_a_name_is_refused() -> None:
     view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "anon_inode:[eventfd]")], semaphores={3})
     (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
@@ -254,6 +260,7 @@ OTHERS = f"""\
 7 tty-index=12
 8 eventfd-semaphore=1
 9 eventfd-semaphore=0
+10 inotify-oneshot=1
 == terminal
 0 pos=0
 101 tty-index=13
@@ -283,6 +290,7 @@ def test_what_would_stay_behind() -> None:
     (view,) = parse(OTHERS)
     assert view.masters == {"12", "13"}, "its own, and the one that its supervisor holds for it"
     assert view.semaphores == {8}
+    assert view.once == {10}
     assert [problem.message for problem in problems([view], program=PROGRAM, files=FILES, target=None)] == [
         "process 102 has left the tree of process 100: its parent has ended, and it would stay behind",
         "process 100 shares pipe:[77] with process 103, which would stay behind (descriptor 5)",
