@@ -3,8 +3,10 @@
 
 Its partitions are `x86` and `arm`, of one node each, both of this ISA: what needs no other one is tested here, in seconds.
 Jobs of `urgent` preempt those of `cheap`, at once, and of `graced`, which get a time for it; the nodes of `old` and `weak` may be
-drained, and die. A file `hold-JOBID` in its directory stops criu when it is to dump that job (`dumping-JOBID` says so), one
-`epilog-JOBID` has Slurm's epilog clean up after it. Needs root, Debian's slurmctld, slurmd, munge, slurm-client, and sudo.
+drained, and die. With accounts there are slurmdbd and MariaDB too: who may use which partition is enforced, and jobs are
+preempted by quality of service. A file `hold-JOBID` in its directory stops criu when it is to dump that job (`dumping-JOBID` says
+so), one `epilog-JOBID` has Slurm's epilog clean up after it. Needs root, Debian's slurmctld, slurmd, munge, slurm-client, and
+sudo; accounts need slurmdbd and mariadb-server.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.slurm import accounts
 from transproc.errors import LabError
 from transproc.lab.rootfs import host_criu
 
@@ -33,11 +36,10 @@ KILL_WAIT = 8
 """Seconds from SIGTERM to SIGKILL; Slurm's default is 30."""
 _INIT = Path(__file__).with_name("init.sh")
 _CONFIGURATION = """\
-ClusterName=native{pid}
+ClusterName={name}
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[0]}
+SlurmctldPort={port}
 AuthType=auth/munge
-AuthInfo=socket={state}/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation={state}/controller
@@ -55,8 +57,8 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=10000,sched_interval=
 ReturnToService=2
 KillWait={wait}
 MailProg=/bin/true
-PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+{preempts}
 PartitionName=x86 Nodes=x1 Default=YES PriorityTier=1 State=UP
 PartitionName=arm Nodes=a1 PriorityTier=1 State=UP
 PartitionName=cheap Nodes=p1 PriorityTier=1 State=UP
@@ -66,6 +68,7 @@ PartitionName=old Nodes=d1 PriorityTier=1 State=UP
 PartitionName=weak Nodes=w1 PriorityTier=1 State=UP
 Epilog={state}/epilog
 """
+_BY_PARTITION = "PreemptType=preempt/partition_prio"
 _EPILOG = """\
 #!/bin/sh
 [ -e {state}/epilog-$SLURM_JOB_ID ] || exit 0
@@ -96,17 +99,18 @@ def _closed(path: Path) -> list[Path]:
     return [parent for parent in reversed(path.resolve().parents) if not parent.stat().st_mode & 0o001][:1]
 
 
-def missing() -> list[str]:
+def missing(programs: Sequence[str] = PROGRAMS) -> list[str]:
     """Programs that it needs and that are not there."""
     path = os.environ.get("PATH", "") + ":/usr/sbin"
-    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    return [name for name in programs if shutil.which(name, path=path) is None]
 
 
 class Cluster:
     """Started and ended as a context manager; `directory` holds all that it needs, and jobs' files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, has_accounts: bool = False) -> None:
         self.directory = directory.resolve()
+        self.has_accounts = has_accounts
         self.state = self.directory / "state"
         self.jobs = self.directory / "jobs"
         """Working directory of all that is asked: anybody may write there."""
@@ -146,17 +150,7 @@ class Cluster:
         self.settings.write_text(
             f'state = "{self.state}"\nhome = "{home}"\ncriu = ["{self.directory}/criu"]\n'
         )
-        ports = _free_ports(1 + len(NODES))
-        text = _CONFIGURATION.format(
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            ports=ports,
-            state=self.directory,
-            wait=KILL_WAIT,
-        )
-        for name, port in zip(NODES, ports[1:], strict=True):
-            text += _NODE.format(name=name, host=socket.gethostname(), port=port, cpus=CPUS)
-        (self.directory / "slurm.conf").write_text(text)
+        self._configure()
         (self.directory / "cgroup.conf").write_text("ConstrainCores=no\n")
         environment = {
             "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
@@ -165,6 +159,7 @@ class Cluster:
             "NODES": " ".join(NODES),
             "CLOSED": " ".join(sorted({str(closed) for path in _NEEDED for closed in _closed(path)})),
             "COMMAND": f"{self.command} slurm helper",
+            "ACCOUNTS": self._name if self.has_accounts else "",
         }
         namespaces = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"]
         with (self.directory / "log").open("wb") as log:
@@ -179,7 +174,45 @@ class Cluster:
         self.until(
             lambda: self.ask("sinfo", "-h", "-o", "%N|%T").strip() == ",".join(sorted(NODES)) + "|idle",
             "its nodes are idle",
-            START_SECONDS,
+            accounts.START_SECONDS if self.has_accounts else START_SECONDS,
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"native{os.getpid()}"
+
+    def _configure(self) -> None:
+        host = socket.gethostname()
+        controller, database, *ports = _free_ports(2 + len(NODES))
+        preempts = accounts.configure(self.directory, host, database) if self.has_accounts else _BY_PARTITION
+        text = _CONFIGURATION.format(
+            name=self._name,
+            host=host,
+            port=controller,
+            state=self.directory,
+            wait=KILL_WAIT,
+            preempts=preempts,
+        )
+        for name, port in zip(NODES, ports, strict=True):
+            text += _NODE.format(name=name, host=host, port=port, cpus=CPUS)
+        (self.directory / "slurm.conf").write_text(text)
+
+    def of(self, partition: str) -> tuple[str, ...]:
+        """Options of a job of `urgent` or `graced`: with accounts a quality of that name has the right, not the partition."""
+        return ("-p", partition, *(("--qos", partition) if self.has_accounts else ()))
+
+    def preempt(self, node: str) -> None:
+        """Submits a job that preempts whatever is on a node of `urgent`."""
+        self.ask(
+            "sbatch",
+            *self.of("urgent"),
+            "-w",
+            node,
+            "--exclusive",
+            "-o",
+            "/dev/null",
+            "--wrap",
+            "sleep 1",
         )
 
     def _script(self, name: str, text: str) -> None:

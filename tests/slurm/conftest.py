@@ -11,17 +11,24 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
-from tests.slurm.cluster import Cluster, missing
+from tests.slurm import accounts
+from tests.slurm.cluster import PROGRAMS, Cluster, missing
 from tests.slurm.jobs import Submitted, outcomes, submitter
 
 
-@pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+@pytest.fixture(scope="package", params=["alone", pytest.param("accounts", marks=pytest.mark.nightly)])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Without accounts, as users try it, and with them, as sites have it."""
     if os.getuid() != 0:
         pytest.skip("Slurm's daemons and namespaces need root")
-    if missing():
-        pytest.skip(f"Slurm is not installed: there is no {', '.join(missing())}")
-    with tempfile.TemporaryDirectory(prefix="transproc-slurm-") as place, Cluster(Path(place)) as found:
+    has_accounts = request.param == "accounts"
+    needed = missing([*PROGRAMS, *(accounts.PROGRAMS if has_accounts else ())])
+    if needed:
+        pytest.skip(f"Slurm is not installed: there is no {', '.join(needed)}")
+    with (
+        tempfile.TemporaryDirectory(prefix="transproc-slurm-") as place,
+        Cluster(Path(place), has_accounts=has_accounts) as found,
+    ):
         yield found
 
 

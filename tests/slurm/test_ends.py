@@ -41,10 +41,10 @@ def is_in_the_queue(job: Submitted) -> None:
 
 def _case_graced(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     """Its checkpoint takes longer than `KillWait`, and less than the partition's `GraceTime`."""
-    job = submit("graced", *WAITS, sbatch=("-p", "graced"))
+    job = submit("graced", *WAITS, sbatch=cluster.of("graced"))
     job.has_begun()
     job.hold()
-    cluster.ask("sbatch", "-p", "urgent", "-w", "g1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
+    cluster.preempt("g1")
     job.dumps()
     time.sleep(KILL_WAIT + 1)
     job.unhold()

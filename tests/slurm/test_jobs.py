@@ -128,7 +128,7 @@ def _number(cluster: Cluster, name: str) -> int:
 def _case_preempted(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     job = submit("preempted", *WAITS, sbatch=("-p", "cheap"))
     job.has_begun()
-    cluster.ask("sbatch", "-p", "urgent", "-w", "p1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
+    cluster.preempt("p1")
     job.has_left()
     job.goes_on("arm")
     return f"{job.ends()} {job.look().restarts}"

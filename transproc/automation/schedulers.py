@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from transproc.cluster.events import Cancel, Events
 from transproc.errors import TransprocError
@@ -86,12 +86,28 @@ def migrate(
         with events.step(f"stop {job}" + (f" on {found.host}" if found.host else "")):
             scheduler.stop(job, to)
             _await(scheduler, job, cancel, timeout)
-    with events.step(f"ship {job}"):
-        scheduler.ship(job, to)
-    with events.step(f"place {job} in {to}"):
-        scheduler.place(job, to)
+    try:
+        with events.step(f"ship {job}"):
+            scheduler.ship(job, to)
+        with events.step(f"place {job} in {to}"):
+            scheduler.place(job, to)
+    except TransprocError as error:
+        _go_back(scheduler, job, found.place, error)
     with events.step(f"start {job}"):
         scheduler.start(job)
+
+
+def _go_back(scheduler: Scheduler, job: str, place: str, error: TransprocError) -> NoReturn:
+    """A job may be refused where it is to go, by account or by what it asks for: that is known only when it has left."""
+    try:
+        scheduler.place(job, place)
+        scheduler.start(job)
+    except TransprocError as second:
+        raise TransprocError(
+            f"{error.message}; job {job} has left {place}, and waits: {second.message}",
+            hint="the same command again, to any place, lets it go on",
+        ) from error
+    raise TransprocError(f"{error.message}; job {job} goes on in {place}", hint=error.hint) from error
 
 
 def _await(scheduler: Scheduler, job: str, cancel: Cancel, timeout: float) -> None:

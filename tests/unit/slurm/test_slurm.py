@@ -183,8 +183,9 @@ def test_a_job_that_has_left_does_not_stay_until_it_is_killed() -> None:
 class Recorded:
     """A batch system that notes what it is asked for; its job stops when it is looked at twice."""
 
-    def __init__(self, *, stopped: bool = False) -> None:
+    def __init__(self, *, stopped: bool = False, closed: tuple[str, ...] = ()) -> None:
         self.asked: list[str] = []
+        self.closed = closed
         self._looks = 0
         self._stopped = stopped
 
@@ -202,6 +203,8 @@ class Recorded:
         self.asked.append(f"ship {job} {place}")
 
     def place(self, job: str, place: str) -> None:
+        if place in self.closed:
+            raise TransprocError(f"place {job}: {place} is closed to you")
         self.asked.append(f"place {job} {place}")
 
     def start(self, job: str) -> None:
@@ -218,6 +221,19 @@ def test_a_migration_that_was_cut_off_goes_on_where_it_was() -> None:
     system = Recorded(stopped=True)
     migrate(system, "7", "arm", events=Silent(), cancel=Token())
     assert system.asked == ["ship 7 arm", "place 7 arm", "start 7"]
+
+
+def test_a_job_that_is_refused_elsewhere_goes_on_where_it_was() -> None:
+    system = Recorded(closed=("arm",))
+    with pytest.raises(TransprocError, match="place 7: arm is closed to you; job 7 goes on in x86"):
+        migrate(system, "7", "arm", events=Silent(), cancel=Token())
+    assert system.asked == ["stop 7 arm", "ship 7 arm", "place 7 x86", "start 7"]
+
+
+def test_one_that_can_go_nowhere_waits_and_it_is_said() -> None:
+    system = Recorded(closed=("arm", "x86"))
+    with pytest.raises(TransprocError, match="closed to you; job 7 has left x86, and waits: place 7: x86 is"):
+        migrate(system, "7", "arm", events=Silent(), cancel=Token())
 
 
 def test_a_place_that_is_not_there_is_refused_before_anything_is_asked() -> None:
