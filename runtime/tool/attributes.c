@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See attributes.h. */
 #include "attributes.h"
+#include "lines.h"
 #include "options.h"
 #include "proc.h"
 #include "remote.h"
@@ -24,23 +25,12 @@ static bool has_flag(const char *line, const char *flag)
 }
 
 /* Of the text of smaps, which it takes to pieces: START and END of each mapping that is to be wiped. */
-static void list_wiped(struct text *out, int pid, char *at)
+static void list_wiped(struct text *out, int pid, char *smaps)
 {
 	uint64_t bounds[2] = { 0 };
-	for (char *end; *at; at = end) {
-		for (end = at; *end && *end != '\n'; end++)
-			;
-		if (*end)
-			*end++ = 0;
-		if (is_line(at, "VmFlags:") && has_flag(at, " wf"))
+	for (const char *line; (line = next_line(&smaps));)
+		if (!take_bounds(&line, bounds) && is_line(line, "VmFlags:") && has_flag(line, " wf"))
 			print(out, "wipe %d %x %x\n", (long)pid, bounds[0], bounds[1]);
-		if (*at >= 'A' && *at <= 'Z')
-			continue;
-		bounds[0] = bounds[1] = 0;
-		for (int i = 0; i < 2; i++, at++)
-			for (; *at && *at != ' ' && *at != '-'; at++)
-				bounds[i] = bounds[i] << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
-	}
 }
 
 static bool read_mappings(int pid, const char *mappings, struct text *text)
@@ -69,10 +59,8 @@ static uint64_t core_filter(const char *pid)
 {
 	uint64_t value = 0;
 	char *text = read_file(format("/proc/%s/coredump_filter", pid));
-	for (char *at = text; at && *at; at++)
-		if (*at == '\n')
-			*at = 0;
-	parse_number(format("0x%s", text ? text : ""), &value);
+	const char *line = text ? next_line(&text) : NULL;
+	parse_number(format("0x%s", line ? line : ""), &value);
 	return value;
 }
 
@@ -182,11 +170,7 @@ long set_attributes(const char *path, long *lost)
 	if (!read_text(path, &text))
 		return 0; /* an image of an earlier version */
 	append(&text, "", 1);
-	for (char *line = text.data, *end; *line; line = end) {
-		for (end = line; *end && *end != '\n'; end++)
-			;
-		if (*end)
-			*end++ = 0;
+	for (char *at = text.data, *line; (line = next_line(&at));) {
 		long result = set_line(line, lost);
 		if (result < 0)
 			return result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* TCP connections of a program with a network of its own: those that are half made, have something to say, or are in repair. */
+#include "lines.h"
 #include "network.h"
 
 enum { SOL_TCP = 6, SOL_SOCKET = 1, SO_REUSEADDR = 2, TCP_REPAIR = 19, TCP_REPAIR_ON = 1, TCP_REPAIR_OFF_NO_PROBE = -1 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See network.h. */
 #include "announce.h"
+#include "lines.h"
 #include "netlink.h"
 
 enum { CLONE_NEWNET = 0x40000000, AF_INET = 2, AF_INET6 = 10 };
@@ -9,20 +10,6 @@ enum { RTA_OIF = 4, RTA_GATEWAY = 5, LOOPBACK = 1, CARRIER_TIME = 1000 /* ms */,
 static const char interface[] = "eth0", port[] = "tp%d", own_network[] = "/proc/self/ns/net";
 
 /* --- what is wanted ------------------------------------------------------------------------------------------------ */
-
-int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Takes bytes in hexadecimal, at most so many; how many there were. */
-static size_t take_bytes(const char **text, uint8_t *bytes, size_t most)
-{
-	size_t count = 0;
-	for (; count < most && hex_digit((*text)[0]) >= 0 && hex_digit((*text)[1]) >= 0; *text += 2)
-		bytes[count++] = (uint8_t)(hex_digit((*text)[0]) << 4 | hex_digit((*text)[1]));
-	return count;
-}
 
 static bool take_address(const char **text, struct address *address)
 {

@@ -29,8 +29,6 @@ struct network {
  * False if it is not so.
  */
 bool parse_network(const char *text, struct network *network);
-/* A digit of a number in hexadecimal, or -1. */
-int hex_digit(char c);
 /* Bytes of an address. */
 size_t length_of(const struct address *address);
 

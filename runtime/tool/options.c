@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See options.h. */
 #include "options.h"
+#include "lines.h"
 
 enum { SOCKET = 1, TCP = 6, UDP = 17, IP = 0, IP6 = 41 }; /* levels */
 enum { UNIX = 1, INET = 2, INET6 = 10, STREAM = 1, KIND = 3 /* SO_TYPE */, PROTOCOL = 38, DOMAIN = 39, INFO = 11 /* TCP_INFO, which begins with the state */, CLOSED = 7, LISTENS = 10 };
@@ -83,13 +84,7 @@ static void list_socket(struct text *out, int pid, int number, int socket)
 		struct value is = get(socket, level, name), was = get(fresh, level, name);
 		if (!is.size || equal(&is, &was))
 			continue;
-		print(out, "option %d %d %d %d ", (long)pid, (long)number, (long)level, (long)name);
-		for (uint32_t k = 0; k < is.size; k++) {
-			static const char digits[] = "0123456789abcdef";
-			const char pair[] = { digits[is.bytes[k] >> 4], digits[is.bytes[k] & 15] };
-			append(out, pair, sizeof pair);
-		}
-		print(out, "\n");
+		print(out, "option %d %d %d %d %s\n", (long)pid, (long)number, (long)level, (long)name, digits_of(is.bytes, is.size));
 	}
 	SYS(NR_close, fresh);
 }
@@ -130,12 +125,7 @@ void list_options(struct text *out, const struct numbers *tree)
 
 static bool parse_bytes(const char *text, struct value *value)
 {
-	for (value->size = 0; text[0] && text[1] && value->size < MOST_VALUE; text += 2) {
-		uint64_t byte;
-		if (!parse_number(format("0x%s", (char[]){ text[0], text[1], 0 }), &byte))
-			return false;
-		value->bytes[value->size++] = (uint8_t)byte;
-	}
+	value->size = (uint32_t)take_bytes(&text, value->bytes, MOST_VALUE);
 	return value->size && !*text;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Who has an address: see probe_network (network.h). */
 #include "announce.h"
+#include "lines.h"
 #include "netlink.h"
 #include "poll.h"
 
@@ -83,17 +84,6 @@ static long ask_who_has(int socket, int index, const struct network *network, st
 	return result;
 }
 
-static const char *hexadecimal(const uint8_t *bytes, size_t size)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *text = allocate(size * 2 + 1);
-	for (size_t i = 0; i < size; i++) {
-		text[i * 2] = digits[bytes[i] >> 4];
-		text[i * 2 + 1] = digits[bytes[i] & 15];
-	}
-	return text;
-}
-
 long probe_network(struct text *out, const struct network *network, long milliseconds)
 {
 	enum { SOL_PACKET = 263, PACKET_ADD_MEMBERSHIP = 1, PACKET_MR_ALLMULTI = 2 };
@@ -117,8 +107,8 @@ long probe_network(struct text *out, const struct network *network, long millise
 	print(out, "{\"ok\": true, \"bridge\": true, \"answers\": [");
 	for (size_t i = 0; i < network->address_count; i++) {
 		const struct address *address = &network->addresses[i];
-		print(out, "%s[%j, %j]", i ? ", " : "", hexadecimal(address->bytes, length_of(address)),
-		      answers[i].own ? "own" : answers[i].answered ? hexadecimal(answers[i].hardware, HARDWARE) : "");
+		print(out, "%s[%j, %j]", i ? ", " : "", digits_of(address->bytes, length_of(address)),
+		      answers[i].own ? "own" : answers[i].answered ? digits_of(answers[i].hardware, HARDWARE) : "");
 	}
 	print(out, "]}");
 	SYS(NR_close, socket);

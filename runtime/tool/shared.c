@@ -2,7 +2,9 @@
 /* See shared.h. */
 #include "shared.h"
 
-enum { CLONE_NEWNS = 0x00020000, MS_BIND = 4096, MS_REC = 16384, MS_SLAVE = 1 << 19, AT_REMOVEDIR = 0x200, STATX_INO = 0x100, FOR_ALL = 01777, O_PATH = 010000000 };
+enum { CLONE_NEWNS = 0x00020000, MS_BIND = 4096, MS_REC = 16384, MS_SLAVE = 1 << 19, AT_REMOVEDIR = 0x200, STATX_INO = 0x100, FOR_ROOT = 0700, FOR_ALL = 01777, O_PATH = 010000000 };
+/* Everybody may write in the inner one of both, as in a /dev/shm, but who is not of the job cannot come to it. */
+static const char private[] = "/data/shm", beneath[] = "/data/shm/all";
 static const char shared[] = "/dev/shm", own_mounts[] = "/proc/self/ns/mnt";
 
 static bool is_same(const struct file_status *one, const struct file_status *other)
@@ -49,13 +51,17 @@ static long isolate(const char *directory)
 
 long make_shared(const char *state, bool fresh)
 {
-	const char *directory = format("%s/data/shm", state);
-	if (fresh && (SYS(NR_mkdirat, AT_FDCWD, directory, 0) < 0 || SYS(NR_fchmodat, AT_FDCWD, directory, FOR_ALL) < 0))
+	const char *outer = format("%s%s", state, private), *directory = format("%s%s", state, beneath);
+	if (fresh && (SYS(NR_mkdirat, AT_FDCWD, outer, FOR_ROOT) < 0 || SYS(NR_mkdirat, AT_FDCWD, directory, 0) < 0 || SYS(NR_fchmodat, AT_FDCWD, directory, FOR_ALL) < 0))
 		return 0; /* it is no job's */
 	if (!file_exists(directory))
 		return 0;
 	long result = isolate(directory);
-	return result < 0 && SYS(NR_unlinkat, AT_FDCWD, directory, AT_REMOVEDIR) < 0 ? result : 0;
+	if (result < 0 && SYS(NR_unlinkat, AT_FDCWD, directory, AT_REMOVEDIR) < 0)
+		return result;
+	if (result < 0)
+		SYS(NR_unlinkat, AT_FDCWD, outer, AT_REMOVEDIR);
+	return 0;
 }
 
 long enter_shared(int pid)
@@ -75,8 +81,8 @@ const char *shared_of(int pid, const char *program)
 	for (int components = 2; components; components--) /* bin/PROG */
 		for (end -= end > 0; end && program[end] != '/';)
 			end--;
-	char *directory = allocate(end + sizeof "/data/shm");
+	char *directory = allocate(end + sizeof beneath);
 	memcpy(directory, program, end);
-	memcpy(directory + end, "/data/shm", sizeof "/data/shm");
+	memcpy(directory + end, beneath, sizeof beneath);
 	return are_same(format("/proc/%d/root%s", (long)pid, shared), directory) ? directory : NULL;
 }

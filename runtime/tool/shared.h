@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * A job's own /dev/shm, where POSIX shared memory and semaphores have their names: the directory data/shm of the job, which moves with its
+ * A job's own /dev/shm, where POSIX shared memory and semaphores have their names: the directory data/shm/all of the job, which moves with its
  * other files, also what nobody has open just then. Programs see it by a mount namespace of their own, as they have one of System V's IPC.
  */
 #ifndef TOOL_SHARED_H

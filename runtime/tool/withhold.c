@@ -3,6 +3,7 @@
 #include "withhold.h"
 #include "anchor.h"
 #include "answer.h"
+#include "lines.h"
 #include "pages.h"
 #include "poll.h"
 #include "proc.h"
@@ -87,10 +88,9 @@ static void keep(struct withheld *withheld, uint64_t start, uint64_t end)
 /* "start-end perms offset device inode name" (proc(5)): false if it is no anonymous memory of the process alone. */
 static bool parse_mapping(const char *line, struct range *range)
 {
-	uint64_t bounds[2] = { 0 };
-	for (int i = 0; i < 2; i++, line++)
-		for (; *line && *line != (i ? ' ' : '-'); line++)
-			bounds[i] = bounds[i] << 4 | (uint64_t)(*line <= '9' ? *line - '0' : *line - 'a' + 10);
+	uint64_t bounds[2];
+	if (!take_bounds(&line, bounds))
+		return false;
 	*range = (struct range){ bounds[0], bounds[1] };
 	if (line[0] != 'r' || line[1] != 'w' || line[3] != 'p')
 		return false;
@@ -166,14 +166,9 @@ static void each_mapping(struct withheld *withheld, void (*visit)(struct withhel
 	if (status_number(withheld->pid, "VmLck") > 0 || !read_text(format("/proc/%d/maps", (long)withheld->pid), &maps))
 		return;
 	append(&maps, "", 1);
-	for (char *line = maps.data, *end; *line; line = end) {
-		for (end = line; *end && *end != '\n'; end++)
-			;
-		if (*end)
-			*end++ = 0;
+	for (char *at = maps.data, *line; (line = next_line(&at));)
 		if (parse_mapping(line, &range))
 			visit(withheld, range);
-	}
 }
 
 static void look_at(struct withheld *withheld)

@@ -48,7 +48,7 @@ def start(context: Context, program: Path, name: str = "job") -> Place:
 
 
 def names(place: Place) -> list[str]:
-    return [name.rpartition("-")[0] for name in place.node.output(["ls", f"{place.data}/shm"]).split()]
+    return [name.rpartition("-")[0] for name in place.node.output(["ls", f"{place.data}/shm/all"]).split()]
 
 
 def ends_well(context: Context, name: str = "job") -> None:

@@ -77,11 +77,17 @@ def world(
 
 
 def is_private(modes: Modes) -> list[str]:
-    """What others could read or change; that they may execute the program and pass through to it is no harm."""
+    """What others could read or change; that they may execute the program and pass through to it is no harm, nor what is below a
+    directory through which they cannot.
+    """
+    shut = tuple(path for path, mode in modes.items() if path.endswith("/") and not mode & 0o011)
     return [
         f"{mode:o} {path}"
         for path, mode in modes.items()
-        if mode & (0o066 if path.endswith("/") else 0o077) and "/bin/" not in path and "/parent" not in path
+        if mode & (0o066 if path.endswith("/") else 0o077)
+        and "/bin/" not in path
+        and "/parent" not in path
+        and not any(path != top and path.startswith(top) for top in shut)
     ]
 
 
