@@ -6,7 +6,8 @@ number, 1 the first, or its name, such as `dump begun`. The names of all that co
 
 With MOMENT `request N`, or `request NAME`, moments are when, from the first request that comes until it is asked what became of a
 task, anything is about to change that outlives the process, or that others see: a line of the records, a file or directory, bytes
-that are sent. Between two of them it makes no difference when it is killed.
+that are sent. Between two of them it makes no difference when it is killed. What was asked for begins beside the answer: a moment
+that is named counts also when it comes later.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ def doom(moments: Moments) -> None:
     Stream.publish = publish_or_die  # type: ignore[method-assign]
 
 
-def doom_requests(moments: Moments) -> None:
-    """From now on it lives until a request."""
+def doom_requests(moments: Moments, *, late: bool) -> None:
+    """From now on it lives until a request; `late`: or until something that comes of it later."""
     asked = ended = False
 
     def come(name: str) -> None:
-        if asked and not ended and not hasattr(writing, "now"):
+        if asked and (late or not ended) and not hasattr(writing, "now"):
             writing.now = True
             moments.come(name)
             del writing.now
@@ -113,7 +114,7 @@ def doom_requests(moments: Moments) -> None:
 if __name__ == "__main__":
     kind, _, rest = sys.argv[1].partition(" ")
     if kind == "request":
-        doom_requests(Moments(rest, Path(sys.argv[2])))
+        doom_requests(Moments(rest, Path(sys.argv[2])), late=not rest.isdecimal())
     else:
         doom(Moments(sys.argv[1], Path(sys.argv[2])))
     main.main(sys.argv[3:])

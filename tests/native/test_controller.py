@@ -255,8 +255,10 @@ def test_a_controller_is_killed_before_its_first_answer(
 def test_a_controller_is_killed_at_every_moment_of_a_request(
     served: Served, steady: Path, tmp_path: Path, operation: str
 ) -> None:
+    """On a busy machine the task may begin later than the sweep ends: each of its moments is struck once in any case."""
     moments = one_after_the_other(lambda number: strike_request(served, steady, tmp_path, operation, number))
-    assert {"INSERT INTO tasks", "UPDATE tasks SET", "send HTTP/1.1 202"} <= set(moments), moments
+    for name in {"INSERT INTO tasks", "UPDATE tasks SET", "send HTTP/1.1 202"} - set(moments):
+        assert strike_request(served, steady, tmp_path, operation, name) == name, moments
 
 
 PLAN = """
@@ -288,10 +290,7 @@ def test_a_plan_is_killed_with_its_controller(
 def test_a_plan_is_killed_with_its_controller_at_every_moment(
     served: Served, steady: Path, tmp_path: Path
 ) -> None:
-    number, moments = 1, []
-    while struck := strike_plan(served, steady, tmp_path, str(number)):
-        moments.append(struck)
-        number += 1
+    moments = one_after_the_other(lambda number: strike_plan(served, steady, tmp_path, number))
     assert len(set(moments)) > 20, moments
 
 
