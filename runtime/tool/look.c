@@ -4,6 +4,7 @@
  * for the host (cluster/look.py and process/inspect.py judge them), not an object. A shell that asks the same starts a hundred programs.
  */
 #include "commands.h"
+#include "lines.h"
 #include "network.h"
 #include "proc.h"
 #include "shared.h"
