@@ -14,7 +14,7 @@ char *next_line(char **text)
 	return line;
 }
 
-static bool take_hexadecimal(const char **at, uint64_t *value)
+bool take_hexadecimal(const char **at, uint64_t *value)
 {
 	const char *begin = *at;
 	for (*value = 0; hex_digit(**at) >= 0; ++*at)

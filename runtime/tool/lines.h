@@ -11,6 +11,8 @@ char *next_line(char **text);
 /* START-END, in hexadecimal without a sign of that, as lines of maps and smaps begin; false for other lines, and nothing changes. */
 bool take_bounds(const char **line, uint64_t bounds[2]);
 
+/* A number in hexadecimal without a sign of that; false, and 0, if there is none. */
+bool take_hexadecimal(const char **at, uint64_t *value);
 /* A digit of a number in hexadecimal, or -1. */
 int hex_digit(char c);
 /* Takes bytes, of two digits each, at most so many; how many there were. */

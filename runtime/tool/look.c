@@ -144,10 +144,9 @@ static bool watches_once(const char *text)
 	static const char word[] = " mask:";
 	for (; text && *text; text++)
 		if (!memcmp(text, word, sizeof word - 1)) {
-			uint64_t mask = 0;
-			for (text += sizeof word - 1; hex_digit(*text) >= 0; text++)
-				mask = mask << 4 | (uint64_t)hex_digit(*text);
-			if (mask & ONESHOT)
+			uint64_t mask;
+			text += sizeof word - 1;
+			if (take_hexadecimal(&text, &mask) && mask & ONESHOT)
 				return true;
 		}
 	return false;

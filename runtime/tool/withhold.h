@@ -3,8 +3,8 @@
 #ifndef TOOL_WITHHOLD_H
 #define TOOL_WITHHOLD_H
 
-#include "pages.h"
 #include "supervise.h"
+#include "withheld.h"
 
 /*
  * Runs `criu dump` of a tree so that it takes most pages of large anonymous mappings for absent, and writes to `path` which: a line
@@ -13,11 +13,5 @@
  * watch.h; what that says of a process criu reads instead of its smaps. Returns criu's exit status, or -errno.
  */
 long dump_withholding(const struct launch *criu, int pid, const char *path, const char *mappings);
-
-/* What a dump of that process would withhold now, by address; how many. Where its threads run, stacks are in it as well. */
-size_t withheld_ranges(int pid, struct range **ranges);
-
-/* Mappings of anonymous memory of which a dump may withhold something, as wholes; how many. */
-size_t large_mappings(int pid, struct range **ranges);
 
 #endif
