@@ -15,12 +15,38 @@ static int hashes; /* a file with that of each page that has come */
 static struct held_head *head;
 static char data[MOST_PIECE] __attribute__((aligned(PAGE)));
 
+static char ahead[1 << 16]; /* of what comes, read at once */
+static size_t ahead_begin, ahead_end;
+
 static const char *why = "what has come is not what can be understood";
 
 static bool reject(const char *reason)
 {
 	why = reason;
 	return false;
+}
+
+/* The next bytes that come; false at their end. */
+static bool take_bytes(void *to, size_t size)
+{
+	size_t there = ahead_end - ahead_begin < size ? ahead_end - ahead_begin : size;
+	memcpy(to, ahead + ahead_begin, there);
+	ahead_begin += there;
+	if (size - there >= sizeof ahead / 2)
+		return read_all(0, (char *)to + there, size - there);
+	while (there < size) {
+		long got = SYS(NR_read, 0, ahead, sizeof ahead);
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		size_t more = (size_t)got < size - there ? (size_t)got : size - there;
+		memcpy((char *)to + there, ahead, more);
+		there += more;
+		ahead_begin = more;
+		ahead_end = (size_t)got;
+	}
+	return true;
 }
 
 /* The number of a process; -1 if there is no room for another one. */
@@ -37,7 +63,7 @@ static long number_of(uint32_t pid)
 
 static bool mark(size_t process, uint64_t start, uint64_t end, char mark)
 {
-	static char marks[SAME_PAGES];
+	static char marks[PIECE_PAGES];
 	size_t size = (end - start) / PAGE;
 	memset(marks, mark, size);
 	return SYS(NR_pwrite64, store, marks, size, held_mark(process, start)) == (long)size;
@@ -59,18 +85,54 @@ static bool note_hashes(size_t process, uint64_t start, uint64_t end, bool zeros
 	return SYS(NR_pwrite64, hashes, noted, bytes, hash_place(process, start)) == (long)bytes;
 }
 
-/* Whether what is held are the pages that were meant. */
-static bool is_same(size_t process, uint64_t start, uint64_t end, uint64_t expected)
+/* Of pages that lie near each other, what is known of them is read at once, and their marks are written at once. */
+static struct {
+	size_t process;
+	uint64_t start /* a multiple of its size */, until /* so far it has been told */;
+	bool is_open;
+	struct hash hashes[SAME_PAGES];
+	char marks[SAME_PAGES];
+} window;
+
+/* Only now is it known, for who borrows, of all pages below. */
+static bool close_window(void)
 {
-	static struct hash noted[SAME_PAGES];
-	uint64_t check = 0;
-	size_t count = (end - start) / PAGE;
-	memset(noted, 0, count * sizeof *noted);
-	if (SYS(NR_pread64, hashes, noted, count * sizeof *noted, hash_place(process, start)) < 0)
+	bool was_open = window.is_open;
+	window.is_open = false;
+	if (was_open && SYS(NR_pwrite64, store, window.marks, sizeof window.marks, held_mark(window.process, window.start)) != sizeof window.marks)
+		return reject("there is no room for its marks");
+	if (was_open)
+		__atomic_store_n(&head->until[window.process], window.until, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static bool open_window(size_t process, uint64_t start)
+{
+	if (window.is_open && window.process == process && window.start == start)
+		return true;
+	if (!close_window())
+		return false;
+	memset(&window, 0, sizeof window);
+	window.process = process;
+	window.start = start;
+	window.is_open = SYS(NR_pread64, hashes, window.hashes, sizeof window.hashes, hash_place(process, start)) >= 0 &&
+	                 SYS(NR_pread64, store, window.marks, sizeof window.marks, held_mark(process, start)) >= 0;
+	return window.is_open;
+}
+
+/* Marks pages as true if those that are held are the ones that were meant. */
+static bool take_same(size_t process, uint64_t start, uint64_t end, uint64_t expected)
+{
+	uint64_t check = 0, first = (start % MOST_SAME) / PAGE, count = (end - start) / PAGE;
+	if (!open_window(process, start & -(uint64_t)MOST_SAME) || first + count > SAME_PAGES)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		check = check_hashes(check, &noted[i]);
-	return check == expected;
+		check = check_hashes(check, &window.hashes[first + i]);
+	if (check != expected)
+		return reject("it is not what it should be");
+	memset(window.marks + first, MARK_TRUE, count);
+	window.until = end;
+	return true;
 }
 
 static bool cover(size_t process, uint64_t start, uint64_t end)
@@ -89,19 +151,17 @@ static bool take_pages(const struct page_answer *answer, size_t process)
 	long place = (long)held_page(process, start);
 	if (end - start > (answer->kind == SAME ? MOST_SAME : MOST_PIECE))
 		return false;
+	if (answer->kind == SAME)
+		return take_same(process, start, end, answer->check);
+	if (!close_window())
+		return false;
 	if (answer->kind == PAGES && SYS(NR_pwrite64, store, data, answer->size, place) != (long)answer->size)
 		return reject("there is no room for it");
 	if (answer->kind == ZEROS)
 		SYS(NR_fallocate, store, PUNCH_HOLE, place, end - start);
-	if (answer->kind != SAME && !note_hashes(process, start, end, answer->kind == ZEROS))
+	if (!note_hashes(process, start, end, answer->kind == ZEROS))
 		return reject("there is no room for its hashes");
-	if (answer->kind == SAME && !is_same(process, start, end, answer->check))
-		return reject("it is not what it should be");
-	if (!mark(process, start, end, head->covers_count ? MARK_TRUE : MARK_SENT))
-		return false;
-	if (head->covers_count)
-		__atomic_store_n(&head->until[process], end, __ATOMIC_SEQ_CST);
-	return true;
+	return mark(process, start, end, head->covers_count ? MARK_TRUE : MARK_SENT);
 }
 
 /* To the host, which may not see what passes. */
@@ -131,11 +191,11 @@ static bool take_round(const struct page_answer *answer)
 
 static bool take(const struct page_answer *answer)
 {
-	if (answer->size != (answer->kind == PAGES ? answer->end - answer->start : 0) || answer->size > MOST_PIECE || !read_all(0, data, answer->size))
+	if (answer->size != (answer->kind == PAGES ? answer->end - answer->start : 0) || answer->size > MOST_PIECE || !take_bytes(data, answer->size))
 		return false;
 	tell_come(sizeof *answer + answer->size, answer->kind == ROUND);
 	if (answer->kind == ROUND)
-		return take_round(answer);
+		return close_window() && take_round(answer);
 	if (answer->start >= answer->end || answer->end > HELD_END || (answer->start | answer->end) % PAGE)
 		return false;
 	if (answer->kind == PAGES && checksum(data, answer->size) != answer->check)
@@ -172,12 +232,14 @@ int command_hold(const struct options *options)
 	for (;;) {
 		struct poll polls[2] = { { 0, POLLIN, 0 }, { listener, POLLIN, 0 } };
 		struct page_answer answer;
-		poll_for(polls, 2, -1);
-		if (polls[1].found & POLLIN)
-			hand_out(listener);
-		if (!polls[0].found)
-			continue;
-		if (!read_all(0, &answer, sizeof answer))
+		if (ahead_begin == ahead_end) {
+			poll_for(polls, 2, -1);
+			if (polls[1].found & POLLIN)
+				hand_out(listener);
+			if (!polls[0].found)
+				continue;
+		}
+		if (!take_bytes(&answer, sizeof answer))
 			return ENDED;
 		if (!take(&answer)) {
 			char *message = format("transproc-stop hold: memory at %x: %s\n", answer.start, why);

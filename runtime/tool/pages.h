@@ -26,8 +26,9 @@ struct page_request {
 	uint64_t start, end;
 };
 
-/* The last three are those of a pre-copy. SAME: as they were sent, `check` is `check_hashes` of them; COVER: pages there of which this round will not tell
-   do not exist; ROUND: its end, with number `pid` (`size` bytes follow none), `start` and `end` as in TELL_ROUND. */
+/* The last three are those of a pre-copy. SAME: pages are as they were sent, in this round as well, `check` is `check_hashes` of them, and of what lies
+   below the last round tells nothing more; COVER: pages there of which no SAME of this round will tell do not exist; ROUND: its end, with number `pid`
+   (`size` bytes follow none), `start` and `end` as in TELL_ROUND. */
 enum answer_kind { PAGES, ZEROS, MAP, SAME, COVER, ROUND };
 
 struct page_answer {

@@ -20,7 +20,7 @@ enum {
 	NR_setxattr = 5, NR_lsetxattr = 6, NR_lgetxattr = 9,
 	NR_getpgid = 155, NR_prlimit64 = 261, NR_setpgid = 154, NR_inotify_init1 = 26, NR_inotify_add_watch = 27, NR_ioctl = 29, NR_flock = 32, NR_setpriority = 140, NR_userfaultfd = 282, NR_ppoll = 73, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 198, NR_setsockopt = 208, NR_getsockname = 204, NR_getsockopt = 209, NR_sendto = 206, NR_recvfrom = 207, NR_setns = 268,
-	NR_readv = 65, NR_preadv = 69, NR_preadv2 = 286, NR_memfd_create = 279, NR_process_vm_readv = 270, NR_utimensat = 88, NR_fallocate = 47,
+	NR_readv = 65, NR_writev = 66, NR_preadv = 69, NR_preadv2 = 286, NR_memfd_create = 279, NR_process_vm_readv = 270, NR_utimensat = 88, NR_fallocate = 47,
 	NR_bind = 200, NR_listen = 201, NR_accept4 = 242, NR_connect = 203, NR_sendmsg = 211, NR_recvmsg = 212, NR_seccomp = 277, NR_madvise = 233, NR_ioprio_set = 30, NR_ioprio_get = 31,
 };
 

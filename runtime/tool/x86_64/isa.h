@@ -20,7 +20,7 @@ enum {
 	NR_setxattr = 188, NR_lsetxattr = 189, NR_lgetxattr = 192,
 	NR_ioctl = 16, NR_flock = 73, NR_setpriority = 141, NR_userfaultfd = 323, NR_inotify_add_watch = 254, NR_ppoll = 271, NR_getpgid = 121, NR_prlimit64 = 302, NR_setpgid = 109, NR_inotify_init1 = 294, NR_pidfd_open = 434, NR_pidfd_getfd = 438,
 	NR_socket = 41, NR_setsockopt = 54, NR_getsockname = 51, NR_getsockopt = 55, NR_sendto = 44, NR_recvfrom = 45, NR_setns = 308,
-	NR_readv = 19, NR_preadv = 295, NR_preadv2 = 327, NR_memfd_create = 319, NR_process_vm_readv = 310, NR_utimensat = 280, NR_fallocate = 285,
+	NR_readv = 19, NR_writev = 20, NR_preadv = 295, NR_preadv2 = 327, NR_memfd_create = 319, NR_process_vm_readv = 310, NR_utimensat = 280, NR_fallocate = 285,
 	NR_bind = 49, NR_listen = 50, NR_accept4 = 288, NR_connect = 42, NR_sendmsg = 46, NR_recvmsg = 47, NR_seccomp = 317, NR_madvise = 28, NR_ioprio_set = 251, NR_ioprio_get = 252,
 };
 
