@@ -124,11 +124,37 @@ static long set_up_inside(int inside, const struct network *network)
 
 /* --- plugging ------------------------------------------------------------------------------------------------------ */
 
+/*
+ * Whether what a program sends to itself arrives. While it is dumped or restored one end of a connection is there and the other is not yet, or no longer
+ * what it was: a refusal would end the connection, and data that passed in between be known to one end only. A queue without room drops everything; a
+ * kernel that has none (CONFIG_NET_SCHED) goes on as it does. A criu that does not know its kernel yet connects with itself, and waits for that.
+ */
+static void pass_inside(int inside, bool passes)
+{
+	enum { ROOT = -1 /* TC_H_ROOT */, TCA_KIND = 1, TCA_OPTIONS = 2 }; /* linux/rtnetlink.h, linux/pkt_sched.h */
+	struct {
+		uint8_t family, pad[3];
+		int32_t index;
+		uint32_t handle, parent, info;
+	} header = { .index = LOOPBACK, .parent = (uint32_t)ROOT };
+	uint32_t room = 0;
+	struct request request;
+	if (!passes && !file_exists("/run/criu.kdat") /* KERNDAT_CACHE_FILE, criu/kerndat.c */)
+		return;
+	begin(&request, passes ? RTM_DELQDISC : RTM_NEWQDISC, passes ? 0 : NLM_F_CREATE, &header, sizeof header);
+	if (!passes) {
+		add(&request, TCA_KIND, "pfifo", sizeof "pfifo");
+		add(&request, TCA_OPTIONS, &room, sizeof room);
+	}
+	ask(inside, &request);
+}
+
 /* The caller is in the namespace of `inside`. What is sent before the link is there is lost. */
 static long plug_port(int outside, int inside, const struct network *network)
 {
 	struct link link;
 	long result = find_link(inside, interface, &link), until = now() + CARRIER_TIME;
+	pass_inside(inside, true);
 	if (result == 0)
 		result = set_up(outside, link.peer, true);
 	while (result == 0 && !(link.flags & IFF_RUNNING) && now() < until) {
@@ -155,6 +181,8 @@ long make_network(const struct network *network, bool plugged)
 		result = set_up_inside(inside, network);
 	if (result == 0 && plugged)
 		result = plug_port(outside, inside, network);
+	else if (result == 0)
+		pass_inside(inside, false);
 	SYS(NR_close, outside);
 	SYS(NR_close, inside);
 	SYS(NR_close, namespace);
@@ -180,8 +208,8 @@ static long change(int pid, const struct network *network)
 	inside = open_netlink();
 	if (network)
 		result = plug_port(outside, inside, network);
-	else if ((result = find_link(inside, interface, &link)) == 0)
-		result = set_up(outside, link.peer, false);
+	else if ((result = find_link(inside, interface, &link)) == 0 && (result = set_up(outside, link.peer, false)) == 0)
+		pass_inside(inside, false);
 	SYS(NR_setns, home, CLONE_NEWNET);
 	SYS(NR_close, inside);
 	SYS(NR_close, outside);

@@ -25,6 +25,7 @@ from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program
+from transproc.cluster.watch import wait
 from transproc.errors import MigrationError, NodeError, TransprocError
 from transproc.process.criu import Options
 from transproc.run import output
@@ -82,6 +83,28 @@ def test_connections_survive_the_way_there_and_back(context: Context, network: N
             assert context.store.load(NAME).node == node
             clients.expect_progress()
     assert clients.silence > 0
+
+
+def test_a_connection_of_a_job_with_itself(
+    nodes: dict[str, SshNode], network: Network, tmp_path: Path
+) -> None:
+    """What one end has not sent yet must not meet the moment in which the other one is not there."""
+    context = context_of(tmp_path / "state", nodes)
+    program = compiled(Path(__file__).with_name("talking.c"), tmp_path)
+    begin = Program([str(program), HOSTS[0]])
+    operations.run(context, begin, "na", name="talking", addresses=ADDRESSES[:1])
+    while not (place := context.places(context.store.load("talking"))).read("stdout"):
+        time.sleep(0.01)
+    try:
+        for node in ("nb", "na", "nb"):
+            operations.migrate(context, "talking", node)
+        place = context.places(context.store.load("talking"))
+        place.node.put_bytes(b"", f"{place.data}/work/go")
+        assert wait(context.store, "talking", context.places, 30).exit == "status 0", place.read("stderr")
+        assert place.read("stdout") == b"filled\nright\n"
+    finally:
+        operations.discard(context, "talking")
+    network.expect_ports(0)
 
 
 @pytest.mark.parametrize("step", ["transform", "criu_restore", "resume"])

@@ -92,7 +92,17 @@ class Place(JobDirectory):
                 hint=f"'transproc nodes check {self.node.name} --bring-criu' puts one there; "
                 f"'transproc doctor {self.node.name}' says what else it lacks",
             )
+        if self.network is not None:
+            _ = self._has_tried_criu
         return version
+
+    @cached_property
+    def _has_tried_criu(self) -> bool:
+        """What criu finds out of a kernel it keeps until the next boot; some of it by connections with itself, which do not come
+        about in the network of a job that is unplugged (runtime/tool/network.c).
+        """
+        argv = [*self._criu_command(), "check", "--feature", "tcp_half_closed"]
+        return not self.node.run(argv, check=False).returncode
 
     @property
     def network(self) -> str | None:
