@@ -169,6 +169,34 @@ def test_cmake(project: Path) -> None:
     check_program(project / "build" / "prog")
 
 
+def test_cmake_links_openmp(project: Path) -> None:
+    """By the target that its module makes, as libraries do whose users are linked without the option."""
+    (project / "CMakeLists.txt").write_text("""cmake_minimum_required(VERSION 3.22)
+project(sample C)
+find_package(OpenMP REQUIRED)
+add_library(sum sum.c)
+target_link_libraries(sum PUBLIC OpenMP::OpenMP_C)
+add_executable(prog main.c)
+target_link_libraries(prog sum)
+""")
+    (project / "sum.c").write_text("""#include <omp.h>
+int sum(int n) {
+  int total = 0;
+#pragma omp parallel for reduction(+ : total) num_threads(2)
+  for (int i = 0; i <= n; i++)
+    total += i * (omp_get_num_threads() == 2);
+  return total;
+}
+""")
+    (project / "main.c").write_text(
+        '#include <stdio.h>\nint sum(int);\nint main(void) { printf("%d other 1.414\\n", sum(8) + 6); }\n'
+    )
+    toolchain = do("transproc-cc", "--print-cmake-toolchain", cwd=project).strip()
+    do("cmake", "-G", "Ninja", "--toolchain", toolchain, "-S", ".", "-B", "build", cwd=project)
+    do("cmake", "--build", "build", cwd=project)
+    check_program(project / "build" / "prog")
+
+
 def test_meson(project: Path) -> None:
     native = do("transproc-cc", "--print-meson-native", cwd=project).strip()
     do("meson", "setup", "--native-file", native, "build", cwd=project)
