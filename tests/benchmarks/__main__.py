@@ -388,35 +388,29 @@ def measure_foreign(options: argparse.Namespace, work: Path) -> list[Any]:
         print("left out: --src names no suite")
         return []
     pairs = options.pairs or (3 if options.quick else 7)
-    compared = 2 if options.plain else 1
     found, silent = [], []
     for program in suites.cxx_programs(options.src) if options.cxx else suites.programs(options.src, work):
         if not options.only or any(word in program.name for word in options.only):
             result = foreign.measure(program, work, pairs=pairs, plain=options.plain)
             silent.append((program.name, result)) if isinstance(result, str) else found.append(result)
+    references = list(found[0].ratios) if found else []
     rows = [
         (
             r.name,
             *(f"{user:.2f} + {system:.2f} s" for user, system in (r.clang, r.transproc)),
-            *(f"{x:.3f} ({low:.3f}-{high:.3f})" for x, (low, high) in _both(r)[:compared]),
+            *(f"{ratio:.3f} ({low:.3f}-{high:.3f})" for ratio, (low, high) in r.ratios.values()),
         )
         for r in found
     ]
-    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", "RATIO", "PASS ALONE")[: 3 + compared])
+    compared = [foreign.REFERENCES[name] for name in references]
+    table(rows, ("PROGRAM", "CLANG", "TRANSPROC", *map(str.upper, compared)))
     for name, why in silent:
         print(f"{name}: {why}")
-    if found:
-        for what, ratios in (
-            ("against clang", [r.ratio for r in found]),
-            ("pass alone", [r.of_pass for r in found]),
-        )[:compared]:
-            mean = runtime.geometric_mean(ratios)
-            print(f"{len(found)} programs, {what}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
+    for name, what in zip(references, compared, strict=True):
+        ratios = [r.ratios[name][0] for r in found]
+        mean = runtime.geometric_mean(ratios)
+        print(f"{len(found)} programs, {what}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
     return found
-
-
-def _both(result: foreign.Foreign) -> Sequence[tuple[float, tuple[float, float]]]:
-    return (result.ratio, result.spread), (result.of_pass, result.pass_spread)
 
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
@@ -492,7 +486,9 @@ def _options() -> argparse.Namespace:
         help="foreign: against clang only, not the pass alone",
     )
     parser.add_argument(
-        "--cxx", action="store_true", help="foreign: the suite's C++, against clang++ with libstdc++"
+        "--cxx",
+        action="store_true",
+        help="foreign: the suite's C++, against clang++ with libstdc++ and libc++",
     )
     parser.add_argument(
         "--src", type=Path, metavar="DIR", help="foreign: LLVM's test-suite, NPB in C, or PolyBench/C"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Time to compile large files of others, and small ones: transproc-cc, for both ISAs, against clang for one."""
+"""Time to compile large files of others, and small ones: transproc-cc and transproc-c++, for both ISAs, against clang for one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from transproc.paths import digest, home
 from transproc.run import run
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.compile import CLANG
+from transproc.toolchain.cxx import library
 from transproc.toolchain.recipe import Recipe
 from transproc.toolchain.sysroot import toolchain
 
+CLANGXX = "clang++-19"
 SMALL = """#include <stdio.h>
 #include <stdlib.h>
 
@@ -47,7 +49,8 @@ class Project:
     recipe: Recipe
     options: Sequence[str]
     files: Sequence[str]
-    """The largest ones that it compiles."""
+    """The largest ones that it compiles; of C++, also usual ones."""
+    cxx: bool = False
 
 
 PROJECTS = (
@@ -114,6 +117,29 @@ PROJECTS = (
             "src/backend/optimizer/plan/createplan.c",
         ),
     ),
+    Project(
+        Recipe(
+            "compiling-leveldb",
+            source="leveldb",
+            scenarios=(),
+            build="cmake -DCMAKE_CXX_COMPILER=c++ -DLEVELDB_BUILD_TESTS=OFF -DLEVELDB_BUILD_BENCHMARKS=OFF -S . -B build",
+        ),
+        ("-std=c++17", "-I.", "-Iinclude", "-Ibuild/include", "-DLEVELDB_PLATFORM_POSIX=1"),
+        ("db/version_set.cc", "db/db_impl.cc", "util/env_posix.cc"),
+        cxx=True,
+    ),
+    Project(
+        Recipe(
+            "compiling-lammps",
+            source="lammps",
+            scenarios=(),
+            build="cmake -DCMAKE_CXX_COMPILER=c++ -DBUILD_MPI=OFF -DBUILD_OMP=OFF -S cmake -B build\n"
+            "cmake --build build --target gitversion",
+        ),
+        ("-std=c++17", "-Isrc", "-Isrc/STUBS", "-Ibuild/styles", "-DLAMMPS_SMALLBIG"),
+        ("src/variable.cpp", "src/atom_vec.cpp", "src/pair_lj_cut.cpp", "src/lammps.cpp"),
+        cxx=True,
+    ),
 )
 
 
@@ -148,6 +174,7 @@ def measure(directory: Path, *, pairs: int, only: Sequence[str] = ()) -> list[Co
             trees[project.recipe.name],
             [*project.options, file, *compiled],
             pairs,
+            cxx=project.cxx,
         )
         for project, file in chosen
     ]
@@ -172,11 +199,13 @@ def _tree(recipe: Recipe) -> Path:
     return link
 
 
-def _measure(name: str, tree: Path, words: Sequence[str], pairs: int) -> Compilation:
+def _measure(name: str, tree: Path, words: Sequence[str], pairs: int, *, cxx: bool = False) -> Compilation:
     """The same headers for both if nothing is linked, since what a file includes is part of what there is to compile."""
     headers = ["--target=x86_64-linux-musl", "-nostdlibinc", "-isystem", str(toolchain().include)]
-    clang = [CLANG, LEVEL, "-w", *(headers if "-c" in words else ["-static"]), *words]
-    ours = [COMPILER, LEVEL, "-w", *words]
+    if cxx:
+        headers = [*library(toolchain()).front_end, *headers]
+    clang = [CLANGXX if cxx else CLANG, LEVEL, "-w", *(headers if "-c" in words else ["-static"]), *words]
+    ours = [COMPILER.removesuffix("cc") + "c++" if cxx else COMPILER, LEVEL, "-w", *words]
     with log.step(f"compile {name}") as step:
         rounds = [(_seconds(ours, tree), _seconds(clang, tree)) for _ in range(pairs)]
         ratios = [a[0] / b[0] for a, b in rounds]

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Programs that nobody here wrote (suites.py), against clang with glibc, and against the same compiler without the pass.
 
-Compiled with `clang-19 -O2 -static`, with transproc-cc -O2, and with its `--plain`; run in turns in the program's directory;
+Compiled with `clang-19 -O2 -static` (C++: with libstdc++, and with Debian's libc++), with transproc-cc -O2, and with its
+`--plain`; run in turns in the program's directory;
 user *and* system CPU time count. A program that ends sooner than `SHORTEST` says nothing and is left out; so is one whose
 outputs differ, which is printed: some print times, or depend on the C library's rand.
 """
 
 from __future__ import annotations
 
-import math
 import resource
 import statistics
 import subprocess
@@ -33,29 +33,30 @@ COMPILERS = {
 CXX_OPTIONS = ("-O2", "-std=gnu++14", "-w", "-Wno-narrowing")
 CXX_COMPILERS = {
     "clang": ("clang++-19", "-static", *CXX_OPTIONS),
+    "libc++": ("clang++-19", "-static", "-stdlib=libc++", *CXX_OPTIONS),
     "transproc": ("transproc-c++", *CXX_OPTIONS),
     "plain": ("transproc-c++", "-Xtransproc", "--plain", *CXX_OPTIONS),
 }
-"""clang's has libstdc++, as Debian's does; the other two have libc++, so that the last is the comparison with that."""
+"""The second needs Debian's libc++-19-dev."""
+REFERENCES = {"clang": "against clang", "libc++": "against libc++", "plain": "pass alone"}
+"""What transproc is compared with."""
+Ratio = tuple[float, tuple[float, float]]
+"""Median and quartiles of the rounds."""
 
 
 @dataclass
 class Foreign:
-    """One program's figures: CPU seconds (user, system), and the ratios of their sums, medians and quartiles of the rounds."""
+    """One program's figures: CPU seconds (user, system), medians, and the ratios of their sums."""
 
     name: str
     clang: tuple[float, float]
     transproc: tuple[float, float]
-    ratio: float
-    """transproc / clang."""
-    spread: tuple[float, float]
-    of_pass: float
-    """transproc / plain; NaN, as its quartiles, if that was not built."""
-    pass_spread: tuple[float, float]
+    ratios: dict[str, Ratio]
+    """transproc / what the keys (of `REFERENCES`) name."""
 
 
 def measure(program: Program, work: Path, *, pairs: int, plain: bool = True) -> Foreign | str:
-    """Builds all three, or two, and runs A B C, C B A, …; a text says why there are no figures."""
+    """Builds all, or without `plain`, and runs A B C, C B A, …; a text says why there are no figures."""
     built = {}
     for label, compiler in (CXX_COMPILERS if program.cxx else COMPILERS).items():
         if label == "plain" and not plain:
@@ -68,7 +69,7 @@ def measure(program: Program, work: Path, *, pairs: int, plain: bool = True) -> 
         built[label] = made
     with log.step(f"run {program.name}") as step:
         found = _compare(program, built, pairs)
-        step.detail = found if isinstance(found, str) else f"{found.ratio:.3f}"
+        step.detail = found if isinstance(found, str) else f"{found.ratios['clang'][0]:.3f}"
     return found
 
 
@@ -87,21 +88,17 @@ def _compare(program: Program, built: dict[str, Path], pairs: int) -> Foreign | 
             return "too short"
         if len(set(results.values())) != 1:
             return "prints something else"
-    to_clang = _ratios(spent["transproc"], spent["clang"])
-    to_plain = _ratios(spent["transproc"], spent["plain"]) if "plain" in spent else [math.nan] * pairs
     return Foreign(
         program.name,
         _median(spent["clang"]),
         _median(spent["transproc"]),
-        statistics.median(to_clang),
-        quartiles(to_clang),
-        statistics.median(to_plain),
-        quartiles(to_plain),
+        {label: _ratio(spent["transproc"], spent[label]) for label in REFERENCES if label in spent},
     )
 
 
-def _ratios(times: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]) -> list[float]:
-    return [sum(a) / sum(b) for a, b in zip(times, others, strict=True)]
+def _ratio(times: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]) -> Ratio:
+    ratios = [sum(a) / sum(b) for a, b in zip(times, others, strict=True)]
+    return statistics.median(ratios), quartiles(ratios)
 
 
 def _median(seconds: Sequence[tuple[float, float]]) -> tuple[float, float]:
