@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +249,11 @@ static void text(void) {
   fclose(file);
 }
 
+static void locks(void) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  TIME("pthread_mutex_lock+unlock", pthread_mutex_lock(&mutex); pthread_mutex_unlock(&mutex));
+}
+
 int main(int argc, char **argv) {
   if (argc > 1)
     only = argv[1];
@@ -258,5 +264,6 @@ int main(int argc, char **argv) {
   sorting();
   memory();
   text();
+  locks();
   return 0;
 }
