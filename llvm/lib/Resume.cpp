@@ -42,7 +42,8 @@ public:
     createEntry();
     takeFreshStackTokens();
     splitContinuations();
-    takeObjects();
+    findLoops();
+    takeObjects(PromoteLimit);
     chooseMemory(PromoteLimit);
     demoteListedValues();
     restoreHomes();
@@ -87,10 +88,9 @@ private:
   }
 
   // Records wait for the entry's terminator: they can only stand before an instruction.
-  void describeObject(const DbgVariableRecord &Declare, Value *Address) {
-    auto *Expression = DIExpression::append(Declare.getExpression(), dwarf::DW_OP_deref);
-    Waiting.push_back(new DbgVariableRecord(ValueAsMetadata::get(Address), Declare.getVariable(), Expression,
-                                            Declare.getDebugLoc().get()));
+  void describeObject(const DbgVariableRecord &Declare, Value *Is, DIExpression *Expression) {
+    Waiting.push_back(new DbgVariableRecord(ValueAsMetadata::get(Is), Declare.getVariable(),
+                                            DIExpression::append(Expression, dwarf::DW_OP_deref), Declare.getDebugLoc().get()));
   }
 
   void describeSlot(Value *V, AllocaInst *Slot) {
@@ -198,7 +198,7 @@ private:
     return Raise;
   }
 
-  LoadInst *objectAddress(Value *Array, unsigned I) {
+  LoadInst *objectAddress(unsigned I) {
     LLVMContext &C = B.getContext();
     Value *Place = B.CreateConstInBoundsGEP1_64(B.getInt8Ty(), Array, 8 * I);
     LoadInst *Address = B.CreateAlignedLoad(B.getPtrTy(), Place, Align(8), Objects[I]->getName());
@@ -209,6 +209,11 @@ private:
     return Address;
   }
 
+  Value *addressOf(AllocaInst *Object) {
+    LoadInst *Address = Addresses.lookup(Object);
+    return Address ? Address : objectAddress(find(Objects, Object) - Objects.begin());
+  }
+
   // The back end may have given objects whose lives do not overlap one place in F's frame. Here they are only addresses: what their types
   // say must not let an access to one pass an access to another.
   void forgetTypes() {
@@ -216,22 +221,64 @@ private:
       I.setAAMetadata(AAMDNodes());
   }
 
-  void takeObjects() {
+  // In the clone as it is entered: at its own first block.
+  void findLoops() {
+    auto *Enter = BranchInst::Create(Entry->getNextNode(), Entry);
+    DominatorTree DT(*Clone);
+    Loops.analyze(DT);
+    Enter->eraseFromParent();
+  }
+
+  bool isUsedInLoop(const Value *V) const {
+    return any_of(V->users(), [&](const User *U) { return Loops.getLoopFor(cast<Instruction>(U)->getParent()); });
+  }
+
+  // Addresses are loaded once, if they are few or loops use them, else in each block that uses them: many values that live from the entry
+  // to the end take the back ends the square of the time. The record lasts as long as the clone's frame.
+  void takeObjects(unsigned Limit) {
     if (Objects.empty())
       return;
     forgetTypes();
-    Value *Array = B.CreateAlignedLoad(B.getPtrTy(), field(RecordObjects), Align(8), "objects");
+    Array = B.CreateAlignedLoad(B.getPtrTy(), field(RecordObjects), Align(8), "objects");
     for (unsigned I = 0; I < Objects.size(); ++I) {
       auto *Own = cast<AllocaInst>(mapped(Objects[I]));
       for (User *U : make_early_inc_range(Own->users()))
         if (auto *C = dyn_cast<IntrinsicInst>(U); C && C->isLifetimeStartOrEnd())
           C->eraseFromParent();
-      LoadInst *Address = objectAddress(Array, I);
-      for (DbgVariableRecord *Declare : findDVRDeclares(Own))
-        describeObject(*Declare, Address);
-      Addresses[Objects[I]] = Address;
-      Own->replaceAllUsesWith(Address);
+      if (Objects.size() > Limit && !isUsedInLoop(Own))
+        takeWhereUsed(*Own, I);
+      else
+        takeOnce(*Own, I);
       Own->eraseFromParent();
+    }
+  }
+
+  void takeOnce(AllocaInst &Own, unsigned I) {
+    LoadInst *Address = Addresses[Objects[I]] = objectAddress(I);
+    for (DbgVariableRecord *Declare : findDVRDeclares(&Own))
+      describeObject(*Declare, Address, Declare->getExpression());
+    Own.replaceAllUsesWith(Address);
+  }
+
+  void takeWhereUsed(AllocaInst &Own, unsigned I) {
+    for (DbgVariableRecord *Declare : findDVRDeclares(&Own)) {
+      SmallVector<uint64_t, 4> Place;
+      DIExpression::appendOffset(Place, 8 * I);
+      Place.push_back(dwarf::DW_OP_deref);
+      describeObject(*Declare, Array, DIExpression::prependOpcodes(Declare->getExpression(), Place));
+    }
+    IRBuilder<>::InsertPointGuard Keep(B);
+    DenseMap<BasicBlock *, LoadInst *> Loads;
+    for (Use &U : make_early_inc_range(Own.uses())) {
+      auto *User = cast<Instruction>(U.getUser());
+      auto *Phi = dyn_cast<PHINode>(User);
+      BasicBlock *Where = Phi ? Phi->getIncomingBlock(U) : User->getParent();
+      LoadInst *&Load = Loads[Where];
+      if (!Load) {
+        B.SetInsertPoint(Where, Where->getFirstInsertionPt());
+        Load = objectAddress(I);
+      }
+      U.set(Load);
     }
   }
 
@@ -253,10 +300,6 @@ private:
   // longjmp finds in memory what a value last was, whatever the joins made of registers.
   void chooseMemory(unsigned PromoteLimit) {
     findReachable();
-    auto *Enter = BranchInst::Create(Entry->getNextNode(), Entry); // as F is entered
-    DominatorTree DT(*Clone);
-    LoopInfo Loops(DT);
-    Enter->eraseFromParent();
     AllInMemory = any_of(Sites, [](const Site &S) { return S.Jump; });
     bool Once = none_of(Loops, [&](const Loop *L) { return Reachable.contains(L->getHeader()); });
     if (Once && !Resume->hasOptSize())
@@ -269,11 +312,8 @@ private:
         if (auto *I = dyn_cast<Instruction>(mapped(V)); I && Reachable.contains(I->getParent()))
           InMemory.insert(I); // else nothing is stored there but what is restored: no phis
     }
-    auto IsUsedInLoop = [&](Value *V) {
-      return any_of(V->users(), [&](const User *U) { return Loops.getLoopFor(cast<Instruction>(U)->getParent()); });
-    };
     for (auto &[V, Count] : Listings)
-      if (Count > 1 && isTabled(V) && (Once || Count > PromoteLimit || !IsUsedInLoop(V)))
+      if (Count > 1 && isTabled(V) && (Once || Count > PromoteLimit || !isUsedInLoop(V)))
         InMemory.insert(V);
   }
 
@@ -339,7 +379,7 @@ private:
     for (const Site &S : Sites)
       for (auto &[V, Home] : S.Homes)
         if (Known.insert(V).second)
-          setSlot(V, B.CreateLoad(V->getType(), Addresses[Home]));
+          setSlot(V, B.CreateLoad(V->getType(), addressOf(Home)));
   }
 
   void dispatch() {
@@ -492,7 +532,9 @@ private:
   DenseMap<DebugVariable, Value *> ValueOf;
   DenseMap<Value *, SmallVector<DbgVariableRecord *, 1>> Described;
   SmallVector<DbgVariableRecord *, 16> Waiting;
-  DenseMap<AllocaInst *, LoadInst *> Addresses; // object of F: its address in the clone
+  DenseMap<AllocaInst *, LoadInst *> Addresses; // object of F: its address in the clone, if that is taken once
+  Value *Array = nullptr;                      // of their addresses
+  LoopInfo Loops;                              // of the clone
 };
 
 } // namespace

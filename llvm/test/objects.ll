@@ -1,5 +1,6 @@
 ; Objects whose place or life is unusual.
 ; RUN: %opt -passes=transproc-sites %s -S | FileCheck %s
+; RUN: %opt -passes='transproc-sites<promote-limit=1>' %s -S | FileCheck %s --check-prefix=MANY
 
 declare i32 @next()
 declare void @use(ptr)
@@ -118,4 +119,31 @@ end:
   call void @llvm.stackrestore.p0(ptr %s)
   call void @use(ptr null)
   ret i32 %x
+}
+
+; Where objects are many, a resume entry loads the addresses that no loop uses where they are used.
+; MANY-LABEL: define internal void @reused.resume(
+; MANY: %objects = load ptr
+; MANY-NOT: load ptr,
+; MANY: switch
+; MANY: [[B:%.*]] = load ptr, {{.*}}!invariant.load
+; MANY: store i32 1, ptr [[B]]
+; MANY-LABEL: define internal void @looping.resume(
+; MANY: %objects = load ptr
+; MANY: %in.loop{{[0-9]*}} = load ptr, {{.*}}!invariant.load
+; MANY-NOT: load ptr,
+; MANY: switch
+; MANY: %behind{{[0-9]*}} = load ptr, {{.*}}!invariant.load
+define void @looping() {
+  %in.loop = alloca i64, align 8
+  %behind = alloca i64, align 8
+  br label %loop
+loop:
+  call void @use(ptr %in.loop)
+  %n = call i32 @next()
+  %more = icmp ne i32 %n, 0
+  br i1 %more, label %loop, label %end
+end:
+  call void @use(ptr %behind)
+  ret void
 }
