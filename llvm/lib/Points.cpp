@@ -5,6 +5,7 @@
 #include "transproc/Liveness.h"
 #include "llvm/ADT/PostOrderIterator.h"
 #include "llvm/Analysis/AssumptionCache.h"
+#include "llvm/Analysis/LoopIterator.h"
 #include "llvm/Analysis/OptimizationRemarkEmitter.h"
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Transforms/Utils/LoopUtils.h"
@@ -15,8 +16,10 @@ using namespace llvm;
 namespace transproc {
 namespace {
 
-// Instructions of loops that are worth a copy.
-constexpr unsigned MaxStripSize = 80;
+// Instructions of loops that are worth a copy, and of the shortest turn of such a loop: where most turns leave early (`if (far) continue;`)
+// counting costs more than a small part of them.
+constexpr unsigned MaxStripSize = 200;
+constexpr unsigned MaxStripTurn = 80;
 
 // Iterations of a whole loop nest that are too short a time to need a point.
 constexpr uint64_t ShortNest = 16 * DefaultStripLength;
@@ -31,6 +34,26 @@ unsigned sizeOf(const Loop &L) {
   for (BasicBlock *BB : L.blocks())
     Size += BB->sizeWithoutDebug();
   return Size;
+}
+
+// Instructions on the shortest way from the head of an innermost loop back to it.
+uint64_t shortestTurn(Loop &L, LoopInfo &LI) {
+  constexpr uint64_t Unknown = std::numeric_limits<uint32_t>::max(); // by a way that is no part of the order
+  LoopBlocksRPO Order(&L);
+  Order.perform(&LI);
+  DenseMap<BasicBlock *, uint64_t> Until; // the end of each block
+  uint64_t Shortest = Unknown;
+  for (BasicBlock *BB : Order) {
+    uint64_t Before = BB == L.getHeader() ? 0 : Unknown;
+    if (Before)
+      for (BasicBlock *From : predecessors(BB))
+        if (auto It = Until.find(From); It != Until.end())
+          Before = std::min(Before, It->second);
+    Until[BB] = Before + BB->sizeWithoutDebug();
+    if (is_contained(successors(BB), L.getHeader()))
+      Shortest = std::min(Shortest, Until[BB]);
+  }
+  return Shortest;
 }
 
 // Unrolls a small loop, each turn with its own way out, in front of the counting.
@@ -161,7 +184,7 @@ private:
     return nullptr;
   }
 
-  static bool isSmall(const Loop &L) { return sizeOf(L) <= MaxStripSize; }
+  bool isSmall(Loop &L) const { return sizeOf(L) <= MaxStripSize && shortestTurn(L, LI) <= MaxStripTurn; }
 
   unsigned passingThrough(const Loop &L) {
     if (!Live)

@@ -6,12 +6,10 @@
 // then builds phis. But those would be as many as sites × values, so a value that is listed often stays in memory: its slot is filled by a
 // loop over a table (RestoreTable), and the lists of the clone's own sites name the slot. Stack objects stay where the original frame had
 // them: their addresses come from the record.
-//
-// For debuggers, a variable in a stack object is found by that address, and one that only ever had one listed value by that
-// value's slot, of which mem2reg makes locations.
 #include "transproc/Carriers.h"
 #include "transproc/Invokes.h"
 #include "transproc/RestoreTable.h"
+#include "transproc/ResumeVariables.h"
 #include "transproc/Steps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Analysis/LoopInfo.h"
@@ -24,6 +22,7 @@
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 #include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/Local.h"
 #include "llvm/Transforms/Utils/PromoteMemToReg.h"
 
 using namespace llvm;
@@ -38,7 +37,7 @@ public:
 
   Function *build(unsigned PromoteLimit) {
     Clone = CloneFunction(&F, Map);
-    noteVariables();
+    Variables.note(*Clone);
     createEntry();
     takeFreshStackTokens();
     splitContinuations();
@@ -50,10 +49,10 @@ public:
     dispatch();
     storeResults();
     checkRestored();
-    skipEmptySites();
     moveBody();
     DominatorTree DT(*Resume);
     PromoteMemToReg(Promoted, DT);
+    removeEmptyBlocks();
     return Resume;
   }
 
@@ -68,40 +67,6 @@ private:
     if (!InMemory)
       Promoted.push_back(Slot);
     return Slot;
-  }
-
-  // The values that each variable has in F; null if one is not a plain value.
-  void noteVariables() {
-    for (Instruction &I : instructions(*Clone))
-      for (DbgVariableRecord &D : filterDbgVars(I.getDbgRecordRange())) {
-        if (!D.isDbgValue() || D.isKillLocation())
-          continue;
-        DebugVariable Variable(&D);
-        bool Plain = D.getNumVariableLocationOps() == 1 && !D.getExpression()->getNumElements();
-        Value *V = Plain ? D.getVariableLocationOp(0) : nullptr;
-        auto [It, New] = ValueOf.insert({Variable, V});
-        if (!New && It->second != V)
-          It->second = nullptr;
-        if (V)
-          Described[V].push_back(&D);
-      }
-  }
-
-  // Records wait for the entry's terminator: they can only stand before an instruction.
-  void describeObject(const DbgVariableRecord &Declare, Value *Is, DIExpression *Expression) {
-    Waiting.push_back(new DbgVariableRecord(ValueAsMetadata::get(Is), Declare.getVariable(),
-                                            DIExpression::append(Expression, dwarf::DW_OP_deref), Declare.getDebugLoc().get()));
-  }
-
-  void describeSlot(Value *V, AllocaInst *Slot) {
-    for (DbgVariableRecord *D : Described.lookup(V)) {
-      DebugVariable Variable(D);
-      if (ValueOf.lookup(Variable) != V)
-        continue;
-      ValueOf[Variable] = nullptr; // once
-      Waiting.push_back(new DbgVariableRecord(ValueAsMetadata::get(Slot), D->getVariable(), D->getExpression(),
-                                              D->getDebugLoc().get(), DbgVariableRecord::LocationType::Declare));
-    }
   }
 
   void createEntry() {
@@ -256,7 +221,7 @@ private:
   void takeOnce(AllocaInst &Own, unsigned I) {
     LoadInst *Address = Addresses[Objects[I]] = objectAddress(I);
     for (DbgVariableRecord *Declare : findDVRDeclares(&Own))
-      describeObject(*Declare, Address, Declare->getExpression());
+      Variables.describeObject(*Declare, Address, Declare->getExpression());
     Own.replaceAllUsesWith(Address);
   }
 
@@ -265,7 +230,7 @@ private:
       SmallVector<uint64_t, 4> Place;
       DIExpression::appendOffset(Place, 8 * I);
       Place.push_back(dwarf::DW_OP_deref);
-      describeObject(*Declare, Array, DIExpression::prependOpcodes(Declare->getExpression(), Place));
+      Variables.describeObject(*Declare, Array, DIExpression::prependOpcodes(Declare->getExpression(), Place));
     }
     IRBuilder<>::InsertPointGuard Keep(B);
     DenseMap<BasicBlock *, LoadInst *> Loads;
@@ -304,6 +269,8 @@ private:
     bool Once = none_of(Loops, [&](const Loop *L) { return Reachable.contains(L->getHeader()); });
     if (Once && !Resume->hasOptSize())
       Resume->addFnAttr(Attribute::OptimizeNone);
+    if (Once && !AllInMemory)
+      shareResults();
     MapVector<Value *, unsigned> Listings;
     for (const Site &S : Sites) {
       for (Value *V : S.Live)
@@ -317,6 +284,23 @@ private:
         InMemory.insert(V);
   }
 
+  // What calls return passes through one place in memory, which is filled from any record: no site needs a block for that.
+  void shareResults() {
+    for (auto [S, Continuation] : zip_equal(Sites, Continuations)) {
+      if (!S.hasResult() || !isWord(S.Call->getType()))
+        continue;
+      if (!Result)
+        Result = newSlot(B.getInt64Ty(), /*InMemory=*/true);
+      auto *Call = cast<Instruction>(mapped(S.Call));
+      auto *Taken = new LoadInst(Call->getType(), Result, "", Continuation->getFirstInsertionPt());
+      Call->replaceAllUsesWith(Taken);
+      new StoreInst(Call, Result, behind(*Call));
+      Variables.replace(Call, Taken);
+      Map[S.Call] = Taken;
+      Shared.insert(S.Call);
+    }
+  }
+
   // Can a slot in memory have this value of a record by way of the table?
   bool isTabled(const Value *V) const { return isWord(V->getType()) && !Tokens.contains(V); }
 
@@ -326,7 +310,7 @@ private:
         demote(mapped(V));
       for (auto &[V, Home] : S.Homes)
         demote(mapped(V));
-      if (S.hasResult())
+      if (S.hasResult() && !Shared.contains(S.Call))
         demote(mapped(S.Call));
     }
   }
@@ -345,7 +329,7 @@ private:
     Slot = newSlot(Word ? B.getInt64Ty() : V->getType(), Stays);
     if (Word)
       Table.add(Slot);
-    describeSlot(V, Slot);
+    Variables.describeSlot(V, Slot);
     SmallVector<Use *, 16> Uses;
     for (Use &U : V->uses())
       Uses.push_back(&U);
@@ -389,11 +373,12 @@ private:
     Value *Own = B.CreateAnd(Id, IdMask);
     for (unsigned I = 0; I < Sites.size(); ++I)
       listWords(Sites[I], I);
+    if (Result)
+      B.CreateStore(B.CreateAlignedLoad(B.getInt64Ty(), field(RecordResult), Align(16)), Result);
     if (Table.isWorthwhile())
       Table.emit(B, *Resume, Own, Bad);
     SwitchInst *Switch = B.CreateSwitch(Own, Bad, Sites.size());
-    for (DbgVariableRecord *D : Waiting)
-      B.GetInsertBlock()->insertDbgRecordBefore(D, Switch->getIterator());
+    Variables.insertBefore(*Switch);
     // An exception passes by: there is no landing pad for it.
     BasicBlock *Trap = BasicBlock::Create(B.getContext(), "trap", Clone), *Pass = BasicBlock::Create(B.getContext(), "pass", Clone);
     B.SetInsertPoint(Bad);
@@ -442,7 +427,7 @@ private:
         Reader.skipWord();
       else
         setSlot(V, Reader.read(V->getType()));
-    if (S.hasResult() && !Thrown)
+    if (S.hasResult() && !Thrown && !Shared.contains(S.Call))
       B.CreateStore(B.CreateAlignedLoad(S.Call->getType(), field(RecordResult), Align(16)), SlotOf[mapped(S.Call)]);
   }
 
@@ -501,13 +486,15 @@ private:
     report_fatal_error("transproc-sites: a value of " + F.getName() + " is used behind a site, but not listed there: " + Text, false);
   }
 
-  // The table may have done all there is to do.
-  void skipEmptySites() {
-    for (auto &[Case, Number] : Restored)
-      if (auto *Branch = dyn_cast<BranchInst>(&Case->front())) {
-        Case->replaceAllUsesWith(Branch->getSuccessor(0));
-        Case->eraseFromParent();
-      }
+  // The table may have done all there is to do at a site, and behind it F may do nothing before a join. An invoke keeps its own normal
+  // destination: its result is taken there.
+  void removeEmptyBlocks() {
+    for (BasicBlock &BB : make_early_inc_range(drop_begin(*Resume))) {
+      auto *Branch = dyn_cast<BranchInst>(&*BB.getFirstNonPHIOrDbg());
+      bool Empty = Branch && Branch->isUnconditional() && !BB.hasAddressTaken();
+      if (Empty && none_of(predecessors(&BB), [](const BasicBlock *From) { return isa<InvokeInst>(From->getTerminator()); }))
+        TryToSimplifyUncondBranchFromEmptyBlock(&BB);
+    }
   }
 
   Function &F;
@@ -526,12 +513,12 @@ private:
   SmallPtrSet<BasicBlock *, 32> Reachable;
   SmallPtrSet<Value *, 32> InMemory; // listed values whose slots stay
   bool AllInMemory = false;
+  SmallPtrSet<CallBase *, 16> Shared; // sites whose results pass through Result
+  AllocaInst *Result = nullptr;
   SmallVector<AllocaInst *, 32> Slots, Promoted;
   DenseMap<Value *, AllocaInst *> SlotOf;
   DenseMap<Value *, AllocaInst *> Tokens;      // llvm.stacksave: slot with the token to restore
-  DenseMap<DebugVariable, Value *> ValueOf;
-  DenseMap<Value *, SmallVector<DbgVariableRecord *, 1>> Described;
-  SmallVector<DbgVariableRecord *, 16> Waiting;
+  ResumeVariables Variables;
   DenseMap<AllocaInst *, LoadInst *> Addresses; // object of F: its address in the clone, if that is taken once
   Value *Array = nullptr;                      // of their addresses
   LoopInfo Loops;                              // of the clone

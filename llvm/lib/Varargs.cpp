@@ -15,6 +15,9 @@ using namespace llvm;
 namespace transproc {
 namespace {
 
+// From so many calls on, a function's buffer has its place for as long as the function runs.
+constexpr size_t ManyCalls = 16;
+
 // C libraries read arguments that were not passed (musl: fcntl, ioctl, syscall): keep so many bytes readable.
 constexpr uint64_t MinBufferSize = 64;
 
@@ -158,6 +161,18 @@ void lowerCall(CallBase &Call, AllocaInst *&Shared) {
   Call.eraseFromParent();
 }
 
+// That other objects could have the buffer's place between two calls is not worth two more instructions at each of many.
+void forgetLifetimes(AllocaInst &Buffer) {
+  SmallVector<LifetimeIntrinsic *, 32> Marks;
+  for (User *U : Buffer.users())
+    if (auto *Mark = dyn_cast<LifetimeIntrinsic>(U))
+      Marks.push_back(Mark);
+  if (Marks.size() < 2 * ManyCalls)
+    return;
+  for (LifetimeIntrinsic *Mark : Marks)
+    Mark->eraseFromParent();
+}
+
 void giveCallItsOwnType(CallBase &Call) {
   SmallVector<Type *, 8> Params;
   for (Value *V : Call.args())
@@ -195,6 +210,8 @@ PreservedAnalyses VarargsPass::run(Module &M, ModuleAnalysisManager &) {
     AllocaInst *Buffer = nullptr;
     for (Instruction &I : make_early_inc_range(instructions(F)))
       lowerInstruction(I, Buffer);
+    if (Buffer)
+      forgetLifetimes(*Buffer);
   }
   return PreservedAnalyses::none();
 }

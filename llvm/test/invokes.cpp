@@ -43,3 +43,18 @@ long function(long a, long b) {
 // Static initialisers share no section.
 struct Made { long v; Made(long v); };
 Made made(outside(1)), other(outside(2));
+
+// Where nothing happens between the call and the join behind the handler, the invoke still has a destination of its own for its result: else
+// LLVM finds that the result is used where it is not computed.
+long joined(long n) {
+  long result = n;
+  for (long i = 0; i < 2; i++) {
+    try {
+      if (n != i)
+        result = outside(result);
+    } catch (First &) {
+      result = 1;
+    }
+  }
+  return result;
+}

@@ -44,9 +44,9 @@ define i64 @uses_leaf(i64 %x) {
 ; CHECK-LABEL: define internal void @caller.resume(ptr %record)
 ; CHECK-SAME: section ".text.resume.caller"
 ; CHECK: getelementptr inbounds i8, ptr %record, i64 16
+; CHECK: getelementptr inbounds i8, ptr %record, i64 32
 ; CHECK: switch i64
-; CHECK-DAG: getelementptr inbounds i8, ptr %record, i64 80
-; CHECK-DAG: getelementptr inbounds i8, ptr %record, i64 32
+; CHECK: getelementptr inbounds i8, ptr %record, i64 80
 ; CHECK: getelementptr inbounds i8, ptr %record, i64 8
 ; CHECK-NEXT: [[OUTER:%.*]] = load ptr, ptr
 ; CHECK: getelementptr inbounds i8, ptr [[OUTER]], i64 32

@@ -38,6 +38,14 @@ int shared(int n) {
   // CHECK: ret
   return first(n, first(n, 1, 2)) + first(n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 }
+#define FOUR(call) call; call; call; call
+void many(void) {
+  // CHECK-LABEL: @many(
+  // CHECK: %va.slots = alloca
+  // CHECK-NOT: lifetime
+  // CHECK: ret void
+  FOUR(FOUR(first(1, 2)));
+}
 int unprototyped();
 int old(void) {
   // CHECK-LABEL: @old(
