@@ -145,6 +145,82 @@ int main(void)
 """
 
 
+LARGE = r"""
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIZE = 1 << 20, COUNT = 29 };
+static unsigned char *volatile blocks[COUNT];
+
+static void *first_of_a_thread(void *unused)
+{
+	return calloc(1, SIZE);
+}
+
+static int is(const unsigned char *at, int value, size_t size)
+{
+	return at && at[0] == value && !memcmp(at, at + 1, size - 1);
+}
+
+int main(void)
+{
+	for (unsigned i = 0; i < COUNT; i++) {
+		blocks[i] = malloc(SIZE);
+		memset(blocks[i], i, SIZE);
+		for (unsigned k = 0; k < i; k++) /* of each of many arrays the same element is in another line of a cache */
+			if ((uintptr_t)blocks[i] % 4096 / 64 == (uintptr_t)blocks[k] % 4096 / 64)
+				return 2;
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		unsigned char *grown = realloc(blocks[i], SIZE + 100000 * i);
+		if (!is(grown, i, SIZE))
+			return 3;
+		free(grown);
+	}
+	unsigned char *before = malloc(SIZE);
+	memset(before, 1, SIZE);
+	free(before);
+	unsigned char *cleared = calloc(1, SIZE); /* the block that was just freed */
+	if (((uintptr_t)before ^ (uintptr_t)cleared) / 4096 || !is(cleared, 0, SIZE))
+		return 4;
+	free(cleared);
+	for (size_t size = 130000; size < 5000000; size += 77777) {
+		unsigned char *one = malloc(size), *other = malloc(size / 2), *aligned = aligned_alloc(65536, size);
+		if ((uintptr_t)aligned % 65536)
+			return 5;
+		memset(one, 1, size), memset(other, 2, size / 2), memset(aligned, 3, size);
+		if (!is(one, 1, size) || !is(other, 2, size / 2) || !is(aligned, 3, size))
+			return 6;
+		free(aligned), free(one), free(other);
+	}
+	pthread_t thread;
+	void *made;
+	if (pthread_create(&thread, 0, first_of_a_thread, 0) || pthread_join(thread, &made) || !is(made, 0, SIZE))
+		return 7;
+	memset(made, 1, SIZE);
+	free(made);
+	errno = 0;
+	void *(*volatile taking)(size_t) = malloc; /* the compiler takes for granted that malloc leaves errno alone */
+	void *none = taking(PTRDIFF_MAX);
+	return none || errno != ENOMEM ? 8 : 0;
+}
+"""
+
+
+def test_large_blocks_begin_in_lines_of_their_own_and_the_last_is_kept(tmp_path: Path) -> None:
+    source = tmp_path / "large.c"
+    source.write_text(LARGE)
+    for one in isa.ALL:
+        words = [WITH_PASS.build(source, tmp_path, one.name)]
+        if one.name != os.uname().machine:
+            words.insert(0, Path(f"qemu-{one.name}"))
+        done = subprocess.run(words, check=False, timeout=60)
+        assert done.returncode == 0, (one.name, done.returncode)
+
+
 def test_a_row_of_blocks_of_one_size_wastes_little_and_blocks_of_many_sizes_share_pages(
     tmp_path: Path,
 ) -> None:

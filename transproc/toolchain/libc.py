@@ -57,7 +57,10 @@ ALLOCATOR = "malloc/allocator.c"
 MIMALLOC = {
     "include/mimalloc-types.h": (
         ("#define MI_BIN_HUGE  (73U)", "#define MI_BIN_HUGE  (HEAP_HUGE_BIN)"),
-        ("  bool                  no_reclaim;", "  bool no_reclaim; uint8_t runs[HEAP_RUNS];"),
+        (
+            "  bool                  no_reclaim;",
+            "  bool no_reclaim; uint8_t runs[HEAP_RUNS]; mi_page_t* kept; unsigned begin;",
+        ),
     ),
     "src/init.c": (("#define MI_PAGE_QUEUES_EMPTY ", "#define MI_PAGE_QUEUES_OWN "),),
     "src/page-queue.c": (
@@ -72,9 +75,19 @@ MIMALLOC = {
             "    return mi_find_free_page(heap, size);",
             "    return mi_find_free_page(heap, heap_size(heap->runs, size));",
         ),
+        ("  _mi_page_free(page, pq, false);", "  if (!heap_keep(page)) _mi_page_free(page, pq, false);"),
+        (
+            " segments_tld = &heap->tld->segments;\n  mi_page_queue_remove(pq, page);",
+            " segments_tld = &heap->tld->segments;\n  heap_forget(heap, page);\n  mi_page_queue_remove(pq, page);",
+        ),
+        (
+            "  mi_page_t* page = mi_page_fresh_alloc(heap, pq, block_size, page_alignment);",
+            "  mi_page_t* page = is_huge ? NULL : heap_take(heap, block_size);\n"
+            "  if (page == NULL) page = mi_page_fresh_alloc(heap, pq, block_size, page_alignment);",
+        ),
     ),
 }
-"""What is changed in mimalloc's source before it is compiled: more sizes (allocator.c says why)."""
+"""What is changed in mimalloc's source before it is compiled: more sizes, and a large block is kept (allocator.c says why)."""
 
 LEAF_FILES = {
     ALLOCATOR,

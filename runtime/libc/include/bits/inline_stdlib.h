@@ -12,17 +12,17 @@ extern "C" {
 extern __inline __attribute__((__gnu_inline__)) void *bsearch(const void *__key, const void *__base, size_t __count, size_t __size,
 	int (*__compare)(const void *, const void *))
 {
-	const char *__from = (const char *)__base;
-	while (__count) {
-		const char *__middle = __from + __count / 2 * __size;
-		int __order = __compare(__key, __middle);
+	size_t __from = 0, __end = __count;
+	while (__from < __end) {
+		size_t __middle = (__from + __end) / 2;
+		const char *__at = (const char *)__base + __middle * __size;
+		int __order = __compare(__key, __at);
 		if (!__order)
-			return (void *)__middle;
-		if (__order > 0) {
-			__from = __middle + __size;
-			__count--;
-		}
-		__count /= 2;
+			return (void *)__at;
+		if (__order < 0)
+			__end = __middle;
+		else
+			__from = __middle + 1;
 	}
 	return 0;
 }
