@@ -34,12 +34,13 @@ RELOCATION = np.dtype([("offset", "<u8"), ("type", "<u4"), ("symbol", "<u4"), ("
 _SYMTAB, _RELA = 2, 4
 _EXECUTABLE = 4
 _STT_SECTION = 3
+_STB_WEAK = 2
 
 _OWN = ".own"
 """Ends the second name of a function whose first one may be bound to another object's (llvm/lib/Tables.cpp)."""
 
 Place = tuple[int, int]
-"""A section's index, and an offset in it. Undefined symbols: (0, index of the symbol)."""
+"""A section's index, and an offset in it. Undefined symbols, and weak ones that are called: (0, index of the symbol)."""
 
 
 class Relocatable:
@@ -97,6 +98,14 @@ class Relocatable:
         symbol = int(relocation["symbol"])
         section, value = int(self.symbols["section"][symbol]), int(self.symbols["value"][symbol])
         return (section, value + int(relocation["addend"]) + bias) if section else (0, symbol)
+
+    def callee(self, relocation: np.void, bias: int = 0) -> Place:
+        """What a call or jump of a relocation leads to: as `target`, but a weak name is as one that is not defined here, since it
+        may be bound to another object's function.
+        """
+        symbol = int(relocation["symbol"])
+        weak = int(self.symbols["info"][symbol]) >> 4 == _STB_WEAK
+        return (0, symbol) if weak else self.target(relocation, bias)
 
     def name_of(self, place: Place) -> str:
         """A function's name by its place."""

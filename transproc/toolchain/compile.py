@@ -48,7 +48,13 @@ _BUILTINS = {
 """Macros for what clang has for certain targets only. The processor can do nothing special; a function's only clone is the
 default one; `transproc-codegen` knows the functions."""
 
-FRONT_END = [
+
+def unused(words: Sequence[str]) -> list[str]:
+    """Options of clang of which it does not tell that an input has no use for them, as preprocessed ones have not."""
+    return ["--start-no-unused-arguments", *words, "--end-no-unused-arguments"]
+
+
+_NEUTRAL = [
     f"--target={TRIPLE}",
     *(f"-U{name}" for name in _MACROS),
     "-D__transproc__=1",
@@ -58,6 +64,7 @@ FRONT_END = [
     *("-Xclang", "-mlong-double-64"),
     *("-Xclang", "-fnew-alignment=16"),
 ]
+FRONT_END = unused(_NEUTRAL)
 """Options of every run of the front end, preprocessing included.
 
 `operator new` aligns as malloc does: clang takes its alignment to be that of `long double`.

@@ -137,7 +137,7 @@ def _front_options(invocation: Invocation, tools: Toolchain, kind: str) -> list[
     if invocation.openmp:
         headers = ["-isystem", str(_omp(tools) / "include"), *headers]
     language = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
-    return [*invocation.front, *headers, *language]
+    return [*invocation.front, *compiling.unused(headers), *language]
 
 
 def _refuse_fortran(invocation: Invocation, word: str) -> None:
@@ -194,7 +194,7 @@ def _front_end_words(invocation: Invocation, tools: Toolchain, sources: list[str
 
 
 def _dependencies(invocation: Invocation, output: Path | None) -> list[str]:
-    """-MD and -MMD name the file and the target after the output, which the front end does not know."""
+    """-MD and -MMD name the file and the target after the output (see `_named`), which the front end does not know."""
     if not invocation.depend:
         return []
     words = [invocation.depend]
@@ -203,6 +203,11 @@ def _dependencies(invocation: Invocation, output: Path | None) -> list[str]:
     if output and not invocation.depend_named & {"-MT", "-MQ"}:
         words += ["-MT", str(output)]
     return words
+
+
+def _named(invocation: Invocation, word: str) -> Path:
+    """What dependencies are named after, as clang does it: what -o says, also if that is a program, or the source's object."""
+    return Path(invocation.output or f"{Path(word).stem}.o")
 
 
 def _codegen(invocation: Invocation, tools: Toolchain) -> compiling.Codegen:
@@ -233,7 +238,8 @@ def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, out
             word, output, _fortran_options(invocation), _codegen(invocation, tools)
         )
     else:
-        options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, output)]
+        dependencies = _dependencies(invocation, _named(invocation, word))
+        options = [*_front_options(invocation, tools, kind), *dependencies]
         codegen = _codegen(invocation, tools)
         compiler = compiling.compile_to_assembly if invocation.mode == ASSEMBLY else compiling.compile_c
         try:

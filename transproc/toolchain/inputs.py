@@ -13,10 +13,8 @@ _REPLACED = (
     "{what}: {name} is not the C library's, and can be stopped; while it runs, the program cannot be moved if it was called by a "
     "function that was compiled for the library's: compile all files with -Xtransproc --not-leaf={name}"
 )
-_FRAMES = b".debug_frame\0"
+_FRAMES = b".debug_frame"
 """A section that every object with code has; tools that strip debug information take it."""
-_SECTION_HEADER = 64
-"""Bytes; the table of them is the last that an object has (System V gABI, chapter 4)."""
 _WRAP = "__wrap_"
 _RESUME = ".resume"
 """Ends the name of the resume entry, which each function with sites has."""
@@ -26,26 +24,18 @@ def check_halves(what: str, halves: tuple[bytes, bytes], part: archive.Symbols, 
     """Both halves must be what transproc-cc made: a tool that strips, joins or renames knows the one for x86_64 only. `known`:
     functions that back ends may call on their own account. Raises `MismatchError`.
     """
-    start, count = _section_table(halves[1])
-    if start + count * _SECTION_HEADER != len(halves[1]):
+    headers, end = symbols.sections(halves[1])
+    if end != len(halves[1]):  # their table is the last that an object has
         raise MismatchError(f"{what}: has the halves of several objects for aarch64", hint=archive.ONE_HALF)
-    if _FRAMES in _section_names(halves[1]) and _FRAMES not in _section_names(halves[0]):
+    if _has_frames(headers) and not _has_frames(symbols.sections(halves[0])[0]):
         raise MismatchError(f"{what}: has no .debug_frame for x86_64 any more", hint=archive.ONE_HALF)
     for name in sorted(part.one_sided - known):
         if not name.startswith("__"):
             raise MismatchError(f"{what}: only one of its halves refers to {name}", hint=archive.ONE_HALF)
 
 
-def _section_table(data: bytes) -> tuple[int, int]:
-    """Offset of the section headers, and their number."""
-    return int.from_bytes(data[40:48], "little"), int.from_bytes(data[60:62], "little")
-
-
-def _section_names(data: bytes) -> bytes:
-    """The names of an object's sections, each with a NUL."""
-    header = _section_table(data)[0] + _SECTION_HEADER * int.from_bytes(data[62:64], "little")
-    offset, size = (int.from_bytes(data[header + at : header + at + 8], "little") for at in (24, 32))
-    return data[offset : offset + size]
+def _has_frames(headers: list[symbols.Section]) -> bool:
+    return any(header.name == _FRAMES for header in headers)
 
 
 def replaced_leaves(what: str, x86_64: bytes, part: archive.Symbols, leaves: Set[str]) -> list[str]:

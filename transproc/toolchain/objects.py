@@ -198,14 +198,14 @@ def _calls_x86_64(elf: Relocatable) -> Found:
         for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
             at = int(row["offset"])
             if at and code[at - 1] == _CALL_OPCODE:
-                yield (section, at + 4), elf.target(row, bias=4)
+                yield (section, at + 4), elf.callee(row, bias=4)
 
 
 def _calls_aarch64(elf: Relocatable) -> Found:
     """All `bl`."""
     for section in elf.text_sections():
         code, relocations = elf.contents(section), elf.relocations(section)
-        targets = {int(r["offset"]): elf.target(r) for r in relocations[relocations["type"] == _CALL26]}
+        targets = {int(r["offset"]): elf.callee(r) for r in relocations[relocations["type"] == _CALL26]}
         words = np.frombuffer(code[: len(code) & -4], "<u4")
         for index in np.flatnonzero((words & _BL_MASK) == _BL).tolist():
             at = 4 * index
@@ -221,14 +221,14 @@ def _jumps_x86_64(elf: Relocatable) -> Found:
             at = int(row["offset"])
             conditional = at > 1 and code[at - 2] == 0x0F and code[at - 1] in _CONDITIONAL
             if at and (code[at - 1] == _JUMP_OPCODE or conditional):
-                yield (section, at + 4), elf.target(row, bias=4)
+                yield (section, at + 4), elf.callee(row, bias=4)
 
 
 def _jumps_aarch64(elf: Relocatable) -> Found:
     for section in elf.text_sections():
         relocations = elf.relocations(section)
         rows = relocations[relocations["type"] == _JUMP26]
-        yield from (((section, int(row["offset"]) + 4), elf.target(row)) for row in rows)
+        yield from (((section, int(row["offset"]) + 4), elf.callee(row)) for row in rows)
 
 
 @dataclass(frozen=True)

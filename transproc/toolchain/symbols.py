@@ -18,9 +18,20 @@ GLOBAL = 1
 """A binding; weak symbols have another one."""
 COMMON = 0xFFF2
 """In place of a section: a variable without initial value that the linker makes; `value` is its alignment."""
-_SECTION = struct.Struct("<IIQQQQIIQQ")
+_HEADER = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SYMTAB = 2
+
+
+class Section(NamedTuple):
+    """A section's header, as far as it is used here."""
+
+    name: bytes
+    type: int
+    offset: int
+    size: int
+    link: int
+    info: int
 
 
 class Symbol(NamedTuple):
@@ -43,15 +54,32 @@ def read(data: bytes, what: str, *, local: bool = False) -> list[Symbol]:
         raise BinaryError("symbol table is damaged", path=what) from error
 
 
+def sections(data: bytes) -> tuple[list[Section], int]:
+    """The section headers of an ELF file, and where their table ends."""
+    (start,), (count, names) = struct.unpack_from("<Q", data, 40), struct.unpack_from("<HH", data, 60)
+    end = start + count * _HEADER.size
+    rows = list(_HEADER.iter_unpack(data[start:end]))
+    strings = data[rows[names][4] :][: rows[names][5]] if rows else b""
+    found = [
+        Section(_text(strings, name), kind, offset, size, link, info)
+        for name, kind, _, _, offset, size, link, info, _, _ in rows
+    ]
+    return found, end
+
+
+def _text(strings: bytes, at: int) -> bytes:
+    return strings[at : strings.index(b"\0", at)]
+
+
 def _symbols(data: bytes, local: bool) -> Iterator[Symbol]:
-    (start,) = struct.unpack_from("<Q", data, 40)
-    (count,) = struct.unpack_from("<H", data, 60)
-    headers = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
-    for _, kind, _, _, offset, size, link, first, _, _ in headers:
-        if kind != _SYMTAB:
+    headers, _ = sections(data)
+    for table in headers:
+        if table.type != _SYMTAB:
             continue
-        strings = data[headers[link][4] :][: headers[link][5]]
-        begin = offset if local else offset + first * _SYMBOL.size  # sh_info: the first that is not local
-        for name, info, _, section, value, length in _SYMBOL.iter_unpack(data[begin : offset + size]):
-            text = strings[name : strings.index(b"\0", name)].decode()
+        strings = data[headers[table.link].offset :][: headers[table.link].size]
+        # sh_info: the first that is not local
+        begin = table.offset if local else table.offset + table.info * _SYMBOL.size
+        rows = data[begin : table.offset + table.size]
+        for name, info, _, section, value, length in _SYMBOL.iter_unpack(rows):
+            text = _text(strings, name).decode()
             yield Symbol(text, info & 15, info >> 4, section, value, length)

@@ -103,6 +103,26 @@ def test_preprocessing(place: Path) -> None:
 
 
 @toolchain
+@pytest.mark.parametrize("words", [["-c"], ["-fsyntax-only"], ["-o", "prog"]])
+def test_preprocessed_input_is_taken_without_a_word(place: Path, words: list[str]) -> None:
+    (place / "made.i").write_text(cc("-E", "main.c", cwd=place).stdout)
+    others = ["part.c"] if "-o" in words else []
+    done = cc(*words, "made.i", *others, cwd=place)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@toolchain
+def test_dependencies_of_a_program(place: Path) -> None:
+    """As clang names them: after the program, or after the source."""
+    assert cc("-MD", "main.c", "part.o", "-o", "prog", cwd=place).returncode == 1  # part.o is not there
+    assert cc("-c", "part.c", cwd=place).returncode == 0
+    assert cc("-MD", "-MP", "main.c", "part.o", "-o", "prog", cwd=place).returncode == 0
+    assert (place / "prog.d").read_text().startswith("prog: main.c ")
+    assert cc("-MMD", "main.c", "part.o", cwd=place).returncode == 0
+    assert (place / "main.d").read_text() == "main.o: main.c part.h\n"
+
+
+@toolchain
 def test_standard_input(place: Path) -> None:
     assert cc("-xc", "-", "-o", "prog", cwd=place, stdin="int main(void) { return 9; }").returncode == 0
     assert subprocess.run([place / "prog"], check=False).returncode == 9

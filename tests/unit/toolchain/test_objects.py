@@ -82,6 +82,22 @@ long use(long n) { return pass_on(n) + 1; }
     assert objects.check(path, leaves | {"outside"}).problems == []
 
 
+def test_a_call_by_a_weak_name(tmp_path: Path, leaves: set[str]) -> None:
+    """It may be bound to another object's function, which can reach a site; the call's own is taken away here."""
+    text = """
+__attribute__((weak, noinline)) long other(long n) { return n * 3; }
+long use(long n) { return other(n) + 1; }
+"""
+    path = compiled(tmp_path, text)
+    report = objects.check(path, leaves)
+    assert report.problems == [] and report.sites == 1
+    halves = dual.split(path.read_bytes(), "part")
+    dual.write(path, *(half.replace(b".llvm_stackmaps", b".llvm_stackmapt") for half in halves))
+    problems = objects.check(path, leaves).problems
+    assert [p for p in problems if "use calls other" in p and ", aarch64: " not in p], problems
+    assert [p for p in problems if "use calls other" in p and ", aarch64: " in p], problems
+
+
 def test_halves_of_different_sources(tmp_path: Path, leaves: set[str]) -> None:
     """One value more is live at the call of one half."""
     texts = [
