@@ -15,6 +15,9 @@ MIGRATE, PAGES, LAZY, PRECOPY = "migrate", "migrate, as pages", "migrate --lazy"
 CHECKPOINT, END, RESTART, PLAN = "checkpoint", "checkpoint --end", "restart", "plan"
 """The operations. As pages: as large memory goes, from process to process."""
 MOVES = (MIGRATE, PAGES, LAZY, PRECOPY)
+WATCHER, WORKER, BOTH = "who watches", "who works", "both who borrow"
+BORROWERS = (WATCHER, WORKER, BOTH)
+"""The two processes on the target that hold a program's missing pages, each of which starts the other anew."""
 _PLAIN = [
     str(phase) for phase in Phase if phase not in (Phase.FILES, Phase.PRECOPY, Phase.COMPARE, Phase.PAGES)
 ]
@@ -50,7 +53,8 @@ class Fault:
     cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it, or late: what is sent is held up,
     the command is killed, and it arrives when all is settled;
     of a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
-    `whom`: command, criu, pause tool, connection or network to source or target; host, source, target. A restart has no source.
+    `whom`: command, criu, pause tool, who borrows (`BORROWERS`), connection or network to source or target; host, source, target.
+    A restart has no source.
     """
 
     what: str
@@ -69,6 +73,11 @@ class Fault:
     def loses(self) -> bool:
         """The node on which the program is, or may be, loses its processes."""
         return self.what in ("rebooted", "wiped")
+
+    @property
+    def ends(self) -> bool:
+        """Nobody holds the pages any more that a running program has not got: the kernel ends it before it can miss one."""
+        return self.whom == BOTH and self.operation == LAZY
 
     def __str__(self) -> str:
         late = f" + {1000 * self.delay:.0f} ms" if self.delay else ""
@@ -111,12 +120,16 @@ def faults() -> list[Fault]:
             *(Fault("killed", "command", step) for step in ("pages", "resume")),
             Fault("killed", "criu", "restore", delay=0.02),
             Fault("killed", "source connection", "pages"),
+            Fault("killed", WORKER, "restore"),
+            Fault("killed", BOTH, "pages"),
         ),
         *of(
             LAZY,
             *(Fault("killed", "command", step) for step in ("restore", "resume", "pages", "retire")),
             Fault("killed", "command", "resume", after=True),
             Fault("killed", "target connection", "pages"),
+            *(Fault("killed", whom, "pages", delay=0.01) for whom in BORROWERS),
+            *(Fault("killed", whom, "restore", delay=0.02) for whom in (WATCHER, BOTH)),
         ),
         *of(
             PRECOPY,
@@ -244,6 +257,13 @@ def more_faults() -> list[Fault]:
                 Fault("killed", "pause tool", step)
                 for step in ("pause", "restore", "verify", "pages", "resume", "retire", "precopy", "compare")
                 if step in steps
+            ),
+            *(
+                Fault("killed", whom, step, delay=delay)
+                for whom in BORROWERS
+                for step in steps
+                if step in ("restore", "verify", "pages", "resume", "retire")
+                for delay in (0.0, 0.01, 0.05)
             ),
             *(Fault("full", "host", step) for step in steps[2:]),
             *(Fault("full", "target", step) for step in steps if step in ahead),

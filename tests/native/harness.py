@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.deadline import LateError, deadline
-from tests.native.faults import CHECKPOINT, END, MOVES, PLAN, RESTART, Fault
+from tests.native.faults import BORROWERS, CHECKPOINT, END, MOVES, PLAN, RESTART, Fault
 from tests.native.performing import NAME, context_of, expected, perform, start
 from tests.native.processes import kill
 from tests.native.site import Site
@@ -199,6 +199,8 @@ class Harness:
             self._finish()
             return _in_short(fault, word, job)
         copies = [pid for name in self.nodes for pid in self.context.places(job, name).found()]
+        if fault.ends and job.exit == "signal 9":
+            return self._expect_ended(job, copies, word)
         assert copies == [] and (job.exit == "checkpoint" or fault.loses), (word, job)
         lost = "" if job.exit == "checkpoint" else "lost with its node"
         if job.exit == "checkpoint" or made:
@@ -206,6 +208,13 @@ class Harness:
             self._finish()
             return f"{lost}{', but ' if lost else ''}restarted from its checkpoint{_by(word)}"
         return lost
+
+    def _expect_ended(self, job: Job, copies: list[int], word: str) -> str:
+        """By the kernel, without a wrong word before."""
+        printed = self.context.places(job).read("stdout").decode()
+        assert copies == [] and f"{NAME} has ended on nb (signal 9)" in word, (word, copies, job)
+        assert printed == expected(printed.count("\n"))
+        return "ended by the kernel before it could read what had not come, and said so"
 
     def _checkpoints(self) -> list[Path]:
         """Those of the job, all of them whole; of others nothing is left."""
@@ -269,7 +278,7 @@ class Harness:
                     if told is not None and not said[1]:
                         told.append(said[0])
                     strikes = said == (fault.step, fault.after) and not struck
-                    if strikes and not fault.delay and fault.whom not in ("criu", "pause tool"):
+                    if strikes and not fault.delay and fault.whom not in ("criu", "pause tool", *BORROWERS):
                         stack.enter_context(self._strike(fault, process.pid or 0))
                         struck = True
                     here.send("go on")

@@ -35,7 +35,11 @@ from transproc.transform import pipeline
 NAME = "steady"
 _OWING = Options(lazy=True, rate=200_000)
 """Its memory, half a megabyte, takes longer than its user needs to be struck."""
-_OPTIONS = {LAZY: _OWING, PRECOPY: Options(precopy=True, rate=2_000_000)}
+_OPTIONS = {
+    PAGES: Options(rate=2_000_000),
+    LAZY: _OWING,
+    PRECOPY: Options(precopy=True, rate=2_000_000),
+}
 
 
 class Telling(Silent):

@@ -26,6 +26,21 @@ def in_node(machines: NativeNodes, node: str, wanted: Callable[[list[str]], bool
     return found
 
 
+def tools(machines: NativeNodes, node: str, *commands: str) -> list[int]:
+    """Processes of the pause tool's with such a command, parents first."""
+    found = in_node(
+        machines,
+        node,
+        lambda words: "transproc-stop" in words[0] and words[1:2] != [] and words[1] in commands,
+    )
+    return sorted(found, key=lambda pid: any(pid in children(other) for other in found))
+
+
+def borrowers(machines: NativeNodes, node: str) -> list[int]:
+    """Who watches, and who works, for a program whose memory comes there."""
+    return tools(machines, node, "borrow")
+
+
 def first_of(pid: int) -> int:
     """What criu restores is criu for a while, and may be seen when criu itself was not executed yet: that is its parent then."""
     with contextlib.suppress(OSError, IndexError):

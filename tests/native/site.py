@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,9 +14,20 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.native import memory
+from tests.native.faults import BORROWERS, BOTH, WATCHER, WORKER
 from tests.native.nodes import NativeNodes
 from tests.native.performing import nodes_of
-from tests.native.processes import children, first_of, in_node, is_criu, is_tool, kill, supervises, words_of
+from tests.native.processes import (
+    borrowers,
+    children,
+    first_of,
+    in_node,
+    is_criu,
+    is_tool,
+    kill,
+    supervises,
+    words_of,
+)
 from transproc.cluster.node import DATA, SshNode
 
 SEEN_SECONDS = 0.5
@@ -36,7 +50,9 @@ class Site(Protocol):
         """Kills the servers of all connections to it."""
 
     def kill_when_there(self, whom: str, delay: float) -> None:
-        """`whom`: "criu" or "pause tool", on either node, so many seconds after it is seen; nothing if it does not come."""
+        """`whom`: "criu" or "pause tool", on either node, or of `BORROWERS`, so many seconds after it is seen; nothing if it does
+        not come.
+        """
 
     def full(self, node: str, left: int) -> AbstractContextManager[None]:
         """Inside, so many kilobytes are free where jobs are."""
@@ -69,6 +85,9 @@ class NativeSite:
 
     def kill_when_there(self, whom: str, delay: float) -> None:
         """As `Site` says."""
+        if whom in BORROWERS:
+            self._kill_borrowers(whom, delay)
+            return
         wanted = is_criu if whom == "criu" else is_tool
         until = time.monotonic() + SEEN_SECONDS
         while time.monotonic() < until:
@@ -79,6 +98,18 @@ class NativeSite:
                 time.sleep(delay)
                 kill(pid)
                 return
+
+    def _kill_borrowers(self, whom: str, delay: float) -> None:
+        until = time.monotonic() + SEEN_SECONDS
+        while not borrowers(self.machines, "nb") and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(delay)
+        found = borrowers(self.machines, "nb")
+        struck = {WATCHER: found[:1], WORKER: found[1:], BOTH: found}[whom]
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # both at once, not one after the other
+            for pid in struck:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     @contextmanager
     def full(self, node: str, left: int) -> Iterator[None]:

@@ -14,8 +14,7 @@ import pytest
 from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
 from tests.native.performing import begun, context_of, expect_right
-from tests.native.processes import in_node, kill
-from tests.native.test_follow import tools
+from tests.native.processes import in_node, kill, tools
 from transproc.cluster import operations
 from transproc.cluster.direct import Direct
 from transproc.cluster.events import Silent

@@ -17,7 +17,7 @@ import pytest
 from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
 from tests.native.performing import begun, context_of, nodes_of
-from tests.native.processes import children, in_node, kill
+from tests.native.processes import in_node, kill, tools
 from transproc.cluster import operations
 from transproc.cluster.events import Token
 from transproc.cluster.job import State, expect
@@ -68,16 +68,6 @@ def context(
     operations.discard(made, NAME)
     for name in nodes:
         assert tools(machines, name, "borrow", "lend", "link") == []
-
-
-def tools(machines: NativeNodes, node: str, *commands: str) -> list[int]:
-    """Processes of the pause tool's with such a command, as this machine numbers them, parents first."""
-    found = in_node(
-        machines,
-        node,
-        lambda words: "transproc-stop" in words[0] and words[1:2] != [] and words[1] in commands,
-    )
-    return sorted(found, key=lambda pid: any(pid in children(other) for other in found))
 
 
 def go(context: Context, node: str = "nb") -> None:

@@ -17,8 +17,7 @@ import pytest
 from tests.compiling import compiled
 from tests.native.nodes import Machine, NativeNodes
 from tests.native.performing import begun, context_of, expect_right
-from tests.native.processes import kill
-from tests.native.test_follow import tools
+from tests.native.processes import kill, tools
 from transproc.cluster import operations
 from transproc.cluster.events import Silent
 from transproc.cluster.job import State
