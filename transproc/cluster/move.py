@@ -40,7 +40,7 @@ from transproc.errors import (
     TransprocError,
     UnsupportedError,
 )
-from transproc.images import owed
+from transproc.images import counts, owed
 from transproc.images.directory import ImageDirectory
 from transproc.process.answers import Pause
 from transproc.process.criu import Options
@@ -284,6 +284,10 @@ class Move(Settling):
                 lambda count: told(count, max(count, 0 if self.options.withhold else self.memory)),
             )
             self._dump_sent = self._target is not None
+        for name in counts.say_twice(ImageDirectory(self.images / "dump")):
+            if self._dump_sent:
+                data = (self.images / "dump" / name).read_bytes()
+                self.target.node.put_bytes(data, f"{self.target.images}/dump/{name}", mode=0o600)
         if self.options.withhold:
             owed.mark(ImageDirectory(self.images / "dump"))
         self._sent += count if self._dump_sent else 0

@@ -105,7 +105,7 @@ def _place(guest: Guest, profile: Profile | None, suite: str) -> Path:
     return paths.home() / "lab" / "images" / paths.digest(recipe, paths.mirror(), *extra) / guest.isa
 
 
-def host_criu() -> list[str]:
+def host_criu(suite: str = SUITE) -> list[str]:
     """Start of a command line that runs the lab's criu on this machine, with its own libraries and dynamic loader.
 
     Debian 12's criu 3.17 does not start on current kernels. Raises LabError if the lab has no machine of this ISA.
@@ -113,7 +113,7 @@ def host_criu() -> list[str]:
     guest = next((guest for guest in GUESTS if guest.isa == platform.machine()), None)
     if guest is None:
         raise LabError(f"the lab has no criu for this machine's ISA, {platform.machine()}")
-    root = image(guest).root
+    root = image(guest, suite=suite).root
     libraries = next((root / "usr/lib").glob("*/libc.so.6")).parent
     return [str(root / guest.loader), "--library-path", str(libraries), str(root / "usr/sbin/criu")]
 
