@@ -438,7 +438,8 @@ def main() -> int:
     options = _options()
     results: dict[str, Any] = {"machine": _machine()}
     try:
-        if options.what not in (
+        needs_plain = options.plain or options.what != ["foreign"]
+        if needs_plain and options.what not in (
             ["libc"],
             ["compile"],
             ["native"],
