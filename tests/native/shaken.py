@@ -244,7 +244,9 @@ class Shaker:
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
             found = [pid for name in self.nodes for pid in in_node(self.machines, name, wanted)]
-            found = [pid for pid in found if victim != "pause tool" or not supervises(Path(f"/proc/{pid}"))]
+            found = [
+                pid for pid in found if not supervises(Path(f"/proc/{pid}"))
+            ]  # it bears criu's words, too
             if found:
                 pid = chance.choice(sorted(found))
                 self.told.append(f"    struck: {words_of(pid)}")
