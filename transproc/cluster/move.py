@@ -29,7 +29,7 @@ from transproc.cluster.link import Copying, Link
 from transproc.cluster.look import Liveness, Look
 from transproc.cluster.node import Node
 from transproc.cluster.paging import TELL_SECONDS, Paging, list_owed
-from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
+from transproc.cluster.place import LOST, RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.restored import restore, verify
 from transproc.cluster.settling import Settling
 from transproc.cluster.store import JobStore
@@ -284,7 +284,7 @@ class Move(Settling):
                 lambda count: told(count, max(count, 0 if self.options.withhold else self.memory)),
             )
             self._dump_sent = self._target is not None
-        for name in counts.say_twice(ImageDirectory(self.images / "dump")):
+        for name in counts.say_twice(self.images / "dump"):
             if self._dump_sent:
                 data = (self.images / "dump" / name).read_bytes()
                 self.target.node.put_bytes(data, f"{self.target.images}/dump/{name}", mode=0o600)
@@ -373,7 +373,10 @@ class Move(Settling):
     def has_ended_owed(self) -> bool:
         """Whether the program has ended on the target before all of its memory was there: then the source's copy goes, too."""
         with contextlib.suppress(TransprocError):
-            if (status := self.target.exit_status(RECORD_SECONDS)) is not None:
+            status = self.target.exit_status(RECORD_SECONDS)
+            if status is None and self.target.liveness(self.job.pid) is Liveness.GONE:
+                status = LOST
+            if status is not None:
                 record_end(self.store, self.job, status)
                 self.retire()
         return self.job.state is State.EXITED

@@ -30,6 +30,8 @@ RECORD_SECONDS = 10.0
 """From the end of a process until its supervisor has recorded it, at most."""
 
 
+LOST = "lost"
+"""The exit of a program that is gone, and nobody has recorded how it ended: its node was started again, for example."""
 DELIVERED = "delivered"
 """Beside the image, when all that was owed has come (runtime/tool/wire.c)."""
 
@@ -244,6 +246,10 @@ class Place(JobDirectory):
             if status or time.monotonic() >= until:
                 return status or None
             time.sleep(0.05)
+
+    def end_of_gone(self) -> str:
+        """How a process that is gone has ended."""
+        return self.exit_status(RECORD_SECONDS) or LOST
 
     def criu_dump(self, pid: int, options: Options, *, watched: bool = False) -> Options:
         """Writes the image of the stopped tree, which stays stopped. `make_images` comes first.

@@ -197,6 +197,10 @@ class ChainBuilder:
 def _group(at: Places, function: Function, reader: Reader, objects: Words) -> _Group:
     site = reader.site
     slots, count = reader.values(), site.narrow + site.wide
+    if function.has_dynamic and not len(slots[0]):
+        raise TransformError(
+            f"site {site.id}: the lowest address of its dynamic objects is not among its values"
+        )
     full_id = function.hash << 24 | site.id
     return _Group(at, function.resume, full_id, slots, objects, count, function.has_dynamic)
 

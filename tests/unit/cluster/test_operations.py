@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cluster.fakes import PID, FakeNode
 from tests.unit.cluster.test_migration import BOOM, transform
 from tests.writers.program import program
-from transproc.cluster import operations, start
+from transproc.cluster import operations, place, start
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
 from transproc.cluster.migration import Migration
@@ -536,7 +536,7 @@ def test_a_restored_copy_that_is_gone(world: World) -> None:
 
 def test_a_process_that_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its node was started again: nobody wrote down how it ended."""
-    monkeypatch.setattr(recover, "RECORD_SECONDS", 0.0)
+    monkeypatch.setattr(place, "RECORD_SECONDS", 0.0)
     world.run()
     world.x86.processes = {}
     assert operations.recover(world.context, "j") == "j has ended on x86 (lost)"

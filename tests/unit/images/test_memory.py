@@ -180,12 +180,12 @@ def test_wide_counts_of_newer_criu(tmp_path: Path) -> None:
 def test_counts_of_newer_criu_are_said_for_older_ones_as_well(tmp_path: Path) -> None:
     """4.1 reads the parent of an image by its own field, and finds nothing there."""
     newer = directory(tmp_path / "newer", [(1, 2, PRESENT), (5, 1, PRESENT)], b"\1\2\3", wide=True)
-    assert counts.say_twice(newer) == ["pagemap-1.img"]
+    assert counts.say_twice(newer.path) == ["pagemap-1.img"]
     entries = ImageDirectory(newer.path).image("pagemap-1.img").messages(PagemapEntry)
     assert [(entry.compat_nr_pages, entry.nr_pages) for entry in entries] == [(2, 2), (1, 1)]
     assert Memory(ImageDirectory(newer.path), 1).read(PAGE, 2 * PAGE) == page(1) + page(2)
-    assert counts.say_twice(ImageDirectory(newer.path)) == []
-    assert counts.say_twice(directory(tmp_path / "older", [(1, 2, PRESENT)], b"\1\2")) == []
+    assert counts.say_twice(newer.path) == []
+    assert counts.say_twice(directory(tmp_path / "older", [(1, 2, PRESENT)], b"\1\2").path) == []
 
 
 def test_flags_of_older_criu(tmp_path: Path) -> None:

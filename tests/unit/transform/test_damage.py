@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
-from transproc.binary.sites import MAGIC, SECTION, Index
+from transproc.binary.sites import FUNCTION_DYNAMIC, MAGIC, SECTION, Index
 from transproc.errors import MismatchError, StackMapError, TransprocError, UnsupportedError
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
@@ -123,6 +123,19 @@ def test_damaged_index(small: Path, isa: str, damage: Damage) -> None:
     def spoil(good: bytes) -> bytes:
         section = damage.apply(good[start : start + size])
         return good[:start] + section[:size].ljust(size, b"\0") + good[start + size :]
+
+    survives(small, "dump", path, spoil)
+
+
+def test_dynamic_objects_without_a_value(small: Path) -> None:
+    """Each function says that it has some, also those with sites at which nothing is live."""
+    path = small / "pair" / "small.x86_64"
+
+    def spoil(good: bytes) -> bytes:
+        functions = Index(Elf(path)).functions.copy()
+        start = good.index(functions.tobytes(), good.index(MAGIC))
+        functions["flags"] |= FUNCTION_DYNAMIC
+        return good[:start] + functions.tobytes() + good[start + functions.nbytes :]
 
     survives(small, "dump", path, spoil)
 

@@ -25,15 +25,12 @@ from transproc.cluster.operations.restart import KIND as RESTART
 from transproc.cluster.operations.restart import begun
 from transproc.cluster.operations.restart import settle as settle_restart
 from transproc.cluster.operations.taking import finish
-from transproc.cluster.place import RECORD_SECONDS, Place
+from transproc.cluster.place import Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
 from transproc.cluster.watch import record_end, refresh
 from transproc.errors import TransprocError
 from transproc.text import human
-
-LOST = "lost"
-"""The exit of a program that is gone, and nobody has recorded how it ended: its node was started again, for example."""
 
 
 def recover(context: Context, name: str) -> str:
@@ -93,7 +90,7 @@ def _runs(context: Context, job: Job) -> bool:
     """Whether a program that is owed memory is still there; if not, its end is recorded."""
     place = context.places(job)
     if refresh(context.store, job, place, locked=True).runs and place.liveness(job.pid) is Liveness.GONE:
-        record_end(context.store, job, place.exit_status(RECORD_SECONDS) or LOST)
+        record_end(context.store, job, place.end_of_gone())
     return job.runs
 
 
@@ -180,7 +177,7 @@ def _take_back(context: Context, move: Move, attempt: Attempt | None) -> str:
 def _gone(move: Move) -> str:
     job = move.job
     if job.state is not State.EXITED:
-        move.has_ended(move.source.exit_status(RECORD_SECONDS) or LOST)
+        move.has_ended(move.source.end_of_gone())
     return f"{job.name} has ended on {job.node} ({job.exit})"
 
 

@@ -31,7 +31,6 @@ from transproc.cluster.place import RECORD_SECONDS, PauseRequest
 from transproc.cluster.store import Result
 from transproc.errors import CheckpointError, PauseError, TransprocError, UnsupportedError
 from transproc.images import counts
-from transproc.images.directory import ImageDirectory
 from transproc.isa import ALL
 from transproc.process.criu import Options
 from transproc.text import human
@@ -217,7 +216,7 @@ class Taking:
     def _fetch(self) -> str:
         source = self.source
         source.node.get(source.dump, self.draft.images, IMAGES)
-        counts.say_twice(ImageDirectory(self.draft.images))
+        counts.say_twice(self.draft.images)
         with self.draft.open_archive() as file, checked(self._rules(), file, top=TOP) as stream:
             if self._cloned or self.request.end:
                 source.files.send(self.exclude, stream, cloned=self._cloned)
