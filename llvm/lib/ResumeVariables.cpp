@@ -30,9 +30,15 @@ void ResumeVariables::replace(Value *V, Value *New) {
     return;
   SmallVector<DbgVariableRecord *, 1> Records = std::move(It->second);
   Described.erase(It);
-  for (DbgVariableRecord *D : Records)
+  auto *Old = cast<Instruction>(V), *Now = cast<Instruction>(New);
+  for (DbgVariableRecord *D : Records) {
     if (Value *&Is = ValueOf[DebugVariable(D)]; Is == V)
       Is = New;
+    if (D->getParent() == Old->getParent()) { // behind V, which is before New
+      D->removeFromParent();
+      Now->getParent()->insertDbgRecordAfter(D, Now);
+    }
+  }
   Described[New] = std::move(Records);
 }
 

@@ -15,7 +15,7 @@ public:
   // The values that each variable has in the clone.
   void note(llvm::Function &Clone);
 
-  // New has taken the place of V.
+  // New has taken the place of V, in a later block: what described V in its own one is there now.
   void replace(llvm::Value *V, llvm::Value *New);
 
   // The variable lies where Is and Expression say.
