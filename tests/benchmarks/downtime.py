@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.workloads import WITH_PASS
+from tests.benchmarks.workloads import WITH_PASS, within
 from transproc import log
 from transproc.cli import common
 from transproc.cluster.job import Job
@@ -88,7 +88,7 @@ def _within(store: JobStore, job: Job) -> float:
     shutil.rmtree(here, ignore_errors=True)
     place.make_images()
     begin = time.perf_counter()
-    place.criu.dump(job.pid, place.dump)
+    place.criu.dump(job.pid, place.dump, prefix=within(job.pid))
     with ThreadPoolExecutor(1) as pool:
         data = pool.submit(_copy_data, place, store.move(job.name) / "data")
         place.node.get(place.dump, here)

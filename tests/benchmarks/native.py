@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.workloads import COMPILER
+from tests.benchmarks.workloads import COMPILER, within
 from tests.native.nodes import NativeNodes, Setting
 from transproc import log
 from transproc.cluster import transfer
@@ -175,7 +175,7 @@ class Bench:
         begin = time.perf_counter()
         with ThreadPoolExecutor(1) as pool:
             data = pool.submit(JobFiles(source, target).send)
-            source.criu.dump(self.job.pid, source.dump)
+            source.criu.dump(self.job.pid, source.dump, prefix=within(self.job.pid))
             source.node.relay(source.dump, target.node, IMAGES, directory=target.images)
             data.result()
         target.criu.restore(target.tool, target.dump, state=target.directory)

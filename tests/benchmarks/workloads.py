@@ -84,3 +84,8 @@ NATIVE = Variant("native", ("clang-19", LEVEL, "-static"), pair=False)
 def prepare() -> None:
     """Builds the toolchain with both libraries, so that no compilation that is timed has to wait for that."""
     toolchain(plain=True)
+
+
+def within(pid: int) -> list[str]:
+    """What stands before criu, for a dump in the program's own mount namespace (runtime/tool/shared.h), as ours is."""
+    return ["nsenter", "--target", str(pid), "--mount", "--"]
