@@ -86,14 +86,14 @@ class JobDirectory:
             raise TransprocError(f"node {self.node.name}: job {self.job.name} runs there already")
         if done.returncode in (_ANOTHERS, _LIVING):
             name = _named(done.stdout)
-            owner = f"another job, {name}," if name else "another job,"
+            whose = f"another job, {name}," if name else "another job,"
             if done.returncode == _ANOTHERS:
                 raise TransprocError(
-                    f"node {self.node.name}: {self.directory} has the files of {owner} which has ended",
+                    f"node {self.node.name}: {self.directory} has the files of {whose} which has ended",
                     hint=f"'transproc kill --remove {name or 'JOB'}' removes them; or choose another node",
                 )
             raise TransprocError(
-                f"node {self.node.name}: {self.directory} belongs to {owner} which has not ended",
+                f"node {self.node.name}: {self.directory} belongs to {whose} which has not ended",
                 hint=f"'transproc recover {name or 'JOB'}', where it was started, removes it if it is a remainder; else give the"
                 " job another name (--name)",
             )
