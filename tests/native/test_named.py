@@ -59,7 +59,6 @@ def ends_well(context: Context, name: str = "job") -> None:
     assert names(place) == []
 
 
-@pytest.mark.nightly  # once in some thirty the program ended with a failed check; not understood (docs/limits.md)
 def test_two_jobs_have_names_of_their_own_and_move(context: Context, program: Path) -> None:
     first = start(context, program)
     second = start(context, program, "second")

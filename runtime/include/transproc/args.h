@@ -15,6 +15,18 @@ extern struct transproc_args {
 	struct transproc_clocks *clocks;
 } __transproc_args;
 
+/* Whoever makes something of several calls, of which a node's answer to one means nothing on another node, must not move in between:
+ *
+ *	do {
+ *		moves = __transproc_moves();
+ *		...
+ *	} while (moves != __transproc_moves());
+ */
+static inline uint64_t __transproc_moves(void)
+{
+	return *(volatile uint64_t *)&__transproc_args.moves;
+}
+
 #define TRANSPROC_CLOCKS 0x314b4c4354505254 /* "TRPTCLK1" */
 #define TRANSPROC_CHILDREN 256
 

@@ -72,10 +72,10 @@ static int load(DIR *stream)
 	uint64_t moves;
 	int error;
 	do {
-		moves = *(volatile uint64_t *)&__transproc_args.moves;
+		moves = __transproc_moves();
 		error = read_names(stream->fd, &names);
 		__syscall(SYS_lseek, stream->fd, 0, SEEK_SET);
-	} while (moves != *(volatile uint64_t *)&__transproc_args.moves);
+	} while (moves != __transproc_moves());
 	if (!error) error = index_names(stream, &names);
 	if (error) {
 		free(names.records);

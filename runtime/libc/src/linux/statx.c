@@ -35,10 +35,10 @@ static long read_attribute_at(int directory, const char *path, int flags, struct
 	return read_attribute(name, length ? flags : 0, identity);
 }
 
-static void identify(int directory, const char *path, int flags, struct statx *about)
+static void identify(int directory, const char *path, int flags, struct statx *about, uint64_t moves)
 {
 	struct transproc_file real = { about->stx_dev_major, about->stx_dev_minor, about->stx_ino };
-	struct transproc_file seen = transproc_fresh(real, __transproc_args.moves);
+	struct transproc_file seen = transproc_fresh(real, moves);
 	struct transproc_identity identity;
 	if ((S_ISREG(about->stx_mode) || S_ISDIR(about->stx_mode))
 	    && read_attribute_at(directory, path, flags, &identity) == sizeof identity && transproc_same(identity.real, real))
@@ -50,8 +50,13 @@ static void identify(int directory, const char *path, int flags, struct statx *a
 
 int __statx(int directory, const char *restrict path, int flags, unsigned mask, struct statx *restrict about)
 {
-	int result = __syscall(SYS_statx, directory, path, flags, mask, about);
-	if (!result && __transproc_args.moves) identify(directory, path, flags, about);
+	int result;
+	uint64_t moves;
+	do { /* a process that moves between the two calls has the one node's numbers and the other's attribute */
+		moves = __transproc_moves();
+		result = __syscall(SYS_statx, directory, path, flags, mask, about);
+		if (!result && moves) identify(directory, path, flags, about, moves);
+	} while (moves != __transproc_moves());
 	return __syscall_ret(result);
 }
 

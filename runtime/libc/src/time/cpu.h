@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Processor time goes on where it was when the process moved: what it had used before (transproc/args.h) is added to what the kernel counts.
- *
- * Whoever asks the kernel and adds must not move in between, so:
- *
- *	do {
- *		moves = __transproc_moves();
- *		ask the kernel, and add
- *	} while (moves != __transproc_moves());
- */
+ * Whoever asks the kernel and adds must not move in between (`__transproc_moves`). */
 #ifndef TIME_CPU_H
 #define TIME_CPU_H
 
@@ -17,11 +10,6 @@
 #include <transproc/args.h>
 
 extern hidden _Thread_local struct transproc_thread_clock __transproc_thread_clock;
-
-static inline uint64_t __transproc_moves(void)
-{
-	return *(volatile uint64_t *)&__transproc_args.moves;
-}
 
 /* Whether a clock counts processor time; include/linux/posix-timers_types.h: negative ones hold an id and, in the lowest bits, which time
  * is meant (3: a clock of a device). */
