@@ -8,10 +8,10 @@
 #include "sockets.h"
 #include "wire.h"
 
-enum { CLONE_FILES = 0x400, PROT_READ_WRITE = 3, MAP_SHARED_ANONYMOUS_NORESERVE = 0x4021, ROOM = 1 << 30, RESTART_PAUSE = 5, LOOK_PAUSE = 1000 /* ms */, HELD_PAUSE = 2 };
+enum { CLONE_FILES = 0x400, PROT_READ_WRITE = 3, MAP_SHARED_ANONYMOUS_NORESERVE = 0x4021, ROOM = 1 << 30, RESTART_PAUSE = 5, LOOK_PAUSE = 1000 /* ms */, HELD_PAUSE = 2, LOOK_SOON = 1, SECURE_TIME = 10000 };
 enum { CRIU_FINISHED = 0x52535446 /* LAZY_PAGES_RESTORE_FINISHED, criu/uffd.c */, RESIGN = 1 };
 enum { F_SETFL = 4, F_SETOWN = 8, F_SETSIG = 10, F_DUPFD_CLOEXEC = 1030, O_ASYNC = 020000, RLIMIT_NOFILE = 7, MOST_DESCRIPTORS = 1 << 16 };
-static const char criu_name[] = "lazy-pages.socket";
+static const char criu_name[] = "lazy-pages.socket", secured_name[] = "secured";
 
 struct shared *shared;
 
@@ -89,26 +89,25 @@ static bool parse_owed(char *text)
  * holds them. That is a pipe whose end sends SIGKILL to the owner of the end that reads (O_ASYNC, F_SETSIG). What a process that ends had open is closed
  * from the highest descriptor downwards (task_work_run, since Linux 4.3), so: first the end that writes; then SIGKILL is pending, and no thread of the
  * program comes back to user mode; then the end that reads; then the userfaultfd. `end`: the end that reads, or 0; known before it can kill, and if it
- * is known the rest is done again.
+ * is known the rest is done again. False if it cannot be; of an owner that is gone it need not.
  */
-static void arm(int owner, int *end)
+static bool arm(int owner, int *end)
 {
 	int ends[2], high[2];
 	if (!*end) {
 		if (SYS(NR_pipe2, ends, O_CLOEXEC) < 0)
-			return;
+			return false;
 		for (int i = 0; i < 2; i++) {
 			high[i] = (int)SYS(NR_fcntl, ends[i], F_DUPFD_CLOEXEC, shared->high);
 			SYS(NR_close, ends[i]);
 		}
 		if (high[0] < 0 || high[1] < 0)
-			return;
+			return false;
 		*end = high[0];
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}
-	SYS(NR_fcntl, *end, F_SETOWN, owner);
-	SYS(NR_fcntl, *end, F_SETSIG, SIGKILL);
-	SYS(NR_fcntl, *end, F_SETFL, O_ASYNC);
+	long owned = SYS(NR_fcntl, *end, F_SETOWN, owner);
+	return (owned >= 0 || owned == -ESRCH) && SYS(NR_fcntl, *end, F_SETSIG, SIGKILL) >= 0 && SYS(NR_fcntl, *end, F_SETFL, O_ASYNC) >= 0;
 }
 
 static void disarm(int *end)
@@ -122,9 +121,8 @@ static void disarm(int *end)
 static void arm_space(struct borrower *space)
 {
 	long group = SYS(NR_getpgid, space->pid);
-	arm((int)space->pid, &space->armed);
-	if (group > 1)
-		arm((int)-group, &space->group_armed);
+	if (!arm((int)space->pid, &space->armed) || (group > 1 && !arm((int)-group, &space->group_armed)))
+		shared->unarmed = true;
 }
 
 /* Who is gone, or executes another program, owes nothing; in the end nobody does. */
@@ -147,6 +145,17 @@ static void make_room_for_arms(void)
 	limits[0] = limits[1] < MOST_DESCRIPTORS ? limits[1] : MOST_DESCRIPTORS;
 	SYS(NR_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
 	shared->high = (uint32_t)limits[0] / 2;
+}
+
+/*
+ * criu does not mind that nobody takes what it sends: a descriptor that had not come here yet when both were killed would be closed, and nothing would
+ * have been armed. So whoever restores lets the program go on only after this word (`is_secured`).
+ */
+static void say_secured(void)
+{
+	struct text none = { 0 };
+	if (shared->finished && !shared->unarmed && !shared->failed)
+		(void)write_file(secured_name, &none); /* on a full disk: not, and the restore fails */
 }
 
 /* --- criu ---------------------------------------------------------------------------------------------------------- */
@@ -176,8 +185,10 @@ static bool hear_criu(void)
 	bool again = shared->coming != NOBODY;
 	if (!again && SYS(NR_recvfrom, shared->criu, &shared->coming, sizeof shared->coming, WAIT_FOR_ALL) != sizeof shared->coming)
 		return false;
-	if (shared->coming == CRIU_FINISHED)
-		shared->restored = true;
+	if (shared->coming == CRIU_FINISHED) {
+		shared->restored = shared->finished = true;
+		say_secured();
+	}
 	else if (shared->coming >= 0 && !take_process(shared->coming, again)) /* less than 0: a zombie */
 		return false;
 	shared->coming = NOBODY;
@@ -260,6 +271,7 @@ static void take_over(int guardian)
 		shared->criu = find_connection(criu_name);
 	if (shared->criu >= 0 && shared->coming != NOBODY)
 		attend_criu();
+	say_secured(); /* the last one may not have come to that */
 	if (shared->failed)
 		say_lost();
 	ask_again();
@@ -324,6 +336,29 @@ static void stand_alone(void)
 	SYS(NR_close, score);
 }
 
+static void forget_words(void)
+{
+	SYS(NR_unlinkat, AT_FDCWD, secured_name, 0);
+	forget_ends();
+}
+
+bool is_secured(const char *directory)
+{
+	struct poll end = { -1, POLLIN, 0 };
+	if (SYS(NR_chdir, directory) < 0)
+		return false;
+	for (long until = now() + SECURE_TIME; now() < until && !file_exists(secured_name); poll_for(&end, 1, LOOK_SOON)) {
+		if (end.fd >= 0 && end.found) { /* taken, after all that criu had said; or nobody is left to */
+			SYS(NR_close, end.fd);
+			end.fd = -1;
+		}
+		if (end.fd < 0 && (end.fd = connect_to(criu_name)) < 0)
+			break;
+	}
+	SYS(NR_close, end.fd);
+	return file_exists(secured_name);
+}
+
 int command_borrow(const struct options *options)
 {
 	const char *directory = options->launch.directory;
@@ -340,6 +375,7 @@ int command_borrow(const struct options *options)
 	if (options->held && shared->store < 0)
 		return report_failure("system", "who holds the memory that went ahead is gone");
 	shared->placing = shared->store >= 0;
+	forget_words(); /* of an earlier restore from there */
 	shared->listener = listen_at(criu_name);
 	shared->link_listener = listen_at(link_name);
 	if (shared->listener < 0 || shared->link_listener < 0)

@@ -58,6 +58,8 @@ struct shared {
 	bool restored; /* criu is done: pages may come unasked */
 	uint32_t high; /* descriptors from here on are those of `arm` */
 	int32_t coming; /* what criu has said, and what is not done yet: a process whose descriptor comes next; NOBODY */
+	bool finished; /* criu has said that it has restored all */
+	bool unarmed; /* a process's end could not be bound to ours (`arm`) */
 	bool failed; /* there was no place for an address space: nothing can be known about a process's memory any more */
 	int listener, link_listener, criu, link[3]; /* the last: a socket, and what its other end reads from and writes to; -1 for none */
 	size_t used, size; /* of this memory */
@@ -72,6 +74,10 @@ struct shared {
 };
 
 extern struct shared *shared;
+
+/* For whoever has restored from a directory of images without all memory: whether its processes will be killed before they could read a zero, should nobody
+   be left who holds their pages. Waits for those who borrow to say so; false if they are gone or do not. Stays in the directory. */
+bool is_secured(const char *directory);
 
 /* Memory that both processes share. */
 void *allocate_shared(size_t size);

@@ -7,7 +7,7 @@
  *       [--uid U --gid G [--groups G,...]] [--pause | --pause-at ADDRESS] [--count K] [--timeout MS] -- PROGRAM ARGUMENT...
  *   pause --pid P [--run MICROSECONDS] [--at ADDRESS] [--count K] [--timeout MS] [--terminal LOG] [--mappings DIR]    --run: a paused tree first goes on for so long; --mappings: watch.h
  *   dump --pid P --dir DIR --list F --moves N [--clocks F] [--attributes F] [--owed F [--mappings DIR]] [--guard F] [--terminal LOG --key F] -- CRIU dump OPTION...    --owed: withhold.h, --guard: mend.h
- *   restore --state DIR --pidfile F --moves N [--deadline MS] [--dir DIR --list F] [--attributes F] [--terminal LOG --key F] [--uid U --gid G]
+ *   restore --state DIR --pidfile F --moves N [--deadline MS] [--dir DIR --list F] [--attributes F] [--borrowed DIR] [--terminal LOG --key F] [--uid U --gid G]
  *       -- CRIU restore --restore-detached --pidfile F OPTION...
  *   attach --pid P --terminal LOG --offset N       prints no object, but what is in LOG from N on, and types what it reads
  *   resize --pid P --terminal LOG --rows R --columns C
@@ -117,7 +117,7 @@ static const char *parse(char **arguments, struct options *options)
 	struct launch *launch = &options->launch;
 	const struct named_string strings[] = { { "--state", &launch->state }, { "--dir", &launch->directory }, { "--stdin", &launch->input },
 		{ "--stdout", &launch->output }, { "--stderr", &launch->errors }, { "--pidfile", &launch->pidfile },
-		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--changed", &options->changed }, { "--patched", &options->patched }, { "--mappings", &options->mappings }, { "--attributes", &options->attributes }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--groups", &groups },
+		{ "--list", &options->list }, { "--clocks", &options->clocks }, { "--owed", &options->owed }, { "--guard", &options->guard }, { "--changed", &options->changed }, { "--patched", &options->patched }, { "--mappings", &options->mappings }, { "--attributes", &options->attributes }, { "--terminal", &launch->terminal }, { "--key", &launch->key }, { "--borrowed", &launch->borrowed }, { "--groups", &groups },
 		{ "--network", &network }, { 0 } };
 	const struct named_number numbers[] = { { "--pid", &pid }, { "--at", &options->at }, { "--pause-at", &options->at },
 		{ "--count", &options->count }, { "--run", &options->run }, { "--timeout", &options->timeout },

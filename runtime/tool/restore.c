@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Restoring a program by criu: see supervise.h. */
 #include "supervisor.h"
+#include "borrow.h"
 #include "poll.h"
 #include "proc.h"
 #include "shared.h"
@@ -115,6 +116,10 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 		end_descendants();
 		send(report, 0, 0, status, STEP_CRIU);
 		leave(1);
+	}
+	if (how->borrowed && !is_secured(how->borrowed)) {
+		end_descendants();
+		fail(report, -ETIMEDOUT, STEP_SECURED);
 	}
 	if (!read_number(how->pidfile, &pid) || pid > INT32_MAX)
 		fail(report, -ENOENT, STEP_READ_PIDFILE);

@@ -30,6 +30,7 @@ struct launch {
 	struct window window;              /* launch: of the terminal */
 	const struct user *user;           /* NULL: ours */
 	const struct network *network;     /* NULL: this node's; launch: plugged in at once, restore: not yet */
+	const char *borrowed;              /* restore: NULL, or the directory of those who bring the program its memory (borrow.h) */
 	uint64_t deadline;                 /* restore: milliseconds that criu has, 0: any */
 };
 

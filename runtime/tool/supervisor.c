@@ -22,7 +22,7 @@ static const char *const steps[] = { "the supervisor cannot be started", "the wo
 	"the program cannot be executed", "the pid file cannot be written", "the pid file cannot be read",
 	"the state directory cannot be used", "pipes cannot be made", "open descriptors cannot be kept from the program",
 	"the program's address space cannot be kept low", "criu cannot be started", "the terminal that was saved cannot be restored",
-	"the program cannot be another user's", "the program's network cannot be made" };
+	"the program cannot be another user's", "the program's network cannot be made", "who brings the program its memory is gone, or does not answer" };
 
 void send(int fd, int pid, long error, int status, enum step step)
 {

@@ -15,7 +15,7 @@ struct report {
 	int32_t pid, error, status, step;
 };
 enum step { STEP_SUPERVISOR, STEP_DIRECTORY, STEP_INPUT, STEP_OUTPUT, STEP_ERRORS, STEP_IPC, STEP_SHARED, STEP_TERMINAL, STEP_EXEC, STEP_PIDFILE, STEP_READ_PIDFILE,
-	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY, STEP_USER, STEP_NETWORK };
+	STEP_STATE, STEP_PIPES, STEP_DESCRIPTORS, STEP_LAYOUT, STEP_CRIU, STEP_KEY, STEP_USER, STEP_NETWORK, STEP_SECURED };
 
 /* The one end: a report, and one that is the end of the process. */
 void send(int fd, int pid, long error, int status, enum step step);

@@ -23,6 +23,8 @@ void on_fault(struct borrower *space, uint64_t page);
 bool all_delivered(void);
 /* Leaves word for the host, here and at the link; the status to end with. */
 int say_delivered(void);
+/* Removes such words, also those of `say_lost`. */
+void forget_ends(void);
 /* Leaves word that nobody knows what is missing: whoever holds the descriptors keeps the program from reading zeros. */
 void say_lost(void);
 

@@ -86,7 +86,6 @@ def test_a_controllers_program_goes_on_with_one_of_both(
     _ends_right(served, undisturbed)
 
 
-@pytest.mark.nightly  # once in some 75 the program is there after 10 s, and nobody knows why (docs/reliability.md)
 def test_a_controller_says_that_a_program_has_ended_with_both(
     served: Served, machines: NativeNodes, program: Path, undisturbed: str
 ) -> None:

@@ -194,6 +194,7 @@ class Criu:
                 deadline=deadline,
                 user=user,
                 network=network,
+                borrowed=directory if options is not None and options.withhold else None,
             )
 
         while True:

@@ -127,19 +127,21 @@ class Tool:
         terminal: Terminal | None = None,
         user: User | None = None,
         network: str | None = None,
+        borrowed: str | None = None,
         deadline: float,
     ) -> Restored:
         """Runs `criu restore` (see `criu.restore_argv`) and supervises what it restores.
 
         `files`: copies, which get the inode numbers of the list; `moves`: the job's, this one included; `terminal`: a new one
         takes the place of the one in the image; `user`: whose program it is, if not the tool's; `network`: made for it, and not
-        plugged in.
+        plugged in; `borrowed`: the directory of those who bring its memory (`borrow`), who must have hold of all of it.
         Raises `CommandError` if criu fails, or has not ended after `deadline` seconds.
         """
         words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
         words += ["--deadline", str(round(deadline * 1000))]
         words += [*([] if files is None else files.words()), *words_of(terminal)]
         words += [] if user is None else user.words()
+        words += [] if borrowed is None else ["--borrowed", borrowed]
         words += network_words(network)
         answer = self._answer([*words, "--", *criu], timeout=deadline)
         if not answer["ok"] and answer["error"] == "criu":
