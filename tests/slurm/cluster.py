@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A cluster of Slurm on this machine: Debian's slurmctld, munged and four slurmd, in namespaces of their own.
 
-Its partitions are `x86` and `arm`, of one node each, both of this ISA: what needs no other one is tested here, in seconds.
+Its partitions are `x86` and `arm`, of one node each, both of this ISA: what needs no other one is tested here, in seconds. In
+`brief`, of the same node as `arm`, jobs have ten minutes.
 Jobs of `urgent` preempt those of `cheap`, at once, and of `graced`, which get a time for it; the nodes of `old` and `weak` may be
 drained, and die. With accounts there are slurmdbd and MariaDB too: who may use which partition is enforced, and jobs are
 preempted by quality of service. A file `hold-JOBID` in its directory stops criu when it is to dump that job (`dumping-JOBID` says
@@ -61,6 +62,7 @@ PreemptMode=REQUEUE
 {preempts}
 PartitionName=x86 Nodes=x1 Default=YES PriorityTier=1 State=UP
 PartitionName=arm Nodes=a1 PriorityTier=1 State=UP
+PartitionName=brief Nodes=a1 PriorityTier=1 MaxTime=10 State=UP
 PartitionName=cheap Nodes=p1 PriorityTier=1 State=UP
 PartitionName=graced Nodes=g1 PriorityTier=1 GraceTime=30 State=UP
 PartitionName=urgent Nodes=p1,g1 PriorityTier=10 PreemptMode=OFF State=UP

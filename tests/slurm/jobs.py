@@ -143,6 +143,16 @@ def submitter(cluster: Cluster, counter: Path) -> Callable[..., Submitted]:
     return submit
 
 
+def preempted(cluster: Cluster, submit: Callable[..., Submitted], name: str) -> Submitted:
+    """A job that another one has driven out of its partition, and that goes on in another one."""
+    job = submit(name, *WAITS, sbatch=("-p", "cheap"))
+    job.has_begun()
+    cluster.preempt("p1")
+    job.has_left()
+    job.goes_on("arm")
+    return job
+
+
 @contextmanager
 def outcomes(
     cases: dict[str, Any], cluster: Cluster, submit: Callable[..., Submitted]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.slurm.cluster import Cluster
-from tests.slurm.jobs import WAITS, Submitted
+from tests.slurm.jobs import WAITS, Submitted, preempted
 
 pytestmark = [
     pytest.mark.native,
@@ -42,11 +42,7 @@ def test_a_job_that_has_moved_is_one_job(outcome: Callable[[str], str]) -> None:
 
 
 def _case_preempted(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
-    job = submit("preempted-by-quality", *WAITS, sbatch=("-p", "cheap"))
-    job.has_begun()
-    cluster.preempt("p1")
-    job.has_left()
-    job.goes_on("arm")
+    job = preempted(cluster, submit, "preempted-by-quality")
     return f"{job.ends()}: {_accounted(job)}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import UID, Cluster
-from tests.slurm.jobs import WAITS, Submitted, expected
+from tests.slurm.jobs import WAITS, Submitted, expected, preempted
 from transproc.cluster.preflight import LIMITS_OF_OTHERS
 from transproc.slurm.commands import parse_job
 
@@ -73,6 +73,68 @@ def test_a_job_migrates_by_a_command(cluster: Cluster, outcome: Callable[[str], 
     assert "".join(line for line in printed if not line.startswith("slurmstepd")) == err
 
 
+def _case_unfit(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
+    job = submit("unfit", *WAITS, sbatch=("-p", "x86", "-w", "x1", "-t", "20", "--mem", "0"))
+    job.has_begun()
+    said = cluster.ask("transproc", "slurm", "migrate", job.name, "--partition", "arm", check=False)
+    about = job.look()
+    assert (about.state, about.nodes, about.restarts, about.comment) == ("RUNNING", "x1", 0, "")
+    for command in re.findall(r"'(scontrol .*?)'", said):
+        cluster.ask(*command.split())
+        job.until(lambda: job.look().state in ("RUNNING", "PENDING"), "follows")
+        job.is_over() if "requeuehold" in command else None
+    job.has_a_checkpoint()
+    job.is_told()
+    return f"{job.ends()} {job.look().nodes} {said.splitlines()[0]}"
+
+
+def test_a_job_that_its_new_partition_cannot_meet_is_not_touched(
+    cluster: Cluster, outcome: Callable[[str], str]
+) -> None:
+    """Slurm takes any partition for it, and would let it wait for ever. What the hint says lets it go there all the same."""
+    said = outcome("unfit")
+    assert re.fullmatch(
+        r"COMPLETED 0:0 a1 transproc: error: job \d+: cannot start in arm with --nodelist=x1: Requested node.* not available",
+        said,
+    )
+    assert (cluster.jobs / "unfit.out").read_text() == expected(cluster, *WAITS)[0]
+
+
+def _case_longer(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
+    job = submit("longer", *WAITS, sbatch=("-p", "x86", "-t", "20"))
+    job.has_begun()
+    said = cluster.ask("transproc", "slurm", "migrate", job.name, "--partition", "brief", check=False)
+    assert (job.look().state, job.look().restarts) == ("RUNNING", 0)
+    command = re.findall(r"'(scontrol .*?)'", said)[0]
+    cluster.ask(*command.split())
+    cluster.ask("transproc", "slurm", "migrate", job.name, "--partition", "brief")
+    job.has_a_checkpoint()
+    job.is_told()
+    return f"{job.ends()} {job.look().nodes} {said.splitlines()[0]}"
+
+
+def test_so_is_one_whose_time_limit_is_longer(outcome: Callable[[str], str]) -> None:
+    assert re.fullmatch(
+        r"COMPLETED 0:0 a1 transproc: error: .*: its time limit is 20 minutes, that of the partition 10",
+        outcome("longer"),
+    )
+
+
+def _case_briefer(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
+    job = submit("briefer", *WAITS, sbatch=("-p", "x86"))
+    job.has_begun()
+    cluster.ask("transproc", "slurm", "migrate", job.name, "--partition", "brief")
+    job.has_a_checkpoint()
+    job.until(lambda: job.look().state == "RUNNING", "runs")
+    limit = job.look().limit
+    job.is_told()
+    return f"{job.ends()} {job.look().nodes} {limit}"
+
+
+def test_a_limit_that_is_the_partitions_becomes_that_of_the_other_one(outcome: Callable[[str], str]) -> None:
+    assert outcome("briefer") == "COMPLETED 0:0 a1 600.0"
+
+
 # --- other reasons to leave -----------------------------------------------------------------------------------------
 
 
@@ -126,11 +188,7 @@ def _number(cluster: Cluster, name: str) -> int:
 
 
 def _case_preempted(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
-    job = submit("preempted", *WAITS, sbatch=("-p", "cheap"))
-    job.has_begun()
-    cluster.preempt("p1")
-    job.has_left()
-    job.goes_on("arm")
+    job = preempted(cluster, submit, "preempted")
     return f"{job.ends()} {job.look().restarts}"
 
 

@@ -5,7 +5,7 @@ A batch system (Slurm, HTCondor, Kubernetes) decides itself which program runs w
 taken away behind its back. So a job that is to go elsewhere makes a checkpoint, leaves through the system's own door, is told
 where it may go, and goes on from the checkpoint when the system starts it again:
 
-    stop → (stopped) → ship → place → start
+    check → stop → (stopped) → ship → place → start
 
 `Scheduler` is all that this needs of one. How each of them fits, docs/slurm.md says.
 """
@@ -56,6 +56,9 @@ class Scheduler(Protocol):
     def look(self, job: str) -> Running:
         """How things are with a job. Raises `TransprocError` if it has ended."""
 
+    def check(self, job: str, place: str) -> None:
+        """Raises `TransprocError` if the job, as it was submitted, could not start in that place, and would wait for ever."""
+
     def stop(self, job: str, place: str) -> None:
         """Asks a running job to make a checkpoint and to leave, and not to start again before `start`. Does not wait."""
 
@@ -80,9 +83,10 @@ def migrate(
         known = sorted({place for host in scheduler.hosts() for place in host.places})
         raise TransprocError(f"{to}: no such place", hint=f"there are {', '.join(known)}")
     found = scheduler.look(job)
+    if not found.stopped and found.place == to and found.host:
+        raise TransprocError(f"job {job}: runs in {to} already, on {found.host}")
+    scheduler.check(job, to)
     if not found.stopped:
-        if found.place == to and found.host:
-            raise TransprocError(f"job {job}: runs in {to} already, on {found.host}")
         with events.step(f"stop {job}" + (f" on {found.host}" if found.host else "")):
             scheduler.stop(job, to)
             _await(scheduler, job, cancel, timeout)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from transproc.automation.schedulers import Host, Running
 from transproc.errors import TransprocError
-from transproc.slurm import commands
+from transproc.slurm import admission, commands
 from transproc.slurm.commands import WANTED, SlurmJob
 
 WAKE = "CONT"
@@ -55,6 +55,10 @@ class Slurm:
         held = about.state == "PENDING" and about.held
         running = about.state in ("RUNNING", "SUSPENDED")
         return Running(job, ",".join(about.partitions), about.nodes if running else "", held)
+
+    def check(self, job: str, place: str) -> None:
+        """As `Scheduler` says."""
+        admission.check(self._job(job), place)
 
     def stop(self, job: str, place: str) -> None:
         """As `Scheduler` says."""

@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,24 @@ LABEL = re.compile(r"[1-9]\d{0,9}(?:_\d{1,9})?")
 """A job, or a task of an array: the number of an array's first job means all of them, in every command."""
 _NAMES = re.compile(r"JobId=(\d+)(?: ArrayJobId=(\d+) ArrayTaskId=(\d+)(?=\s))?")
 _FIELD = re.compile(r"(?:^|\s)(\w+(?:[/:]\w+)*)=(\S*)")
+_ASKS = {
+    "NumNodes": "--nodes",
+    "NumTasks": "--ntasks",
+    "CPUs/Task": "--cpus-per-task",
+    "MinCPUsNode": "--mincpus",
+    "MinMemoryNode": "--mem",
+    "MinMemoryCPU": "--mem-per-cpu",
+    "MinTmpDiskNode": "--tmp",
+    "TresPerNode": "--gres",
+    "Features": "--constraint",
+    "ReqNodeList": "--nodelist",
+    "ExcNodeList": "--exclude",
+    "Licenses": "--licenses",
+    "Reservation": "--reservation",
+}
+_TERMS = {"Account": "--account", "QOS": "--qos"}
+"""Fields of `scontrol show job`, and what options of sbatch they come from."""
+_NOTHING = ("", "0", "(null)", "N/A")
 SIGNALING = "SIGNALING"
 """So it calls a running job for as long as a signal is on its way."""
 _ISAS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -59,6 +77,12 @@ class SlurmJob:
     """Why it waits, or ended."""
     batch: bool = True
     """It has a script: only such jobs can be requeued."""
+    uid: int | None = None
+    """Whose it is."""
+    asks: tuple[str, ...] = ()
+    """What it asks of nodes, as options of `sbatch`."""
+    terms: tuple[str, ...] = ()
+    """Account and quality of service, likewise: only its own user has them."""
 
     @property
     def limit(self) -> float | None:
@@ -78,7 +102,7 @@ class SlurmNode:
 
 def job(label: str) -> SlurmJob:
     """Raises `TransprocError` if there is no such job, if these are several, or the controller does not answer."""
-    text = _ask(["scontrol", "show", "job", label])
+    text = ask(["scontrol", "show", "job", label])
     found = re.findall(r"(?m)^JobId=\d+ ArrayJobId=(\d+) ArrayTaskId=(\S+)", text)
     if len(found) > 1:
         raise TransprocError(
@@ -118,19 +142,30 @@ def parse_job(text: str) -> SlurmJob:
             (re.match(r"JobId=\d+.* JobName=(.*)", text) or ["", ""])[1],
             fields.get("Reason", ""),
             fields.get("BatchFlag") != "0",
+            int(owner[1]) if (owner := re.search(r"\((\d+)\)$", fields.get("UserId", ""))) else None,
+            _options(_ASKS, fields),
+            _options(_TERMS, fields),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise FormatError(f"scontrol show job: not as expected: {error}") from error
 
 
+def _options(known: Mapping[str, str], fields: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(
+        f"{option}={re.sub('^gres[:/]', '', fields[name])}"
+        for name, option in known.items()
+        if fields.get(name, "") not in _NOTHING
+    )
+
+
 def node(name: str) -> SlurmNode:
     """Raises `TransprocError` if there is no such node."""
-    return parse_nodes(_ask(["scontrol", "show", "node", name]))[0]
+    return parse_nodes(ask(["scontrol", "show", "node", name]))[0]
 
 
 def nodes() -> list[SlurmNode]:
     """All of the cluster."""
-    return parse_nodes(_ask(["scontrol", "show", "node"]))
+    return parse_nodes(ask(["scontrol", "show", "node"]))
 
 
 def parse_nodes(text: str) -> list[SlurmNode]:
@@ -162,7 +197,7 @@ def parse_nodes(text: str) -> list[SlurmNode]:
 
 def requeue(label: str, *, hold: bool = False) -> None:
     """Ends a running job and puts it back into the queue, where it is held or not."""
-    _ask(["scontrol", "requeuehold" if hold else "requeue", label])
+    ask(["scontrol", "requeuehold" if hold else "requeue", label])
 
 
 def update(label: str, **fields: str) -> None:
@@ -175,30 +210,30 @@ def update(label: str, **fields: str) -> None:
     words = ["scontrol", "update", f"JobId={label}", *(f"{name}={value}" for name, value in fields.items())]
     for _ in range(_TRIES - 1):
         try:
-            _ask(words)
+            ask(words)
         except TransprocError as error:
             if not any(text in error.message for text in _OF_SYSTEM):
                 raise
             time.sleep(_REST)
         else:
             return
-    _ask(words)
+    ask(words)
 
 
 def release(label: str) -> None:
     """Lets a held job start."""
-    _ask(["scontrol", "release", label])
+    ask(["scontrol", "release", label])
 
 
 def warn(label: str, signal: str) -> None:
     """Sends a signal to a job: to what its script executes (`exec transproc slurm exec`), and to its steps (`srun`)."""
-    _ask(["scancel", "--batch", f"--signal={signal}", label])
-    _ask(["scancel", f"--signal={signal}", label])
+    ask(["scancel", "--batch", f"--signal={signal}", label])
+    ask(["scancel", f"--signal={signal}", label])
 
 
 def kill_wait() -> float:
     """Seconds from the signal that ends a job to SIGKILL."""
-    found = re.search(r"(?m)^KillWait\s*=\s*(\d+)", _ask(["scontrol", "show", "config"]))
+    found = re.search(r"(?m)^KillWait\s*=\s*(\d+)", ask(["scontrol", "show", "config"]))
     if found is None:
         raise FormatError("scontrol show config: names no KillWait")
     return float(found[1])
@@ -208,11 +243,12 @@ def known() -> list[int]:
     """All jobs that the controller knows, also those that have ended lately, and could be requeued, by number."""
     return [
         int(number)
-        for number in re.findall(r"(?m)^JobId=(\d+)", _ask(["scontrol", "--oneliner", "show", "job"]))
+        for number in re.findall(r"(?m)^JobId=(\d+)", ask(["scontrol", "--oneliner", "show", "job"]))
     ]
 
 
-def _ask(argv: Sequence[str]) -> str:
+def ask(argv: Sequence[str]) -> str:
+    """What a command prints. Raises `TransprocError` with what it says, if that is an error."""
     environment = {**os.environ, "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C.UTF-8"}
     try:
         return run(argv, env=environment, timeout=SECONDS).stdout.decode(errors="replace")

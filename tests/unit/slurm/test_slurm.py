@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from transproc.automation.schedulers import Host, Running, migrate
 from transproc.cluster.events import Silent, Token
 from transproc.errors import FormatError, TransprocError
-from transproc.slurm import channel, commands, configuration
+from transproc.slurm import admission, channel, commands, configuration
 from transproc.slurm.commands import parse_job, parse_nodes
 from transproc.slurm.ending import await_end
 from transproc.slurm.identity import Identity
@@ -183,7 +183,10 @@ def test_a_job_that_has_left_does_not_stay_until_it_is_killed() -> None:
 class Recorded:
     """A batch system that notes what it is asked for; its job stops when it is looked at twice."""
 
-    def __init__(self, *, stopped: bool = False, closed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *, stopped: bool = False, closed: tuple[str, ...] = (), unfit: tuple[str, ...] = ()
+    ) -> None:
+        self.unfit = unfit
         self.asked: list[str] = []
         self.closed = closed
         self._looks = 0
@@ -195,6 +198,10 @@ class Recorded:
     def look(self, job: str) -> Running:
         self._looks += 1
         return Running(job, "x86", "n1", self._stopped or self._looks > 1)
+
+    def check(self, job: str, place: str) -> None:
+        if place in self.unfit:
+            raise TransprocError(f"job {job}: cannot start in {place}")
 
     def stop(self, job: str, place: str) -> None:
         self.asked.append(f"stop {job} {place}")
@@ -228,6 +235,41 @@ def test_a_job_that_is_refused_elsewhere_goes_on_where_it_was() -> None:
     with pytest.raises(TransprocError, match="place 7: arm is closed to you; job 7 goes on in x86"):
         migrate(system, "7", "arm", events=Silent(), cancel=Token())
     assert system.asked == ["stop 7 arm", "ship 7 arm", "place 7 x86", "start 7"]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_job_that_could_not_start_elsewhere_is_not_touched(*, stopped: bool) -> None:
+    system = Recorded(stopped=stopped, unfit=("arm",))
+    with pytest.raises(TransprocError, match="job 7: cannot start in arm"):
+        migrate(system, "7", "arm", events=Silent(), cancel=Token())
+    assert system.asked == []
+
+
+def test_what_a_job_asks_for_is_known_as_options_of_sbatch() -> None:
+    fields = (
+        "   NumNodes=1 NumCPUs=4 NumTasks=2 CPUs/Task=N/A ReqB:S:C:T=0:0:*:*\n   MinCPUsNode=2 MinMemoryNode=0\n"
+        "   Features=[a|b]&c DelayBoot=00:00:00\n   TresPerNode=gres:gpu:1\n"
+    )
+    job = parse_job(
+        JOB.replace("QOS=(null)", "QOS=high").replace("ReqNodeList=(null)", "ReqNodeList=n[1-2]") + fields
+    )
+    assert job.asks == (
+        "--nodes=1",
+        "--ntasks=2",
+        "--mincpus=2",
+        "--gres=gpu:1",
+        "--constraint=[a|b]&c",
+        "--nodelist=n[1-2]",
+    )
+    assert (job.uid, job.terms) == (1000, ("--qos=high",))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("00:10:00", 600.0), ("365-00:00:01", 31536001.0), ("UNLIMITED", None), ("NONE", None), ("", None)],
+)
+def test_times_are_read_as_slurm_prints_them(text: str, expected: float | None) -> None:
+    assert admission.seconds(text) == expected
 
 
 def test_one_that_can_go_nowhere_waits_and_it_is_said() -> None:
