@@ -29,7 +29,7 @@ from transproc.cluster.link import Copying, Link
 from transproc.cluster.look import Liveness, Look
 from transproc.cluster.node import Node
 from transproc.cluster.paging import TELL_SECONDS, Paging, list_owed
-from transproc.cluster.place import LOST, RECORD_SECONDS, PauseRequest, Place
+from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
 from transproc.cluster.restored import restore, verify
 from transproc.cluster.settling import Settling
 from transproc.cluster.store import JobStore
@@ -373,10 +373,7 @@ class Move(Settling):
     def has_ended_owed(self) -> bool:
         """Whether the program has ended on the target before all of its memory was there: then the source's copy goes, too."""
         with contextlib.suppress(TransprocError):
-            status = self.target.exit_status(RECORD_SECONDS)
-            if status is None and self.target.liveness(self.job.pid) is Liveness.GONE:
-                status = LOST
-            if status is not None:
+            if status := self.target.ended(self.job.pid, RECORD_SECONDS):
                 record_end(self.store, self.job, status)
                 self.retire()
         return self.job.state is State.EXITED

@@ -247,6 +247,15 @@ class Place(JobDirectory):
                 return status or None
             time.sleep(0.05)
 
+    def ended(self, pid: int, within: float = 0.0) -> str | None:
+        """How a process has ended; None if it is there, and still is so many seconds from now."""
+        until = time.monotonic() + within
+        while self.liveness(pid) is not Liveness.GONE:
+            if time.monotonic() >= until:
+                return None
+            time.sleep(0.05)
+        return self.end_of_gone()
+
     def end_of_gone(self) -> str:
         """How a process that is gone has ended."""
         return self.exit_status(RECORD_SECONDS) or LOST

@@ -89,8 +89,8 @@ def settle(context: Context, job: Job) -> str:
 def _runs(context: Context, job: Job) -> bool:
     """Whether a program that is owed memory is still there; if not, its end is recorded."""
     place = context.places(job)
-    if refresh(context.store, job, place, locked=True).runs and place.liveness(job.pid) is Liveness.GONE:
-        record_end(context.store, job, place.end_of_gone())
+    if job.runs and (status := place.ended(job.pid)):
+        record_end(context.store, job, status)
     return job.runs
 
 
