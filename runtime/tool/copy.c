@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * The memory of a tree that runs, sent ahead in rounds (pre-copy): of each page a hash is kept, and only pages whose hash has changed are sent again. In the
- * last round the tree stands; then who holds it (hold.c) is told of each page that it has it as it is now. No kernel has to track what is written.
+ * last round the tree stands; then who holds it (hold.c) is told of each page that it has it as it is now. No kernel has to track what is written. What somebody
+ * else has sent before, whose connection was lost, is known by its hashes as well: in the first round all is read, and only what is different is sent.
  */
 #include "commands.h"
 #include "direct.h"
@@ -68,7 +69,7 @@ static bool copy_process(int pid)
 		return true;
 	bool good = copy->map >= 0;
 	size_t number = good && copy->tracked && !round_now.is_last ? track_memory(copy->tracked, copy->map, &ranges) : 0;
-	for (size_t i = 0; i < number; i++)
+	for (size_t i = 0; i < number && !round_now.is_first; i++)
 		forget_pages(copy, ranges[i]);
 	number = good ? withheld_ranges(pid, &ranges) : 0;
 	for (size_t i = 0; i < number && round_now.is_last && good; i++)
@@ -109,20 +110,41 @@ static bool copy_round(int root, const struct page_request *request)
 	for (size_t i = 0; i < tree.count; i++)
 		if (!copy_process(tree.items[i]))
 			return false;
+	round_now.is_first = false;
 	return tell(ROUND, (uint32_t)request->start, round_now.looked_at, round_now.sent, NULL, 0, round_now.is_last) && flush();
+}
+
+/* Of a process that is not of the tree, or not any more, nothing is noted. */
+static bool take_held(const struct numbers *tree, const struct page_request *request, bool *ended)
+{
+	static struct hash hashes[SAME_PAGES];
+	uint64_t size = request->end - request->start;
+	const struct copied *copy = NULL;
+	if (request->start >= request->end || (request->start | request->end) % PAGE || size > MOST_SAME)
+		return false;
+	size = size / PAGE * sizeof *hashes;
+	*ended = !read_all(0, hashes, size);
+	for (size_t i = 0; i < tree->count && !copy; i++)
+		copy = tree->items[i] == (int)request->pid ? find((int)request->pid) : NULL;
+	return *ended || !copy || know_pages(copy, request->start, hashes, size / sizeof *hashes);
 }
 
 int command_copy(const struct options *options)
 {
 	struct page_request request;
+	bool ended = false;
 	if (!know_nothing())
 		return report_failure("system", "no file can be made in memory");
 	tracked_count = track_tree(options->pid, tracked);
-	while (next_request(&request))
-		if (request.kind != ASK_ROUND || !copy_round(options->pid, &request)) {
+	struct numbers tree = tree_of(options->pid);
+	round_now.is_first = true;
+	while (!ended && next_request(&request)) {
+		bool good = request.kind == TELL_HELD ? round_now.is_first && take_held(&tree, &request, &ended) : request.kind == ASK_ROUND && copy_round(options->pid, &request);
+		if (!good) {
 			static const char message[] = "transproc-stop copy: memory cannot be read, or the kernel does not tell which there is (PAGEMAP_SCAN, Linux 6.7)\n";
 			(void)write_all(2, message, sizeof message - 1);
 			return BROKEN;
 		}
+	}
 	return ENDED;
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Holds memory that comes ahead of its process (held.h), as long as its standard input lasts: what is left then is with who borrows. */
+/*
+ * Holds memory that comes ahead of its process (held.h). A lost connection may be followed by another one (rejoin.h), whose other end is told the hashes of what
+ * has come, and sends what is different. In the last round that is over: when the stream ends then, what is left is with who borrows.
+ */
 #include "commands.h"
 #include "held.h"
-#include "poll.h"
+#include "rejoin.h"
 #include "sockets.h"
 
-enum { MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1 };
+enum { MFD_CLOEXEC = 1, ENDED = 0, BROKEN = 1, SEEK_DATA = 3, SIGPIPE = 13, SIG_IGNORED = 1, PR_SET_PDEATHSIG = 1 };
 enum { PROT_READ_WRITE = 3, MAP_SHARED = 1 };
 
 const char hold_name[] = "../hold.socket";
+static const char name_here[] = "hold.socket";
 
 static int store;
 static int hashes; /* a file with that of each page that has come */
 static struct held_head *head;
 static char data[MOST_PIECE] __attribute__((aligned(PAGE)));
-
-static char ahead[1 << 16]; /* of what comes, read at once */
-static size_t ahead_begin, ahead_end;
 
 static const char *why = "what has come is not what can be understood";
 
@@ -24,29 +25,6 @@ static bool reject(const char *reason)
 {
 	why = reason;
 	return false;
-}
-
-/* The next bytes that come; false at their end. */
-static bool take_bytes(void *to, size_t size)
-{
-	size_t there = ahead_end - ahead_begin < size ? ahead_end - ahead_begin : size;
-	memcpy(to, ahead + ahead_begin, there);
-	ahead_begin += there;
-	if (size - there >= sizeof ahead / 2)
-		return read_all(0, (char *)to + there, size - there);
-	while (there < size) {
-		long got = SYS(NR_read, 0, ahead, sizeof ahead);
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		size_t more = (size_t)got < size - there ? (size_t)got : size - there;
-		memcpy((char *)to + there, ahead, more);
-		there += more;
-		ahead_begin = more;
-		ahead_end = (size_t)got;
-	}
-	return true;
 }
 
 /* The number of a process; -1 if there is no room for another one. */
@@ -164,18 +142,19 @@ static bool take_pages(const struct page_answer *answer, size_t process)
 	return mark(process, start, end, head->covers_count ? MARK_TRUE : MARK_SENT);
 }
 
+static uint64_t come; /* over this connection */
+
 /* To the host, which may not see what passes. */
 static void tell_come(size_t size, bool at_once)
 {
 	enum { PAUSE = 200 /* ms */ };
-	static uint64_t come;
 	static long told;
 	come += size;
 	if (!at_once && now() - told < PAUSE)
 		return;
 	struct page_request word = { TELL_LEFT, 0, 0, come };
 	told = now();
-	(void)write_all(1, (const char *)&word, sizeof word);
+	(void)send_bytes(&word, sizeof word);
 }
 
 static bool take_round(const struct page_answer *answer)
@@ -186,12 +165,12 @@ static bool take_round(const struct page_answer *answer)
 			head->until[i] = HELD_END;
 		__atomic_store_n(&head->complete, 1, __ATOMIC_SEQ_CST);
 	}
-	return write_all(1, (const char *)&word, sizeof word) == 0;
+	return send_bytes(&word, sizeof word);
 }
 
 static bool take(const struct page_answer *answer)
 {
-	if (answer->size != (answer->kind == PAGES ? answer->end - answer->start : 0) || answer->size > MOST_PIECE || !take_bytes(data, answer->size))
+	if (answer->size != (answer->kind == PAGES ? answer->end - answer->start : 0) || answer->size > MOST_PIECE || !receive_bytes(data, answer->size))
 		return false;
 	tell_come(sizeof *answer + answer->size, answer->kind == ROUND);
 	if (answer->kind == ROUND)
@@ -216,35 +195,103 @@ static void hand_out(int listener)
 		(void)send_descriptors(socket, &store, 1);
 }
 
+/* --- what another connection goes on from -------------------------------------------------------------------------- */
+
+static bool tell_hashes(size_t process, uint64_t start, const struct hash *known, size_t count)
+{
+	struct page_request word = { TELL_HELD, head->pids[process], start, start + count * PAGE };
+	return send_bytes(&word, sizeof word) && send_bytes(known, count * sizeof *known);
+}
+
+/* Of the pages that have come to a window. */
+static bool tell_window(size_t process, uint64_t start)
+{
+	static struct hash known[SAME_PAGES];
+	static char marks[SAME_PAGES];
+	if (SYS(NR_pread64, hashes, known, sizeof known, hash_place(process, start)) < 0 || SYS(NR_pread64, store, marks, sizeof marks, held_mark(process, start)) < 0)
+		return true; /* they come again */
+	for (size_t i = 0, next; i < SAME_PAGES; i = next) {
+		for (next = i; next < SAME_PAGES && marks[next] != MARK_NONE; next++)
+			;
+		if (next > i && !tell_hashes(process, start + i * PAGE, known + i, next - i))
+			return false;
+		next += next == i;
+	}
+	return true;
+}
+
+/* To who sends: all that has come, and that it may begin. Where marks are a hole, nothing has. False if nobody listens any more. */
+static bool tell_held(void)
+{
+	const struct page_request ready = { TELL_READY, 0, 0, 0 };
+	for (size_t process = 0; process < head->processes; process++)
+		for (uint64_t at = 0; at < HELD_END; at += MOST_SAME) {
+			long found = SYS(NR_lseek, store, held_mark(process, at), SEEK_DATA);
+			if (found < 0 || (uint64_t)found >= held_mark(process, HELD_END))
+				break;
+			at = ((uint64_t)found - held_mark(process, 0)) * PAGE & -(uint64_t)MOST_SAME;
+			if (!tell_window(process, at))
+				return false;
+		}
+	return send_bytes(&ready, sizeof ready);
+}
+
+/* Not when somebody borrows: who waits for pages here would get them sooner over the link. */
+static bool may_regain(int listener)
+{
+	if (head->covers_count || head->complete || !regain_streams(listener, name_here))
+		return false;
+	come = 0;
+	return true;
+}
+
+static int hold(int listener)
+{
+	for (bool told = false;;) {
+		struct page_answer answer;
+		if (are_streams_lost()) {
+			if (!may_regain(listener))
+				return ENDED;
+			told = false;
+		}
+		if (!told && !(told = tell_held()))
+			continue;
+		if (await_bytes(listener)) {
+			hand_out(listener);
+			continue;
+		}
+		if (!receive_bytes(&answer, sizeof answer) || take(&answer) || are_streams_lost())
+			continue;
+		char *message = format("transproc-stop hold: memory at %x: %s\n", answer.start, why);
+		(void)write_all(2, message, strlen(message));
+		return end_streams(BROKEN);
+	}
+}
+
+/* A connection that is lost may not end us: neither its streams nor who has started us. */
+static void outlive_connection(void)
+{
+	uint64_t ignore[4] = { SIG_IGNORED };
+	SYS(NR_rt_sigaction, SIGPIPE, ignore, 0, sizeof(uint64_t));
+	SYS(NR_prctl, PR_SET_PDEATHSIG, 0);
+}
+
 int command_hold(const struct options *options)
 {
 	if (!options->launch.directory || SYS(NR_chdir, options->launch.directory) < 0)
 		return report_failure("usage", "--dir is missing, or cannot be entered");
+	int status = give_streams();
+	if (status >= 0)
+		return status;
+	outlive_connection();
 	store = (int)SYS(NR_memfd_create, "held", MFD_CLOEXEC);
 	hashes = (int)SYS(NR_memfd_create, "hashes", MFD_CLOEXEC);
-	int listener = listen_at("hold.socket");
-	if (store < 0 || hashes < 0 || listener < 0 || SYS(NR_ftruncate, store, HELD_HEAD + sizeof *head) < 0)
+	int listener = listen_at(name_here);
+	if (store < 0 || hashes < 0 || listener < 0 || !expect_streams() || SYS(NR_ftruncate, store, HELD_HEAD + sizeof *head) < 0)
 		return report_failure("system", "no file can be made in memory, or no socket");
 	long mapped = SYS(NR_mmap, 0, sizeof *head, PROT_READ_WRITE, MAP_SHARED, store, HELD_HEAD);
 	if (mapped < 0 && mapped > -4096)
 		return report_failure("system", "memory cannot be mapped");
 	head = (struct held_head *)mapped;
-	for (;;) {
-		struct poll polls[2] = { { 0, POLLIN, 0 }, { listener, POLLIN, 0 } };
-		struct page_answer answer;
-		if (ahead_begin == ahead_end) {
-			poll_for(polls, 2, -1);
-			if (polls[1].found & POLLIN)
-				hand_out(listener);
-			if (!polls[0].found)
-				continue;
-		}
-		if (!take_bytes(&answer, sizeof answer))
-			return ENDED;
-		if (!take(&answer)) {
-			char *message = format("transproc-stop hold: memory at %x: %s\n", answer.start, why);
-			(void)write_all(2, message, strlen(message));
-			return BROKEN;
-		}
-	}
+	return hold(listener);
 }

@@ -19,6 +19,8 @@ enum request_kind {
 	TELL_DONE, /* to the host: all are there; `end` as above */
 	ASK_ROUND, /* of a pre-copy (copy.c): another round, with number `start`; with `end` it is the last, and the tree stands */
 	TELL_ROUND, /* to the host: round `pid` has come; `start` bytes were looked at, `end` of them sent */
+	TELL_HELD, /* to who sends a pre-copy: the pages of [start, end), at most MOST_SAME, are there; their hashes follow */
+	TELL_READY, /* to the host: all that is there was told */
 };
 
 struct page_request {

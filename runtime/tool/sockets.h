@@ -9,7 +9,7 @@
    accepted being the one that listens; 0 or -errno. */
 long list_unix_peers(struct text *out, int pid);
 
-enum { WAIT_FOR_ALL = 0x100 /* MSG_WAITALL */, MOST_DESCRIPTORS_SENT = 2 };
+enum { WAIT_FOR_ALL = 0x100 /* MSG_WAITALL */, MOST_DESCRIPTORS_SENT = 3 };
 
 /* Sockets of this directory, for streams; a descriptor or -errno. A name that is taken is taken over. */
 int listen_at(const char *name);

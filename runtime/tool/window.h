@@ -12,6 +12,7 @@ struct copied {
 };
 
 struct round {
+	bool is_first; /* of who copies: somebody else may have sent pages before */
 	bool is_last;
 	bool awaits;   /* some read of a file was on its way when it began */
 	uint8_t stamp; /* never 0 */
@@ -21,6 +22,9 @@ extern struct round round_now;
 
 /* Nothing is known of any page. False if no file can be made in memory. */
 bool know_nothing(void);
+
+/* The target has pages with these hashes. False if there is no room. */
+bool know_pages(const struct copied *copy, uint64_t start, const struct hash *hashes, size_t count);
 
 /* Nothing is known of these pages any more. */
 void forget_pages(const struct copied *copy, struct range range);

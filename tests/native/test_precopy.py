@@ -8,7 +8,7 @@ import platform
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from transproc.cluster.operations import Context
 from transproc.cluster.paging import FEW_BYTES, MOST_ROUNDS, enough
 from transproc.cluster.place import Place
 from transproc.cluster.watch import wait
-from transproc.errors import MigrationError, TransprocError
+from transproc.errors import MigrationError, NodeError, TransprocError
 from transproc.log import Step
 from transproc.process.criu import Options
 
@@ -375,29 +375,22 @@ class Moving(threading.Thread):
             time.sleep(0.001)
 
 
-def _kill_tool(machines: NativeNodes, _: Context, node: str, command: str) -> None:
+def _kill_tool(machines: NativeNodes, node: str, command: str) -> None:
     kill(tools(machines, node, command)[0])
 
 
-def _cut(_: NativeNodes, context: Context, node: str, __: str) -> None:
+def _cut(context: Context, node: str) -> None:
     context.places(context.store.load(NAME), node).node.session.connection.process.kill()
 
 
-@pytest.mark.parametrize("strike", [_kill_tool, _cut])
 @pytest.mark.parametrize(("node", "command"), [COPY, HOLD])
-def test_killed_while_it_goes_ahead(
-    machines: NativeNodes,
-    context: Context,
-    strike: Callable[[NativeNodes, Context, str, str], None],
-    node: str,
-    command: str,
-) -> None:
-    """The program was not touched, and nothing of it is on the target."""
+def test_killed_while_it_goes_ahead(machines: NativeNodes, context: Context, node: str, command: str) -> None:
+    """The program was not touched, and nothing of it is on the target; a lost connection is in test_resumed.py."""
     moving = Moving(context, Options(precopy=True, rate=8_000_000))
     while not tools(machines, node, command):
         time.sleep(0.005)
     time.sleep(0.3)
-    strike(machines, context, node, command)
+    _kill_tool(machines, node, command)
     moving.join(30)
     assert isinstance(moving.error, MigrationError)
     assert moving.error.outcome.startswith(f"{NAME} was not touched: it runs on na")
@@ -413,7 +406,7 @@ def test_killed_while_it_stands(machines: NativeNodes, context: Context, node: s
     """It goes on where it was, unless all had come."""
     moving = Moving(context, Options(precopy=True))
     moving.await_state(State.PAUSED, State.DUMPED)
-    _kill_tool(machines, context, node, command)
+    _kill_tool(machines, node, command)
     moving.join(30)
     expect_right(context, NAME, "nb" if moving.error is None else "na")
 
@@ -425,7 +418,28 @@ def test_killed_before_it_was_compared(
     """With --lazy the program runs already: what was not compared comes over the link."""
     moving = Moving(context, Options(precopy=True, lazy=True))
     moving.await_state(State.PAUSED, State.DUMPED)
-    _kill_tool(machines, context, node, command)
+    _kill_tool(machines, node, command)
     moving.join(30)
     assert moving.error is None
     expect_right(context, NAME, "nb")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    "states", [[State.PAUSED], [State.RESTORED, State.OWING]], ids=["stands", "restored"]
+)
+@pytest.mark.parametrize("node", ["na", "nb"])
+def test_lost_when_it_is_too_late_to_go_on(
+    context: Context, node: str, states: list[State], lazy: bool
+) -> None:
+    """Who holds memory does not wait for another connection then: the program does."""
+    moving = Moving(context, Options(precopy=True, lazy=lazy))
+    moving.await_state(*states)
+    _cut(context, node)
+    moving.join(30)
+    assert not moving.is_alive()
+    with suppress(NodeError):  # who asks first may be the one to hear of it
+        context.places(context.store.load(NAME), node).node.run(["true"])
+    if context.store.load(NAME).state is not State.RUNNING:
+        operations.recover(context, NAME)
+    expect_right(context, NAME, context.store.load(NAME).node)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from transproc.cluster.join import connect
 from transproc.cluster.members import FILES, Rules
 from transproc.cluster.place import Place
-from transproc.errors import CommandError
+from transproc.errors import CommandError, NodeError
 
 LARGE = 16 << 20
 """Bytes of files from which on they go ahead: fewer are sent in less time than it takes to compare them, over a fast link."""
@@ -27,6 +27,10 @@ LONG_SECONDS = 2.0
 """If a round took longer, much may have changed meanwhile: there is another one before the program is stopped."""
 LESS = 0.5
 """A round that sends more than so much of what the one before has sent was the last: each of them reads all files twice."""
+
+PATIENCE_SECONDS = 30.0
+RETRY_SECONDS = 0.5
+"""How long a lost connection is tried to be made again over which nothing passes, and how often."""
 
 Told = Callable[[int], None]
 
@@ -43,6 +47,8 @@ class JobFiles:
         """Bytes that have passed while the program stands."""
         self.copied = False
         """Whether the target has a copy, of which the source has the inventory."""
+        self.lost = 0
+        """Connections over which some of them had gone ahead: others went on."""
 
     def are_large(self) -> bool:
         """Whether it pays to send them ahead. Small tars know neither lists nor times below a second."""
@@ -73,6 +79,37 @@ class JobFiles:
         return count
 
     def _send_round(self, told: Told) -> int:
+        """If a connection is lost meanwhile, another one brings what is different then. Raises what it was lost for, if nothing
+        has passed for `PATIENCE_SECONDS`.
+        """
+        good, before, passed = time.monotonic(), 0, 0
+
+        def note(count: int) -> None:
+            nonlocal passed
+            passed = count
+            told(before + count)
+
+        while True:
+            try:
+                if before:
+                    self._look_again()
+                return before + self._send_once(note)
+            except NodeError:
+                good = time.monotonic() if passed else good
+                if not before + passed or time.monotonic() - good > PATIENCE_SECONDS:
+                    raise
+                self.lost += passed > 0
+            before, passed = before + passed, 0
+            time.sleep(RETRY_SECONDS)
+            told(before)
+
+    def _look_again(self) -> None:
+        """At what there is on the target; nobody is left who would change that behind our back."""
+        for place in (self._source, self._target):
+            place.become_quiet(0)
+        self._know_copy()
+
+    def _send_once(self, told: Told) -> int:
         known, self.copied = self.copied, False
         sent = self._renew(changing=True, told=told) if known else self._relay(changing=True, told=told)
         self._know_copy()

@@ -116,12 +116,11 @@ class Way:
         with suppress(OSError):
             while data := os.read(source, 1 << 16):
                 held += data
-                whole = len(held) - len(held) % pages.REQUEST.size
-                asked = b"".join(
-                    self.hear(held[at : at + pages.REQUEST.size])
-                    for at in range(0, whole, pages.REQUEST.size)
-                )
-                held = held[whole:]
+                asked, at = b"", 0
+                while size := pages.whole(held, at):
+                    asked += self.hear(held[at : at + size])
+                    at += size
+                held = held[at:]
                 while asked:
                     asked = asked[os.write(sink, asked) :]
         _end(self._from)
@@ -179,7 +178,11 @@ class Round:
 
 
 class Copying(Way):
-    """The memory of a running tree, sent ahead in rounds; what has come is held on the target as long as this lasts."""
+    """The memory of a running tree, sent ahead in rounds; what has come is held on the target as long as this lasts.
+
+    If it ends by a lost connection, before the tree stands, another one of the same places goes on with what is held: that stays
+    for a minute (KEPT, runtime/tool/rejoin.h), or until somebody makes the job's place quiet, or removes it.
+    """
 
     def __init__(
         self,
@@ -199,11 +202,14 @@ class Copying(Way):
         super().__init__(source.node, give, target.node, take, rate=rate, direct=direct, word="hold")
 
     def begin(self, *, last: bool = False) -> None:
-        """Begins another round; `last`: the tree stands, and what is held becomes its memory. A lost connection shows later."""
+        """Begins another round; `last`: the tree stands, and what is held becomes its memory, which cannot be so in the first. A
+        lost connection shows later.
+        """
         self._asked += 1
-        words = pages.REQUEST.pack(pages.Request.ROUND, 0, self._asked, last)
+        if self._asked == 1:
+            return  # as soon as the source knows what is held: see `hear`
         with suppress(OSError):
-            self._from.connection.stdin.write(words)
+            self._from.connection.stdin.write(_ask_round(self._asked, last=last))
             self._from.connection.stdin.flush()
 
     def done(self, seconds: float) -> bool:
@@ -223,7 +229,11 @@ class Copying(Way):
 
     def hear(self, request: bytes) -> bytes:
         """As `Way` says."""
-        kind, _number, looked_at, sent = pages.REQUEST.unpack(request)
+        kind, _number, looked_at, sent = pages.REQUEST.unpack_from(request)
+        if kind == pages.Request.HELD:
+            return request
+        if kind == pages.Request.READY:
+            return _ask_round(1)
         if kind == pages.Request.LEFT:
             self.bytes = max(self.bytes, sent)
         if kind == pages.Request.TOLD:
@@ -246,6 +256,10 @@ class Copying(Way):
                     return CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
             time.sleep(0.01)
         return TransprocError("a copy of memory has ended before it was done")
+
+
+def _ask_round(number: int, *, last: bool = False) -> bytes:
+    return pages.REQUEST.pack(pages.Request.ROUND, 0, number, last)
 
 
 def _pass_on(source: int, sink: int, most: int) -> int:

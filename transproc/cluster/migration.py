@@ -30,7 +30,7 @@ from transproc.cluster.store import JobStore, Result
 from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError, cause_of
 from transproc.log import Step
 from transproc.process.criu import Options
-from transproc.text import human
+from transproc.text import human, plural
 
 KIND = "migrate"
 """Of a migration's attempt in the store."""
@@ -63,6 +63,11 @@ def bring(move: Move, step: Step, cancel: Cancel) -> int:
         if link.left is not None:
             step.progress(come, come + link.left)
     return move.paging.bytes_followed
+
+
+def resumed(lost: int) -> str:
+    """What a step says whose transfer went on after so many lost connections."""
+    return f", resumed after {plural(lost, 'lost connection')}" if lost else ""
 
 
 def owing(job: Job) -> str:
@@ -192,25 +197,28 @@ class Migration:
 
     def _send_files(self) -> str:
         """The program runs meanwhile."""
-        begin = time.perf_counter()
+        move, begin = self.move, time.perf_counter()
 
         def told(count: int) -> None:
             self._cancel.check()
-            self._step.progress(count, max(count, self.move.files.size))
+            self._step.progress(count, max(count, move.files.size))
 
-        count = self.move.send_files(told)
-        return f"{human(count)}, {human(count / max(time.perf_counter() - begin, 0.001))}/s"
+        count = move.send_files(told)
+        rate = human(count / max(time.perf_counter() - begin, 0.001))
+        return f"{human(count)}, {rate}/s{resumed(move.files.lost)}"
 
     def _copy_ahead(self) -> str:
         """The program runs meanwhile."""
         move, begin = self.move, time.perf_counter()
         sent, rounds = 0, []
         for copying in move.copy_ahead(self._cancel):
-            sent, rounds = copying.bytes, copying.rounds
-            self._step.progress(copying.bytes, max(copying.bytes, move.memory))
+            sent, rounds = move.paging.bytes_ahead + copying.bytes, copying.rounds
+            self._step.progress(sent, max(sent, move.memory))
         seconds = max(time.perf_counter() - begin, 0.001)
         rest = ", the rest follows" if move.options.lazy else ""
-        return f"{human(sent)}, {human(sent / seconds)}/s, {len(rounds)} rounds{rest}"
+        return (
+            f"{human(sent)}, {human(sent / seconds)}/s, {len(rounds)} rounds{resumed(move.paging.lost)}{rest}"
+        )
 
     def _bring_pages(self) -> str:
         """The program runs meanwhile, or is restored and stopped."""

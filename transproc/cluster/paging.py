@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from transproc.cluster.direct import Direct
 from transproc.cluster.events import Cancel
@@ -61,6 +62,8 @@ class Paging:
         """After that, over links that have ended."""
         self.round_took = 0.0
         """Seconds, of the last round that went ahead."""
+        self.lost = 0
+        """Connections over which some memory had gone ahead: others went on."""
         self._link: Link | None = None
         self._copying: Copying | None = None
         self._direct: Direct | None = None
@@ -91,7 +94,39 @@ class Paging:
     def copy_ahead(self, cancel: Cancel) -> Iterator[Copying]:
         """Sends the memory while the program runs, again and again what has changed, until that does not get less: now and then
         how far it is. What has come is held on the target until `drop_copy`.
+
+        If a connection is lost, what is held stays for a while, and another one goes on with that (`Copying`). Raises what it was
+        lost for, if nothing has come for `PATIENCE_SECONDS`.
         """
+        good, straight = time.monotonic(), self._direct is not None
+        while True:
+            try:
+                yield from self._copy_rounds(cancel)
+            except NodeError:
+                if self._copying is not None and self._copying.bytes:
+                    good = time.monotonic()
+                    self.lost += 1
+                if time.monotonic() - good > PATIENCE_SECONDS:
+                    raise
+            else:
+                break
+            self.drop_copy()
+            self.drop_direct()
+            cancel.check()
+            time.sleep(RETRY_SECONDS)
+            if straight:
+                self._connect_again()
+
+    def _connect_again(self) -> None:
+        """The nodes with each other, if that still goes."""
+        with suppress(TransprocError):
+            self._direct = Direct(self._source, self._target)
+
+    def _copy_rounds(self, cancel: Cancel) -> Iterator[Copying]:
+        """Over one connection. Two who track the same memory would take each other's word that something was written, so nobody
+        may be left of one that was lost.
+        """
+        self._source.become_quiet(0)
         copying = Copying(self._source, self._target, self._job.pid, rate=self._rate, direct=self._direct)
         self._copying = copying
         while not enough(copying.rounds):

@@ -196,7 +196,7 @@ done
 
 # A program whose standard output is /dev/null is a supervisor of the pause tool's, which stays as long as the job; a conversation
 # with the job's terminal may stay, too. Processes of jobs are not meant, whatever they call themselves.
-# What does not end by itself in time is ended.
+# Who holds memory waits for somebody to bring more, who is gone. What else does not end by itself in time is ended.
 QUIET = """
 busy() {
   for f in $(grep -lF -e "$1/" -e transproc-stop /proc/[0-9]*/cmdline 2>/dev/null); do
@@ -204,6 +204,7 @@ busy() {
     [ "$p" != $$ ] || continue
     case $(readlink "/proc/$p/exe") in '' | "${1%/*}"/*/bin/*) continue ;; esac
     case $(tr '\\0' ' ' <"$f" 2>/dev/null) in
+    *transproc-stop*" hold --dir $1/"*) kill -9 "$p" 2>/dev/null; echo "$p" ;;
     *transproc-stop*" attach "*) ;;
     *transproc-stop*" --pid $2 "* | *transproc-stop*"$1/"*) [ "$(readlink "/proc/$p/fd/1")" = /dev/null ] || echo "$p" ;;
     *"$1/"*) echo "$p" ;;

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transproc.cluster.pages import PAGE, REQUEST, answered, request
+from transproc.cluster.pages import PAGE, REQUEST, Request, answered, request, whole
 from transproc.cluster.transfer import rate
 from transproc.errors import FormatError, TransprocError
 
@@ -66,3 +66,13 @@ def test_rates(text: str, expected: int | None) -> None:
 def test_what_is_no_rate(text: str) -> None:
     with pytest.raises(TransprocError, match="expected bytes per second"):
         rate(text)
+
+
+def test_hashes_follow_what_is_held() -> None:
+    held = REQUEST.pack(Request.HELD, 5, START, START + 3 * PAGE)
+    asked = REQUEST.pack(Request.ROUND, 0, 1, 0)
+    data = asked + held + bytes(48) + asked[:-1]
+    assert [whole(data, at) for at in (0, 24, 96)] == [24, 72, 0]
+    assert whole(data[:95], 24) == 0
+    for start, end in ((START, START), (START, 0), (0, 1 << 63)):
+        assert whole(REQUEST.pack(Request.HELD, 5, start, end), 0) == 24, "nothing that large is waited for"
