@@ -91,7 +91,10 @@ def _accept(url: str, found: str, expected: str | None) -> None:
             "nobody is here to compare it with what 'transproc serve' printed",
             hint=f"--fingerprint {found}, if it is that",
         )
-    typer.confirm("Is that what 'transproc serve' printed?", abort=True, err=True)
+    if not typer.confirm("Is that what 'transproc serve' printed?", err=True):
+        raise TransprocError(
+            f"controller {url}: its certificate is not the one that is expected: it is not listed"
+        )
 
 
 @app.command("list")

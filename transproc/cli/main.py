@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     atexit.register(lambda: _leave(status))  # the first of all, so the last that is called
     try:
         status = run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # before there was a command, or while it is taken apart
+        status = _interrupted()
     except SystemExit as end:  # of who writes completions
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     sys.exit(status)
@@ -69,11 +71,15 @@ def run(argv: list[str]) -> int:
             message, _meant(message) or "'transproc COMMAND --help' shows the usage with examples", 2
         )
     except (typer.Abort, KeyboardInterrupt):
-        return _fail("interrupted", None, 130)
+        return _interrupted()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _interrupted() -> int:
+    return _fail("interrupted", None, 130)
 
 
 def _usage(error: Exception) -> str:

@@ -227,7 +227,8 @@ def _confirmed(there: Client | None, host: str, port: int, wanted: str | None, *
         )
     file = f"/etc/ssh/ssh_host_{found[0].split()[0].removeprefix('ssh-').partition('-')[0]}_key.pub"
     typer.echo(f"on its console, 'ssh-keygen -lf {file}' shows the same if it is that machine", err=True)
-    typer.confirm("is it?", abort=True, err=True)
+    if not typer.confirm("is it?", err=True):
+        raise TransprocError(f"the host key of {host} is not the one that is expected: it is not listed")
     return found[0]
 
 

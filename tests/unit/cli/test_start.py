@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from transproc.cli.commands import COMMANDS
 
+ROOT = Path(__file__).parent.parent.parent.parent
 HEAVY = {"asyncio", "cryptography", "elftools", "google", "numpy", "pydantic", "rich"}
 
 
@@ -105,3 +107,17 @@ def test_a_migration_imports_nothing_of_other_commands() -> None:
     expected = {f"transproc.controller.requests.{name}" for name in ("base", "move")}
     assert {name for name in found if name.startswith(others)} == expected
     assert not {"asyncio", "cryptography", "elftools", "pydantic", "rich"} & {*found}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_interrupted_while_it_starts_says_so(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """On a busy machine that takes seconds; the user saw the insides of Python."""
+    (tmp_path / "typer.py").write_text(f"import os, time\nos.kill(os.getpid(), {number:d})\ntime.sleep(60)\n")
+    code = "from transproc.cli.main import main; main(['ps'])"
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "TRANSPROC_STATE": str(tmp_path / "state")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "transproc: error: interrupted\n")
