@@ -236,6 +236,21 @@ def test_what_is_held_goes_with_its_directory(machines: NativeNodes, context: Co
     expect_right(context, NAME, "na")
 
 
+def test_who_copied_before_is_ended(machines: NativeNodes, context: Context) -> None:
+    """Two would take each other's word of what was written."""
+    source, target = (context.places(context.store.load(NAME), name) for name in ("na", "nb"))
+    target.prepare(Path("/bin/true"))
+    target.make_images()
+    before = Copying(source, target, source.job.pid)
+    while len(tools(machines, "na", "copy")) != 1:  # the tracer has gone
+        time.sleep(0.01)
+    source.end_copying()
+    assert tools(machines, "na", "copy", "pack") == []
+    before.close()
+    target.end()
+    expect_right(context, NAME, "na")
+
+
 @pytest.mark.nightly
 def test_nobody_waits_for_ever(machines: NativeNodes, context: Context) -> None:
     held(machines, context)

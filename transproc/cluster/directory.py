@@ -125,6 +125,11 @@ class JobDirectory:
         words = ["sh", "-c", scripts.QUIET, "sh", self.directory, str(self.job.pid), str(round(seconds))]
         self.node.run(words, timeout=seconds + LOOK_SECONDS)
 
+    def end_copying(self) -> None:
+        """Nobody sends the program's memory ahead any more, for a command that is over or a connection that was lost."""
+        self._end_owned()
+        self._shell(scripts.END_COPYING, str(self.job.pid))
+
     def _end_owned(self) -> None:
         """Nobody on the node hears requests any more of commands that are over, nor of connections that were lost."""
         listed = self._shell(scripts.OWNERS, owner.host()).stdout.decode(errors="replace").split()

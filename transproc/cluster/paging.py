@@ -126,7 +126,7 @@ class Paging:
         """Over one connection. Two who track the same memory would take each other's word that something was written, so nobody
         may be left of one that was lost.
         """
-        self._source.become_quiet(0)
+        self._source.end_copying()
         copying = Copying(self._source, self._target, self._job.pid, rate=self._rate, direct=self._direct)
         self._copying = copying
         while not enough(copying.rounds):

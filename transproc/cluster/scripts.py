@@ -232,6 +232,14 @@ done
 criu that is killed leaves helpers of its own, which sleep until it ends them: an orphan that traces nobody and does nothing
 is ended. Words: directory, pid, seconds."""
 
+END_COPYING = """
+patience=100
+while found=$(grep -lF -e transproc-stop /proc/[0-9]*/cmdline 2>/dev/null | while read -r f; do
+  case $(tr '\\0' ' ' <"$f" 2>/dev/null) in *transproc-stop*" copy --pid $1 "*) f=${f#/proc/}; echo "${f%/cmdline}" ;; esac
+done) && [ -n "$found" ] && [ "$patience" -gt 0 ]; do kill -9 $found 2>/dev/null; patience=$((patience - 1)); done
+"""
+"""Ends those who send a program's memory ahead. Words: pid."""
+
 DIRECTORIES = """
 cd "$1" 2>/dev/null || exit 0
 for d in *; do
