@@ -122,6 +122,15 @@ def context_of(state: Path, nodes: dict[str, SshNode], events: Silent | None = N
     return Context(JobStore(state), places, pipeline.carry, events or Silent(), nodes=lambda: list(nodes))
 
 
+@contextmanager
+def clearing(state: Path, nodes: dict[str, SshNode]) -> Iterator[Context]:
+    """As `context_of`; in the end no job is left."""
+    context = context_of(state, nodes)
+    yield context
+    for name in context.store.names():
+        operations.discard(context, name)
+
+
 def begun(context: Context, name: str, argv: Sequence[str | Path], node: str = "na") -> Place:
     """A program that has been started on a node, and has printed something."""
     operations.run(context, Program([str(word) for word in argv]), node, name=name)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
-from tests.native.performing import context_of, expected, nodes_of
+from tests.native.performing import clearing, context_of, expected, nodes_of
 from tests.programs.manifest import CFLAGS, programs
 from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job, State
@@ -37,10 +37,8 @@ def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def context(nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[Context]:
-    made = context_of(tmp_path / "state", nodes)
-    yield made
-    for name in made.store.names():
-        operations.discard(made, name)
+    with clearing(tmp_path / "state", nodes) as made:
+        yield made
     operations.sweep(made)
     for node in nodes.values():
         assert node.output(["sh", "-c", f"ls {DATA}/jobs 2>/dev/null || true"]) == ""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.compiling import compiled
 from tests.native.nodes import NativeNodes, Setting
-from tests.native.performing import begun, context_of, nodes_of
+from tests.native.performing import begun, clearing, context_of, nodes_of
 from tests.native.systems import busybox
 from tests.programs.manifest import programs
 from transproc.cluster import operations
@@ -35,10 +35,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def context(nodes: dict[str, SshNode], tmp_path: Path) -> Iterator[Context]:
-    made = context_of(tmp_path / "state", nodes)
-    yield made
-    for name in made.store.names():
-        operations.discard(made, name)
+    with clearing(tmp_path / "state", nodes) as made:
+        yield made
     for node in nodes.values():
         assert node.output(["ls", "/dev/shm"]) == ""
 
