@@ -115,7 +115,8 @@ def test_a_command_that_is_interrupted_while_it_starts_says_so(
 ) -> None:
     """On a busy machine that takes seconds; the user saw the insides of Python."""
     (tmp_path / "typer.py").write_text(f"import os, time\nos.kill(os.getpid(), {number:d})\ntime.sleep(60)\n")
-    code = "from transproc.cli.main import main; main(['ps'])"
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a job in the background ignores it
+    code = f"{listen}; from transproc.cli.main import main; main(['ps'])"
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "TRANSPROC_STATE": str(tmp_path / "state")}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
