@@ -23,6 +23,7 @@ from transproc.cluster.job import State
 from transproc.cluster.link import Copying
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
+from transproc.cluster.place import Place
 from transproc.errors import MigrationError
 from transproc.log import Step
 from transproc.process.criu import Options
@@ -202,11 +203,17 @@ def test_a_node_that_does_not_come_back(
     expect_right(context, NAME, "na")
 
 
-def held(machines: NativeNodes, context: Context) -> None:
-    """Somebody holds memory on `nb`, whose connection is gone."""
+def ready(context: Context) -> tuple[Place, Place]:
+    """The job's places on `na` and on `nb`, which may hold its memory now."""
     source, target = (context.places(context.store.load(NAME), name) for name in ("na", "nb"))
     target.prepare(Path("/bin/true"))
     target.make_images()
+    return source, target
+
+
+def held(machines: NativeNodes, context: Context) -> None:
+    """Somebody holds memory on `nb`, whose connection is gone."""
+    source, target = ready(context)
     copying = Copying(source, target, source.job.pid)
     copying.begin()
     while not copying.done(1.0):
@@ -238,9 +245,7 @@ def test_what_is_held_goes_with_its_directory(machines: NativeNodes, context: Co
 
 def test_who_copied_before_is_ended(machines: NativeNodes, context: Context) -> None:
     """Two would take each other's word of what was written."""
-    source, target = (context.places(context.store.load(NAME), name) for name in ("na", "nb"))
-    target.prepare(Path("/bin/true"))
-    target.make_images()
+    source, target = ready(context)
     before = Copying(source, target, source.job.pid)
     while len(tools(machines, "na", "copy")) != 1:  # the tracer has gone
         time.sleep(0.01)
