@@ -7,13 +7,14 @@ the machines are found as nodes (transproc.cluster.node). Machines outlive the c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ READY = "transproc: ready, criu "
 """What a machine's console says when it takes connections; the exit status of its criu follows."""
 POLL_SECONDS = 0.05
 PROFILE_SECONDS = 180.0
-"""From machines that are up to all that their profile has."""
+"""From machines that are up to all that their profile has, as `Lab.up` counts."""
 KVM_SECONDS = 15.0
 """A machine under KVM is ready in two seconds; one that is not by now never will be."""
 KVM_BROKEN = "KVM internal error"
@@ -61,6 +62,43 @@ class Machine:
     @property
     def alive(self) -> bool:
         return _start_time(self.pid) == self.start
+
+
+@dataclass
+class _Patience:
+    """So many seconds for emulators, beside those in which they waited for a processor: a busy host is not their fault."""
+
+    pids: Sequence[int]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        self._begin, self._before = time.monotonic(), self._unserved()
+
+    @property
+    def waited(self) -> float:
+        """Seconds, of the one that waited longest."""
+        return max(
+            (now - before for now, before in zip(self._unserved(), self._before, strict=True)), default=0.0
+        )
+
+    @property
+    def left(self) -> float:
+        """Seconds; negative when they are over."""
+        return self.seconds - (time.monotonic() - self._begin) + self.waited
+
+    def _unserved(self) -> list[float]:
+        return [_unserved(pid) for pid in self.pids]
+
+
+def _unserved(pid: int) -> float:
+    """Seconds for which a process could run and was not let, of its thread with most (the second word of /proc/PID/schedstat:
+    Linux, Documentation/scheduler/sched-stats.rst); 0 if the kernel does not say.
+    """
+    found = [0.0]
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, LookupError):
+            found.append(int(path.read_text().split()[1]) / 1e9)
+    return max(found)
 
 
 def _start_time(pid: int) -> int:
@@ -95,8 +133,9 @@ class Lab:
         """Starts what does not run, all at once, and returns when every machine is a working node.
 
         `kvm`: None uses it if it works, True requires it for the machine of the host's ISA. `timeout`: seconds for
-        each machine. `profile`: what they have beyond the usual; machines that run without it are an error. `suite`: the
-        release of Debian that they are of, by default that of those which run, or the stable one.
+        each machine, beside those in which it waited for a processor of this host. `profile`: what they have beyond the
+        usual; machines that run without it are an error. `suite`: the release of Debian that they are of, by default that
+        of those which run, or the stable one.
         Raises LabError with the end of the console; machines that did start stay up.
         """
         size = size or (Size(memory_mb=profile.memory_mb) if profile else Size())
@@ -155,9 +194,9 @@ class Lab:
 
     def _await_profile(self, profile: Profile) -> None:
         with log.step(profile.name):
-            until = time.monotonic() + PROFILE_SECONDS
+            patience = _Patience([machine.pid for machine in self.status()], PROFILE_SECONDS)
             while (done := self.command(GUESTS[0].node, profile.check)).returncode:
-                if time.monotonic() > until:
+                if patience.left < 0:
                     said = (done.stdout + done.stderr).decode(errors="replace").strip()
                     raise LabError(f"{profile.name} is not up within {PROFILE_SECONDS:.0f} s: {said}")
                 time.sleep(1.0)
@@ -278,16 +317,19 @@ class Lab:
 
     def _await_ready(self, machine: Machine, timeout: float) -> None:
         """Until the console says so and the SSH server answers."""
-        deadline = time.monotonic() + timeout
+        patience = _Patience([machine.pid], timeout)
         while (status := self._ready_status(machine)) is None:
             if not machine.alive or KVM_BROKEN in self._emulator_log(machine.name):
                 raise self._error(machine, "ended while it was starting")
-            if time.monotonic() > deadline:
-                raise self._error(machine, f"was not ready in {timeout:.0f} s")
+            if patience.left < 0:
+                beside = f", and waited {patience.waited:.0f} s for a processor"
+                raise self._error(
+                    machine, f"was not ready in {timeout:.0f} s{beside if patience.waited >= 1 else ''}"
+                )
             time.sleep(POLL_SECONDS)
         if status != 0:
             raise self._error(machine, f"cannot dump and restore processes (criu: status {status})")
-        if not _ssh_answers(machine.port, max(1.0, deadline - time.monotonic())):
+        if not _ssh_answers(machine.port, max(1.0, patience.left)):
             raise self._error(machine, "has no SSH server that answers")
 
     def _ready_status(self, machine: Machine) -> int | None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,35 @@ def test_readiness_is_a_whole_line(tmp_path: Path) -> None:
     ):
         lab.console("x86").write_text(text)
         assert lab._ready_status(state) == expected
+
+
+def test_what_an_emulator_waits_for_a_processor_does_not_count() -> None:
+    """Four that compute, on one processor: in a second each has a quarter of one."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})
+    try:
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    finally:
+        os.sched_setaffinity(0, mine)
+    try:
+        patience = machine._Patience([busy[0].pid], 1.0)
+        time.sleep(1.0)
+        assert patience.waited > 0.4
+        assert patience.left > 0.3
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def test_one_that_has_nothing_to_do_is_not_waited_for(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    lab = Lab(tmp_path)
+    lab.console("x86").write_text("it stands here\n")
+    state = Machine("x86", "x86_64", sleeper.pid, machine._start_time(sleeper.pid), 1, False, 1)
+    with pytest.raises(LabError, match=r"x86 was not ready in 1 s\n  console: it stands here"):
+        lab._await_ready(state, 0.6)
 
 
 @pytest.mark.parametrize("guest", GUESTS, ids=lambda guest: guest.isa)
