@@ -58,7 +58,8 @@ def test_everything_is_read() -> None:
 def test_all_mistakes_are_said_with_their_lines() -> None:
     with pytest.raises(FormatError) as raised:
         parse(BAD)
-    assert raised.value.message.splitlines() == [
+    assert raised.value.message.split("\n  ") == [
+        "10 things are wrong:",
         "line 1: unknown 'foo', expected [limits] and [[rule]]",
         "line 3: at_once: 0, expected a number from 1 to 100",
         "line 4: cool_down: 'ten' is no duration",

@@ -44,6 +44,8 @@ def choosing(world: World, *fleet: NodeState, labels: tuple[str, ...] = ()) -> o
     ("candidate", "labels", "reason"),
     [
         (node("x86", facts()), (), "it is there"),
+        (node("x86", facts(), labels=["cheap"]), ("cheap",), "it is there"),
+        (node("x86", facts(), labels=["cheap"]), ("cheap", "big"), "it is there, and has no label big"),
         (node("b", None), (), "has not answered in time"),
         (node("b", NodeError("b", "cannot connect")), (), "cannot connect"),
         (node("b", facts()), ("cheap", "b"), "has no label cheap"),

@@ -45,7 +45,8 @@ def parse(text: str, path: Path | None = None) -> Policy:
     reader = _Reader(text)
     policy = reader.policy(data)
     if reader.wrong:
-        raise FormatError("\n".join(sorted(reader.wrong, key=_line)), path=path)
+        head = [f"{len(reader.wrong)} things are wrong:"] if len(reader.wrong) > 1 else []
+        raise FormatError("\n  ".join([*head, *sorted(reader.wrong, key=_line)]), path=path)
     return policy
 
 

@@ -66,14 +66,15 @@ def choose(
 def unfit(context: Context, job: Job, candidate: NodeState, labels: Collection[str] = ()) -> str | None:
     """Why a job cannot go to a node, as far as that is known without looking at the job; None if nothing is known."""
     facts = candidate.facts
+    lacks = f"has no label {', '.join(missing)}" if (missing := sorted(set(labels) - candidate.labels)) else ""
     if candidate.name == job.node:
-        return "it is there"
+        return f"it is there, and {lacks}" if lacks else "it is there"
     if isinstance(facts, TransprocError):
         return facts.message.removeprefix(f"node {candidate.name}: ")
     if facts is None:
         return "has not answered in time"
-    if missing := sorted(set(labels) - candidate.labels):
-        return f"has no label {', '.join(missing)}"
+    if lacks:
+        return lacks
     if not candidate.free:
         return f"is full: it takes {candidate.description.capacity} jobs at once"
     if facts.criu_version < MINIMUM:
