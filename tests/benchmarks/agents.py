@@ -42,7 +42,7 @@ def facts(isa: str, cpus: int, load: float) -> bytes:
     """As `cluster.facts` asks."""
     return (
         f"isa={isa}\nkernel=6.12.1\ncpus={cpus}\nload={load:.2f}\nuptime=1000.0\nmemory=8000000\n"
-        f"available=6000000\ndisk=9000000\npage=4\ncriu=4.1.1\ntime={time.time():.9f}\n"
+        f"available=6000000\ndisk=9000000\nids=4194304\npage=4\ncriu=4.1.1\ntime={time.time():.9f}\n"
     ).encode()
 
 

@@ -17,6 +17,7 @@ from transproc.controller.service import Service
 from transproc.host import Host
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
+LARGEST_ID = int(Path("/proc/sys/kernel/pid_max").read_text())
 
 
 def test_a_node_is_emptied(
@@ -62,6 +63,26 @@ def test_a_node_is_emptied(
     finally:
         for name in ("i", "j"):
             main.run(["kill", "--remove", name])
+        common.host().close()
+
+
+@pytest.mark.skipif(LARGEST_ID >= 1 << 22, reason="this machine takes every process id")
+def test_no_move_is_proposed_to_a_node_whose_process_ids_end_too_soon(
+    machines: NativeNodes, counter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "nodes.toml"
+    mine.write_text(machines.configuration.read_text() + "[local]\n")
+    monkeypatch.setenv("TRANSPROC_NODES", str(mine))
+    monkeypatch.setenv("TRANSPROC_STATE", str(tmp_path / "state"))
+    try:
+        assert main.run(["run", "--node", "na", "--name", "high", "--", str(counter), "100000", "5000"]) == 0
+        host = Host()
+        found = Policies(host, parse('[[rule]]\nkind = "keep"\nnodes = "local"\n')).explain()
+        host.close()
+        assert found.moves == []
+        assert f"but local gives process ids below {LARGEST_ID}, but the program has " in found.notes[0]
+    finally:
+        main.run(["kill", "--remove", "high"])
         common.host().close()
 
 

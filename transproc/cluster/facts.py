@@ -32,6 +32,7 @@ sed -n 's/^MemTotal: *\\([0-9]*\\) kB/memory=\\1/p;s/^MemAvailable: *\\([0-9]*\\
 b=$1 d=$1; shift
 while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done
 echo "disk=$(df -Pk "$d" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')"
+echo "ids=$(cat /proc/sys/kernel/pid_max)"
 echo "page=$(sed -n '/^KernelPageSize/{s/^[^0-9]*\\([0-9]*\\).*/\\1/p;q;}' /proc/self/smaps)"
 sed -n 's/^\\(flags\\|Features\\)[^:]*: */cpu=/p;/^cpu=/q' /proc/cpuinfo | sed 1q
 b=$b/bin/criu
@@ -48,8 +49,8 @@ class Facts:
 
     `load`: processes that ran or waited for a processor, on average of the last minute; `available`: memory that programs can
     still get; `disk`: free where jobs are kept; `criu`: its version, empty if there is none; `clock`: by how much the node's is
-    ahead of ours, give or take half of `answer`, the time that it took to answer; `abilities` of the processor, as
-    /proc/cpuinfo has them.
+    ahead of ours, give or take half of `answer`, the time that it took to answer; `ids`: process ids are below that; `abilities`
+    of the processor, as /proc/cpuinfo has them.
     """
 
     isa: str
@@ -64,6 +65,7 @@ class Facts:
     uptime: float
     clock: float
     answer: float
+    ids: int
     abilities: frozenset[str] = frozenset()
 
     @property
@@ -81,6 +83,11 @@ class Facts:
         found = dataclasses.asdict(self)
         del found["abilities"]
         return found
+
+
+def too_high(pid: int, ids: int) -> str | None:
+    """Why a process cannot keep its id on a node whose ids are below `ids`; None if it can."""
+    return f"gives process ids below {ids}, but the program has {pid}" if pid >= ids else None
 
 
 def ask(node: Node, *, criu: Sequence[str] = ("criu",), timeout: float = ANSWER_SECONDS) -> Facts:
@@ -114,6 +121,7 @@ def parse(answer: bytes, *, began: float, took: float) -> Facts:
         uptime=_number(found, "uptime", 0, 1e11),
         clock=round(_time(_word(found, "time", r"\d{1,12}(\.[\w%]*)?")) - (began + took / 2), 3),
         answer=round(took, 4),
+        ids=int(_number(found, "ids", 1, 1 << 31)),
         abilities=frozenset(re.findall(r"\b[\w.]{1,40}\b", found.get("cpu", ""))),
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from transproc.cluster.facts import too_high
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Look, Room
 from transproc.cluster.node import DATA
@@ -166,9 +167,9 @@ def _check_criu_may(job: Job, place: Place, room: Room) -> None:
 
 
 def _check_ids(target: Place, ids: Sequence[int]) -> None:
-    if max(ids, default=0) >= target.room.ids:
+    if reason := too_high(max(ids, default=0), target.room.ids):
         raise TransprocError(
-            f"node {target.node.name}: gives process ids below {target.room.ids}, but the program has {max(ids)}",
+            f"node {target.node.name}: {reason}",
             hint="raise the limit there: sysctl -w kernel.pid_max=4194304",
         )
     taken = target.taken(ids)

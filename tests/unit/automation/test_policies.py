@@ -76,6 +76,7 @@ class World:
             9.0,
             0.0,
             0.1,
+            1 << 22,
         )
         return NodeState(name, facts, described, jobs)
 

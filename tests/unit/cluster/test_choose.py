@@ -25,6 +25,7 @@ def facts(isa: str = "aarch64", **changes: object) -> Facts:
     words = {
         **{"isa": isa, "cpus": 4, "load": 1.0, "memory": 8 << 30, "available": 4 << 30, "disk": 9 << 30},
         **{"kernel": "6.12", "criu": "4.1.1", "page": 4096, "uptime": 9.0, "clock": 0.0, "answer": 0.1},
+        "ids": 1 << 22,
     }
     return Facts(**{**words, **changes})  # type: ignore[arg-type]
 
@@ -54,6 +55,8 @@ def choosing(world: World, *fleet: NodeState, labels: tuple[str, ...] = ()) -> o
         (node("b", facts(), capacity=2, jobs=1), (), None),
         (node("b", facts(criu="")), (), "has no criu, expected 4.1.1 or later"),
         (node("b", facts(criu="3.17.1")), (), "has criu 3.17.1, expected 4.1.1 or later"),
+        (node("b", facts(ids=4711)), (), "gives process ids below 4711, but the program has 4711"),
+        (node("b", facts(ids=4712)), (), None),
         (node("b", facts(isa="riscv64")), (), "no binary for riscv64"),
     ],
 )

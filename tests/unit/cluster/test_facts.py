@@ -30,6 +30,7 @@ GOOD = {
     "memory": "8000000",
     "available": "6000000",
     "disk": "1000",
+    "ids": "32768",
     "page": "4",
     "cpu": "fp asimd evtstrm crc32",
     "criu": "4.1.1",
@@ -57,6 +58,7 @@ def test_everything_is_read() -> None:
         uptime=86400.25,
         clock=0.2,
         answer=0.1,
+        ids=32768,
         abilities=frozenset({"fp", "asimd", "evtstrm", "crc32"}),
     )
     assert found.busy == 0.625

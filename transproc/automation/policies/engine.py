@@ -26,6 +26,7 @@ from transproc.binary.elf import Elf
 from transproc.cluster import operations, transfer, usage
 from transproc.cluster.beside import beside
 from transproc.cluster.events import Events, Silent, Token
+from transproc.cluster.facts import too_high
 from transproc.cluster.fleet import NodeState
 from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
@@ -204,6 +205,8 @@ class Policies:
         needs = self._needed(jobs[name], spot.isa)
         if needs is None:
             return f"is of ISA {spot.isa}, for which the job has no binary"
+        if reason := too_high(jobs[name].pid, spot.ids):
+            return reason
         missing = needs - spot.abilities
         return (
             f"has a processor that lacks {', '.join(sorted(missing))}" if spot.abilities and missing else None

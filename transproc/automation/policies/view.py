@@ -29,7 +29,7 @@ class JobState:
 @dataclass
 class Spot:
     """A node in a round. `load` changes as the round moves jobs; `settled`: it tells of all jobs that came and went; `room`: for
-    so many more jobs; `problem`: why nothing can be done with it.
+    so many more jobs; `ids`: those of processes are below that; `problem`: why nothing can be done with it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Spot:
     price: float
     room: float
     abilities: frozenset[str]
+    ids: int
     problem: str | None = None
     settled: bool = True
     jobs: dict[str, float] = field(default_factory=dict)
@@ -135,11 +136,10 @@ def _spot(state: NodeState, unsettled: Collection[str]) -> Spot:
     if isinstance(facts, Facts):
         problem = None if facts.criu else "has no criu"
         load, settled = max(facts.load, 0.0), state.name not in unsettled
-        return Spot(
-            state.name, state.labels, facts.isa, facts.cpus, load, *words, facts.abilities, problem, settled
-        )
+        able = (facts.abilities, facts.ids)
+        return Spot(state.name, state.labels, facts.isa, facts.cpus, load, *words, *able, problem, settled)
     problem = "has not answered" if facts is None else facts.message.removeprefix(f"node {state.name}: ")
-    return Spot(state.name, state.labels, "", 1, 0.0, *words, frozenset(), problem)
+    return Spot(state.name, state.labels, "", 1, 0.0, *words, frozenset(), 0, problem)
 
 
 def _share(spot: Spot) -> None:

@@ -10,6 +10,7 @@ from transproc.binary import processor
 from transproc.binary.elf import Elf
 from transproc.cluster import transfer
 from transproc.cluster.description import check_label
+from transproc.cluster.facts import too_high
 from transproc.cluster.fleet import NodeState
 from transproc.cluster.job import Job
 from transproc.cluster.operations.context import Context
@@ -66,7 +67,9 @@ def choose(
 def unfit(context: Context, job: Job, candidate: NodeState, labels: Collection[str] = ()) -> str | None:
     """Why a job cannot go to a node, as far as that is known without looking at the job; None if nothing is known."""
     facts = candidate.facts
-    lacks = f"has no label {', '.join(missing)}" if (missing := sorted(set(labels) - candidate.labels)) else ""
+    lacks = (
+        f"has no label {', '.join(missing)}" if (missing := sorted(set(labels) - candidate.labels)) else ""
+    )
     if candidate.name == job.node:
         return f"it is there, and {lacks}" if lacks else "it is there"
     if isinstance(facts, TransprocError):
@@ -79,6 +82,8 @@ def unfit(context: Context, job: Job, candidate: NodeState, labels: Collection[s
         return f"is full: it takes {candidate.description.capacity} jobs at once"
     if facts.criu_version < MINIMUM:
         return f"has {f'criu {facts.criu}' if facts.criu else 'no criu'}, expected {dotted(MINIMUM)} or later"
+    if reason := too_high(job.pid, facts.ids):
+        return reason
     try:
         processor.check(Elf(transfer.binary(context.store, job, facts.isa)), candidate.name, facts.abilities)
     except TransprocError as error:

@@ -35,7 +35,7 @@ HOSTILE = (
     "</title></pre><script>alert(1)</script><img src=x onerror=alert(1)>"
     '"\'><b x=\'" onfocus=alert(1) autofocus="&amp;{{ 1337*1337 }}\x00'
 )
-FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01)
+FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01, 1 << 22)
 PAGES = [
     "/policy",
     "/plans",

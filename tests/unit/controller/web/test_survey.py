@@ -15,7 +15,7 @@ from transproc.controller.web import survey
 from transproc.controller.web.survey import Survey
 from transproc.errors import NodeError
 
-FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01)
+FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01, 1 << 22)
 
 
 class Nodes:

@@ -17,7 +17,7 @@ from transproc.controller.web.views import Query
 from transproc.errors import NodeError
 
 NOW = 10_000.0
-FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01)
+FACTS = Facts("aarch64", 4, 2.0, 8 << 30, 6 << 30, 1 << 40, "6.12", "4.2", 4096, 100.0, 0.0, 0.01, 1 << 22)
 
 
 def job(name: str, node: str = "x86", state: State = State.RUNNING, **fields: object) -> Listed:
