@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -90,6 +91,18 @@ class GuestSite:
             yield
         finally:
             self.nodes[node].run(["mount", "-o", "remount,size=75%", "/"])
+
+    @contextmanager
+    def years(self, node: str, count: int) -> Iterator[None]:
+        """As `Site` says."""
+        self._set_clock(node, time.time() + count * 365 * 86400)
+        try:
+            yield
+        finally:
+            self._set_clock(node, time.time())
+
+    def _set_clock(self, node: str, seconds: float) -> None:
+        self.nodes[node].run(["date", "-s", f"@{seconds:.0f}"])
 
     def short(self, node: str) -> AbstractContextManager[None]:
         """Raises `LabError`: a guest has no memory cgroups."""

@@ -7,6 +7,7 @@ the fault strikes (`harness.py`). What is tried is listed here: `faults()` at ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from transproc.cluster.migration import Phase
@@ -52,8 +53,10 @@ class Fault:
     `what`: killed; stopped, for ever; asked again, of a command while another one works; full, of a disk; short, of memory;
     cut or stalled, of a network, until the operation has ended, or corrupted, one bit of it, or late: what is sent is held up,
     the command is killed, and it arrives when all is settled;
-    of a node rebooted (its processes are gone) or wiped (its jobs' directories as well).
-    `whom`: command, criu, pause tool, who borrows (`BORROWERS`), connection or network to source or target; host, source, target.
+    of a node rebooted (its processes are gone) or wiped (its jobs' directories as well); years ahead or years behind, of a clock,
+    from then on.
+    `whom`: command, criu, pause tool, who borrows (`BORROWERS`), connection or network to source or target, their clocks; host,
+    source, target.
     A restart has no source.
     """
 
@@ -192,16 +195,33 @@ def between_isas() -> list[Fault]:
         *(Fault("full", "target", step) for step in ("ship", "restore")),
         Fault("corrupted", "source network", "fetch"),
         Fault("asked again", "command", "restore"),
+        *_clocks(STEPS[MIGRATE][0], "dump", "restore", "resume"),
     ]
     for operation in (PAGES, LAZY, PRECOPY):
         listed += of(
             operation,
             *(Fault("killed", "command", step) for step in ("restore", "pages", "resume")),
             Fault("killed", "target connection", "pages"),
+            *_clocks("pages"),
         )
     listed += of(PRECOPY, *(Fault("killed", "command", step) for step in ("precopy", "compare")))
-    listed += of(CHECKPOINT, *(Fault("killed", "command", step) for step in ("dump", "fetch", "resume")))
-    return listed + of(RESTART, *(Fault("killed", "command", step) for step in ("ship", "restore", "resume")))
+    listed += of(
+        CHECKPOINT,
+        *(Fault("killed", "command", step) for step in ("dump", "fetch", "resume")),
+        *_clocks("dump", nodes=("source",)),
+    )
+    listed += of(
+        RESTART,
+        *(Fault("killed", "command", step) for step in ("ship", "restore", "resume")),
+        *_clocks("check", "restore", nodes=("target",)),
+    )
+    return listed + of(PLAN, *_clocks(STEPS[PLAN][0], "restore"))
+
+
+def _clocks(*steps: str, nodes: Sequence[str] = ("source", "target")) -> list[Fault]:
+    """Either node's, either way."""
+    ways = [(node, what) for node in nodes for what in ("years ahead", "years behind")]
+    return [Fault(what, f"{node} clock", step) for node, what in ways for step in steps]
 
 
 def more_faults() -> list[Fault]:

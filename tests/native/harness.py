@@ -45,6 +45,8 @@ SECONDS = 30.0
 """For anything that takes a moment."""
 LATE_SECONDS = 0.5
 """In which a node would begin what it was asked for, and what recover would not know of."""
+YEARS = 4
+"""By which a clock is wrong."""
 CASE_SECONDS = 300.0
 """For one fault, from the program's start to its end: they take 3 s to 60 s on a machine that has other work."""
 
@@ -300,7 +302,10 @@ class Harness:
             with self.site.short(_node(fault.whom)):
                 yield
             return
-        if fault.what == "late":
+        if fault.whom.endswith("clock"):
+            years = YEARS if fault.what == "years ahead" else -YEARS
+            self._held.enter_context(self.site.years(_node(fault.whom), years))
+        elif fault.what == "late":
             wire = self.wires[_node(fault.whom)]
             self._held.enter_context(wire.late())
             threading.Thread(target=_kill_when_held, args=[wire, command], daemon=True).start()

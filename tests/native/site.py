@@ -29,6 +29,7 @@ from tests.native.processes import (
     words_of,
 )
 from transproc.cluster.node import DATA, SshNode
+from transproc.errors import LabError
 
 SEEN_SECONDS = 0.5
 """A step that needs criu, or the pause tool, has started it by then."""
@@ -59,6 +60,9 @@ class Site(Protocol):
 
     def short(self, node: str) -> AbstractContextManager[None]:
         """Inside, its processes get hardly any more memory."""
+
+    def years(self, node: str, count: int) -> AbstractContextManager[None]:
+        """Inside, its clock is so many years ahead."""
 
     def reboot(self, node: str, *, wipe: bool) -> None:
         """Its processes are gone; with `wipe` its jobs' files as well."""
@@ -126,6 +130,10 @@ class NativeSite:
         found = self._found(node, lambda words: True, supervisors=True)
         with memory.short([pid for pid in found if pid not in self._own(node)]):
             yield
+
+    def years(self, node: str, count: int) -> AbstractContextManager[None]:
+        """Raises `LabError`: only this machine has a clock."""
+        raise LabError(f"{node}: a native node has this machine's clock ({count} years)")
 
     def reboot(self, node: str, *, wipe: bool) -> None:
         """As `Site` says; its first process stays."""
