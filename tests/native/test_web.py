@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
+from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
 from transproc.cluster import node as registry
 from transproc.cluster import operations
@@ -226,6 +227,40 @@ def test_stacks_are_looked_at(page: Page, service: Service) -> None:
     expect(page.locator(".frame b").get_by_text("main", exact=True)).to_be_visible()
     assert not service.store.glance("clicked").exists()
     assert service.store.load("clicked").state == "running"
+
+
+@pytest.fixture
+def described(service: Service, tmp_path: Path) -> Iterator[str]:
+    """A job whose program has the names and types of its variables."""
+    program = compiled(Path(__file__).with_name("counter.c"), tmp_path, "-g")
+    context = service.host.context(Silent(), Token())
+    operations.run(context, Program([str(program), "1234567", "20000"]), "na", name="described")
+    yield "described"
+    operations.discard(context, "described")
+
+
+def test_the_stacks_before_and_after_are_seen_with_names_and_values(
+    page: Page, service: Service, described: str
+) -> None:
+    """Of a move whose images are kept: the same variables of `main`, with the same values; `n` is a number that was printed."""
+    opened(page, f"/jobs/{described}").get_by_role("link", name="Migrate…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("nb").check()
+    dialog.get_by_text("More", exact=True).click()
+    dialog.get_by_label("Keep the images").check()
+    dialog.get_by_role("button", name="Migrate").click()
+    expect(page.locator(".toast.good")).to_contain_text(f"{described} runs on nb")
+    opened(page, f"/jobs/{described}/stacks")
+    found = []
+    for title in ("Before the move", "After the move"):
+        card = page.locator("section.card").filter(has=page.get_by_role("heading", name=title))
+        main = card.locator("li.frame").filter(has=page.locator("b").get_by_text("main", exact=True))
+        expect(main).to_contain_text("counter.c:")
+        names, values = main.locator("dt").all_inner_texts(), main.locator("dd").all_inner_texts()
+        found.append(dict(zip(names, values, strict=True)))
+    assert found[0] == found[1]
+    printed = service.host.place(service.store.load(described)).read("stdout").decode().split()
+    assert found[0]["i64 n"] in printed[printed.index("1") :]
 
 
 def test_a_checkpoint_is_written(page: Page, service: Service) -> None:
