@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The controller: jobs that move in waves, its share of a migration's time, and its answers when there are many jobs.
 
-    python -m tests.benchmarks.controller [--jobs 100] [--waves 2] [--pairs 15] [--only-waves] [--nodes local,na,nb]
+    python -m tests.benchmarks.controller [--jobs 100] [--waves 2] [--rounds 15] [--only-waves] [--share] [--nodes local,na,nb]
     python -m tests.benchmarks.controller --only-waves --nodes local,na,nb,x86,arm      the lab's machines as well
 
 It is a process of its own, used over HTTPS, with two native nodes (`tests/native`), this machine (`local`), and, if named, the
@@ -19,18 +19,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.native.nodes import NativeNodes
+from transproc.cluster import operations
+from transproc.cluster.events import Silent, Token
 from transproc.cluster.job import Job, State
 from transproc.cluster.store import JobStore
 from transproc.controller.client import Client
 from transproc.controller.contexts import Controller, shown_certificate
 from transproc.controller.tokens import Role, Tokens
+from transproc.host import Host
 from transproc.lab.machine import Lab
 from transproc.lab.qemu import GUESTS
 from transproc.run import run
@@ -145,31 +148,58 @@ def _changes(state: Path) -> int:
     return found
 
 
-def share(served: Served, program: Path, pairs: int, directory: Path, environment: dict[str, str]) -> str:
-    """What `transproc migrate` takes by the controller beyond what it takes here: the same job and nodes, in turn."""
+def share(served: Served, program: Path, nodes: Sequence[str], rounds: int, state: Path) -> str:
+    """What a migration takes by the controller beyond what it takes without: the same job and nodes, in turn, in both directions.
+
+    The controller's share is that of a request over HTTPS, until its answer, against the same use case in this process, whose
+    connections to the nodes stand as the controller's do. Beside it the command, which connects or asks the controller.
+    """
     client = served.client
-    words = {"program": str(program), "arguments": FOREVER, "node": "na", "name": "one"}
+    words = {"program": str(program), "arguments": FOREVER, "node": nodes[0], "name": "one"}
     assert client.post("/jobs?wait=60", words)["state"] == "done"
-    home = directory / "user"
-    home.mkdir()
+    (home := state.with_name("user")).mkdir()
     known = {"contexts": {"c": asdict(client.controller)}, "current": None}
     (home / "contexts.json").write_text(json.dumps(known))
-    ways = {"here": environment, "c": environment | {"TRANSPROC_HOME": str(home)}}
-    taken: dict[str, list[float]] = {"here": [], "c": []}
-    for hop in range(2 * pairs):
-        way = ("here", "c", "c", "here")[hop % 4]
-        command = [str(COMMAND), "--quiet", *(["--controller", "c"] if way == "c" else [])]
-        begin = time.perf_counter()
-        run([*command, "migrate", "one", "--to", ("nb", "na")[hop % 2]], env=ways[way])
-        taken[way].append(time.perf_counter() - begin)
+    context = Host(JobStore(state)).context(Silent(), Token())
+
+    def request(to: str) -> None:
+        task = client.post("/jobs/one/migrate?wait=60", {"to": to})
+        assert task["state"] == "done", task
+
+    def command(to: str, *more: str) -> None:
+        of_user = {"TRANSPROC_HOME": str(home)} if more else {}
+        run([str(COMMAND), "--quiet", *more, "migrate", "one", "--to", to], env=os.environ | of_user)
+
+    ways: dict[str, Callable[[str], object]] = {
+        "without": lambda to: operations.migrate(context, "one", to),
+        "by the controller": request,
+        "command": command,
+        "command by the controller": lambda to: command(to, "--controller", "c"),
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(-1, rounds):  # in the first one, everything is connected and loaded
+        for hop, way in enumerate(ways if number % 2 else reversed(ways)):
+            begin = time.perf_counter()
+            ways[way](nodes[(hop + 1) % 2])
+            if number >= 0:
+                taken[way].append(time.perf_counter() - begin)
     client.post("/jobs/one/kill?wait=60", {"remove": True})
-    ratios = [other / one for one, other in zip(taken["here"], taken["c"], strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    here, there = (statistics.median(taken[way]) for way in ("here", "c"))
-    return (
-        f"transproc migrate, {pairs} pairs in turn: here {1000 * here:.0f} ms, by the controller {1000 * there:.0f} ms; "
-        f"ratio {middle:.3f} (quartiles {low:.3f} to {high:.3f}), load {os.getloadavg()[0]:.0f}"
+    medians = ", ".join(f"{way} {1000 * statistics.median(found):.0f} ms" for way, found in taken.items())
+    plain, ours = (
+        _quartiles(
+            [by / bare for bare, by in zip(taken[one], taken[f"{prefix}by the controller"], strict=True)]
+        )
+        for one, prefix in (("without", ""), ("command", "command "))
     )
+    return (
+        f"a migration between {' and '.join(nodes)}, {rounds} rounds in turn: {medians}; ratio by the controller {plain}, "
+        f"of commands {ours}; load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def _quartiles(found: Sequence[float]) -> str:
+    low, middle, high = statistics.quantiles(found, n=4)
+    return f"{middle:.3f} (quartiles {low:.3f} to {high:.3f})"
 
 
 def answers(directory: Path, configuration: Path, jobs: int) -> str:
@@ -220,8 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--waves", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--share", action="store_true", help="only the controller's share")
+    parser.add_argument("--rounds", type=int, default=15, help="of the controller's share")
+    parser.add_argument(
+        "--share", action="store_true", help="only the controller's share, between the last two of the nodes"
+    )
     parser.add_argument("--only-waves", action="store_true", help="only the jobs that move in waves")
     parser.add_argument(
         "--nodes", default="local,na,nb", help="over which they are spread; x86 and arm are the lab's"
@@ -239,14 +271,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with NativeNodes(directory / "nodes") as nodes:
             for jobs in (1000, 10_000) if everything else ():
                 print(answers(directory, nodes.configuration, jobs), flush=True)
-            state = directory / "state"
+            state, names = directory / "state", options.nodes.split(",")
             with serving(state, nodes.configuration) as served:
-                environment = {"TRANSPROC_STATE": str(state), "TRANSPROC_NODES": str(nodes.configuration)}
-                environment = dict(os.environ) | environment
+                os.environ |= {"TRANSPROC_STATE": str(state), "TRANSPROC_NODES": str(nodes.configuration)}
                 if not options.only_waves:
-                    print(share(served, program, options.pairs, directory, environment), flush=True)
+                    print(share(served, program, names[-2:], options.rounds, state), flush=True)
                 if not options.share:
-                    names = options.nodes.split(",")
                     print(waves(served, program, names, options.jobs, options.waves, state), flush=True)
 
 
