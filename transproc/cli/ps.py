@@ -111,8 +111,9 @@ def _state(job: Job) -> str:
 
 
 def _where(job: Job) -> str:
-    left = f" (stopped copy on {', '.join(job.leftovers)})" if job.leftovers else ""
-    return f"{job.node} → {job.target}" if job.target else job.node + left
+    copies = f"stopped copy on {', '.join(job.leftovers)}" if job.leftovers else ""
+    beside = ", ".join(filter(None, (job.owes, copies)))
+    return f"{job.node} → {job.target}" if job.target else job.node + (f" ({beside})" if beside else "")
 
 
 app = common.application(ps)

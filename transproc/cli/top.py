@@ -75,7 +75,7 @@ def _job(job: Job, attempt: AttemptRecord | None, arrived: dict[str, float]) -> 
     there = max(0.0, time.time() - arrived.get(job.name, job.started))
     return {
         **{"name": job.name, "state": str(job.state), "node": job.node, "pid": job.pid, "moves": job.moves},
-        **{"doing": doing, "there": round(there, 1), "command": " ".join(job.argv)},
+        **{"owes": job.owes, "doing": doing, "there": round(there, 1), "command": " ".join(job.argv)},
     }
 
 
@@ -140,7 +140,9 @@ def _node_row(one: dict[str, Any]) -> tuple[str, ...]:
 def _job_row(one: dict[str, Any]) -> tuple[str, ...]:
     doing = one["doing"]
     words = "" if doing is None else " ".join(filter(None, (doing["kind"], doing["step"])))
-    where = f"{one['node']} → {doing['target']}" if doing and doing["target"] else one["node"]
+    where = one["node"] + (f" ({one['owes']})" if one["owes"] else "")
+    if doing and doing["target"] not in (None, one["node"]):
+        where = f"{one['node']} → {doing['target']}"
     return (
         *(one["name"], one["state"], where, _duration(one["there"]), str(one["moves"])),
         *(words, one["command"]),

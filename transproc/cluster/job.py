@@ -110,6 +110,11 @@ class Job:
         return self.state in _STOPPED
 
     @property
+    def owes(self) -> str:
+        """Where the rest of the memory comes from, in words, of a process that runs without it; else empty."""
+        return f"memory comes from {self.owed_by}" if self.owed_by and self.state is State.OWING else ""
+
+    @property
     def visited(self) -> list[str]:
         """Nodes that may keep a copy of its files."""
         found = (node for hop in self.history for node in (hop.source, hop.target))

@@ -346,7 +346,7 @@ class Move(Settling):
             self.target.resume(self.job.pid)
             self.went_on = time.perf_counter()
         self.adopt(State.PAUSED if stay_paused else State.RUNNING)
-        return f"memory comes from {self.job.owed_by}" if self.job.owed_by else ""
+        return self.job.owes
 
     def adopt(self, state: State = State.RUNNING) -> None:
         """Records that the target holds the job, and the source a stopped copy: it must go, when it has given what it owes."""

@@ -202,6 +202,17 @@ def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+@pytest.mark.parametrize("words", [["ps", "--recorded"], ["top", "--once"]], ids=" ".join)
+def test_a_job_that_owes_memory_says_whence_it_comes(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = job("p", State.OWING, owed_by="venus")
+    JobStore().begin(made, "migrate", "mars")
+    assert main.run(words) == 0
+    found = [line for line in capsys.readouterr().out.splitlines() if line.startswith("p ")]
+    assert ["  mars (memory comes from venus)  " in line for line in found] == [True]
+
+
 def test_ps_json(capsys: pytest.CaptureFixture[str]) -> None:
     made = job("p", State.RUNNING)
     assert main.run(["ps", "--json"]) == 0

@@ -158,8 +158,10 @@ def job_row(
 
 
 def state_text(job: Job) -> str:
-    """The state in a word or two; of a job that has ended, how."""
-    return f"ended: {job.exit}" if job.state is State.EXITED and job.exit else str(job.state)
+    """The state in a word or two; of a job that has ended, how; of one that owes memory, whence that comes."""
+    if job.state is State.EXITED and job.exit:
+        return f"ended: {job.exit}"
+    return f"{job.state}: {job.owes}" if job.owes else str(job.state)
 
 
 def activity(attempt: AttemptRecord) -> str:

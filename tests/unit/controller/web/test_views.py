@@ -53,12 +53,14 @@ def test_rows() -> None:
         job("b", state=State.EXITED, exit="signal 9"),
         Listed("bad", None),
         job("c", state=State.DUMPED),
+        job("d", state=State.OWING, owed_by="arm"),
     ]
-    a, b, bad, c = listed(jobs, arrivals={"a": NOW - 7}, busy=[attempt("c", steps=["pause", "dump"])]).rows
+    a, b, bad, c, d = listed(jobs, arrivals={"a": NOW - 7}, busy=[attempt("c", steps=["pause", "dump"])]).rows
     assert (a.state, a.group, a.node, a.isa, a.age, a.hops, a.user, a.movable) == (
         "running", "running", "x86", "x86_64", "7 s", 2, "olga", True,
     )  # fmt: skip
     assert (b.state, b.group, b.age, b.movable) == ("ended: signal 9", "ended", "1 min", False)
+    assert (d.state, d.group) == ("owing: memory comes from arm", "running")
     assert (bad.state, bad.group, bad.movable) == ("damaged", "damaged", False)
     assert (c.group, c.activity, c.movable) == ("stopped", "migrating to arm: dump", False)
 
