@@ -28,6 +28,7 @@ from tests.benchmarks import (
     packing,
     policies,
     runtime,
+    sharing,
     size,
     software,
     suites,
@@ -233,6 +234,26 @@ def measure_packing(options: argparse.Namespace, work: Path) -> list[Any]:
     return found
 
 
+def measure_sharing(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Several programs that are moved at once."""
+    links = [link for link in sharing.LINKS if not options.only or link in options.only]
+    rounds = options.pairs or (1 if options.quick else 3)
+    found = [one for link in links for one in sharing.measure(link, work, rounds=rounds)]
+    rows = [
+        (
+            one.link,
+            one.case,
+            ", ".join(f"{rate / 1e6:.2f}" for rate in one.rates),
+            f"{one.total / 1e6:.2f}",
+            f"{one.ratio:.2f}",
+            ", ".join(f"{seconds:.1f}" for seconds in one.seconds),
+        )
+        for one in found
+    ]
+    table(rows, ("LINK", "AT ONCE", "MB/S OF EACH", "OF ALL", "MOST TO LEAST", "SECONDS OF EACH"))
+    return found
+
+
 def measure_policies(options: argparse.Namespace, work: Path) -> list[Any]:
     """Rounds of policies with simulated nodes."""
     found = []
@@ -422,6 +443,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "transfer": measure_transfer,
     "files": measure_files,
     "packing": measure_packing,
+    "sharing": measure_sharing,
     "policies": measure_policies,
     "web": measure_web,
     "size": measure_size,
@@ -447,6 +469,7 @@ def main() -> int:
             ["transfer"],
             ["files"],
             ["packing"],
+            ["sharing"],
             ["policies"],
             ["web"],
         ):  # which need no library without sites

@@ -87,7 +87,7 @@ def measure(
     found: list[Moved] = []
     program = compiled(work)
     with ExitStack() as stack:
-        directory, machines = _nodes(stack, link, work)
+        directory, machines = nodes(stack, link, work)
         for megabytes, rounds in sizes.items():
             words = [str(program), str(megabytes), str(PERMILLE)]
             ways = [Moved(link, megabytes, way) for way in names]
@@ -98,7 +98,7 @@ def measure(
                     for _ in range(rounds):
                         for moved in ways:
                             _try(bench, moved)
-                    _expect_right(bench)
+                    expect_right(bench)
                 finally:
                     bench.close()
             found += [moved for moved in ways if moved.downtime]
@@ -109,11 +109,11 @@ def slowed(link: str, work: Path) -> list[Slowed]:
     """How fast a program is that touches all of its memory while that follows it."""
     program = compiled(work)
     with ExitStack() as stack:
-        directory, machines = _nodes(stack, link, work)
+        directory, machines = nodes(stack, link, work)
         bench = Bench(machines, directory, Program([str(program), str(SLOWED), "0"]))
         stack.callback(bench.close)
         found = [_slowed(bench, way) for way in ("--lazy", "--precopy --lazy", "--precopy")]
-        _expect_right(bench)
+        expect_right(bench)
     return found
 
 
@@ -130,7 +130,8 @@ def draw(found: Sequence[Moved], directory: Path) -> None:
         (directory / f"transfer-{link}.svg").write_text(picture)
 
 
-def _nodes(stack: ExitStack, link: str, work: Path) -> tuple[Path, NativeNodes]:
+def nodes(stack: ExitStack, link: str, work: Path) -> tuple[Path, NativeNodes]:
+    """Two with a link between them, and a directory."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
     places = stack.enter_context(limited(link))
     return directory, stack.enter_context(NativeNodes(directory / "nodes", Setting(places=places)))
@@ -185,7 +186,7 @@ def _speed(told: Sequence[tuple[float, int]]) -> float:
     return (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
 
 
-def _expect_right(bench: Bench) -> None:
+def expect_right(bench: Bench) -> None:
     """Raises `TransprocError` unless the program says that its memory is what it has written."""
     place = bench.place(bench.job)
     place.node.put_bytes(b"", f"{place.data}/work/go")
