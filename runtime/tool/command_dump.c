@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Commands around criu: what must be known before a dump, and put right after a restore. */
 #include "commands.h"
+#include "ahead.h"
 #include "anchor.h"
 #include "attributes.h"
 #include "clocks.h"
@@ -39,8 +40,8 @@ void remove_names(const struct options *options)
 	SYS(NR_unlinkat, AT_FDCWD, kept_names(options), 0);
 }
 
-/* criu answers for itself: this becomes it, or is silent but for its exit status. */
-int command_dump(const struct options *options)
+/* What must be known before a dump; 0, or the exit status, with the failure reported. */
+static int note_all(const struct options *options)
 {
 	const char *directory = options->launch.directory;
 	if (options->guard)
@@ -54,24 +55,86 @@ int command_dump(const struct options *options)
 		return report_failure("system", format("%s: cannot be written: errno %d", options->clocks, -result));
 	if (options->attributes && (result = list_attributes(options->pid, options->attributes, options->mappings)) < 0)
 		return report_failure("system", format("%s: cannot be written: errno %d", options->attributes, -result));
+	return 0;
+}
+
+static int keep_guard(const struct options *options)
+{
+	long result = options->guard ? keep_tree(options->pid, options->guard) : 0;
+	return result == 0 ? 0 : report_failure("system", format("process %d: %s cannot be written, or the process not be traced: errno %d", (long)options->pid, options->guard, -result));
+}
+
+static int enter_mounts(int pid)
+{
+	long result = enter_shared(pid);
+	return result == 0 ? 0 : report_failure("system", format("process %d: its /dev/shm cannot be entered: errno %d", (long)pid, -result));
+}
+
+static int become_criu(const struct launch *launch)
+{
+	anchor_descriptors();
+	long result = execute(launch);
+	return report_failure("system", format("%s: cannot be executed: errno %d", launch->argv[0], -result));
+}
+
+/* In the child. As who becomes criu below, but that it ends with us. */
+static _Noreturn void await_dump(const struct options *options)
+{
+	enum { PR_SET_PDEATHSIG = 1 };
+	struct launch launch = options->launch;
+	SYS(NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
+	launch.argv = configured(launch.argv);
+	heed_nobody();
+	int failed = enter_mounts(options->pid);
+	leave(failed ? failed : become_criu(&launch));
+}
+
+/* Until the program stands this may be ended as anything else. */
+static int dump_ahead(const struct options *options)
+{
+	struct ahead criu;
+	struct text configuration = { 0 };
+	int status = 0;
+	long result = begin_ahead(&criu);
+	if (result == 0)
+		await_dump(options);
+	if (result < 0)
+		return report_failure("system", format("criu cannot be started: errno %d", -result));
+	if (!await_configuration(&criu, &configuration))
+		return 1;
+	int failed = note_all(options);
+	if (!failed)
+		failed = keep_guard(options);
+	if (failed)
+		return failed;
+	heed_nobody();
+	(void)configure(&criu, &configuration); /* if it has ended, its status says so */
+	SYS(NR_wait4, criu.pid, &status, WALL, 0);
+	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
+/* criu answers for itself: this becomes it, or is silent but for its exit status. */
+int command_dump(const struct options *options)
+{
 	struct launch launch = options->launch;
 	struct terminal terminal;
+	long result;
+	if (launch.ahead)
+		return dump_ahead(options);
+	int failed = note_all(options);
+	if (failed)
+		return failed;
 	if (launch.terminal && !find_terminal(options, options->pid, &terminal))
 		return 1;
 	if (launch.terminal && !(launch.argv = declare_terminal(&terminal, launch.argv, launch.key)))
 		return report_failure("system", format("%s: cannot be written", launch.key));
 	if (launch.network && ((result = unplug(options->pid)) < 0 || (result = enter_network(options->pid)) < 0))
 		return report_failure("system", format("process %d: its network cannot be entered: errno %d", (long)options->pid, -result));
-	if (options->guard && (result = keep_tree(options->pid, options->guard)) < 0)
-		return report_failure("system", format("process %d: %s cannot be written, or the process not be traced: errno %d", (long)options->pid, options->guard, -result));
-	if ((result = enter_shared(options->pid)) < 0)
-		return report_failure("system", format("process %d: its /dev/shm cannot be entered: errno %d", (long)options->pid, -result));
+	if ((failed = keep_guard(options)) || (failed = enter_mounts(options->pid)))
+		return failed;
 	heed_nobody();
-	if (!options->owed) {
-		anchor_descriptors();
-		result = execute(&launch);
-		return report_failure("system", format("%s: cannot be executed: errno %d", options->launch.argv[0], -result));
-	}
+	if (!options->owed)
+		return become_criu(&launch);
 	result = dump_withholding(&launch, options->pid, options->owed, options->mappings);
 	return result < 0 ? report_failure("system", format("a dump without large memory failed: errno %d", -result)) : (int)result;
 }

@@ -124,7 +124,7 @@ static const char *parse(char **arguments, struct options *options)
 		{ "--moves", &options->moves }, { "--offset", &options->offset },
 		{ "--rows", &options->rows }, { "--columns", &options->columns }, { "--deadline", &launch->deadline },
 		{ "--uid", &uid }, { "--gid", &gid }, { 0 } };
-	const struct named_flag flags[] = { { "--pause", &options->pause }, { "--moved", &options->moved }, { "--eager", &options->eager }, { "--held", &options->held }, { "--changing", &options->changing }, { 0 } };
+	const struct named_flag flags[] = { { "--pause", &options->pause }, { "--moved", &options->moved }, { "--eager", &options->eager }, { "--held", &options->held }, { "--changing", &options->changing }, { "--ahead", &launch->ahead }, { 0 } };
 	for (; *arguments && strcmp(*arguments, "--"); arguments++) {
 		const char *name = arguments[0];
 		if (take_flag(flags, name))
@@ -216,6 +216,8 @@ static int perform(const struct command *command, const struct options *options)
 	bool dumps = command->action == command_dump || command->action == command_restore;
 	if (dumps && options->launch.terminal && !options->launch.key)
 		return usage("--key is missing");
+	if (options->launch.ahead && (!dumps || options->launch.terminal || options->launch.network || options->owed))
+		return usage("--ahead is not for this");
 	return command->action(options);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Restoring a program by criu: see supervise.h. */
 #include "supervisor.h"
+#include "ahead.h"
 #include "borrow.h"
 #include "poll.h"
 #include "proc.h"
@@ -22,7 +23,7 @@ long execute(const struct launch *how)
 
 static _Noreturn void become_criu(const struct launch *how, int report)
 {
-	long result = 0;
+	long result;
 	default_signals();
 	SYS(NR_dup3, 2, 1, 0); /* standard output is for our answer */
 	result = keep_from_program(3, how->terminal ? FIRST_FOR_CRIU - 1 : ~0u);
@@ -76,34 +77,73 @@ static long wait_until(long child, int *status, uint64_t milliseconds)
 	return result;
 }
 
-/* Runs criu to its end; its wait status. Failures are reported, and are the end. */
-static int run_criu(const struct launch *how, int report)
+/* criu ends; the restored process then becomes our child. */
+static void adopt_orphans(int report)
 {
-	int status = 0;
-	/* criu ends; the restored process then becomes our child. */
-	long result = SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 1), criu = result < 0 ? result : spawn();
+	long result = SYS(NR_prctl, PR_SET_CHILD_SUBREAPER, 1);
+	if (result < 0)
+		fail(report, result, STEP_CRIU);
+}
+
+static long start_criu(const struct launch *how, int report)
+{
+	adopt_orphans(report);
+	long criu = spawn();
 	if (criu == 0)
 		become_criu(how, report);
+	return criu;
+}
+
+/* Started ahead, while what it needs is still to come; the criu that waits for our standard input, which says when that has. */
+static struct ahead await_restore(const struct launch *how, int report, struct text *configuration)
+{
+	static const uint64_t ignored[4] = { 1 /* SIG_IGN */ };
+	struct launch waiting = *how;
+	struct ahead criu;
+	adopt_orphans(report);
+	long result = isolate_ahead();
+	if (result < 0)
+		fail(report, result, STEP_SHARED);
+	waiting.argv = configured(how->argv);
+	if ((result = begin_ahead(&criu)) == 0)
+		become_criu(&waiting, report);
+	if (result < 0)
+		fail(report, result, STEP_CRIU);
+	SYS(NR_rt_sigaction, 13 /* SIGPIPE */, ignored, 0, sizeof *ignored);
+	if (!await_configuration(&criu, configuration)) {
+		end_descendants();
+		leave(1);
+	}
+	return criu;
+}
+
+/* Waits for criu's end; its wait status. Failures are reported, and are the end. */
+static int end_criu(long criu, const struct launch *how, int report)
+{
+	int status = 0;
 	if (criu < 0)
 		fail(report, criu, STEP_CRIU);
 	null_streams();
-	result = wait_until(criu, &status, how->deadline);
+	long result = wait_until(criu, &status, how->deadline);
 	if (result < 0)
 		fail(report, result, STEP_CRIU);
 	return status;
 }
 
-static _Noreturn void supervise_restore(const struct launch *how, int report, int state)
+/* What the program is to find, and runs criu; its wait status. */
+static int run_criu(const struct launch *how, int report, int state, struct terminal *terminal)
 {
-	uint64_t pid = 0;
-	struct terminal terminal;
+	struct text configuration = { 0 };
 	struct launch with_terminal = *how;
+	struct ahead ahead = { 0 };
+	if (how->ahead)
+		ahead = await_restore(how, report, &configuration);
 	long result = reserve_record(state);
 	if (result < 0)
 		fail(report, result, STEP_STATE);
-	if ((result = make_shared(how->state, false)) < 0)
+	if ((result = how->ahead ? provide_shared(how->state) : make_shared(how->state, false)) < 0)
 		fail(report, result, STEP_SHARED);
-	if ((result = provide_terminal(how, &terminal)) < 0)
+	if ((result = provide_terminal(how, terminal)) < 0)
 		fail(report, result, STEP_TERMINAL);
 	if (how->terminal && !(with_terminal.argv = inherit_terminal(how->argv, how->key)))
 		fail(report, -EINVAL, STEP_KEY);
@@ -111,7 +151,17 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 		fail(report, result, STEP_USER);
 	if (how->network && (result = make_network(how->network, false)) < 0)
 		fail(report, result, STEP_NETWORK);
-	int status = run_criu(&with_terminal, report);
+	if (how->ahead)
+		(void)configure(&ahead, &configuration); /* if it has ended, its status says so */
+	return end_criu(how->ahead ? ahead.pid : start_criu(&with_terminal, report), how, report);
+}
+
+static _Noreturn void supervise_restore(const struct launch *how, int report, int state)
+{
+	uint64_t pid = 0;
+	struct terminal terminal;
+	long result;
+	int status = run_criu(how, report, state, &terminal);
 	if (status) {
 		end_descendants();
 		send(report, 0, 0, status, STEP_CRIU);

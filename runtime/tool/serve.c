@@ -13,6 +13,8 @@ struct request_head {
 	uint32_t id, size; /* of what follows; 0: the program is to end */
 };
 
+#define LATER 0x80000000u /* in `words`: its standard input comes in a request of its own, of no words */
+
 struct request {
 	uint32_t milliseconds, words; /* its deadline, 0 for none; then `words` strings, then its standard input */
 };
@@ -27,7 +29,7 @@ struct end {
 
 struct program {
 	uint32_t id;
-	int pid, process /* pidfd */, streams[2];
+	int pid, process /* pidfd */, streams[2], input /* -1: it has all */;
 	long until; /* of now(); 0 for ever */
 	bool late, told;
 };
@@ -60,10 +62,11 @@ static char **words_of(char *data, size_t size, char **input)
 {
 	const struct request *request = (const struct request *)data;
 	char *at = data + sizeof *request, *end = data + size;
-	if (request->words == 0 || request->words > size)
+	uint32_t number = request->words & ~LATER;
+	if (number == 0 || number > size)
 		return NULL;
-	char **words = allocate((request->words + 1) * sizeof *words);
-	for (size_t i = 0; i < request->words; i++) {
+	char **words = allocate((number + 1) * sizeof *words);
+	for (size_t i = 0; i < number; i++) {
 		words[i] = at;
 		while (at < end && *at)
 			at++;
@@ -111,13 +114,15 @@ static _Noreturn void become(char **words, char *const *environment)
 static bool start_program(const struct options *options, uint32_t id, char *data, size_t size)
 {
 	const struct request *request = (const struct request *)data;
-	int output[2], errors[2];
+	int output[2], errors[2], later[2] = { -1, -1 };
 	if (count == MOST_PROGRAMS || SYS(NR_pipe2, output, O_CLOEXEC) < 0 || SYS(NR_pipe2, errors, O_CLOEXEC) < 0)
+		return false;
+	if (request->words & LATER && SYS(NR_pipe2, later, O_CLOEXEC) < 0)
 		return false;
 	long pid = spawn();
 	if (pid == 0) {
 		char *input = NULL, **words = words_of(data, size, &input);
-		int file = words ? input_file(input, (size_t)(data + size - input)) : -EINVAL;
+		int file = !words ? -EINVAL : later[0] >= 0 ? later[0] : input_file(input, (size_t)(data + size - input));
 		SYS(NR_setpgid, 0, 0);
 		if (file < 0)
 			leave(NOT_FOUND);
@@ -128,14 +133,40 @@ static bool start_program(const struct options *options, uint32_t id, char *data
 	}
 	SYS(NR_close, output[1]);
 	SYS(NR_close, errors[1]);
+	if (later[0] >= 0)
+		SYS(NR_close, later[0]);
 	if (pid < 0)
 		return false;
 	SYS(NR_setpgid, pid, pid); /* here too: it may be ended before it has run */
 	for (int i = 0; i < 2; i++)
 		SYS(NR_fcntl, (i ? errors : output)[0], F_SETFL, NOT_BLOCKING);
 	programs[count++] = (struct program){ .id = id, .pid = (int)pid, .process = (int)SYS(NR_pidfd_open, pid, 0),
-		.streams = { output[0], errors[0] }, .until = request->milliseconds ? now() + request->milliseconds : 0 };
+		.streams = { output[0], errors[0] }, .input = later[1], .until = request->milliseconds ? now() + request->milliseconds : 0 };
 	return programs[count - 1].process >= 0;
+}
+
+static void end_input(struct program *program)
+{
+	if (program->input >= 0)
+		SYS(NR_close, program->input);
+	program->input = -1;
+}
+
+/* What a program has waited for, which has its deadline from now on. It may have ended. */
+static bool bring_input(uint32_t id, const char *data, size_t size)
+{
+	const struct request *request = (const struct request *)data;
+	for (size_t i = 0; i < count; i++) {
+		struct program *program = &programs[i];
+		if (program->id != id || program->input < 0)
+			continue;
+		if (size > PIECE) /* a pipe takes so much at once */
+			return false;
+		program->until = request->milliseconds ? now() + request->milliseconds : 0;
+		(void)write_all(program->input, data + sizeof *request, size - sizeof *request);
+		end_input(program);
+	}
+	return true;
 }
 
 /* Passes on what is there; false if nobody listens any more. A stream that has ended is closed. */
@@ -184,6 +215,7 @@ static bool finish_program(size_t number)
 	for (int stream = 0; stream < 2; stream++)
 		if (program->streams[stream] >= 0)
 			SYS(NR_close, program->streams[stream]);
+	end_input(program);
 	SYS(NR_close, program->process);
 	*program = programs[--count];
 	return heard;
@@ -246,7 +278,8 @@ static bool take_request(const struct options *options)
 		return true;
 	}
 	char *data = read_request(&head);
-	bool good = data && start_program(options, head.id, data, head.size);
+	bool more = data && ((const struct request *)data)->words == 0;
+	bool good = data && (more ? bring_input(head.id, data, head.size) : start_program(options, head.id, data, head.size));
 	if (data)
 		SYS(NR_munmap, data, head.size + 1);
 	return good;

@@ -40,13 +40,16 @@ static long has_another_root(void)
 }
 
 /* What is mounted and unmounted on the node goes on being so here as well. Below another root the paths that others see of a program would be others. */
-static long isolate(const char *directory)
+long isolate_ahead(void)
 {
 	long result = has_another_root();
 	result = result > 0 ? -EPERM : result < 0 ? result : SYS(NR_unshare, CLONE_NEWNS);
-	if (result == 0)
-		result = SYS(NR_mount, "none", "/", 0, MS_REC | MS_SLAVE);
-	return result == 0 ? SYS(NR_mount, directory, shared, 0, MS_BIND) : result;
+	return result == 0 ? SYS(NR_mount, "none", "/", 0, MS_REC | MS_SLAVE) : result;
+}
+
+long provide_shared(const char *state)
+{
+	return SYS(NR_mount, format("%s%s", state, beneath), shared, 0, MS_BIND);
 }
 
 long make_shared(const char *state, bool fresh)
@@ -56,7 +59,9 @@ long make_shared(const char *state, bool fresh)
 		return 0; /* it is no job's */
 	if (!file_exists(directory))
 		return 0;
-	long result = isolate(directory);
+	long result = isolate_ahead();
+	if (result == 0)
+		result = provide_shared(state);
 	if (result < 0 && SYS(NR_unlinkat, AT_FDCWD, directory, AT_REMOVEDIR) < 0)
 		return result;
 	if (result < 0)

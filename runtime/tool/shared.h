@@ -14,6 +14,13 @@
  */
 long make_shared(const char *state, bool fresh);
 
+/*
+ * The same for a restore that begins before the job's files are there: now a mount namespace, and then, where the directory has come, its
+ * place. -errno where that is not possible, or it has not.
+ */
+long isolate_ahead(void);
+long provide_shared(const char *state);
+
 /* Enters a program's mount namespace, if that is another one than ours: criu finds its files there. 0 or -errno. */
 long enter_shared(int pid);
 

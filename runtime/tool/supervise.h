@@ -32,6 +32,7 @@ struct launch {
 	const struct network *network;     /* NULL: this node's; launch: plugged in at once, restore: not yet */
 	const char *borrowed;              /* restore: NULL, or the directory of those who bring the program its memory (borrow.h) */
 	uint64_t deadline;                 /* restore: milliseconds that criu has, 0: any */
+	bool ahead;                        /* criu is started at once, and waits for our standard input: see ahead.h. No terminal, no network */
 };
 
 struct outcome {

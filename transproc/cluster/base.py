@@ -24,7 +24,7 @@ from transproc.cluster.connection import Connection
 from transproc.cluster.description import Description
 from transproc.cluster.join import carry, join
 from transproc.cluster.members import FILES, IMAGES, Rules
-from transproc.cluster.session import USUAL_SECONDS, Result, Session
+from transproc.cluster.session import USUAL_SECONDS, Begun, Result, Session
 from transproc.errors import CommandError, NodeError, TransprocError
 from transproc.run import bounded
 
@@ -169,6 +169,10 @@ class Node(ABC):
         if check and done.returncode:
             raise self.failed(words, done)
         return done
+
+    def begin(self, argv: Sequence[str], *, timeout: float) -> Begun:
+        """Starts a program ahead, which waits for its standard input for `timeout` seconds at most."""
+        return self.session.begin(list(argv), timeout)
 
     def pipe(
         self,

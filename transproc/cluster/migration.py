@@ -149,7 +149,7 @@ class Migration:
         move = self.move
         stopped = self._was_paused and self.request.at is None and self.request.count is None
         yield Phase.PREFLIGHT, move.preflight
-        yield Phase.PREPARE, move.prepare
+        yield Phase.PREPARE, self._prepare
         if move.large_files and not self._was_paused:
             yield Phase.FILES, self._send_files
         if move.options.precopy:
@@ -194,6 +194,11 @@ class Migration:
 
     def _tell(self, done: int, total: int) -> None:
         self._step.progress(done, total)
+
+    def _prepare(self) -> str:
+        detail = self.move.prepare()
+        self.move.start_criu()
+        return detail
 
     def _send_files(self) -> str:
         """The program runs meanwhile."""

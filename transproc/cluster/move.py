@@ -209,6 +209,15 @@ class Move(Settling):
         way = self.paging.connect(self.memory) if self.options.withhold else ""
         return human(path.stat().st_size) + (f", {way}" if way else "")
 
+    def start_criu(self) -> None:
+        """On both nodes, so that it is there when it is needed; `settle` ends what was not needed."""
+        if self.options.withhold or not self.source.goes_ahead:
+            return
+        self.source.dump_ahead(self.job.pid, self.options)
+        self.target.restore_ahead(self.options)
+        for place in (self.source, self.target):
+            place.expect_ahead()
+
     def _prepare_source(self) -> None:
         with contextlib.suppress(
             TransprocError

@@ -21,7 +21,17 @@ from transproc.errors import CommandError, CriuError, FormatError, TransprocErro
 from transproc.images import owed as owed_pages
 from transproc.process import inspect
 from transproc.process.answers import Pause, ProcessState, Restored, answer_of, status_of
-from transproc.process.criu import COPIES_LINKED, DUMP_LOG, MINIMUM, NEEDS_LINKS, Criu, Options, dotted
+from transproc.process.criu import (
+    COPIES_LINKED,
+    DUMP_LOG,
+    LOAD_SECONDS,
+    MINIMUM,
+    NEEDS_LINKS,
+    Ahead,
+    Criu,
+    Options,
+    dotted,
+)
 from transproc.process.launch import Files, Launch, Terminal, User, Window
 from transproc.process.runner import understood
 
@@ -68,6 +78,7 @@ class Place(JobDirectory):
         self.restored: Sequence[ProcessState] = ()
         """What the last restore has left, as it was at its end."""
         self._criu_command = criu_command or partial(criu.command, node)
+        self._ahead: Ahead | None = None
 
     @cached_property
     def criu(self) -> Criu:
@@ -277,6 +288,46 @@ class Place(JobDirectory):
             self._dump(pid, options, watched)
         return options
 
+    def dump_ahead(self, pid: int, options: Options) -> None:
+        """Starts the criu of a dump (`criu_dump`) that follows when the program stands; see `goes_ahead`."""
+        first = self.tool.before_dump(pid, self._files, self.job.moves, f"{self.dump}/clocks", ahead=True)
+        self._ahead = self.criu.dump_ahead(self.dump, prefix=first, options=options)
+
+    def restore_ahead(self, options: Options) -> None:
+        """Starts the criu of a restore (`criu_restore`) that follows when the image is here; see `goes_ahead`."""
+        self._ahead = self.criu.restore_ahead(
+            self.tool,
+            state=self.directory,
+            files=self._files,
+            moves=self.job.moves + 1,
+            options=options,
+            user=self._user,
+        )
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether criu may be started before the program stands. Not where what criu works in is made of what the program has
+        then: its terminal, and its own network.
+        """
+        made = self._terminal is not None or self.network is not None
+        return not made and self.node.exists(f"{self.data}/shm/all")
+
+    def expect_ahead(self) -> None:
+        """Waits until that criu has loaded: where there are few processors, a program that stood would wait for it."""
+        if self._ahead is not None:
+            self._ahead.begun.ready(LOAD_SECONDS)
+
+    def drop_ahead(self) -> None:
+        """Ends a criu that waits."""
+        if self._ahead is not None:
+            self._ahead.begun.drop()
+        self._ahead = None
+
+    def _waiting(self) -> Ahead | None:
+        """That criu, once; None if there is none, or it has ended."""
+        ahead, self._ahead = self._ahead, None
+        return ahead if ahead is not None and ahead.begun.waits else None
+
     def _dump(self, pid: int, options: Options, watched: bool) -> None:
         owed = f"{self.dump}/{owed_pages.FILE}" if options.withhold else None
         clocks = f"{self.dump}/clocks"
@@ -291,7 +342,7 @@ class Place(JobDirectory):
             mappings=mappings if options.withhold else None,
             network=self.network,
         )
-        self.criu.dump(pid, self.dump, prefix=first, options=options)
+        self.criu.dump(pid, self.dump, prefix=first, options=options, ahead=self._waiting())
         log = f"{self.dump}/{DUMP_LOG}"
         if (
             options.link_remap
@@ -331,6 +382,7 @@ class Place(JobDirectory):
             options=options,
             user=self._user,
             network=self.network,
+            ahead=self._waiting(),
         )
         self.restored = found.processes
         return found

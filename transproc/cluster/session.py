@@ -33,21 +33,28 @@ _CANCEL = struct.Struct("<II")
 _ANSWER = struct.Struct("<III")
 _END = struct.Struct("<II")
 _PIECE = 1 << 16
+_LATER = 1 << 31
+"""In the number of words: the program's standard input comes in a request of its own, of no words."""
 
 
 class _Kind(IntEnum):
     HELLO, OUTPUT, ERRORS, END = range(4)
 
 
-def encode(number: int, argv: Sequence[str], stdin: bytes = b"", timeout: float | None = None) -> bytes:
-    """A request. `timeout` in seconds."""
+def encode(
+    number: int,
+    argv: Sequence[str],
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    *,
+    later: bool = False,
+) -> bytes:
+    """A request. `timeout` in seconds. `later`: its standard input comes in another one, which has no words."""
     words = b"".join(os.fsencode(word) + b"\0" for word in argv)
     milliseconds = 0 if timeout is None else max(1, round(timeout * 1000))
-    return (
-        _REQUEST.pack(number, 8 + len(words) + len(stdin), min(milliseconds, 0xFFFFFFFF), len(argv))
-        + words
-        + stdin
-    )
+    count = len(argv) | (_LATER if later else 0)
+    head = _REQUEST.pack(number, 8 + len(words) + len(stdin), min(milliseconds, 0xFFFFFFFF), count)
+    return head + words + stdin
 
 
 @dataclass
@@ -55,12 +62,43 @@ class _Pending:
     """A program that runs on the node."""
 
     done: threading.Event = field(default_factory=threading.Event)
+    said: threading.Event = field(default_factory=threading.Event)
+    """It has said anything in its errors, or is done."""
     output: list[bytes] = field(default_factory=list)
     errors: list[bytes] = field(default_factory=list)
     size: int = 0
     status: int = 0
     late: bool = False
     lost: NodeError | None = None
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.done.set()
+        self.said.set()
+
+
+class Begun:
+    """A program that was started, and waits on the node for its standard input; see `Session.begin`."""
+
+    def __init__(self, session: Session, number: int, pending: _Pending, argv: Sequence[str]) -> None:
+        self._session, self._number, self._pending, self._argv = session, number, pending, argv
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not ended, as far as is known."""
+        return not self._pending.done.is_set()
+
+    def ready(self, timeout: float) -> None:
+        """Waits until it has said anything in its errors, or has ended, for `timeout` seconds at most."""
+        self._pending.said.wait(timeout)
+
+    def finish(self, stdin: bytes, *, timeout: float) -> Result:
+        """Gives it its standard input, of 64 KiB at most, and waits for its end, as `Session.run` does."""
+        return self._session.end(self._number, self._pending, self._argv, timeout, stdin)
+
+    def drop(self) -> None:
+        """Ends it; nothing if it has ended."""
+        self._session.cancel(self._number)
 
 
 class Session:
@@ -84,12 +122,34 @@ class Session:
 
     def run(self, argv: Sequence[str], stdin: bytes | None, timeout: float) -> Result:
         """Runs a program to its end; raises NodeError after `timeout` seconds, and if the connection is lost."""
-        number, pending = next(self._numbers), _Pending()
-        with self._lock:
-            if self._lost is not None:
-                raise self._lost
-            self._pending[number] = pending
+        number, pending = self._expect()
         self._send(encode(number, argv, stdin or b"", timeout))
+        return self.end(number, pending, argv, timeout)
+
+    def begin(self, argv: Sequence[str], timeout: float) -> Begun:
+        """Starts a program, which waits for its standard input for `timeout` seconds at most. It is ended with the session."""
+        number, pending = self._expect()
+        self._send(encode(number, argv, timeout=timeout, later=True))
+        return Begun(self, number, pending, argv)
+
+    def cancel(self, number: int) -> None:
+        """Ends a program, if it has not ended; what it says is for nobody."""
+        with self._lock:
+            pending = self._pending.get(number)
+        if pending is not None:
+            self._send(_CANCEL.pack(number, 0))
+
+    def end(
+        self,
+        number: int,
+        pending: _Pending,
+        argv: Sequence[str],
+        timeout: float,
+        stdin: bytes | None = None,
+    ) -> Result:
+        """Waits for a program's end; `stdin`: what it has waited for."""
+        if stdin is not None:
+            self._send(encode(number, [], stdin, timeout))
         try:
             if not pending.done.wait(timeout + MARGIN_SECONDS):
                 self.fail(NodeError(self.connection.name, f"does not answer: {shlex.join(argv)}"))
@@ -116,13 +176,21 @@ class Session:
             pending, self._pending = list(self._pending.values()), {}
         for one in pending:
             one.lost = error
-            one.done.set()
+            one.end()
         if threading.current_thread() is not self._reader:
             with contextlib.suppress(OSError):
                 self.connection.stdin.close()
             self.connection.end(0.5)
             self._reader.join()
             self.connection.close()
+
+    def _expect(self) -> tuple[int, _Pending]:
+        number, pending = next(self._numbers), _Pending()
+        with self._lock:
+            if self._lost is not None:
+                raise self._lost
+            self._pending[number] = pending
+        return number, pending
 
     def _send(self, data: bytes) -> None:
         with self._writing:
@@ -165,12 +233,14 @@ class Session:
             raise self._nonsense(f"more than {LARGEST_OUTPUT} bytes of output")
         if kind in (_Kind.OUTPUT, _Kind.ERRORS):
             (pending.output if kind == _Kind.OUTPUT else pending.errors).append(data)
+            if kind == _Kind.ERRORS:
+                pending.said.set()
         elif kind == _Kind.END and len(data) == _END.size:
             status, late = _END.unpack(data)
             pending.status, pending.late = status, bool(late)
             with self._lock:
                 self._pending.pop(number, None)
-            pending.done.set()
+            pending.end()
         else:
             raise self._nonsense(f"a frame of kind {kind} with {len(data)} bytes")
 

@@ -135,7 +135,10 @@ class Settling:
                 self.source.resume(pid)
 
     def settle(self) -> None:
-        """Waits for the transfer in the background, whatever comes of it."""
+        """Waits for the transfer in the background, whatever comes of it, and ends a criu that waits."""
+        for place in (self.source, self._target):
+            if place is not None:
+                place.drop_ahead()
         if self._data is not None and not self._data.cancel():
             self._data.exception()
         self._data = None

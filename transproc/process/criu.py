@@ -16,7 +16,7 @@ from transproc.errors import CommandError, CriuError, UnsupportedError
 from transproc.process.answers import Restored
 from transproc.process.inspect import GHOST_LIMIT
 from transproc.process.launch import Files, Terminal, User
-from transproc.process.runner import Runner
+from transproc.process.runner import Begun, Runner
 from transproc.process.tool import Tool
 
 MINIMUM = (4, 1, 1)
@@ -33,6 +33,10 @@ _RELEVANT = re.compile(r"\b(Error|Warn)\b\s*\(")
 DEADLINE = 300.0
 """Minutes are a large process on a slow disk; longer is a disk or a mount that does not answer."""
 _TAKEN = re.compile(r"Can't fork for \d+: File exists")
+AHEAD_SECONDS = 600.0
+"""So long a criu that was started ahead waits; afterwards one is started when it is needed."""
+LOAD_SECONDS = 2.0
+"""So long it is waited for that such a one has loaded; that takes 20 ms."""
 FREED_SECONDS = 20.0
 """So long a busy machine may take to free the numbers of a program that was killed (seen on an emulated one: over a second)."""
 
@@ -93,26 +97,39 @@ class Options:
 
 def dump_argv(
     command: Sequence[str],
-    pid: int,
+    pid: int | None,
     directory: str,
     *,
     options: Options | None = None,
     leave_stopped: bool = True,
 ) -> list[str]:
-    """`criu dump` of a stopped tree into an existing directory. Without `leave_stopped` the tree is killed at its end."""
-    words = [*command, "dump", "--tree", str(pid), "--images-dir", directory, "-v4", "--log-file", DUMP_LOG]
+    """`criu dump` of a stopped tree into an existing directory. Without `leave_stopped` the tree is killed at its end.
+
+    `pid`: None if criu is started ahead (see `Ahead`).
+    """
+    words = [*command, "dump", *([] if pid is None else ["--tree", str(pid)])]
+    words += ["--images-dir", directory, "-v4", "--log-file", DUMP_LOG]
     words += ["--ghost-limit", str(GHOST_LIMIT), *(["--leave-stopped"] if leave_stopped else [])]
     return words + (options or Options()).words()
 
 
 def restore_argv(
-    command: Sequence[str], directory: str, pidfile: str, *, options: Options | None = None
+    command: Sequence[str], directory: str | None, pidfile: str, *, options: Options | None = None
 ) -> list[str]:
-    """`criu restore` that ends when the tree is there, stopped."""
-    words = [*command, "restore", "--images-dir", directory, "-v4", "--log-file", RESTORE_LOG]
+    """`criu restore` that ends when the tree is there, stopped. `directory`: None if criu is started ahead (see `Ahead`)."""
+    words = [*command, "restore", *([] if directory is None else ["--images-dir", directory])]
+    words += ["-v4", "--log-file", RESTORE_LOG]
     words += ["--restore-detached", "--leave-stopped", "--pidfile", pidfile]
     words += ["--lazy-pages"] if options and options.withhold else []
     return words + (options or Options()).words()
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A criu that was started while the program still ran, and waits for the option that it lacks (runtime/tool/ahead.h)."""
+
+    argv: list[str]
+    begun: Begun
 
 
 class Criu:
@@ -150,15 +167,43 @@ class Criu:
         prefix: Sequence[str] = (),
         options: Options | None = None,
         leave_stopped: bool = True,
+        ahead: Ahead | None = None,
     ) -> None:
         """Dumps a stopped tree; on failure (`CriuError`) it stays stopped.
 
-        `prefix`: what stands before criu and executes it (see `Tool.before_dump`).
+        `prefix`: what stands before criu and executes it (see `Tool.before_dump`). `ahead`: of `dump_ahead`, if it waits.
         """
-        argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
-        done = self._node.run([*prefix, *argv], check=False, timeout=(options or Options()).deadline)
+        deadline = (options or Options()).deadline
+        if ahead is not None:
+            argv, done = ahead.argv, ahead.begun.finish(f"tree {pid}\n".encode(), timeout=deadline)
+        else:
+            argv = dump_argv(self._command, pid, directory, options=options, leave_stopped=leave_stopped)
+            done = self._node.run([*prefix, *argv], check=False, timeout=deadline)
         if done.returncode:
             raise self._error(argv, done.returncode, f"{directory}/{DUMP_LOG}", done.stdout + done.stderr)
+
+    def dump_ahead(self, directory: str, *, prefix: Sequence[str], options: Options) -> Ahead:
+        """Starts criu for a dump that may follow; `prefix`: see `Tool.before_dump`."""
+        argv = dump_argv(self._command, None, directory, options=options)
+        return Ahead(argv, self._node.begin([*prefix, *argv], timeout=AHEAD_SECONDS))
+
+    def restore_ahead(
+        self, tool: Tool, *, state: str, files: Files, moves: int, options: Options, user: User | None
+    ) -> Ahead:
+        """Starts criu for a restore that may follow; otherwise as `restore`."""
+        pidfile = f"{state}/{PIDFILE}"
+        argv = restore_argv(self._command, None, pidfile, options=options)
+        begun = tool.restore_ahead(
+            argv,
+            state=state,
+            pidfile=pidfile,
+            files=files,
+            moves=moves,
+            user=user,
+            deadline=options.deadline,
+            waits=AHEAD_SECONDS,
+        )
+        return Ahead(argv, begun)
 
     def restore(
         self,
@@ -172,8 +217,10 @@ class Criu:
         options: Options | None = None,
         user: User | None = None,
         network: str | None = None,
+        ahead: Ahead | None = None,
     ) -> Restored:
-        """Restores a tree, stopped, under a supervisor that works in `state`; the rest: see `Tool.restore`.
+        """Restores a tree, stopped, under a supervisor that works in `state`; the rest: see `Tool.restore`. `ahead`: of
+        `restore_ahead`, if it waits; should it fail for want of a number it is tried again without.
 
         Raises `CriuError`; what a criu that met its deadline had restored so far is gone then. Where the program itself was
         killed just before, a busy machine can take a while to free its numbers: that is waited for.
@@ -182,8 +229,12 @@ class Criu:
         pidfile = f"{state}/{PIDFILE}"
         argv = restore_argv(self._command, directory, pidfile, options=options)
         deadline, begin = (options or Options()).deadline, time.monotonic()
+        waiting = [] if ahead is None else [ahead]
 
         def attempt() -> Restored:
+            if waiting:
+                configuration = f"images-dir {directory}\n".encode()
+                return tool.finish_restore(argv, waiting.pop().begun, configuration, deadline=deadline)
             return tool.restore(
                 argv,
                 state=state,

@@ -13,11 +13,36 @@ from transproc.errors import FormatError
 Result = subprocess.CompletedProcess[bytes]
 
 
+class Begun(Protocol):
+    """A program that was started ahead, and waits for its standard input."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not ended, as far as is known."""
+        ...
+
+    def ready(self, timeout: float) -> None:
+        """Waits until it has said anything in its errors, or has ended, for `timeout` seconds at most."""
+        ...
+
+    def finish(self, stdin: bytes, *, timeout: float) -> Result:
+        """Gives it that, and waits for its end, `timeout` seconds at most."""
+        ...
+
+    def drop(self) -> None:
+        """Ends it; nothing if it has ended."""
+        ...
+
+
 class Runner(Protocol):
     """A node, or this machine (`Local`)."""
 
     def run(self, argv: Sequence[str], *, check: bool = True, timeout: float | None = None) -> Result:
         """Runs a program; raises `CommandError` if it fails and `check` is set. `timeout` in seconds."""
+        ...
+
+    def begin(self, argv: Sequence[str], *, timeout: float) -> Begun:
+        """Starts a program ahead; it waits for its standard input for `timeout` seconds at most."""
         ...
 
 

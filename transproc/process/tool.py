@@ -13,7 +13,7 @@ from typing import Any
 from transproc.errors import CommandError
 from transproc.process.answers import Pause, ProcessState, Restored, answer_of, error_of, pause_of, status_of
 from transproc.process.launch import Files, Launch, Terminal, User, Window, network_words, words_of
-from transproc.process.runner import Runner, understood
+from transproc.process.runner import Begun, Result, Runner, understood
 
 TIMEOUT = 5.0
 """Seconds that a tree has to reach equivalence points."""
@@ -137,21 +137,38 @@ class Tool:
         plugged in; `borrowed`: the directory of those who bring its memory (`borrow`), who must have hold of all of it.
         Raises `CommandError` if criu fails, or has not ended after `deadline` seconds.
         """
-        words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
-        words += ["--deadline", str(round(deadline * 1000))]
-        words += [*([] if files is None else files.words()), *words_of(terminal)]
+        words = _restore_words(state, pidfile, files, moves, deadline)
+        words += words_of(terminal)
         words += [] if user is None else user.words()
         words += [] if borrowed is None else ["--borrowed", borrowed]
         words += network_words(network)
-        answer = self._answer([*words, "--", *criu], timeout=deadline)
-        if not answer["ok"] and answer["error"] == "criu":
-            raise CommandError(criu, 1, answer["message"])
-        if not answer["ok"]:
-            raise error_of(answer)
-        with understood("restore"):
-            return Restored(
-                int(answer["pid"]), int(answer["unnamed"]), int(answer["lost"]), status_of(answer)
-            )
+        return _restored(self._answer([*words, "--", *criu], timeout=deadline), criu)
+
+    def restore_ahead(
+        self,
+        criu: Sequence[str],
+        *,
+        state: str,
+        pidfile: str,
+        files: Files,
+        moves: int,
+        user: User | None = None,
+        deadline: float,
+        waits: float,
+    ) -> Begun:
+        """As `restore`, for a job that has a /dev/shm of its own, before its files and images are there: criu is started, and
+        waits, for `waits` seconds at most, for its configuration (runtime/tool/ahead.h).
+        """
+        words = _restore_words(state, pidfile, files, moves, deadline)
+        words += [] if user is None else user.words()
+        return self._node.begin([self.path, *words, "--ahead", "--", *criu], timeout=waits)
+
+    def finish_restore(
+        self, criu: Sequence[str], begun: Begun, configuration: bytes, *, deadline: float
+    ) -> Restored:
+        """What `restore_ahead` has begun; raises as `restore`."""
+        argv = [self.path, "restore"]
+        return _restored(_answered(argv, begun.finish(configuration, timeout=deadline + _MARGIN)), criu)
 
     def before_dump(
         self,
@@ -164,15 +181,18 @@ class Tool:
         owed: str | None = None,
         mappings: str | None = None,
         network: str | None = None,
+        ahead: bool = False,
     ) -> list[str]:
         """What goes before `criu dump`: first are written the list of `files`, for a job that has moved so often; the processor
         time that the tree has used, to the file `clocks`; and the `terminal`'s key, of which criu is told. `owed`: most pages
         of large memory are not dumped, and listed there; `mappings`: what a pause has told there need not be read. `network`:
-        its own, which is unplugged, and in which criu works.
+        its own, which is unplugged, and in which criu works. `ahead`: criu is started at once, and works when its configuration
+        has come, and all this is done (runtime/tool/ahead.h). Not with a terminal, `owed` or a network.
         """
         words = ["--pid", str(pid), *files.words(), "--moves", str(moves), "--clocks", clocks]
         words += [] if owed is None else ["--owed", owed]
         words += [] if mappings is None else ["--mappings", mappings]
+        words += ["--ahead"] if ahead else []
         return [self.path, "dump", *words, *words_of(terminal), *network_words(network), "--"]
 
     def inventory(self, directory: str) -> list[str]:
@@ -244,15 +264,33 @@ class Tool:
 
     def _answer(self, words: list[str], *, timeout: float | None = 0.0) -> dict[str, Any]:
         argv = [self.path, *words]
-        done = self._node.run(argv, check=False, timeout=None if timeout is None else timeout + _MARGIN)
-        try:
-            answer = answer_of(done.stdout)
-        except (ValueError, RecursionError):
-            told = done.stderr if done.returncode and done.stderr else done.stdout
-            raise CommandError(argv, done.returncode, told.decode(errors="replace")) from None
-        if answer["ok"] and done.returncode:  # killed after its answer: what it has done may be taken back
-            raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
-        return answer
+        limit = None if timeout is None else timeout + _MARGIN
+        return _answered(argv, self._node.run(argv, check=False, timeout=limit))
+
+
+def _answered(argv: list[str], done: Result) -> dict[str, Any]:
+    try:
+        answer = answer_of(done.stdout)
+    except (ValueError, RecursionError):
+        told = done.stderr if done.returncode and done.stderr else done.stdout
+        raise CommandError(argv, done.returncode, told.decode(errors="replace")) from None
+    if answer["ok"] and done.returncode:  # killed after its answer: what it has done may be taken back
+        raise CommandError(argv, done.returncode, done.stderr.decode(errors="replace"))
+    return answer
+
+
+def _restored(answer: dict[str, Any], criu: Sequence[str]) -> Restored:
+    if not answer["ok"] and answer["error"] == "criu":
+        raise CommandError(criu, 1, answer["message"])
+    if not answer["ok"]:
+        raise error_of(answer)
+    with understood("restore"):
+        return Restored(int(answer["pid"]), int(answer["unnamed"]), int(answer["lost"]), status_of(answer))
+
+
+def _restore_words(state: str, pidfile: str, files: Files | None, moves: int, deadline: float) -> list[str]:
+    words = ["restore", "--state", state, "--pidfile", pidfile, "--moves", str(moves)]
+    return [*words, "--deadline", str(round(deadline * 1000)), *([] if files is None else files.words())]
 
 
 def _when(at: int | None, count: int | None, timeout: float) -> list[str]:
