@@ -31,6 +31,8 @@ class Step:
     steps: list[Step] = field(default_factory=list)
     hear: Callable[[int, int], None] | None = None
     """Whoever shows the step may want to know how far it is: bytes that are done, and all bytes."""
+    show: Callable[[str], None] | None = None
+    """Shows on the terminal how far it is, in words; steps inside it do that in the same place."""
 
     def progress(self, done: int, total: int) -> None:
         """So many bytes of so many."""
@@ -85,13 +87,16 @@ def step(name: str) -> Iterator[Step]:
     main = threading.current_thread() is threading.main_thread() and not beside.get()
     holding = _held.set([]) if not outer and not main else None
     shown = not quiet and not outer and main and sys.stderr.isatty()
-    status = _console().status(name.replace("[", "\\[") + " …") if shown else None
-    current.hear = outer[-1].hear if outer else None
+    escaped = name.replace("[", "\\[")
+    status = _console().status(f"{escaped} …") if shown else None
+    current.show = outer[-1].show if outer else None
     inside = _stack.set((*outer, current))
     start = time.perf_counter()
     if status:
         status.start()
-        current.hear = lambda done, total: status.update(f"{name} … {_amounts(done, total, start)}")
+        current.show = lambda words: status.update(f"{escaped} … {words}")
+    if current.show is not None:
+        current.hear = HowFar(current.show)
     failed = True
     try:
         yield current
@@ -113,11 +118,25 @@ def step(name: str) -> Iterator[Step]:
                     _write(line)
 
 
-def _amounts(done: int, total: int, start: float) -> str:
-    """How far it is, how fast, and how long it will take: for a terminal."""
-    rate = done / max(time.perf_counter() - start, 0.001)
-    left = f", {(total - done) / rate:.0f} s left" if rate else ""
-    return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s{left}"
+class HowFar:
+    """Says of a step how far it is, how fast, and how long it will take: by what has come since it was heard of first. Before a
+    second has passed nobody can know.
+    """
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many bytes of so many."""
+        now = time.perf_counter()
+        self._first = self._first or (now, done)
+        seconds, gained = now - self._first[0], done - self._first[1]
+        words = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
+        if seconds >= 1 and gained > 0:
+            rate = gained / seconds
+            words += f", {rate / 1e6:.1f} MB/s, {(total - done) / rate:.0f} s left"
+        self._show(words)
 
 
 def note(message: str) -> None:

@@ -54,6 +54,38 @@ def test_a_terminal_shows_the_same_words_in_colours() -> None:
     assert "a note of [1] about" in plain
 
 
+LATE = """
+import os, time
+from transproc import log
+with log.step("outer [red]"):
+    time.sleep(2)
+    with log.step("inner") as inner:
+        inner.progress(10_000_000, 90_000_000)
+        begin = time.perf_counter()
+        time.sleep(1)
+        inner.progress(40_000_000, 90_000_000)
+        os.write(1, b"%f" % (30 / (time.perf_counter() - begin)))
+"""
+
+
+def test_how_fast_a_step_is_does_not_depend_on_those_before_it() -> None:
+    """Nor is a rate told before there is one: of the first bytes it was kilobytes a second, and days were left."""
+    master, slave = pty.openpty()
+    words = [sys.executable, "-c", LATE]
+    done = subprocess.run(
+        words, stderr=slave, stdout=subprocess.PIPE, env={**os.environ, "TERM": "xterm"}, check=True
+    )
+    os.close(slave)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", os.read(master, 1 << 16).decode())
+    os.close(master)
+    found = re.findall(r"outer \[red\] … (\d+) of 90 MB(?:, ([\d.]+) MB/s, (\d+) s left)?", shown)
+    assert ("10", "", "") in found
+    rate = float(done.stdout)
+    (last,) = {one for one in found if one[0] == "40"}
+    assert float(last[1]) == pytest.approx(rate, rel=0.1)
+    assert int(last[2]) == pytest.approx(50 / rate, abs=1)
+
+
 def test_threads_have_their_own_nesting(capsys: pytest.CaptureFixture[str]) -> None:
     def beside() -> None:
         with log.step("beside"):
