@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See serve.h. Memory is given back here: a session can last as long as a user watches a job. */
 #include "serve.h"
+#include "request.h"
 #include "poll.h"
 
-enum { PROTOCOL = 1, MOST_PROGRAMS = 64, LARGEST_REQUEST = 64 << 20, PIECE = 1 << 16, GRACE = 5000 /* ms from SIGTERM to SIGKILL */ };
-enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22, MFD_CLOEXEC = 1, PR_SET_PDEATHSIG = 1, SIG_SETMASK = 2, ALL_SIGNALS = 64 };
-enum { SIGPIPE = 13, SIG_IGNORED = 1, F_SETFL = 4, NOT_BLOCKING = 04000, PRIVATE = 077, SEEK_START = 0, NOT_FOUND = 127 };
+enum { PROTOCOL = 1, MOST_PROGRAMS = 64, PIECE = 1 << 16, GRACE = 5000 /* ms from SIGTERM to SIGKILL */ };
+enum { PR_SET_PDEATHSIG = 1, SIG_SETMASK = 2, ALL_SIGNALS = 64 };
+enum { SIGPIPE = 13, SIG_IGNORED = 1, F_SETFL = 4, NOT_BLOCKING = 04000, PRIVATE = 077, NOT_FOUND = 127 };
 
 enum kind { HELLO, OUTPUT, ERRORS, END };
-
-struct request_head {
-	uint32_t id, size; /* of what follows; 0: the program is to end */
-};
-
-#define LATER 0x80000000u /* in `words`: its standard input comes in a request of its own, of no words */
-
-struct request {
-	uint32_t milliseconds, words; /* its deadline, 0 for none; then `words` strings, then its standard input */
-};
 
 struct answer_head {
 	uint32_t id, kind, size;
@@ -44,39 +35,6 @@ static bool answer(uint32_t id, enum kind kind, const void *data, size_t size)
 	return write_all(1, (const char *)&head, sizeof head) == 0 && write_all(1, data, size) == 0;
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------ */
-
-/* What follows a head, in memory of its own with a NUL behind it; NULL if there is less, or too much. */
-static char *read_request(const struct request_head *head)
-{
-	if (head->size < sizeof(struct request) || head->size > LARGEST_REQUEST)
-		return NULL;
-	long data = SYS(NR_mmap, 0, head->size + 1, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-	if (data < 0 && data > -4096)
-		return NULL;
-	return read_all(0, (char *)data, head->size) ? (char *)data : NULL;
-}
-
-/* The words of a request, ended by NULL, and where its standard input begins; NULL if it does not have so many. */
-static char **words_of(char *data, size_t size, char **input)
-{
-	const struct request *request = (const struct request *)data;
-	char *at = data + sizeof *request, *end = data + size;
-	uint32_t number = request->words & ~LATER;
-	if (number == 0 || number > size)
-		return NULL;
-	char **words = allocate((number + 1) * sizeof *words);
-	for (size_t i = 0; i < number; i++) {
-		words[i] = at;
-		while (at < end && *at)
-			at++;
-		if (at++ >= end)
-			return NULL;
-	}
-	*input = at;
-	return words;
-}
-
 /* --- programs ------------------------------------------------------------------------------------------------------ */
 
 static void clean_signals(void)
@@ -85,17 +43,6 @@ static void clean_signals(void)
 	for (int signal = 1; signal <= ALL_SIGNALS; signal++)
 		SYS(NR_rt_sigaction, signal, action, 0, sizeof none);
 	SYS(NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
-}
-
-/* A file with a program's standard input, at its beginning; or -errno. */
-static int input_file(const char *input, size_t size)
-{
-	if (!size)
-		return open_file("/dev/null", O_RDONLY);
-	int fd = (int)SYS(NR_memfd_create, "stdin", MFD_CLOEXEC);
-	if (fd >= 0 && (write_all(fd, input, size) < 0 || SYS(NR_lseek, fd, 0, SEEK_START) < 0))
-		return -ENOMEM;
-	return fd;
 }
 
 /* In the child: does not return. It does not outlive us, but may be asked to end in good order. */
