@@ -50,6 +50,11 @@ def test_a_node_is_emptied(
         assert [host.store.load(name).node for name in ("i", "j")] == ["nb", "nb"]
         back = parse('[limits]\ncool_down = "1h"\n[[rule]]\nkind = "keep"\nnodes = "na"\n')
         assert Policies(host, back).round().results == []  # they have just moved
+        notes = Policies(host, back).explain().notes
+        assert [note.split(" for another ")[0] for note in notes] == [
+            f"rule 1 (keep na): {name} stays on nb" for name in ("i", "j")
+        ]
+        assert all(" after its migration (cool_down), then it should go to na (" in note for note in notes)
         service = Service(host)
         service.policies.start()
         service.policies.set('[limits]\ncool_down = 0\n[[rule]]\nkind = "keep"\njobs = "i"\nnodes = "na"\n')

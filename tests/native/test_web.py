@@ -269,6 +269,11 @@ def test_a_checkpoint_is_written(page: Page, service: Service) -> None:
     expect(page.locator("#past")).to_contain_text("/checkpoints/clicked-")
     (path,) = service.store.checkpoints(service.store.load("clicked"))
     assert path.is_dir()
+    expect(opened(page, "/jobs/clicked").get_by_label(f"Restart {path}")).to_be_visible()
+    shutil.rmtree(path)  # as --keep does
+    opened(page, "/jobs/clicked")
+    expect(page.locator("#history, #past").first).to_be_visible()
+    expect(page.get_by_label(f"Restart {path}")).to_have_count(0)
 
 
 def test_a_job_is_started_and_ends_before_our_eyes(page: Page, service: Service) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from transproc.binary.elf import Elf
@@ -41,28 +42,28 @@ class Describer:
 
     def variables(self, site_id: int) -> list[Variable]:
         """The live values of a site by its whole stack map id, in list order; empty if the compiler left no names."""
-        line = self._lines_by_id.get(f"{site_id:x}")
+        line = self._lines_by_id.get(site_id)
         return [] if line is None else [_variable(item) for item in line.split("\t")[1:] if item]
 
     @cached_property
-    def _lines_by_id(self) -> dict[str, str]:
+    def _lines_by_id(self) -> dict[int, str]:
         text = bytes(self._elf.section(VALUES_SECTION) or b"").decode(errors="replace")
-        return {line.partition("\t")[0].strip(): line for line in text.split("\0") if line}
+        return {int(line.partition("\t")[0], 16): line for line in text.split("\0") if line}
 
     def source_line(self, address: int) -> tuple[str, int] | None:
         """(file, line) of an address, from the binary's DWARF; None without `-g`."""
-        for unit, program in self._units:
-            found = _search(unit, program, address)
+        for program in self._programs:
+            found = _search(program, address)
             if found:
                 return found
         return None
 
     @cached_property
-    def _units(self) -> list[tuple[Any, Any]]:
+    def _programs(self) -> list[Any]:
         dwarf: Any = self._elf.dwarf
         if not dwarf.has_debug_info:
             return []
-        return [(unit, dwarf.line_program_for_CU(unit)) for unit in dwarf.iter_CUs()]
+        return [dwarf.line_program_for_CU(unit) for unit in dwarf.iter_CUs()]
 
 
 def _variable(item: str) -> Variable:
@@ -71,7 +72,7 @@ def _variable(item: str) -> Variable:
     return Variable(kind, name, int(entries) if entries else 1)
 
 
-def _search(unit: Any, program: Any, address: int) -> tuple[str, int] | None:
+def _search(program: Any, address: int) -> tuple[str, int] | None:
     """The last row of a line program at or before an address, within one sequence."""
     previous = None
     for entry in program.get_entries() if program is not None else ():
@@ -79,14 +80,21 @@ def _search(unit: Any, program: Any, address: int) -> tuple[str, int] | None:
         if state is None:
             continue
         if previous and previous.address <= address < state.address and not previous.end_sequence:
-            return _file_name(unit, program, previous.file), previous.line
+            return _file_name(program, previous.file), previous.line
         previous = state
     return None
 
 
-def _file_name(unit: Any, program: Any, number: int) -> str:
-    files = program.header["file_entry"]
-    # DWARF 5 counts files from 0, earlier versions from 1.
-    entry = files[number if program.header["version"] >= 5 else number - 1]
-    name = entry["name"]
-    return str(name.decode() if isinstance(name, bytes) else name)
+def _file_name(program: Any, number: int) -> str:
+    """Relative to the directory in which it was compiled, or whole."""
+    # DWARF 5 counts files from 0 and directories from the compilation's own, earlier versions both from 1 without that one.
+    first = 0 if program.header["version"] >= 5 else 1
+    entry = program.header["file_entry"][number - first]
+    name, directory = _text(entry["name"]), entry["dir_index"]
+    if directory == 0:
+        return name
+    return str(PurePosixPath(_text(program.header["include_directory"][directory - first]), name))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

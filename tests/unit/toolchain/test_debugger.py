@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from transproc.binary.elf import Elf
+from transproc.binary.lines import VALUES_SECTION, Describer
 from transproc.toolchain.driver import execute
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
@@ -80,3 +82,19 @@ def test_emulated_program(source: Path, level: str, tmp_path: Path) -> None:
         finally:
             emulated.kill()
     check(shown, source, level)
+
+
+def test_lines_and_names_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled elsewhere, the file is named by a path that exists; the names of all sites are found by their numbers."""
+    monkeypatch.chdir(tmp_path)
+    elf = Elf(built(CXX, "-O2", tmp_path).with_suffix(".x86_64"))
+    describer = Describer(elf)
+    file, line = describer.source_line(elf.symbols["main"]) or ("", 0)
+    assert Path(file) == CXX and "int main" in CXX.read_text().splitlines()[line - 1]
+    lines = bytes(elf.section(VALUES_SECTION) or b"").decode().split("\0")
+    named = [line.split("\t") for line in lines if "\t" in line]
+    assert any(words[0].startswith("0") for words in named)
+    for site, *items in named:
+        assert [f"{v.type} {v.name}" for v in describer.variables(int(site, 16)) if v.entries == 1] == [
+            item for item in items if "*" not in item
+        ]

@@ -18,6 +18,7 @@ from transproc.automation.policies.evaluate import (
     Move,
     Situation,
     evaluate,
+    held_back,
 )
 from transproc.automation.policies.rules import HOUR, Policy
 from transproc.automation.policies.view import Spot
@@ -86,9 +87,12 @@ class Policies:
         return evaluate(self.policy, *self.look())
 
     def explain(self) -> Decision:
-        """As `decide`, with a note for each set of labels that no node has: that is in order, or misspelt."""
+        """As `decide`, with a note for each job that only its cool-down holds, and for each set of labels that no node has: that
+        is in order, or misspelt.
+        """
         situation, fits = self.look()
         found = evaluate(self.policy, situation, fits)
+        found.notes += held_back(self.policy, situation, fits)
         for number, rule in enumerate(self.policy.rules, 1):
             for labels in rule.sets:
                 if not any(state.labels >= labels for state in situation.fleet):

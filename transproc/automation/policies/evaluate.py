@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from transproc.automation.policies.rules import HOUR, Policy, Rule, Wish
 from transproc.automation.policies.view import JobState, Spot, View
+from transproc.cluster.duration import spoken
 from transproc.cluster.fleet import NodeState
 
 __all__ = ["Attempt", "Decision", "JobState", "Move", "Situation", "evaluate"]
 
 WISHES = 200
 """Of a rule in a round that come to nothing, before the rest waits for the next round."""
+WIDE = 1 << 20
+"""More moves than there are."""
 LONG = 6
 """So many cool-downs a job does not go back to where it came from, by a rule that weighs nodes against each other."""
 
@@ -66,6 +69,24 @@ Fits = Callable[[str, Spot], str | None]
 def evaluate(policy: Policy, situation: Situation, fits: Fits) -> Decision:
     """The moves that the rules would make at this moment, within the limits."""
     return _Round(policy, situation, fits).decide()
+
+
+def held_back(policy: Policy, situation: Situation, fits: Fits) -> list[str]:
+    """Which jobs would move, were it not for the cool-down, and how long they stay."""
+    until: dict[str, float] = {}
+    for one in situation.past:
+        if one.ended is not None:
+            until[one.job] = max(until.get(one.job, 0.0), one.ended + policy.limits.cool_down)
+    cooling = {job for job, end in until.items() if end > situation.now}
+    free = replace(situation, past=[one for one in situation.past if one.job not in cooling])
+    wide = replace(policy, limits=replace(policy.limits, at_once=WIDE, an_hour=WIDE))
+    return [
+        f"rule {move.rule} ({policy.rules[move.rule - 1].title}): {move.job} stays on {move.source} for another"
+        f" {spoken(round(until[move.job] - situation.now) or 1)} after its migration (cool_down), then it should go to"
+        f" {move.target} ({move.reason})"
+        for move in evaluate(wide, free, fits).moves
+        if move.job in cooling
+    ]
 
 
 class _Round:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -32,6 +33,9 @@ PLOTTED = 200
 LISTED = 25
 """Migrations on a page: each has a bar for each of its steps, and a page is there in 100 ms."""
 TASKS = 100
+CHECKPOINTS = 10
+WRITTEN = 200
+"""Checkpoints of a job at which a page looks whether they are still there."""
 
 router = APIRouter(include_in_schema=False, route_class=Route)
 State_ = Annotated[Web, Depends(web_of)]
@@ -123,15 +127,18 @@ async def job(
             "history": [timeline.attempt_view(one, now) for one in ended[:ATTEMPTS]],
             "earlier": len(ended) > ATTEMPTS,
             "line": found.job and timeline.timeline(found.job, past, known.isas, now),
-            "checkpoints": [str(path) for path in who.service.store.checkpoints(found.job)[-10:]]
-            if found.job
-            else [],
+            "checkpoints": _kept(who.service.store.checkpoints(found.job) if found.job else []),
             "plots": plots.plots([one for one in past if one.kind == KIND]),
             "moves": sum(one.kind == KIND and one.result == Result.DONE for one in past),
             "stream": stream,
         }
 
     return page(request, "job.html", who=who, **await who.service.ask(gather))
+
+
+def _kept(written: Sequence[Path]) -> list[str]:
+    """Those of a job that are still there, the latest last."""
+    return [str(path) for path in written[-WRITTEN:] if path.is_dir()][-CHECKPOINTS:]
 
 
 def listed(who: Looking, name: str) -> Listed:
