@@ -120,31 +120,40 @@ private:
 };
 char SeparateReturnAddresses::ID = 0;
 
-// How far the register allocator looks for the best place of a spill. Its time grows with sites × values × blocks there: in a large resume
-// entry, which runs once after a migration, little is enough, and a function of so many calls spends its time in them. Not so an
-// interpreter, whose loop may have as many.
-class LimitSplitting : public MachineFunctionPass {
+// How far the back end looks in functions of many sites, and in resume entries, which run once after a migration. The register allocator's
+// time for the best place of a spill grows with sites × values × blocks: little is enough in a resume entry, and a function of so many calls
+// spends its time in them. In a large resume entry, in which hundreds of blocks go on at one place, the same holds of copies that are
+// joined with values of hundreds of definitions, and of ends of blocks that are compared with each other. Not so in an interpreter, whose
+// loop may have as many sites, and a program may spend its life there.
+class LimitEffort : public MachineFunctionPass {
 public:
   static char ID;
-  LimitSplitting() : MachineFunctionPass(ID) {}
-  StringRef getPassName() const override { return "transproc: effort of the register allocator"; }
+  LimitEffort() : MachineFunctionPass(ID) {}
+  StringRef getPassName() const override { return "transproc: effort of the back end"; }
   void getAnalysisUsage(AnalysisUsage &Usage) const override {
     Usage.setPreservesAll();
     MachineFunctionPass::getAnalysisUsage(Usage);
   }
 
   bool runOnMachineFunction(MachineFunction &MF) override {
-    static cl::Option *const Budget = cl::getRegisteredOptions().lookup("grow-region-complexity-budget");
-    Budget->reset();
-    if (MF.getName().ends_with(".resume"))
-      Budget->addOccurrence(0, Budget->ArgStr, "100");
-    else if (hasManySites(MF) && !isInterpreter(MF.getFunction()))
-      Budget->addOccurrence(0, Budget->ArgStr, "1000");
+    bool Resume = MF.getName().ends_with(".resume"), Large = hasManySites(MF) && !isInterpreter(MF.getFunction());
+    set("grow-region-complexity-budget", Resume ? "100" : Large ? "1000" : nullptr);
+    set("large-interval-size-threshold", Resume && Large ? "20" : nullptr);
+    set("large-interval-freq-threshold", Resume && Large ? "16" : nullptr);
+    set("enable-tail-merge", Resume && Large ? "false" : nullptr);
     return false;
   }
 
 private:
   static constexpr unsigned ManySites = 500; // a tenth of a second or so
+
+  // Until the next function. Null: as LLVM has it.
+  static void set(StringRef Name, const char *Value) {
+    cl::Option *Option = cl::getRegisteredOptions().lookup(Name);
+    Option->reset();
+    if (Value)
+      Option->addOccurrence(0, Name, Value);
+  }
 
   static bool hasManySites(const MachineFunction &MF) {
     unsigned Sites = 0;
@@ -158,7 +167,7 @@ private:
     return any_of(F, [](const BasicBlock &BB) { return isa<IndirectBrInst>(BB.getTerminator()); });
   }
 };
-char LimitSplitting::ID = 0;
+char LimitEffort::ID = 0;
 
 // A call that should have become a jump and did not would be one without a site, under frames that have them.
 class CheckTailCalls : public MachineFunctionPass {
@@ -221,7 +230,7 @@ static bool addPasses(legacy::PassManager &PM, LLVMTargetMachine &Machine, raw_p
   PM.add(MachineInfo);
   Config->setDisableVerify(true); // optimize() has done so
   Config->insertPass(&StackProtector::ID, new NameObjects); // the last before instruction selection
-  Config->insertPass(&MachineSchedulerID, new LimitSplitting); // the last before register allocation
+  Config->insertPass(&PHIEliminationID, new LimitEffort); // before copies are joined
   // behind all passes that move blocks, before those that measure distances
   Config->insertPass(&PatchableFunctionID, new SeparateReturnAddresses);
   Config->insertPass(&PatchableFunctionID, new CheckTailCalls);
