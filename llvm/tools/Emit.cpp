@@ -47,7 +47,6 @@ std::unique_ptr<TargetMachine> makeMachine(const Target &T, CodeGenOptLevel Leve
   }
   std::unique_ptr<TargetMachine> Made(Found->createTargetMachine(Triple, "generic", T.Features, targetOptions(),
                                                                  Reloc::Static, CodeModel::Small, Level));
-  Made->setO0WantsFastISel(false);  // which knows no statepoints
   Made->setMachineOutliner(false); // aarch64 has it on for -Oz: it makes functions that the other ISA has not, with calls of theirs
   return Made;
 }
