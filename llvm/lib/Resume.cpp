@@ -37,6 +37,7 @@ public:
     DominatorTree DT(*C.Resume);
     PromoteMemToReg(C.Promoted, DT);
     removeEmptyBlocks();
+    keepLargeJoinsInMemory(*C.Resume);
     return C.Resume;
   }
 

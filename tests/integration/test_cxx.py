@@ -99,6 +99,19 @@ def test_new_aligns_as_malloc_does(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, b"16 1\n")
 
 
+@pytest.mark.parametrize("isa", [isa.name for isa in ALL])
+def test_hundreds_of_landing_pads_come_together(tmp_path: Path, isa: str) -> None:
+    source = [PROGRAMS / "crowd.cpp"]
+    program = compile_cxx(source, tmp_path / "crowd", "-nostdlib++", "-lc++abi")
+    native = isa == os.uname().machine
+    rounds, rate = ("40000", 5000.0) if native else ("4000", 200.0)
+    done = subprocess.run([*runner(isa), f"{program}.{isa}", rounds], check=False, capture_output=True)
+    assert (done.returncode, done.stdout) == reference(source, tmp_path, rounds)
+    verdict = stress(Work(program, [rounds]), isa, Plan(5, rate, 3))
+    assert verdict.passed, verdict
+    assert verdict.migrations > 20
+
+
 @pytest.fixture(scope="module")
 def throws(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_cxx([PROGRAMS / "throws.cpp"], tmp_path_factory.mktemp("throws") / "throws")

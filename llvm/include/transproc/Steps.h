@@ -5,6 +5,7 @@
 
 #include "transproc/Liveness.h"
 #include "transproc/Site.h"
+#include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/Module.h"
 #include <string>
 
@@ -70,6 +71,9 @@ void convertToStatepoints(llvm::Function &F);
 // Makes F.resume. Must see F with its lists attached, before attachObjects and convertToStatepoints.
 llvm::Function *makeResumeEntry(llvm::Function &F, llvm::ArrayRef<Site> Sites, llvm::ArrayRef<llvm::AllocaInst *> Objects,
                                 unsigned PromoteLimit);
+
+// Brings what comes from very many paths to a place outside loops there by way of memory.
+void keepLargeJoinsInMemory(llvm::Function &Resume);
 
 // A slot of a resume entry that is read where nothing may have been stored in it yet; null if there is none. RestoredAt: slots that a
 // table has filled when a block begins.
