@@ -40,6 +40,8 @@ _OTHER = re.compile(r"(\d+) (\d+) (.*)")
 _END = re.compile(r" ((?:pipe|socket):.*)")
 _PEERS = re.compile(r"(\d+) (\d+)")
 _DELETED = " (deleted)"
+_HUGE_PAGES = f"/anon_hugepage{_DELETED}"
+"""The kernel's name of what was mapped with MAP_HUGETLB and has no file, private or shared."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class View:
     capabilities: int = 0
     memory: int = 0
     mappings: list[tuple[int, int, str]] = field(default_factory=list)
+    huge: set[int] = field(default_factory=set)
+    """Where private mappings of MAP_HUGETLB begin."""
     descriptors: list[Descriptor] = field(default_factory=list)
     connected: set[str] = field(default_factory=set)
     masters: set[str] = field(default_factory=set)
@@ -214,6 +218,8 @@ def _view(pid: int, executable: str, lines: dict[str, list[str]]) -> View:
     for line in lines.get("maps", []):
         if match := _MAPPING.fullmatch(line):
             view.mappings.append((int(match[1], 16), int(match[2], 16), match[3]))
+            if match[3] == _HUGE_PAGES and line.split()[1].endswith("p"):
+                view.huge.add(int(match[1], 16))
     for match in filter(None, map(_DESCRIPTOR.fullmatch, lines.get("descriptors", []))):
         view.descriptors.append(Descriptor(int(match[1]), match[5], match[2], int(match[4]), int(match[3])))
     for match in filter(None, map(_DETAIL.fullmatch, lines.get("details", []))):
@@ -322,6 +328,9 @@ def _mappings(view: View) -> Iterator[Problem]:
         what, remedy = None, "unmap it before the migration"
         if name.startswith("/[aio]"):
             what = "a queue of io_setup, which belongs to one kernel"
+        elif start in view.huge:
+            what = "huge pages (MAP_HUGETLB), which criu does not restore from an image in two parts, as ours are"
+            remedy = "use madvise with MADV_HUGEPAGE instead, or unmap them before the migration"
         elif name.startswith(SHARED_MEMORY) and not name.endswith(_DELETED):
             what = f"the shared memory {name}, which is not in the job's directory"
             remedy = _ELSEWHERE

@@ -195,6 +195,7 @@ def test_a_semaphore_without_a_name_is_refused() -> None:
     [
         ("/SYSV00000000 (deleted)", None),
         ("/[aio] (deleted)", "io_setup"),
+        ("/anon_hugepage (deleted)", None),
         ("/dev/mem", "the device /dev/mem"),
         ("/dev/shm/x", "the shared memory /dev/shm/x"),
         ("/dev/shm/x (deleted)", None),
@@ -208,6 +209,17 @@ def test_mappings(name: str, refused: str | None) -> None:
         [View(1, PROGRAM, mappings=[(4096, 8192, name)])], program=PROGRAM, files=FILES, target=AARCH64
     )
     assert (refused in found[0].message) if refused else found == []
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("p", True), ("s", False)])
+def test_private_huge_pages(kind: str, *, refused: bool) -> None:
+    """Those of several processes move: criu keeps them in files of their own."""
+    line = f"200000-400000 rw-{kind} 00000000 00:11 3627321                    /anon_hugepage (deleted)"
+    views = inspect.parse(f"== process 1\n{PROGRAM}\n== maps\n{line}\n")
+    found = problems(views, program=PROGRAM, files=FILES, target=None)
+    assert ["process 1 has mapped huge pages (MAP_HUGETLB)" in one.message for one in found] == [
+        True
+    ] * refused
 
 
 def test_shared_memory_with_a_name_has_a_remedy() -> None:
