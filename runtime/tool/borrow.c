@@ -10,8 +10,9 @@
 
 enum { CLONE_FILES = 0x400, PROT_READ_WRITE = 3, MAP_SHARED_ANONYMOUS_NORESERVE = 0x4021, ROOM = 1 << 30, RESTART_PAUSE = 5, LOOK_PAUSE = 1000 /* ms */, HELD_PAUSE = 2, LOOK_SOON = 1, SECURE_TIME = 10000 };
 enum { CRIU_FINISHED = 0x52535446 /* LAZY_PAGES_RESTORE_FINISHED, criu/uffd.c */, RESIGN = 1 };
+enum { LOCK_EX = 2, LOCK_NB = 4, PRIVATE = 0600 };
 enum { F_SETFL = 4, F_SETOWN = 8, F_SETSIG = 10, F_DUPFD_CLOEXEC = 1030, O_ASYNC = 020000, RLIMIT_NOFILE = 7, MOST_DESCRIPTORS = 1 << 16 };
-static const char criu_name[] = "lazy-pages.socket", secured_name[] = "secured";
+static const char criu_name[] = "lazy-pages.socket", secured_name[] = "secured", lock_name[] = "borrowed";
 
 struct shared *shared;
 
@@ -359,6 +360,22 @@ bool is_secured(const char *directory)
 	return file_exists(secured_name);
 }
 
+/* A lock that ends with the last of those who borrow. */
+static int lock_directory(void)
+{
+	int fd = (int)SYS(NR_openat, AT_FDCWD, lock_name, O_RDWR | O_CREAT | O_CLOEXEC, PRIVATE);
+	(void)SYS(NR_flock, fd, LOCK_EX | LOCK_NB); /* where that cannot be, nobody is believed to be gone */
+	return fd;
+}
+
+bool is_abandoned(const char *directory)
+{
+	int fd = open_file(format("%s/%s", directory, lock_name), O_RDWR);
+	bool free = fd >= 0 && SYS(NR_flock, fd, LOCK_EX | LOCK_NB) == 0;
+	SYS(NR_close, fd);
+	return free && !file_exists(format("%s/%s", directory, secured_name)); /* in this order: who is done says so before */
+}
+
 int command_borrow(const struct options *options)
 {
 	const char *directory = options->launch.directory;
@@ -376,6 +393,7 @@ int command_borrow(const struct options *options)
 		return report_failure("system", "who holds the memory that went ahead is gone");
 	shared->placing = shared->store >= 0;
 	forget_words(); /* of an earlier restore from there */
+	shared->lock = lock_directory();
 	shared->listener = listen_at(criu_name);
 	shared->link_listener = listen_at(link_name);
 	if (shared->listener < 0 || shared->link_listener < 0)

@@ -69,6 +69,7 @@ struct shared {
 	struct postponed postponed[MOST_POSTPONED];
 	size_t postponed_count;
 	const struct held_head *held; /* of what is held (held.h) */
+	int lock; /* see is_abandoned */
 	int store, holder; /* that, and a socket which ends with who holds it; -1 for none */
 	bool placing, settled; /* what is held comes to its place, before links are asked; of pages that do not exist this is known */
 };
@@ -78,6 +79,8 @@ extern struct shared *shared;
 /* For whoever has restored from a directory of images without all memory: whether its processes will be killed before they could read a zero, should nobody
    be left who holds their pages. Waits for those who borrow to say so; false if they are gone or do not. Stays in the directory. */
 bool is_secured(const char *directory);
+/* While criu still restores: whether that can come to no good any more, for nobody is left who borrows, and that was never said. */
+bool is_abandoned(const char *directory);
 
 /* Memory that both processes share. */
 void *allocate_shared(size_t size);

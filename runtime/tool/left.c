@@ -14,7 +14,7 @@ static void add_descriptor(void *context, const char *name)
 
 static bool is_noted(int fd)
 {
-	const int noted[] = { 0, 1, 2, shared->listener, shared->link_listener, shared->criu, shared->link[0], shared->link[1], shared->link[2], shared->store, shared->holder };
+	const int noted[] = { 0, 1, 2, shared->lock, shared->listener, shared->link_listener, shared->criu, shared->link[0], shared->link[1], shared->link[2], shared->store, shared->holder };
 	for (size_t i = 0; i < sizeof noted / sizeof *noted; i++)
 		if (noted[i] == fd)
 			return true;

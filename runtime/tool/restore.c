@@ -7,7 +7,7 @@
 #include "proc.h"
 #include "shared.h"
 
-enum { END_TIME = 5000, LOOK_PAUSE = 2 /* ms */, PR_SET_CHILD_SUBREAPER = 36 };
+enum { END_TIME = 5000, LOOK_PAUSE = 2 /* ms */, TURNS = 25, PR_SET_CHILD_SUBREAPER = 36 };
 
 long execute(const struct launch *how)
 {
@@ -59,19 +59,25 @@ static void end_descendants(void)
 	}
 }
 
-/* As wait4(2), but what has not ended after so many milliseconds (0: any) is killed, and so is what it has started. */
-static long wait_until(long child, int *status, uint64_t milliseconds)
+/*
+ * Whether criu is to be ended: it has had its time (`until`; 0 for any), or nobody brings the memory any more. What it restores is killed with
+ * those, and it may wait for that for ever. Looked at every so many turns.
+ */
+static bool is_over(const struct launch *how, long until, unsigned turn)
+{
+	return (until && now() >= until) || (how->borrowed && turn % TURNS == 0 && is_abandoned(how->borrowed));
+}
+
+/* As wait4(2), but what is over is killed, and so is what it has started. */
+static long wait_until(long child, int *status, const struct launch *how)
 {
 	struct poll end = { (int)SYS(NR_pidfd_open, child, 0), POLLIN, 0 };
-	long until = now() + (long)milliseconds, result;
-	bool late = false;
-	while ((result = SYS(NR_wait4, child, status, WALL | (milliseconds ? WNOHANG : 0), 0)) == 0 || result == -EINTR) {
-		if (milliseconds && (late || now() >= until)) {
+	long until = how->deadline ? now() + (long)how->deadline : 0, result;
+	bool over = false;
+	for (unsigned turn = 1; (result = SYS(NR_wait4, child, status, WALL | WNOHANG, 0)) == 0 || result == -EINTR; turn++) {
+		if ((over = over || is_over(how, until, turn)))
 			kill_descendants();
-			late = true;
-		}
-		if (milliseconds) /* at once: of what it has made nothing is to run */
-			poll_for(&end, 1, LOOK_PAUSE);
+		poll_for(&end, 1, LOOK_PAUSE); /* at once: of what it has made nothing is to run */
 	}
 	SYS(NR_close, end.fd);
 	return result;
@@ -124,7 +130,7 @@ static int end_criu(long criu, const struct launch *how, int report)
 	if (criu < 0)
 		fail(report, criu, STEP_CRIU);
 	null_streams();
-	long result = wait_until(criu, &status, how->deadline);
+	long result = wait_until(criu, &status, how);
 	if (result < 0)
 		fail(report, result, STEP_CRIU);
 	return status;
@@ -162,6 +168,10 @@ static _Noreturn void supervise_restore(const struct launch *how, int report, in
 	struct terminal terminal;
 	long result;
 	int status = run_criu(how, report, state, &terminal);
+	if (status && how->borrowed && is_abandoned(how->borrowed)) {
+		end_descendants();
+		fail(report, -ETIMEDOUT, STEP_SECURED);
+	}
 	if (status) {
 		end_descendants();
 		send(report, 0, 0, status, STEP_CRIU);

@@ -96,3 +96,30 @@ def test_both_are_killed_before_they_take_what_criu_sends(
         operations.discard(context, NAME)
         for node in nodes.values():
             node.close()
+
+
+def test_both_are_killed_while_criu_restores(
+    slow: Slow, machines: NativeNodes, program: Path, undisturbed: str, tmp_path: Path
+) -> None:
+    """What it has restored so far is killed with them, and it may wait for that for ever: it is not waited for."""
+    nodes = {node.name: node for node in read(machines.configuration)}
+    context = context_of(tmp_path / "state", nodes)
+    begun(context, NAME, [program, str(MEGABYTES), str(PAUSE)])
+    try:
+        slow.hold.touch()
+        moving = Moving(context)
+        _await(slow.holds)
+        for pid in borrowers(machines, "nb"):
+            os.kill(pid, signal.SIGKILL)
+        moving.join(30)
+        words = f"{moving.error}"
+        assert "who brings the program its memory is gone" in words and f"{NAME} runs on na again" in words
+        slow.hold.unlink()
+        operations.migrate(context, NAME, "nb")
+        go(context)
+        finish(context, undisturbed)
+    finally:
+        slow.hold.unlink(missing_ok=True)
+        operations.discard(context, NAME)
+        for node in nodes.values():
+            node.close()
