@@ -109,8 +109,11 @@ def test_both_are_killed_while_criu_restores(
         slow.hold.touch()
         moving = Moving(context)
         _await(slow.holds)
-        for pid in borrowers(machines, "nb"):
-            os.kill(pid, signal.SIGKILL)
+        both = borrowers(machines, "nb")
+        assert len(both) == 2
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # else one of them could start another
+            for pid in both:
+                os.kill(pid, number)
         moving.join(30)
         words = f"{moving.error}"
         assert "who brings the program its memory is gone" in words and f"{NAME} runs on na again" in words
