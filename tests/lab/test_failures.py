@@ -210,12 +210,11 @@ def test_target_killed_in_the_middle(world: World, step: str) -> None:
     migration = world.migration(job)
     killer = threading.Timer(0.5, world.kill, ["arm"])
 
-    def strike() -> None:
-        if step == "restore":  # a step of a moment: it must not have ended by then
-            world.nodes["arm"].run(["sh", "-c", CRIU_THAT_HANGS])
-        killer.start()
-
-    before(migration, step, strike)
+    if (
+        step == "restore"
+    ):  # a step of a moment: it must not have ended by then; its criu is started in the preparation
+        before(migration, "prepare", lambda: world.nodes["arm"].run(["sh", "-c", CRIU_THAT_HANGS]))
+    before(migration, step, killer.start)
     try:
         with pytest.raises(MigrationError, match=rf"{step}: (?s:.*) runs on x86 again") as caught:
             migration.run()
