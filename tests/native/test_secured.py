@@ -10,17 +10,18 @@ import shlex
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.native.nodes import NativeNodes, Setting
-from tests.native.performing import begun, context_of
+from tests.native.performing import begun, clearing, nodes_of
 from tests.native.processes import borrowers
 from tests.native.test_follow import MEGABYTES, NAME, PAUSE, Moving, finish, go, program, undisturbed
 from transproc.cluster import operations
 from transproc.cluster.job import State
-from transproc.cluster.node import read
+from transproc.cluster.operations import Context
 from transproc.lab.rootfs import host_criu
 
 __all__ = ["program", "undisturbed"]
@@ -65,64 +66,62 @@ def _await(path: Path) -> None:
         time.sleep(0.005)
 
 
-def test_both_are_killed_before_they_take_what_criu_sends(
-    slow: Slow, machines: NativeNodes, program: Path, undisturbed: str, tmp_path: Path
-) -> None:
-    nodes = {node.name: node for node in read(machines.configuration)}
-    context = context_of(tmp_path / "state", nodes)
-    begun(context, NAME, [program, str(MEGABYTES), str(PAUSE)])
-    try:
+@dataclass
+class Held:
+    """A program on its way to `nb`, where criu waits before it restores, and the two who bring its memory."""
+
+    context: Context
+    moving: Moving
+    both: list[int]
+
+    def strike(self, number: signal.Signals) -> None:
+        for pid in self.both:
+            os.kill(pid, number)
+
+    def expect_failed(self) -> None:
+        self.moving.join(30)
+        words = f"{self.moving.error}"
+        assert "who brings the program its memory is gone" in words and f"{NAME} runs on na again" in words
+
+    def expect_whole(self, undisturbed: str) -> None:
+        """It moves when it is asked to once more, and nothing was lost."""
+        operations.migrate(self.context, NAME, "nb")
+        go(self.context)
+        finish(self.context, undisturbed)
+
+
+@pytest.fixture
+def held(slow: Slow, machines: NativeNodes, program: Path, tmp_path: Path) -> Iterator[Held]:
+    nodes = nodes_of(machines.configuration)
+    with clearing(tmp_path / "state", nodes) as context:
+        begun(context, NAME, [program, str(MEGABYTES), str(PAUSE)])
         slow.hold.touch()
         moving = Moving(context)
         _await(slow.holds)
         both = borrowers(machines, "nb")
         assert len(both) == 2
-        for pid in both:
-            os.kill(pid, signal.SIGSTOP)
-        slow.hold.unlink()
-        _await(slow.restored)
-        time.sleep(0.5)
-        state = context.store.load(NAME).state
-        for pid in both:
-            os.kill(pid, signal.SIGKILL)
-        moving.join(30)
-        assert state is State.RESTORED, "it was let go before"
-        words = f"{moving.error}"
-        assert "who brings the program its memory is gone" in words and f"{NAME} runs on na again" in words
-        operations.migrate(context, NAME, "nb")
-        go(context)
-        finish(context, undisturbed)
-    finally:
-        operations.discard(context, NAME)
-        for node in nodes.values():
-            node.close()
-
-
-def test_both_are_killed_while_criu_restores(
-    slow: Slow, machines: NativeNodes, program: Path, undisturbed: str, tmp_path: Path
-) -> None:
-    """What it has restored so far is killed with them, and it may wait for that for ever: it is not waited for."""
-    nodes = {node.name: node for node in read(machines.configuration)}
-    context = context_of(tmp_path / "state", nodes)
-    begun(context, NAME, [program, str(MEGABYTES), str(PAUSE)])
-    try:
-        slow.hold.touch()
-        moving = Moving(context)
-        _await(slow.holds)
-        both = borrowers(machines, "nb")
-        assert len(both) == 2
-        for number in (signal.SIGSTOP, signal.SIGKILL):  # else one of them could start another
-            for pid in both:
-                os.kill(pid, number)
-        moving.join(30)
-        words = f"{moving.error}"
-        assert "who brings the program its memory is gone" in words and f"{NAME} runs on na again" in words
-        slow.hold.unlink()
-        operations.migrate(context, NAME, "nb")
-        go(context)
-        finish(context, undisturbed)
-    finally:
+        yield Held(context, moving, both)
         slow.hold.unlink(missing_ok=True)
-        operations.discard(context, NAME)
-        for node in nodes.values():
-            node.close()
+    for node in nodes.values():
+        node.close()
+
+
+def test_both_are_killed_before_they_take_what_criu_sends(slow: Slow, held: Held, undisturbed: str) -> None:
+    held.strike(signal.SIGSTOP)
+    slow.hold.unlink()
+    _await(slow.restored)
+    time.sleep(0.5)
+    state = held.context.store.load(NAME).state
+    held.strike(signal.SIGKILL)
+    held.expect_failed()
+    assert state is State.RESTORED, "it was let go before"
+    held.expect_whole(undisturbed)
+
+
+def test_both_are_killed_while_criu_restores(slow: Slow, held: Held, undisturbed: str) -> None:
+    """What it has restored so far is killed with them, and it may wait for that for ever: it is not waited for."""
+    held.strike(signal.SIGSTOP)  # else one of them could start another
+    held.strike(signal.SIGKILL)
+    held.expect_failed()
+    slow.hold.unlink()
+    held.expect_whole(undisturbed)
