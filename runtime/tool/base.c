@@ -140,6 +140,8 @@ long spawn(void)
 	return SYS(NR_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
+int exit_status(int status) { return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff; }
+
 void rest(long milliseconds)
 {
 	struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000 };

@@ -72,6 +72,8 @@ void add_child(void *paths, const char *name);
 
 /* fork(2). */
 long spawn(void);
+/* A child's, from what wait4(2) tells: 128 + n for signal n, as shells have it. */
+int exit_status(int status);
 void rest(long milliseconds);
 _Noreturn void leave(int status);
 

@@ -110,7 +110,7 @@ static int dump_ahead(const struct options *options)
 	heed_nobody();
 	(void)configure(&criu, &configuration); /* if it has ended, its status says so */
 	SYS(NR_wait4, criu.pid, &status, WALL, 0);
-	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+	return exit_status(status);
 }
 
 /* criu answers for itself: this becomes it, or is silent but for its exit status. */

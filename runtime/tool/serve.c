@@ -286,5 +286,5 @@ int command_channel(const struct options *options)
 	SYS(NR_close, 1);
 	if (pid < 0 || SYS(NR_wait4, pid, &status, WALL, 0) < 0)
 		return NOT_FOUND;
-	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+	return exit_status(status);
 }

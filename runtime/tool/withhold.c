@@ -211,7 +211,7 @@ static int await_criu(int listener, int process, int pid, struct withheld *all, 
 			take_question(listener, all, mappings);
 	} while (!polls[0].found);
 	SYS(NR_wait4, pid, &status, WALL, 0);
-	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+	return exit_status(status);
 }
 
 long dump_withholding(const struct launch *criu, int pid, const char *path, const char *mappings)
