@@ -12,7 +12,7 @@ import pytest
 from tests.compiling import compiled
 from tests.native.nodes import NativeNodes
 from tests.native.performing import begun, clearing, expect_right
-from tests.native.processes import in_node, is_criu, is_tool, kill, tools
+from tests.native.processes import in_node, is_criu, is_tool, kill, tools, words_of
 from transproc.cluster import operations
 from transproc.cluster.move import Move
 from transproc.cluster.node import SshNode
@@ -50,8 +50,15 @@ def until(done: Callable[[], bool]) -> None:
 
 def expect_nothing(machines: NativeNodes) -> None:
     """No criu, and no tool that waits, on either node."""
-    for node in ("na", "nb"):
-        until(lambda node=node: not criu(machines, node) + tools(machines, node, "dump"))  # type: ignore[misc]
+
+    def left() -> list[str]:
+        found = [pid for node in ("na", "nb") for pid in criu(machines, node) + tools(machines, node, "dump")]
+        return [f"{pid}: {words_of(pid)}" for pid in found]
+
+    end = time.monotonic() + SECONDS
+    while found := left():
+        assert time.monotonic() < end, found
+        time.sleep(0.01)
 
 
 def strike(patch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
