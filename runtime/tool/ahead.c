@@ -59,3 +59,11 @@ long configure(struct ahead *ahead, const struct text *configuration)
 	long result = write_all(ahead->configuration, configuration->data, configuration->size), closed = SYS(NR_close, ahead->configuration);
 	return result < 0 ? result : closed;
 }
+
+void give_up(struct ahead *ahead)
+{
+	int status;
+	SYS(NR_kill, ahead->pid, SIGKILL);
+	SYS(NR_wait4, ahead->pid, &status, WALL, 0);
+	SYS(NR_close, ahead->configuration);
+}

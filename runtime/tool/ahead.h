@@ -27,5 +27,10 @@ char **configured(char *const *argv);
 bool await_configuration(const struct ahead *ahead, struct text *configuration);
 /* 0 or -errno, as when it has been killed; whoever calls does not heed SIGPIPE. */
 long configure(struct ahead *ahead, const struct text *configuration);
+/*
+ * It is killed while it reads. Once its input had ended it would first look what the kernel can do, by a child (in criu, kerndat.c) that sleeps
+ * for ever if nobody is left who kills it.
+ */
+void give_up(struct ahead *ahead);
 
 #endif

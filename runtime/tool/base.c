@@ -140,6 +140,17 @@ long spawn(void)
 	return SYS(NR_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
+long await_child(int pid, struct child_info *info)
+{
+	enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000 };
+	long result;
+	do {
+		memset(info, 0, sizeof *info);
+		result = SYS(NR_waitid, P_PID, pid, info, WEXITED | WNOWAIT, 0);
+	} while (result == -EINTR);
+	return result;
+}
+
 int exit_status(int status) { return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff; }
 
 void rest(long milliseconds)

@@ -72,6 +72,16 @@ void add_child(void *paths, const char *name);
 
 /* fork(2). */
 long spawn(void);
+/* linux/signal.h and asm-generic/siginfo.h; the kernel's struct sigaction is shorter on aarch64, zeros behind it do no harm. */
+struct child_info {
+	int32_t signal, error, code /* CLD_ */, pad, pid;
+	uint32_t uid;
+	int32_t status, rest[25];
+};
+_Static_assert(sizeof(struct child_info) == 128, "siginfo_t");
+enum { CLD_EXITED = 1 };
+/* Waits until a child has ended, which is not reaped; 0 or -errno. */
+long await_child(int pid, struct child_info *info);
 /* A child's, from what wait4(2) tells: 128 + n for signal n, as shells have it. */
 int exit_status(int status);
 void rest(long milliseconds);

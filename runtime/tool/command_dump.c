@@ -77,37 +77,38 @@ static int become_criu(const struct launch *launch)
 	return report_failure("system", format("%s: cannot be executed: errno %d", launch->argv[0], -result));
 }
 
-/* In the child. As who becomes criu below, but that it ends with us. */
+/* In the child, which has our signals. As who becomes criu below, but that it ends with us. */
 static _Noreturn void await_dump(const struct options *options)
 {
 	enum { PR_SET_PDEATHSIG = 1 };
 	struct launch launch = options->launch;
 	SYS(NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	launch.argv = configured(launch.argv);
-	heed_nobody();
 	int failed = enter_mounts(options->pid);
 	leave(failed ? failed : become_criu(&launch));
 }
 
-/* Until the program stands this may be ended as anything else. */
+/* What it is asked to do until the program stands is to end: its input does, then. */
 static int dump_ahead(const struct options *options)
 {
 	struct ahead criu;
 	struct text configuration = { 0 };
 	int status = 0;
+	heed_nobody();
 	long result = begin_ahead(&criu);
 	if (result == 0)
 		await_dump(options);
 	if (result < 0)
 		return report_failure("system", format("criu cannot be started: errno %d", -result));
-	if (!await_configuration(&criu, &configuration))
-		return 1;
-	int failed = note_all(options);
+	int failed = await_configuration(&criu, &configuration) ? 0 : 1;
+	if (!failed)
+		failed = note_all(options);
 	if (!failed)
 		failed = keep_guard(options);
-	if (failed)
+	if (failed) {
+		give_up(&criu);
 		return failed;
-	heed_nobody();
+	}
 	(void)configure(&criu, &configuration); /* if it has ended, its status says so */
 	SYS(NR_wait4, criu.pid, &status, WALL, 0);
 	return exit_status(status);

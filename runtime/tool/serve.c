@@ -150,14 +150,24 @@ static void tell(struct program *program, int signal)
 		SYS(NR_kill, program->pid, signal);
 }
 
+/*
+ * What a program that was ended, or killed, had started and left in its group: a criu has a child that sleeps until it is killed. The program is not
+ * reaped yet, so the group is its own still.
+ */
+static void end_group(const struct program *program)
+{
+	struct child_info info;
+	if (await_child(program->pid, &info) == 0 && (program->told || info.code != CLD_EXITED))
+		SYS(NR_kill, -program->pid, SIGKILL);
+}
+
 /* Takes the program that has ended from the table. */
 static bool finish_program(size_t number)
 {
 	struct program *program = &programs[number];
 	int status = 0;
 	bool heard = pass_on_rest(program);
-	if (program->told) /* not reaped yet: the group is its own still */
-		SYS(NR_kill, -program->pid, SIGKILL);
+	end_group(program);
 	SYS(NR_wait4, program->pid, &status, WALL, 0);
 	struct end end = { (uint32_t)status, program->late };
 	heard = heard && answer(program->id, END, &end, sizeof end);
@@ -174,6 +184,7 @@ static bool finish_program(size_t number)
 static void end_program(struct program *program)
 {
 	tell(program, program->told ? SIGKILL : SIGTERM);
+	end_input(program);
 	program->told = true;
 	program->until = now() + GRACE;
 }
@@ -202,6 +213,7 @@ static void end_all(void)
 {
 	for (size_t i = 0; i < count; i++) {
 		tell(&programs[i], SIGTERM);
+		end_input(&programs[i]);
 		programs[i].told = true;
 	}
 	while (count) {

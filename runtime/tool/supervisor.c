@@ -3,17 +3,8 @@
 #include "supervisor.h"
 #include "proc.h"
 
-enum { P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1 };
 enum { CLOSE_RANGE_CLOEXEC = 4, O_DIRECTORY_PATH = 010000000 /* O_PATH */, SIG_SETMASK = 2, ALL_SIGNALS = 64 };
 enum { F_SETFD = 2, FD_CLOEXEC = 1, MOST_DESCRIPTORS = 1 << 16, FULL_DISK_PAUSE = 200 /* ms */, PASS_THROUGH = 0710, NOBODY = -1 };
-
-/* linux/signal.h and asm-generic/siginfo.h; the kernel's struct sigaction is shorter on aarch64, zeros behind it do no harm. */
-struct child_info {
-	int32_t signal, error, code, pad, pid;
-	uint32_t uid;
-	int32_t status, rest[25];
-};
-_Static_assert(sizeof(struct child_info) == 128, "siginfo_t");
 
 static const char *const steps[] = { "the supervisor cannot be started", "the working directory cannot be entered",
 	"standard input cannot be opened", "standard output cannot be opened", "standard error cannot be opened",
@@ -152,13 +143,9 @@ static void record_end(int state, const struct child_info *info)
 _Noreturn void supervise(int state, int pid, const struct terminal *terminal, bool has_network)
 {
 	struct child_info info;
-	long result;
 	if (terminal)
 		log_until_end(terminal, pid);
-	do {
-		memset(&info, 0, sizeof info);
-		result = SYS(NR_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, 0);
-	} while (result == -EINTR);
+	long result = await_child(pid, &info);
 	if (has_network)
 		remove_network();
 	if (result == 0)

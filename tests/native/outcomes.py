@@ -43,6 +43,7 @@ class Outcomes(list[Outcome]):
         """Keeps one more."""
         self.append(Outcome(operation, what, became))
         if place := os.environ.get("TRANSPROC_FAULTS"):
+            Path(place).mkdir(parents=True, exist_ok=True)
             with (Path(place) / f"{os.getpid()}.jsonl").open("a") as file:
                 file.write(json.dumps(self[-1]) + "\n")
 

@@ -389,6 +389,15 @@ def test_what_criu_leaves_when_it_is_killed_is_not_waited_for(nodes: dict[str, S
     nodes["na"].run(["rm", "/tmp/worked"])
 
 
+def test_of_what_was_killed_nothing_stays(nodes: dict[str, SshNode]) -> None:
+    """Whoever killed it: what it had started in its group ends with it."""
+    node = nodes["na"]
+    with pytest.raises(CommandError):
+        node.run(["sh", "-c", "sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >/run/started; kill -9 $$"])
+    with pytest.raises(CommandError):
+        node.run(["sh", "-c", "read pid </run/started; sleep 0.1; kill -0 $pid"])
+
+
 def test_what_does_not_end_is_ended_in_time(nodes: dict[str, SshNode]) -> None:
     """However long each look takes: the time is counted, not the looks."""
     place = Place(nodes["na"], Job("left", "na", ["prog"], pid=4711))
