@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from transproc.errors import BinaryError
+from transproc.errors import BinaryError, TransprocError
 
 PAGE = 4096
 PF_X, PF_W, PF_R = 1, 2, 4
@@ -107,7 +107,7 @@ class Elf:
             raise BinaryError(f"cannot be read: {error}", path=path) from error
         if self.data[:4] != _IDENTITY[:4]:
             raise BinaryError("not an ELF file", path=path)
-        with self._reading():
+        with self.reading():
             identity, _, self.machine, _, self.entry, *rest = _HEADER.unpack_from(self.data)
         if not identity.startswith(_IDENTITY):
             raise BinaryError("expected a 64-bit little-endian ELF file", path=path)
@@ -117,11 +117,11 @@ class Elf:
             raise BinaryError(f"unknown machine {self.machine}", path=path)
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """What a damaged file makes of reading it becomes a BinaryError; pyelftools has no one exception for that."""
         try:
             yield
-        except BinaryError:
+        except TransprocError:
             raise
         except Exception as error:
             raise BinaryError(
@@ -151,7 +151,7 @@ class Elf:
     @cached_property
     def segments(self) -> list[Segment]:
         """All PT_LOADs by address."""
-        with self._reading():
+        with self.reading():
             found = [
                 Segment(address, offset, in_file, in_memory, flags)
                 for kind, flags, offset, address, _, in_file, in_memory, _ in self._table(
@@ -174,7 +174,7 @@ class Elf:
     def build_id(self) -> bytes:
         """NT_GNU_BUILD_ID; empty if there is none."""
         notes = bytes(self.section(".note.gnu.build-id") or b"")
-        with self._reading():
+        with self.reading():
             while len(notes) >= _NOTE.size:
                 name, size, kind = _NOTE.unpack_from(notes)
                 at = _NOTE.size + (name + 3 & -4)
@@ -196,7 +196,7 @@ class Elf:
         """All sections; the first of equal names wins."""
         if not self._section_offset:
             return {}
-        with self._reading():
+        with self.reading():
             count, names = self._sections, self._names
             if not count or names == _SHN_XINDEX:  # too many for the header: the first one says it
                 (first,) = self._table(_SECTION, self._section_offset, self._section_size, 1)
@@ -269,7 +269,7 @@ class Elf:
         """pyelftools' DWARF information, without relocation (the file is linked)."""
         from elftools.elf.elffile import ELFFile  # noqa: PLC0415 (25 ms, and migrations do not need it)
 
-        with self._reading():
+        with self.reading():
             return ELFFile(cast(Any, self.data)).get_dwarf_info(relocate_dwarf_sections=False)
 
     def read_page(self, address: int) -> bytes | None:

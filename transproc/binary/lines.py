@@ -51,12 +51,9 @@ class Describer:
         return {int(line.partition("\t")[0], 16): line for line in text.split("\0") if line}
 
     def source_line(self, address: int) -> tuple[str, int] | None:
-        """(file, line) of an address, from the binary's DWARF; None without `-g`."""
-        for program in self._programs:
-            found = _search(program, address)
-            if found:
-                return found
-        return None
+        """(file, line) of an address, from the binary's DWARF; None without `-g`. Raises `BinaryError` if it is damaged."""
+        with self._elf.reading():
+            return next((found for program in self._programs if (found := _search(program, address))), None)
 
     @cached_property
     def _programs(self) -> list[Any]:

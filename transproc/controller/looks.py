@@ -29,6 +29,8 @@ from transproc.transform.describe import FrameView, ThreadView
 
 DEADLINE = 10.0
 """Seconds that a node has to say whether a checkpoint can be restarted there."""
+WORD = 8
+"""Bytes: of larger variables it is said where they lie, since others point to them."""
 
 
 @dataclass
@@ -80,7 +82,8 @@ def stack(thread: ThreadView, *, values: bool = True) -> Iterator[str]:
     for number, frame in enumerate(thread.frames):
         yield f"  #{number:<3}{_frame(frame, names[frame.function])}"
         for value in frame.values if values else []:
-            yield f"        {value.type} {value.name} = {value.value}"
+            place = f"  ({value.size} bytes at {value.address:#x})" if value.size > WORD else ""
+            yield f"        {value.type} {value.name} = {value.value}{place}"
     if thread.problem:
         yield f"  cannot be read further: {thread.problem}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What an image's stacks hold, for `transproc show`: frames with functions, source lines, and live values by name and type.
+"""What an image's stacks hold, for `transproc show`: frames with functions, source lines, and variables by name and type.
 
 Works before and after a transformation: a transformed thread has resume records instead of frames.
 """
@@ -15,27 +15,30 @@ import numpy as np
 
 from transproc.binary.lines import Describer, Variable
 from transproc.binary.pair import Binary, PairStore
-from transproc.binary.sites import SITE_IN_RESUME, SITE_POINT
+from transproc.binary.sites import Site
 from transproc.errors import TransformError, TransprocError
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
 from transproc.isa import Isa
 from transproc.transform import files
 from transproc.transform.address_space import ProcessMemory
-from transproc.transform.frames import Frames, Reader, slot_words
+from transproc.transform.frames import Reader, slot_words
 from transproc.transform.threads import read_stack
-from transproc.transform.unwind import HEAD_SIZE, SavedRecord, Walker
+from transproc.transform.unwind import HEAD_SIZE, SavedRecord, Stack, Walker, is_bare
+from transproc.transform.variables import Finder, InMemory
 
 FLOATS = {"float": "<f", "double": "<d"}
 
 
 @dataclass
 class ValueView:
-    """One live value, as text."""
+    """One live value, or a variable that lies in memory, as text; `address` and `size`: of the latter, else 0."""
 
     name: str
     type: str
     value: str
+    address: int = 0
+    size: int = 0
 
 
 @dataclass
@@ -89,6 +92,7 @@ class _Reader:
         memory = ProcessMemory(Memory(directory, pid), mm, self._binary)
         self._walker = Walker(self._binary.index, self._isa, memory.read)
         self._describer = Describer(self._binary.elf)
+        self._finder = Finder(self._binary, self._walker.window)
 
     def frames(self, tid: int) -> list[FrameView]:
         core = self._directory.core(tid)
@@ -98,23 +102,38 @@ class _Reader:
         views = (
             [] if stack.system_call is None else [self._system_call(self._isa.pc(core), stack.system_call)]
         )
-        views += [self._frame(stack.frames, entry) for entry in stack.frames.sited().tolist()]
+        views += [self._frame(stack, entry) for entry in stack.frames.sited().tolist()]
         return views + (self._records(stack.current.outer) if stack.current else [])
 
     def _system_call(self, pc: int, call: tuple[int, ...]) -> FrameView:
         arguments = [ValueView(f"argument {i}", "i64", f"{value:#x}") for i, value in enumerate(call[1:])]
         return FrameView("system call", f"system call {call[0]}", pc, values=arguments)
 
-    def _frame(self, frames: Frames, entry: int) -> FrameView:
-        index, site = self._binary.index, frames.site(entry)
-        function = index.functions[site.function]
-        slots = Reader(index, frames, np.array([entry]), self._walker.window).values().tobytes()
+    def _frame(self, stack: Stack, entry: int) -> FrameView:
+        index, site = self._binary.index, stack.frames.site(entry)
+        function = index.function(site.function)
+        reader = Reader(index, stack.frames, np.array([entry]), self._walker.window)
+        slots = reader.values().tobytes()
         view = FrameView(
-            "frame", index.name(site.function), site.pc, site=site.id >> 1, objects=int(function["objects"])
+            "frame", index.name(site.function), site.pc, site=site.id >> 1, objects=len(function.objects)
         )
         view.line = self._line(site.pc, is_point=site.is_point)
-        view.values = self._values(int(function["hash"]) << 24 | site.id, slots, site.narrow, site.wide)
+        view.values = self._values(function.hash << 24 | site.id, slots, site.narrow, site.wide)
+        if site.in_resume:
+            view.values += self._in_memory(self._site(site.function, site.id), slots, stack.current)
+        elif entry or not is_bare(stack.frames, self._isa):
+            view.values += _views(self._finder.at(site, slots, reader.objects(function)[0].tolist()))
         return view
+
+    def _in_memory(self, site: Site, slots: bytes, record: SavedRecord | None) -> list[ValueView]:
+        """The variables of a frame that has a record, or is one."""
+        function = self._binary.index.function(site.function)
+        if record is None or record.enter != function.resume:
+            return []
+        data = (
+            self._walker.window.bytes(record.objects, 8 * len(function.objects)) if function.objects else b""
+        )
+        return _views(self._finder.at(site, slots, struct.unpack(f"<{len(function.objects)}Q", data)))
 
     def _records(self, address: int) -> list[FrameView]:
         """The chain of records, up to the sentinel."""
@@ -144,20 +163,19 @@ class _Reader:
         name, objects = index.name(rows[0]), int(index.functions[rows[0]]["objects"])
         view = FrameView("record", name, record.address, site=(record.site & 0xFFFFFF) >> 1, objects=objects)
         site = self._site(rows[0], record.site & 0xFFFFFF)
-        narrow, wide = int(site["narrow"]), int(site["wide"])
-        view.line = self._line(int(site["pc"]), is_point=bool(site["id"] & SITE_POINT))
-        slots = self._walker.window.bytes(record.address + HEAD_SIZE, 8 * slot_words(narrow, wide))
-        view.values = self._values(record.site, slots, narrow, wide)
+        view.line = self._line(site.pc, is_point=site.is_point)
+        slots = self._walker.window.bytes(record.address + HEAD_SIZE, 8 * slot_words(site.narrow, site.wide))
+        view.values = self._values(record.site, slots, site.narrow, site.wide)
+        view.values += self._in_memory(site, slots, record)
         return view
 
-    def _site(self, function: int, site_id: int) -> np.void:
-        """A site's row of the index, that of the function itself if its resume entry has the site as well."""
+    def _site(self, function: int, site_id: int) -> Site:
+        """A site by its id: that of the function itself if its resume entry has the site as well."""
         table = self._binary.index.sites
-        found = np.flatnonzero((table["function"] == function) & (table["id"] == site_id))
-        if not len(found):
+        found = np.flatnonzero((table["function"] == function) & (table["id"] == site_id)).tolist()
+        if not found:
             raise TransformError(f"site {site_id:#x} is unknown", function=self._binary.index.name(function))
-        rows: list[np.void] = [table[number] for number in found]
-        return min(rows, key=lambda row: int(row["flags"]) & SITE_IN_RESUME)
+        return min((self._binary.index.site(number) for number in found), key=lambda site: site.in_resume)
 
     def _line(self, pc: int, *, is_point: bool) -> str:
         """Where a point is, or the call that returns to `pc`."""
@@ -176,6 +194,10 @@ class _Reader:
             data = b"".join(islice(lists[variable.is_wide], variable.entries))
             views.append(ValueView(variable.name, variable.type, _text(variable.type, data)))
         return views
+
+
+def _views(found: list[InMemory]) -> list[ValueView]:
+    return [ValueView(**vars(one)) for one in found]
 
 
 def _pieces(data: bytes, size: int) -> Iterator[bytes]:

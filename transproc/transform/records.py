@@ -13,7 +13,7 @@ from transproc.binary.sites import Function, Index, Site
 from transproc.errors import TransformError
 from transproc.isa import Isa
 from transproc.transform.frames import MASK, Frames, Reader
-from transproc.transform.unwind import HEAD_SIZE, MAX_RECORD, SavedRecord, Stack, Walker
+from transproc.transform.unwind import HEAD_SIZE, MAX_RECORD, SavedRecord, Stack, Walker, is_bare
 from transproc.transform.window import Words
 
 Places = NDArray[np.intp]
@@ -169,7 +169,7 @@ class ChainBuilder:
         function = self._index.function(site.function)
         if site.in_resume:
             objects = self._of_record(function, current)
-        elif self._is_bare(frames):
+        elif is_bare(frames, self._isa):
             objects = _place(function, base & -ALIGNMENT)
         else:
             objects = reader.objects(function)
@@ -187,11 +187,6 @@ class ChainBuilder:
         count = len(function.objects)
         data = self._walker.window.bytes(current.objects, 8 * count) if count else b""
         return np.frombuffer(data, np.uint64).reshape(1, count)
-
-    def _is_bare(self, frames: Frames) -> bool:
-        """The innermost frame is not set up yet, or already taken down (shrink wrapping): its objects do not exist."""
-        pushed = -(self._isa.return_address_offset or 0)
-        return int(frames.cfas[0]) - frames.registers[self._isa.stack_pointer] == pushed
 
 
 def _group(at: Places, function: Function, reader: Reader, objects: Words) -> _Group:

@@ -192,6 +192,12 @@ class Walker:
         return record
 
 
+def is_bare(frames: Frames, isa: Isa) -> bool:
+    """The innermost frame is not set up yet, or already taken down (shrink wrapping): its objects do not exist."""
+    pushed = -(isa.return_address_offset or 0)
+    return int(frames.cfas[0]) - frames.registers[isa.stack_pointer] == pushed
+
+
 def _astray(cfa: int, inner: int, depth: int) -> str:
     """Why a walk cannot go on: on a damaged stack it might never end."""
     if cfa > inner:
