@@ -7,14 +7,13 @@ the machines are found as nodes (transproc.cluster.node). Machines outlive the c
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,18 +22,16 @@ from transproc import log, paths, run
 from transproc.errors import LabError
 from transproc.lab import cpio, keys, qemu, rootfs
 from transproc.lab import profile as profiles
+from transproc.lab.console import Console
+from transproc.lab.patience import Patience
 from transproc.lab.profile import Profile
 from transproc.lab.qemu import GUESTS, Guest, Size
 
-READY = "transproc: ready, criu "
-"""What a machine's console says when it takes connections; the exit status of its criu follows."""
 POLL_SECONDS = 0.05
 PROFILE_SECONDS = 180.0
 """From machines that are up to all that their profile has, as `Lab.up` counts."""
 KVM_SECONDS = 15.0
 """A machine under KVM is ready in two seconds; one that is not by now never will be."""
-KVM_BROKEN = "KVM internal error"
-"""What the emulator prints when it leaves a machine stopped for good: nested KVM may lack instructions."""
 
 
 class MachineLostError(LabError):
@@ -62,43 +59,6 @@ class Machine:
     @property
     def alive(self) -> bool:
         return _start_time(self.pid) == self.start
-
-
-@dataclass
-class _Patience:
-    """So many seconds for emulators, beside those in which they waited for a processor: a busy host is not their fault."""
-
-    pids: Sequence[int]
-    seconds: float
-
-    def __post_init__(self) -> None:
-        self._begin, self._before = time.monotonic(), self._unserved()
-
-    @property
-    def waited(self) -> float:
-        """Seconds, of the one that waited longest."""
-        return max(
-            (now - before for now, before in zip(self._unserved(), self._before, strict=True)), default=0.0
-        )
-
-    @property
-    def left(self) -> float:
-        """Seconds; negative when they are over."""
-        return self.seconds - (time.monotonic() - self._begin) + self.waited
-
-    def _unserved(self) -> list[float]:
-        return [_unserved(pid) for pid in self.pids]
-
-
-def _unserved(pid: int) -> float:
-    """Seconds for which a process could run and was not let, of its thread with most (the second word of /proc/PID/schedstat:
-    Linux, Documentation/scheduler/sched-stats.rst); 0 if the kernel does not say.
-    """
-    found = [0.0]
-    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError, LookupError):
-            found.append(int(path.read_text().split()[1]) / 1e9)
-    return max(found)
 
 
 def _start_time(pid: int) -> int:
@@ -194,7 +154,7 @@ class Lab:
 
     def _await_profile(self, profile: Profile) -> None:
         with log.step(profile.name):
-            patience = _Patience([machine.pid for machine in self.status()], PROFILE_SECONDS)
+            patience = Patience([machine.pid for machine in self.status()], PROFILE_SECONDS)
             while (done := self.command(GUESTS[0].node, profile.check)).returncode:
                 if patience.left < 0:
                     said = (done.stdout + done.stderr).decode(errors="replace").strip()
@@ -226,7 +186,7 @@ class Lab:
         if machine is None:
             raise LabError(f"lab machine {name} is not running", hint="start it: transproc lab up")
         if not machine.alive:
-            message = f"lab machine {name} was lost{self._tail(name)}"
+            message = f"lab machine {name} was lost{self.console(name).tail()}"
             raise MachineLostError(message, hint="start it again: transproc lab up")
         return machine
 
@@ -251,9 +211,9 @@ class Lab:
         known.write_text(f"[127.0.0.1]:{machine.port} {self._host_key(name).public}\n")
         return ["ssh", *map(str, options), "-p", str(machine.port), "root@127.0.0.1", *command]
 
-    def console(self, name: str) -> Path:
-        """The file with all that a machine wrote to its console since it was started."""
-        return self.directory / f"{name}.console"
+    def console(self, name: str) -> Console:
+        """What a machine has said since it was started."""
+        return Console(self.directory, name)
 
     # --- one machine -----------------------------------------------------------------------------------------
 
@@ -279,21 +239,21 @@ class Lab:
             sink.write(image.initrd.read_bytes())
             cpio.write_files(sink, self._own_files(guest))
         console = self.console(guest.node)
-        console.unlink(missing_ok=True)
+        console.path.unlink(missing_ok=True)
         port = _free_port()
         begin = time.monotonic()
         argv = qemu.command(
             guest,
             kernel=image.kernel,
             initrd=initrd,
-            console=console,
+            console=console.path,
             ssh_port=port,
             size=size,
             kvm=kvm,
             lan=() if self._profile else self._lan,
             more=self._more(guest, size),
         )
-        pid = run.daemon(argv, log=self.directory / f"{guest.node}.qemu.log")
+        pid = run.daemon(argv, log=console.emulator)
         name = self._profile.name if self._profile else ""
         machine = Machine(
             *(guest.node, guest.isa, pid, _start_time(pid), port, kvm, size.memory_mb),
@@ -317,9 +277,10 @@ class Lab:
 
     def _await_ready(self, machine: Machine, timeout: float) -> None:
         """Until the console says so and the SSH server answers."""
-        patience = _Patience([machine.pid], timeout)
-        while (status := self._ready_status(machine)) is None:
-            if not machine.alive or KVM_BROKEN in self._emulator_log(machine.name):
+        patience = Patience([machine.pid], timeout)
+        console = self.console(machine.name)
+        while (status := console.ready) is None:
+            if not machine.alive or console.is_broken:
                 raise self._error(machine, "ended while it was starting")
             if patience.left < 0:
                 beside = f", and waited {patience.waited:.0f} s for a processor"
@@ -332,28 +293,8 @@ class Lab:
         if not _ssh_answers(machine.port, max(1.0, patience.left)):
             raise self._error(machine, "has no SSH server that answers")
 
-    def _ready_status(self, machine: Machine) -> int | None:
-        text = self._console_text(machine.name)
-        at = text.rfind(READY)
-        return int(text[at + len(READY) :].split()[0]) if at >= 0 and "\n" in text[at:] else None
-
     def _error(self, machine: Machine, what: str) -> LabError:
-        return LabError(f"lab machine {machine.name} {what}{self._tail(machine.name)}")
-
-    def _tail(self, name: str) -> str:
-        """The last lines of a machine's console and of its emulator, for messages."""
-        parts = []
-        for what, text in (("console", self._console_text(name)), ("emulator", self._emulator_log(name))):
-            parts += [f"\n  {what}: {line.rstrip()}" for line in text.strip().splitlines()[-12:]]
-        return "".join(parts)
-
-    def _console_text(self, name: str) -> str:
-        path = self.console(name)
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def _emulator_log(self, name: str) -> str:
-        path = self.directory / f"{name}.qemu.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return LabError(f"lab machine {machine.name} {what}{self.console(machine.name).tail()}")
 
     # --- files -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import pytest
 from transproc.errors import LabError
 from transproc.lab import machine, qemu
 from transproc.lab.machine import Lab, Machine, MachineLostError
+from transproc.lab.patience import Patience
 from transproc.lab.qemu import GUESTS, Size
 
 
@@ -40,7 +41,7 @@ def test_a_process_with_the_recorded_start_is_alive(tmp_path: Path, sleeper: sub
 def test_a_pid_used_anew_is_a_lost_machine(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     lab = Lab(tmp_path)
     record(lab, sleeper.pid, machine._start_time(sleeper.pid) + 1)
-    lab.console("x86").write_text("one\nKernel panic\n")
+    lab.console("x86").path.write_text("one\nKernel panic\n")
     with pytest.raises(MachineLostError, match=r"x86 was lost\n  console: one\n  console: Kernel panic"):
         lab.machine("x86")
 
@@ -70,15 +71,14 @@ def test_a_machine_that_is_not_up_is_named(tmp_path: Path) -> None:
 
 def test_readiness_is_a_whole_line(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    state = Machine("x86", "x86_64", 1, 1, 1, False, 1)
     for text, expected in (
         ("", None),
         ("noise\ntransproc: ready, criu ", None),
         ("noise\r\ntransproc: ready, criu 0\r\n", 0),
         ("transproc: ready, criu 127\n", 127),
     ):
-        lab.console("x86").write_text(text)
-        assert lab._ready_status(state) == expected
+        lab.console("x86").path.write_text(text)
+        assert lab.console("x86").ready == expected
 
 
 def test_what_an_emulator_waits_for_a_processor_does_not_count() -> None:
@@ -90,7 +90,7 @@ def test_what_an_emulator_waits_for_a_processor_does_not_count() -> None:
     finally:
         os.sched_setaffinity(0, mine)
     try:
-        patience = machine._Patience([busy[0].pid], 1.0)
+        patience = Patience([busy[0].pid], 1.0)
         time.sleep(1.0)
         assert patience.waited > 0.4
         assert patience.left > 0.3
@@ -104,7 +104,7 @@ def test_one_that_has_nothing_to_do_is_not_waited_for(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
     lab = Lab(tmp_path)
-    lab.console("x86").write_text("it stands here\n")
+    lab.console("x86").path.write_text("it stands here\n")
     state = Machine("x86", "x86_64", sleeper.pid, machine._start_time(sleeper.pid), 1, False, 1)
     with pytest.raises(LabError, match=r"x86 was not ready in 1 s\n  console: it stands here"):
         lab._await_ready(state, 0.6)
