@@ -307,7 +307,7 @@ def test_the_way_is_chosen(context: Context, monkeypatch: pytest.MonkeyPatch, fo
     """By size, and by how fast it changes against what the link carries."""
     assert operations.forecast(context, NAME, "nb").way == "memory goes while it stands"
     monkeypatch.setattr("transproc.cluster.preflight.AHEAD", 0)
-    monkeypatch.setattr("transproc.cluster.move.LONG_SECONDS", 0.0 if follows else 60.0)
+    monkeypatch.setattr("transproc.cluster.preparing.LONG_SECONDS", 0.0 if follows else 60.0)
     assert operations.forecast(context, NAME, "nb").way == "memory goes ahead while it runs"
     hop = operations.migrate(context, NAME, "nb")
     assert "precopy" in hop.steps and ("compare" not in hop.steps) == follows

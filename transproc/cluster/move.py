@@ -9,29 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from transproc.binary import processor
-from transproc.binary.elf import Elf
 from transproc.binary.pair import PairStore
 from transproc.cluster import parcel, preflight, transfer
 from transproc.cluster.events import Cancel
-from transproc.cluster.files import SMALL, JobFiles
 from transproc.cluster.job import Job, State
-from transproc.cluster.link import Copying, Link
-from transproc.cluster.look import Liveness, Look
-from transproc.cluster.node import Node
-from transproc.cluster.paging import TELL_SECONDS, Paging, list_owed
+from transproc.cluster.link import Link
+from transproc.cluster.paging import TELL_SECONDS, list_owed
 from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
+from transproc.cluster.preparing import Preparing
 from transproc.cluster.restored import restore, verify
-from transproc.cluster.settling import Settling
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import record_end
 from transproc.errors import (
@@ -45,10 +38,6 @@ from transproc.images.directory import ImageDirectory
 from transproc.process.answers import Pause
 from transproc.process.criu import Options
 from transproc.text import human, plural
-
-LONG_SECONDS = 1.0
-"""If the last round of a pre-copy took longer, as the one in the pause would, the program goes on before that has ended, where
-nothing else was asked for."""
 
 Told = Callable[[int, int], None]
 """Hears how far a step is: bytes that are done, and all bytes, as far as that is known."""
@@ -81,7 +70,7 @@ class Transform(Protocol):
         """Writes `target` as the image of `source` for the ISA `to`."""
 
 
-class Move(Settling):
+class Move(Preparing):
     """The steps of a migration of a job."""
 
     def __init__(
@@ -96,156 +85,23 @@ class Move(Settling):
     ) -> None:
         """Raises `TransprocError` if source and target are the same node."""
         options = options or Options()
-        super().__init__(store, job, source, target, Paging(job, source, target, rate=options.rate))
+        super().__init__(store, job, source, target, options)
         self.went_on = 0.0
         """When the target's copy was let go (`time.perf_counter`)."""
-        self.memory = 0
-        """Bytes that an image would have held at the preflight."""
         self.watched = 0.0
         """Seconds of the pause's step in which the program still ran."""
         self._told = False
         self._passes = options.withhold
         """Images that may lack memory are not for anybody else: they need not outlive this command."""
-        self.options = replace(options, connections=bool(job.addresses) and not options.tcp_close)
         self._transform = transform
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="transproc-data")
         self._small = False
         """The image holds little: it goes in one piece, not as a stream."""
         self._dump_sent = False
-        self._pairs = PairStore([store.pair(job.name)])
-        self._sent = 0
-        self.large_files = False
-        """Whether the job's files are to go ahead, if it runs."""
 
     @property
     def bytes_sent(self) -> int:
         """To the target, by all ways that have ended."""
         return self._sent + self.paging.bytes
-
-    @cached_property
-    def files(self) -> JobFiles:
-        """The job's, on their way to the target."""
-        return JobFiles(self.source, self.target)
-
-    def preflight(self) -> str:
-        """Refuses what can be known to fail, before the process is touched."""
-        self._check_image()
-        look = self._look()
-        self.memory = sum(view.memory for view in look.views)
-        if self.memory > parcel.LARGEST:
-            self._open_ahead()
-        if self.target.node.name in self.job.leftovers:
-            self._clear_leftover()
-        self._check(look)
-        return f"{self.source.node.isa} → {self.target.node.isa}"
-
-    def examine(self) -> int:
-        """As `preflight`, but nothing at all is changed on either node; returns the bytes of memory that an image would hold."""
-        look = self._look()
-        if self.target.node.name in self.job.leftovers:
-            raise TransprocError(
-                f"node {self.target.node.name}: may hold a stopped copy of job {self.job.name} of an earlier migration",
-                hint=f"'transproc recover {self.job.name}' removes it",
-            )
-        self._check(look)
-        return sum(view.memory for view in look.views)
-
-    def _look(self) -> Look:
-        """At both nodes, at the same time, and at their criu and tar."""
-        with ThreadPoolExecutor(5, thread_name_prefix="transproc-look") as pool:
-            criu = [pool.submit(place.check_criu) for place in (self.source, self.target)]
-            for place in (self.source, self.target):
-                pool.submit(lambda node: node.gnu_tar, place.node)  # it is needed soon
-            room = pool.submit(lambda: self.target.room)
-            look = self.source.look(self.job.pid)
-            room.result()
-        for version in criu:
-            version.exception()  # the preflight tells it, in its turn
-        if look.liveness is Liveness.GONE:
-            raise PauseError(f"job {self.job.name}: has ended", pid=self.job.pid, ended=True)
-        return look
-
-    def _open_ahead(self) -> None:
-        """Channels for a stream, which is certain to come if nothing forbids the migration: `prepare` waits for them."""
-
-        def spare(node: Node) -> None:
-            with contextlib.suppress(TransprocError):  # who needs them hears it
-                node.spare(1)
-
-        for place in (self.source, self.target):
-            threading.Thread(target=spare, args=[place.node], daemon=True).start()
-
-    def _check(self, look: Look) -> None:
-        binary = transfer.binary(self.store, self.job, self.target.node.isa)
-        processor.check(Elf(binary), self.target.node.name, self.target.room.cpu)
-        self.options = preflight.check(self.job, self.source, look, self.target, self.options)
-
-    def _check_image(self) -> None:
-        """An image that was made by hand may be for another ISA than the node's: criu would only fail there."""
-        made = self.job.image if self.job.state in (State.TRANSFORMED, State.SHIPPED) else ""
-        isa = self.target.node.isa
-        if made and made != isa:
-            raise UnsupportedError(
-                f"node {self.target.node.name}: is of ISA {isa}, but the image of job {self.job.name} was made for {made}",
-                hint=f"'transproc transform {self.job.name} --to {isa}' makes one for this node",
-            )
-
-    def prepare(self) -> str:
-        """Makes the job's directory on the target and sends the target's binary; the process runs meanwhile.
-
-        Recorded first: from here on the target may hold something of the job.
-        """
-        path = transfer.binary(self.store, self.job, self.target.node.isa)
-        self.job.target = self.target.node.name
-        self._save()
-        source = self._pool.submit(self._prepare_source)
-        self.target.prepare(path)
-        if self.options.withhold:
-            self.target.make_images()
-        source.result()
-        ready = self._pool.submit(self.source.get_ready, self._channels)
-        self.target.get_ready(self._channels)
-        ready.result()
-        way = self.paging.connect(self.memory) if self.options.withhold else ""
-        return human(path.stat().st_size) + (f", {way}" if way else "")
-
-    def start_criu(self) -> None:
-        """On both nodes, so that it is there when it is needed; `settle` ends what was not needed."""
-        if self.options.withhold or not self.source.goes_ahead:
-            return
-        self.source.dump_ahead(self.job.pid, self.options)
-        self.target.restore_ahead(self.options)
-        for place in (self.source, self.target):
-            place.expect_ahead()
-
-    def _prepare_source(self) -> None:
-        with contextlib.suppress(
-            TransprocError
-        ):  # to be at hand; what is wrong with them is said where they are needed
-            self._pairs.find(Elf(transfer.binary(self.store, self.job, self.source.node.isa)).build_id)
-        self.source.make_images()
-        self.large_files = self.files.are_large()
-
-    @property
-    def _channels(self) -> int:
-        """That will be needed when the program stands: what is small goes without."""
-        image = self.memory > parcel.LARGEST or self.options.withhold
-        files = (self.files.size > SMALL) + self.large_files
-        return image + files + self.options.withhold + self.options.precopy
-
-    def send_files(self, told: Callable[[int], None]) -> int:
-        """Sends the job's files while the program runs; `told`: as `JobFiles.send_ahead` has it. Returns the bytes."""
-        count = self.files.send_ahead(told)
-        self._sent += count
-        for place in (self.source, self.target):
-            place.get_ready(self._channels)  # one was used up
-        return count
-
-    def copy_ahead(self, cancel: Cancel) -> Iterator[Copying]:
-        """Sends the memory while the program runs: now and then how far it is."""
-        yield from self.paging.copy_ahead(cancel)
-        if self.options.choose and self.paging.round_took > LONG_SECONDS:
-            self.options = replace(self.options, lazy=True)
 
     def pause(self, request: PauseRequest) -> str:
         """Stops the process at equivalence points; on failure it runs on, unless no answer has come: then it may be stopped."""
