@@ -17,8 +17,8 @@ from transproc.cluster import checkpoints, operations
 from transproc.cluster.job import Job
 from transproc.cluster.node import SshNode
 from transproc.cluster.operations import Context
+from transproc.cluster.outcome import Outcome, outcome_of
 from transproc.cluster.place import PauseRequest
-from transproc.cluster.rehearsal import Outcome, outcome_of
 from transproc.cluster.start import Program as Start
 from transproc.cluster.start import address_of, start
 from transproc.cluster.watch import wait

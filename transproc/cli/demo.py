@@ -15,7 +15,7 @@ from transproc.cli import common
 from transproc.cluster.job import Job
 from transproc.cluster.operations import discard, migrate, pause
 from transproc.cluster.operations import run as run_job
-from transproc.cluster.rehearsal import Outcome, outcome_of
+from transproc.cluster.outcome import Outcome, outcome_of
 from transproc.cluster.start import Program
 from transproc.cluster.watch import POLL, refresh, wait
 from transproc.errors import TransprocError

@@ -15,7 +15,8 @@ import typer
 from transproc import log
 from transproc.cli import common, trials
 from transproc.cli import stress as stressing
-from transproc.cluster.rehearsal import Outcome, Plan, write_tree
+from transproc.cluster.outcome import Outcome, write_tree
+from transproc.cluster.rehearsal import Plan
 from transproc.cluster.start import Program
 from transproc.errors import CommandError, TransprocError
 from transproc.isa import ALL

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common
-from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict, write_tree
+from transproc.cluster.outcome import write_tree
+from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
 from transproc.errors import TransprocError
 
 

@@ -12,7 +12,8 @@ import typer
 
 from transproc import log
 from transproc.cli import common
-from transproc.cluster.rehearsal import Outcome, Plan, Rehearsal, Verdict
+from transproc.cluster.outcome import Outcome
+from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
 from transproc.cluster.start import Program
 from transproc.errors import TransprocError
 

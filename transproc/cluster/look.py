@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from transproc.process import inspect
 from transproc.process.answers import ProcessState
+from transproc.process.view import View
 
 
 class Liveness(StrEnum):
@@ -41,7 +41,7 @@ class Look:
     room: Room
     liveness: Liveness
     processes: list[ProcessState]
-    views: list[inspect.View]
+    views: list[View]
 
 
 def facts_of(text: str) -> dict[str, str]:

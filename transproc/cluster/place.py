@@ -17,7 +17,7 @@ from transproc.cluster.dumps import Dumps
 from transproc.cluster.look import Liveness, Look, Room, facts_of, liveness_of, room_of
 from transproc.cluster.node import DATA
 from transproc.errors import FormatError, TransprocError
-from transproc.process import inspect
+from transproc.process import view
 from transproc.process.answers import Pause, answer_of, status_of
 from transproc.process.launch import Launch, Window
 from transproc.process.runner import understood
@@ -98,7 +98,7 @@ class Place(Dumps):
         with understood(f"node {self.node.name}"):
             facts = facts_of(head)
             processes = status_of(answer_of(facts["tree"]))
-            return Look(room_of(facts), liveness_of(facts["state"]), processes, inspect.parse(mark + rest))
+            return Look(room_of(facts), liveness_of(facts["state"]), processes, view.parse(mark + rest))
 
     def taken(self, ids: Sequence[int]) -> list[int]:
         """Which of these ids are in use on the node."""

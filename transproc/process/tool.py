@@ -109,7 +109,7 @@ class Tool:
         return self._node.run([self.path, "room", "--dir", directory]).stdout
 
     def look(self, pid: int, program: str, directory: str) -> bytes:
-        """The same, and lines about a tree of processes and who has to do with it: see `inspect.parse`. Its state is that of a
+        """The same, and lines about a tree of processes and who has to do with it: see `view.parse`. Its state is that of a
         process that executes `program`, and empty for any other.
         """
         return self._node.run(

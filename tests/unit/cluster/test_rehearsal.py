@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from transproc.cluster.job import Hop
-from transproc.cluster.rehearsal import Outcome, Plan, Verdict, read_tree, write_tree
+from transproc.cluster.outcome import Outcome, read_tree, write_tree
+from transproc.cluster.rehearsal import Plan, Verdict
 
 PLAIN = Outcome("status 0", 1.0, {"stdout": b"one\ntwo\n", "work": None, "work/a": b"x", "work/l": "a"})
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from transproc.isa import by_name
 from transproc.process import inspect
-from transproc.process.inspect import View, outside, parse, problems
+from transproc.process.inspect import outside, problems
+from transproc.process.view import Descriptor, View, parse
 
 PROGRAM = "/var/lib/transproc/jobs/j/bin/prog"
 JOB = "/var/lib/transproc/jobs/j"
@@ -132,7 +133,7 @@ def test_address_limits(isa: object, end: int, name: str, refused: bool) -> None
 )
 def test_descriptors(link: str, letter: str, refused: str | None) -> None:
     view = View(
-        1, PROGRAM, descriptors=[inspect.Descriptor(3, link, letter, names=0)], connected={"6"}, masters={"3"}
+        1, PROGRAM, descriptors=[Descriptor(3, link, letter, names=0)], connected={"6"}, masters={"3"}
     )
     found = problems([view], program=PROGRAM, files=FILES, target=AARCH64)
     assert (refused in found[0].message) if refused else found == []
@@ -156,7 +157,7 @@ def test_descriptors(link: str, letter: str, refused: str | None) -> None:
     ],
 )
 def test_files_whose_names_were_removed(name: str, size: int, names: int, refused: str | None) -> None:
-    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, f"{name} (deleted)", "-", size, names)])
+    view = View(1, PROGRAM, descriptors=[Descriptor(3, f"{name} (deleted)", "-", size, names)])
     found = problems([view], program=PROGRAM, files=FILES, target=None)
     assert (refused in found[0].message) if refused else found == []
     assert inspect.linked([view], FILES) == bool(names)
@@ -170,7 +171,7 @@ def test_a_mapped_file_without_its_name_may_have_another() -> None:
 
 
 def test_a_directory_that_is_read_without_the_library_is_refused() -> None:
-    directory = inspect.Descriptor(3, f"{FILES}/work", "d", 4096)
+    directory = Descriptor(3, f"{FILES}/work", "d", 4096)
     view = View(1, PROGRAM, descriptors=[directory], positions={3: 512})
     (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
     assert "getdents64" in found.message and "readdir" in found.hint
@@ -179,13 +180,13 @@ def test_a_directory_that_is_read_without_the_library_is_refused() -> None:
 
 
 def test_a_watch_for_one_event_is_refused() -> None:
-    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "anon_inode:inotify")], once={3})
+    view = View(1, PROGRAM, descriptors=[Descriptor(3, "anon_inode:inotify")], once={3})
     (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
     assert "IN_ONESHOT" in found.message and "inotify_rm_watch" in found.hint
 
 
 def test_a_semaphore_without_a_name_is_refused() -> None:
-    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "anon_inode:[eventfd]")], semaphores={3})
+    view = View(1, PROGRAM, descriptors=[Descriptor(3, "anon_inode:[eventfd]")], semaphores={3})
     (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
     assert "an eventfd that is a semaphore" in found.message and "sem_t" in found.hint
 
@@ -215,7 +216,7 @@ def test_mappings(name: str, refused: str | None) -> None:
 def test_private_huge_pages(kind: str, *, refused: bool) -> None:
     """Those of several processes move: criu keeps them in files of their own."""
     line = f"200000-400000 rw-{kind} 00000000 00:11 3627321                    /anon_hugepage (deleted)"
-    views = inspect.parse(f"== process 1\n{PROGRAM}\n== maps\n{line}\n")
+    views = parse(f"== process 1\n{PROGRAM}\n== maps\n{line}\n")
     found = problems(views, program=PROGRAM, files=FILES, target=None)
     assert ["process 1 has mapped huge pages (MAP_HUGETLB)" in one.message for one in found] == [
         True
@@ -227,7 +228,7 @@ def test_shared_memory_with_a_name_has_a_remedy() -> None:
     link = "/dev/shm/PostgreSQL.1"
     for view in (
         View(1, PROGRAM, mappings=[(4096, 8192, link)]),
-        View(1, PROGRAM, descriptors=[inspect.Descriptor(3, link, "-")]),
+        View(1, PROGRAM, descriptors=[Descriptor(3, link, "-")]),
     ):
         (found,) = problems([view], program=PROGRAM, files=FILES, target=None)
         assert "dynamic_shared_memory_type = mmap" in found.hint
@@ -239,23 +240,23 @@ def test_shared_memory_of_a_job_of_its_own_is_in_its_directory() -> None:
     mapped = "== maps\n1000-2000 rw-s 00000000 00:01 7 /dev/shm/x\n3000-4000 rw-p 00000000 00:00 0 [heap]\n"
     text = f"== process 100\n/a\n{own}== process 101\n/a\n"
     text += f"== directory\n/dev/shm/d\n{mapped}== descriptors\n3 - 2 8 /dev/shm/y (deleted)\n"
-    first, second = inspect.parse(text)
+    first, second = parse(text)
     assert second.mappings == [(0x1000, 0x2000, "/jobs/j/data/shm/x"), (0x3000, 0x4000, "[heap]")]
-    assert second.descriptors == [inspect.Descriptor(3, "/jobs/j/data/shm/y (deleted)", "-", 8, 2)]
+    assert second.descriptors == [Descriptor(3, "/jobs/j/data/shm/y (deleted)", "-", 8, 2)]
     assert second.directory == "/jobs/j/data/shm/d"
     assert problems([first, second], program="/a", files="/jobs/j/data", target=None) == []
-    (_, second) = inspect.parse(text.replace("/jobs/j/data/shm\n", ""))
+    (_, second) = parse(text.replace("/jobs/j/data/shm\n", ""))
     assert len(problems([second], program="/a", files="/jobs/j/data", target=None)) == 2
 
 
 def test_files_outside() -> None:
     descriptors = [
-        inspect.Descriptor(1, f"{JOB}/data/stdout", "-", 5),
-        inspect.Descriptor(3, "/etc/hosts", "-", 6),
-        inspect.Descriptor(4, "/tmp/gone (deleted)", "-", 7),
-        inspect.Descriptor(5, "/tmp", "d", 40),
-        inspect.Descriptor(6, "/proc/self/status", "-", 0),
-        inspect.Descriptor(7, "/run/fifo", "p", 0),
+        Descriptor(1, f"{JOB}/data/stdout", "-", 5),
+        Descriptor(3, "/etc/hosts", "-", 6),
+        Descriptor(4, "/tmp/gone (deleted)", "-", 7),
+        Descriptor(5, "/tmp", "d", 40),
+        Descriptor(6, "/proc/self/status", "-", 0),
+        Descriptor(7, "/run/fifo", "p", 0),
     ]
     view = View(1, PROGRAM, "/srv", mappings=[(0, 4096, "/etc/hosts"), (4096, 8192, "/usr/data")])
     view.descriptors = descriptors
@@ -311,7 +312,7 @@ def test_what_would_stay_behind() -> None:
 
 
 def test_tcp_connections_may_be_closed() -> None:
-    view = View(1, PROGRAM, descriptors=[inspect.Descriptor(3, "socket:[6]", "s")], connected={"6"})
+    view = View(1, PROGRAM, descriptors=[Descriptor(3, "socket:[6]", "s")], connected={"6"})
     assert "--tcp-close" in problems([view], program=PROGRAM, files=FILES, target=None)[0].hint
     assert problems([view], program=PROGRAM, files=FILES, target=None, connections=True) == []
 
