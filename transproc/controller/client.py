@@ -9,8 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import socket
-import ssl
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -18,7 +16,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from transproc.cluster.events import Events
-from transproc.controller.contexts import CONNECT_SECONDS, Controller, trust
+from transproc.controller.contexts import Controller
+from transproc.controller.kept import Kept, begin
 from transproc.controller.patience import LostError, Patience, UnreachedError
 from transproc.controller.requests.base import Request
 from transproc.controller.requests.start import Run
@@ -29,8 +28,6 @@ from transproc.errors import MissingError, TransprocError
 if TYPE_CHECKING:
     from transproc.automation.parcel import Parcel
 
-ANSWER_SECONDS = 120.0
-"""For an answer, and between two lines of a stream, in which one comes every 15 s."""
 LONGEST_LINE = 1 << 26
 """Bytes of an event: the report of a batch of 10,000 runs has 3 MB."""
 PREFIX = "/api/v1"
@@ -41,8 +38,8 @@ class Client:
 
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
-        self._trust = trust(controller)
         self._answered = False
+        self._kept = Kept(controller)
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -239,18 +236,22 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """A good answer; raises OSError if there is none, `TransprocError` for another one."""
-        connection = self.connection()
+        connection, over = self._kept.take(), False
         try:
-            yield self._ask(connection, method, path, body, headers)
+            answer = self._ask(connection, method, path, body, headers)
+            yield answer
+            over = answer.isclosed()
         except http.client.HTTPException as error:  # it ended in the middle of its answer
             raise OSError(str(error) or type(error).__name__) from error
         finally:
-            connection.close()
+            if over:
+                self._kept.give(connection)
+            else:
+                connection.close()
 
     def connection(self) -> http.client.HTTPSConnection:
         """A new one, which connects when it is first used."""
-        host, port = self.controller.place
-        return http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._trust)
+        return self._kept.new()
 
     def _ask(
         self,
@@ -263,11 +264,8 @@ class Client:
         """As `_answer`, by a connection that may have been used before."""
         sent = {"Authorization": f"Bearer {self.controller.token}", **(headers or {})}
         try:
-            if (place := connection.sock) is None:
-                self._connect(connection)
-                place = connection.sock
-                place.settimeout(ANSWER_SECONDS)
-                place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if connection.sock is None:
+                begin(connection)
             connection.request(method, PREFIX + path, body, sent)
             answer = connection.getresponse()
         except http.client.HTTPException as error:
@@ -276,15 +274,6 @@ class Client:
         if answer.status >= 300:
             raise self._refused(answer)
         return answer
-
-    @staticmethod
-    def _connect(connection: http.client.HTTPSConnection) -> None:
-        try:
-            connection.connect()
-        except (ConnectionResetError, ssl.SSLEOFError):
-            raise  # it was there, and has ended
-        except OSError as error:
-            raise UnreachedError(str(error)) from error
 
     def stream(self, path: str) -> AbstractContextManager[http.client.HTTPResponse]:
         """An answer that comes piece by piece. Raises OSError if there is none."""

@@ -56,6 +56,12 @@ class Bounded(H11Protocol):
         if not self._asked and not self.transport.is_closing():
             self._expect(HEAD_SECONDS)
 
+    def shutdown(self) -> None:
+        """As uvicorn says. Who asks nothing is not waited for: TLS's own end needs an answer, which idle clients do not give."""
+        super().shutdown()
+        if not self._asked and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
     def pause_writing(self) -> None:
         """As asyncio says: the client does not read."""
         super().pause_writing()

@@ -73,13 +73,15 @@ class TaskRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, request: Request, who: str, key: Key | None) -> Task:
-        """One that waits. Raises `StoreError` if the key was used before."""
+    def add(self, request: Request, who: str, key: Key | None, *, begins: bool) -> Task:
+        """One that waits, or begins now. Raises `StoreError` if the key was used before."""
         task = Task(0, request.kind, request.job, request.record(), who, TaskState.WAITING, time.time())
+        if begins:
+            task.state, task.started = TaskState.RUNNING, task.created
         row = self._database.one(
-            "INSERT INTO tasks (kind, job, request, who, state, created, key, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            " RETURNING number",
-            *(task.kind, task.job, json.dumps(task.request), who, task.state, task.created),
+            "INSERT INTO tasks (kind, job, request, who, state, created, started, key, digest)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+            *(task.kind, task.job, json.dumps(task.request), who, task.state, task.created, task.started),
             *((key.text, key.digest) if key else (None, None)),
         )
         task.number = int(row[0])

@@ -76,7 +76,9 @@ class Tasks:
             if self._stopping:
                 raise BusyError("the controller is stopping", hint="ask again in a moment")
             self._expect_free(request.job)
-            task = self.records.add(request, who, key)
+            # what can begin at once is recorded as begun, which takes one write less
+            begins = not self._waiting and self._has_room(nodes)
+            task = self.records.add(request, who, key, begins=begins)
             live = self._live[task.number] = _Live(task, request, nodes)
             self._waiting.append(live)
         self._tell(task)
@@ -149,19 +151,24 @@ class Tasks:
         """Starts what there is room for, in the order in which it was asked for."""
         with self._lock:
             for live in list(self._waiting):
-                if self._running >= self._at_once or self._stopping:
-                    return
-                if any(self._busy[node] >= self._per_node for node in live.nodes):
+                if not self._has_room(live.nodes):
                     continue
                 self._waiting.remove(live)
                 self._busy.update(live.nodes)
                 self._running += 1
                 self._pool.submit(self._perform, live)
 
+    def _has_room(self, nodes: Sequence[str]) -> bool:
+        """The lock is held."""
+        if self._running >= self._at_once or self._stopping:
+            return False
+        return all(self._busy[node] < self._per_node for node in nodes)
+
     def _perform(self, live: _Live) -> None:
         state, result, error = TaskState.DONE, None, None
         try:
-            self._begin(live.task)
+            if live.task.state is TaskState.WAITING:
+                self._begin(live.task)
             sink = Sink(self._stream, live.task)
             result = live.request.perform_on(self._host, self._host.context(sink, live.token))
         except KeyboardInterrupt:

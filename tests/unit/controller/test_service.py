@@ -6,8 +6,11 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,8 @@ import pytest
 from transproc.cluster.store import JobStore
 from transproc.controller import certificate, contexts, logs, systemd
 from transproc.controller.client import Client
-from transproc.controller.server import Server, listen
+from transproc.controller.kept import begin
+from transproc.controller.server import CLOSE_SECONDS, Server, listen
 from transproc.controller.service import Service
 from transproc.controller.tokens import Role, Tokens
 from transproc.errors import TransprocError
@@ -85,16 +89,65 @@ def test_a_name_server_that_is_away_holds_up_no_start(monkeypatch: pytest.Monkey
     answer.set()
 
 
-def test_the_certificate_that_was_accepted_is_the_only_one(service: Service, tmp_path: Path) -> None:
-    made = certificate.ensure(tmp_path / "state" / "controller", "127.0.0.1")
-    assert certificate.ensure(made.path.parent, "0.0.0.0") == made
-    assert made.key.stat().st_mode & 0o777 == 0o600
+@contextmanager
+def secured(service: Service, made: certificate.Certificate) -> Iterator[str]:
+    """Its URL, while it answers."""
     place = listen("127.0.0.1", 0)
     server = Server(service, made)
     thread = threading.Thread(target=server.run, args=[[place]])
     thread.start()
     try:
-        url = f"https://localhost:{place.getsockname()[1]}"
+        yield f"https://localhost:{place.getsockname()[1]}"
+    finally:
+        server.stop()
+        thread.join()
+
+
+def own(service: Service) -> certificate.Certificate:
+    return certificate.ensure(service.directory, "127.0.0.1")
+
+
+def test_a_client_asks_again_by_the_same_connection(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it was used just now and the controller has not ended it; an answer that was not read is the end of one."""
+    begun: list[object] = []
+    monkeypatch.setattr("transproc.controller.client.begin", lambda one: (begun.append(one), begin(one)))
+    with secured(service, own(service)) as url:
+        secret = service.tokens.add("a", Role.VIEW)
+        client = Client(contexts.Controller(url, secret, contexts.shown_certificate(url)))
+        for _ in range(3):
+            assert client.get("/me")["name"] == "a"
+        assert client.jobs() == [] and len(begun) == 1
+        with client.stream("/events"):
+            assert len(begun) == 1
+            client.get("/me")
+        assert len(begun) == 2
+        monkeypatch.setattr("transproc.controller.kept.SECONDS", 0.0)
+        client.get("/me")
+        assert len(begun) == 3
+        monkeypatch.undo()
+        (idle,) = (one for _, one in client._kept._idle)
+        idle.sock.shutdown(socket.SHUT_RDWR)
+        assert client.get("/me")["name"] == "a", "one that has ended is not used"
+
+
+def test_who_asks_nothing_holds_up_no_stop(service: Service) -> None:
+    with secured(service, own(service)) as url:
+        secret = service.tokens.add("a", Role.VIEW)
+        client = Client(contexts.Controller(url, secret, contexts.shown_certificate(url)))
+        client.get("/me")
+        began = time.monotonic()
+    assert time.monotonic() - began < CLOSE_SECONDS - 1
+    with pytest.raises(TransprocError, match="Connection refused"):
+        client.post("/me")
+
+
+def test_the_certificate_that_was_accepted_is_the_only_one(service: Service, tmp_path: Path) -> None:
+    made = certificate.ensure(tmp_path / "state" / "controller", "127.0.0.1")
+    assert certificate.ensure(made.path.parent, "0.0.0.0") == made
+    assert made.key.stat().st_mode & 0o777 == 0o600
+    with secured(service, made) as url:
         pem = contexts.shown_certificate(url)
         assert contexts.fingerprint(pem) == f"sha256:{made.fingerprint}"
         secret = service.tokens.add("a", Role.VIEW)
@@ -105,9 +158,6 @@ def test_the_certificate_that_was_accepted_is_the_only_one(service: Service, tmp
             Client(contexts.Controller(url, secret, other.path.read_text())).get("/me")
         with pytest.raises(TransprocError, match="another certificate"):
             Client(contexts.Controller(url, secret)).get("/me")
-    finally:
-        server.stop()
-        thread.join()
 
 
 def test_the_list_of_controllers_is_for_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

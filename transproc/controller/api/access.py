@@ -24,6 +24,11 @@ def service_of(request: Request) -> Service:
     return found
 
 
+async def _service(request: Request) -> Service:
+    """As FastAPI is to call it: what is not asynchronous gets a thread for each request."""
+    return service_of(request)
+
+
 async def caller(
     request: Request, shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
 ) -> Token:
@@ -70,7 +75,7 @@ async def _admin(token: Annotated[Token, Depends(caller)]) -> Token:
     return expect(token, Role.ADMIN)
 
 
-Controller = Annotated[Service, Depends(service_of)]
+Controller = Annotated[Service, Depends(_service)]
 Caller = Annotated[Token, Depends(caller)]
 """With any role: all may see jobs."""
 Operator = Annotated[Token, Depends(_operator)]

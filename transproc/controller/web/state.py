@@ -28,8 +28,8 @@ class Web:
         return self.live_task(job) is not None or self.service.store.at_work(job)
 
 
-def web_of(request: Request) -> Web:
-    """The one of this controller."""
+async def web_of(request: Request) -> Web:
+    """The one of this controller. (FastAPI gives what is not asynchronous a thread for each request.)"""
     found = request.app.state.web
     assert isinstance(found, Web)
     return found
