@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc.binary import processor
-from transproc.binary.elf import Elf
 from transproc.binary.pair import Binary, Pair, pair_of
 from transproc.cluster.events import Cancel, Token
 from transproc.cluster.job import Job, State
@@ -70,13 +69,18 @@ def start(
     """Starts `place.job` there, as a whole or not at all: sends the binary and the files, runs it, records it.
 
     With `pause` the program is stopped as that says, counted from its first instruction, and the job is left paused. After a
-    failure nothing of it is left, here or there; if the node cannot be asked, the record stays for `transproc recover`.
+    failure nothing of it is left, here or there; if the node was lost meanwhile, the record stays for `transproc recover`. What
+    is refused before anything is sent, as by a node that does not answer, is recorded nowhere, and an ended job of that name stays.
     """
     job, cancel = place.job, cancel or Token()
     program.expect_inputs()
     with cancel.deferred(), store.lock(job.name, "run"):
+        store.expect_free(job.name)
+        pair = program.pair()
+        _expect_fit(place, pair)
         store.create(job)
         try:
+            keep_pair(store, job, pair)
             _send(store, place, program)
             cancel.check()
             arguments = job.argv[1:], program.env, program.window
@@ -88,13 +92,15 @@ def start(
             raise
 
 
+def _expect_fit(place: Place, pair: Pair) -> None:
+    """Raises `TransprocError` if the node lacks what the program needs there, or cannot be asked."""
+    processor.check(pair[place.node.isa].elf, place.node.name, place.room.cpu)
+    place.expect_addresses(reached=False)
+
+
 def _send(store: JobStore, place: Place, program: Program) -> None:
     job = place.job
-    keep_pair(store, job, program.pair())
-    binary = store.pair(job.name) / f"{job.program}.{place.node.isa}"
-    processor.check(Elf(binary), place.node.name, place.room.cpu)
-    place.expect_addresses(reached=False)
-    place.prepare(binary)
+    place.prepare(store.pair(job.name) / f"{job.program}.{place.node.isa}")
     for path, remote in ((program.files, "work"), (program.stdin, "stdin")):
         if path is not None:
             place.give(path, remote)

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.cluster.fakes import PID, FakeNode
 from tests.unit.cluster.test_migration import BOOM, transform
 from tests.writers.program import program
+from transproc.binary.pair import Binary, Pair
 from transproc.cluster import operations, place, start
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job, State
@@ -68,14 +69,11 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(Program, "pair", lambda self: None)
-
-    def keep_pair(store: JobStore, job: Job, pair: object) -> None:
-        store.pair(job.name).mkdir()
-        for isa in ("x86_64", "aarch64"):
-            (store.pair(job.name) / f"prog.{isa}").write_bytes(program(isa))
-
-    monkeypatch.setattr(start, "keep_pair", keep_pair)
+    paths = {isa: tmp_path / f"prog.{isa}" for isa in ("x86_64", "aarch64")}
+    for isa, path in paths.items():
+        path.write_bytes(program(isa))
+    pair = Pair({isa: Binary(path) for isa, path in paths.items()})
+    monkeypatch.setattr(Program, "pair", lambda self: pair)
     return World(tmp_path)
 
 
@@ -130,6 +128,26 @@ def test_a_node_that_is_lost_during_a_start(world: World) -> None:
     assert operations.recover(world.context, "j") == "j had not begun: nothing of it is left"
     assert world.store.names() == []
     assert not world.directory(world.x86).exists()
+
+
+def test_a_start_on_a_node_that_does_not_answer_is_recorded_nowhere(world: World) -> None:
+    """Once its name was taken until the node came back, and the output of an ended job of that name was gone."""
+    world.x86.lost_at = ""
+    with pytest.raises(NodeError) as caught:
+        world.run()
+    assert "recover" not in (caught.value.hint or "")
+    assert world.store.names() == []
+    world.x86.lost_at = None
+    world.run()
+    world.prints()
+    operations.kill(world.context, "j")
+    ended = world.job
+    assert ended.state is State.EXITED
+    world.x86.lost_at = ""
+    with pytest.raises(NodeError):
+        world.run()
+    assert world.job == ended
+    assert (world.directory(world.x86) / "data/stdout").read_text() == "line 1\n"
 
 
 def test_run_and_kill_exclude_each_other(world: World) -> None:
