@@ -15,6 +15,11 @@ def human(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def dotted(version: Sequence[int]) -> str:
+    """A version as people write it: 4.1.1."""
+    return ".".join(map(str, version))
+
+
 def plural(count: int, word: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}".replace(",", " ")

@@ -23,10 +23,10 @@ from transproc.process.criu import (
     Ahead,
     Criu,
     Options,
-    dotted,
 )
 from transproc.process.launch import Files, Terminal, User
 from transproc.process.runner import understood
+from transproc.text import dotted
 
 DELIVERED = "delivered"
 """Beside the image, when all that was owed has come (runtime/tool/wire.c)."""

@@ -54,6 +54,7 @@ class ImageDirectory:
         return sorted(entry.name for entry in self.path.iterdir() if entry.name != PARENT_LINK)
 
     def has(self, name: str) -> bool:
+        """Whether there is a regular file of that name."""
         return is_regular(self.path / name)
 
     def image(self, name: str, kind: Kind | None = None) -> Image:
@@ -61,6 +62,7 @@ class ImageDirectory:
         return read_image(self.path / name, kind)
 
     def inventory(self) -> Inventory:
+        """What CRIU says of the dump as a whole."""
         return self._only("inventory.img", kinds.INVENTORY, Inventory)
 
     def processes(self) -> list[Process]:
@@ -86,9 +88,11 @@ class ImageDirectory:
         return self._only(f"ids-{pid}.img", kinds.IDS, KernelIds)
 
     def mm(self, pid: int) -> MemoryMap:
+        """The mappings of a process, and where its arguments, heap and stack are."""
         return self._only(f"mm-{pid}.img", kinds.MM, MemoryMap)
 
     def file_system(self, pid: int) -> FileSystemEntry:
+        """The working and root directories of a process, and its file mode mask."""
         return self._only(f"fs-{pid}.img", kinds.FS, FileSystemEntry)
 
     def files(self) -> dict[int, FileEntry]:

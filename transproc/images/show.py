@@ -33,6 +33,8 @@ class Address(int):
 
 @dataclass(frozen=True)
 class ProcessRow:
+    """A process of the tree; `memory` is what is in the images."""
+
     pid: int
     parent: int
     group: int
@@ -47,6 +49,8 @@ class ProcessRow:
 
 @dataclass(frozen=True)
 class ThreadRow:
+    """A thread, and where it stands; `rounding` is its floating-point mode."""
+
     pid: int
     tid: int
     command: str
@@ -58,12 +62,16 @@ class ThreadRow:
 
 @dataclass(frozen=True)
 class RegisterRow:
+    """A register of a thread."""
+
     register: str
     value: str
 
 
 @dataclass(frozen=True)
 class FileRow:
+    """What a process has open; `id` names the open file description, which several can share."""
+
     fd: str
     """Number, or what else a process holds a file as: its program, its working and root directories."""
     id: int
@@ -75,6 +83,8 @@ class FileRow:
 
 @dataclass(frozen=True)
 class MemoryRow:
+    """A mapping, with its size as people read it."""
+
     start: Address
     end: Address
     access: str

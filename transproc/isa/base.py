@@ -135,6 +135,7 @@ class Isa:
 
     @property
     def callee_saved(self) -> frozenset[int]:
+        """DWARF numbers of the registers that a call leaves as they are."""
         return frozenset(register.dwarf for register in self.registers if register.callee_saved)
 
     def thread_info(self, core: Any) -> Any:
@@ -162,9 +163,11 @@ class Isa:
         return int.from_bytes(self.read_register(core, dwarf)[:8], "little")
 
     def pc(self, core: Any) -> int:
+        """The program counter."""
         return int(field_at(self.thread_info(core), self.program_counter))
 
     def sp(self, core: Any) -> int:
+        """The stack pointer."""
         return self.read_general(core, self.stack_pointer)
 
     def tls(self, core: Any) -> int:

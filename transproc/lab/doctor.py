@@ -22,6 +22,7 @@ from transproc.errors import LabError
 from transproc.isa import ALL
 from transproc.lab import qemu, rootfs
 from transproc.run import run
+from transproc.text import dotted
 
 Version = tuple[int, ...]
 
@@ -91,11 +92,6 @@ def version(text: str) -> Version:
     """The first number with dots in a text, as a tuple; empty if there is none."""
     match = re.search(r"\d+(?:\.\d+)+|\d+", text)
     return tuple(int(part) for part in match[0].split(".")) if match else ()
-
-
-def dotted(numbers: Version) -> str:
-    """A version as people write it."""
-    return ".".join(map(str, numbers))
 
 
 def _tool(tool: Tool) -> Finding:

@@ -58,6 +58,7 @@ class Machine:
 
     @property
     def alive(self) -> bool:
+        """Whether the process that was started for it still runs."""
         return _start_time(self.pid) == self.start
 
 

@@ -18,6 +18,7 @@ from transproc.process.inspect import GHOST_LIMIT
 from transproc.process.launch import Files, Terminal, User
 from transproc.process.runner import Begun, Runner
 from transproc.process.tool import Tool
+from transproc.text import dotted
 
 MINIMUM = (4, 1, 1)
 """Older ones do not start on current kernels ("Unexpected rt vDSO area bounds")."""
@@ -279,8 +280,3 @@ def relevant(log: str, count: int = 20) -> str:
     if not any("Error" in lines[number] for number in chosen):
         chosen = sorted({*chosen, *range(max(len(lines) - 5, 0), len(lines))})
     return "\n".join(lines[number] for number in chosen[-count:])
-
-
-def dotted(version: Sequence[int]) -> str:
-    """A version as people write it."""
-    return ".".join(map(str, version))

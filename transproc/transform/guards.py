@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from transproc.images.proto.core_pb2 import CoreEntry
 
 _DEFAULT, _IGNORE = 0, 1
 GUARDS = {0x7470: _DEFAULT, 0x7471: _IGNORE}
 """What each stands for: addresses below any mapping."""
 
 
-def lift(core: Any) -> None:
+def lift(core: CoreEntry) -> None:
     """Makes the action what it was. Where it stands in the list is no matter: nothing else has such a handler."""
     if core.HasField("tc"):
         for action in core.tc.sigactions:

@@ -7,8 +7,7 @@ read. CRIU makes of that a timer that is off for good. Here they get a whole int
 
 from __future__ import annotations
 
-from typing import Any
-
+from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.images.proto.files_pb2 import FileEntry
 
 
@@ -19,7 +18,7 @@ def keep_file(entry: FileEntry) -> None:
         timer.vsec, timer.vnsec = timer.isec, timer.insec
 
 
-def keep_process(core: Any) -> None:
+def keep_process(core: CoreEntry) -> None:
     """ITIMER_REAL, while SIGALRM is pending (kernel/signal.c, dequeue_signal). One that is off has no interval."""
     if core.HasField("tc") and core.tc.HasField("timers"):
         timer = core.tc.timers.real

@@ -16,7 +16,8 @@ from transproc.cluster.job import Job
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.forecast import Forecast, forecast
 from transproc.errors import TransprocError
-from transproc.process.criu import MINIMUM, Options, dotted
+from transproc.process.criu import MINIMUM, Options
+from transproc.text import dotted
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
 from transproc.isa import ALL
 from transproc.process import inspect
-from transproc.process.criu import Options, dotted
+from transproc.process.criu import Options
+from transproc.text import dotted
 
 LARGEST_ENVIRONMENT = 1 << 20
 """Bytes of it that a manifest shows."""
