@@ -2,11 +2,14 @@
 /* From a stopped thread's frames to resume records, as transproc/transform makes them (frames.py, records.py). */
 #include "self.h"
 
+#include "transproc/record.h"
+
 enum { PROT_RW = 3, MAP_FLAGS = 0x4022 /* private, anonymous, no reserve */, PAGE = 4096 };
 enum { REGISTER = 1, DIRECT, INDIRECT, CONSTANT, CONSTANT_INDEX };
-enum { MAX_THREADS = 1024, ALIGNMENT = 64, POISON = 0xdb, DYNAMIC = 1, JUMPS = 2, RECORDS = 7, MAX_OBJECTS = 512 };
+enum { MAX_THREADS = 1024, ALIGNMENT = TRANSPROC_RECORD_ALIGNMENT, POISON = 0xdb, DYNAMIC = 1, JUMPS = 2, RECORDS = 7, MAX_OBJECTS = 512 };
 static const uint64_t half_size = 64 << 20;
 
+/* struct transproc_record with addresses as numbers. */
 struct record {
 	uint64_t enter;
 	struct record *outer;
@@ -15,7 +18,15 @@ struct record {
 	uint64_t result[4];
 	uint64_t base, size, slots[];
 };
-_Static_assert(offsetof(struct record, slots) == 80, "docs/format.md, section 4");
+#define SAME(field) _Static_assert(offsetof(struct record, field) == offsetof(struct transproc_record, field), "record.h")
+SAME(enter);
+SAME(outer);
+SAME(site);
+SAME(objects);
+SAME(result);
+SAME(base);
+SAME(size);
+SAME(slots);
 
 /* The walk's state: registers of the frame that is looked at. */
 struct machine {

@@ -69,8 +69,8 @@ def start(
     """Starts `place.job` there, as a whole or not at all: sends the binary and the files, runs it, records it.
 
     With `pause` the program is stopped as that says, counted from its first instruction, and the job is left paused. After a
-    failure nothing of it is left, here or there; if the node was lost meanwhile, the record stays for `transproc recover`. What is
-    refused before anything is sent, as by a node that does not answer, has no record, and an ended job of that name stays.
+    failure nothing of it is left, here or there; if the node was lost meanwhile, the record stays for `transproc recover`.
+    What is refused before anything is sent, as by a node that does not answer, has no record: an ended job of that name stays.
     """
     job, cancel = place.job, cancel or Token()
     program.expect_inputs()
