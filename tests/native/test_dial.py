@@ -78,6 +78,30 @@ def test_nobody_listens(tmp_path: Path) -> None:
         pass
 
 
+def test_who_hands_it_on_is_compiled_before_a_server_waits(
+    nodes: dict[str, SshNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the first command of a new version connected first: on a busy machine the server's patience (LoginGraceTime) was over
+    before its client was started."""
+    order: list[str] = []
+    build, connect = dial.build, socket.create_connection
+
+    def built(isa: str) -> Path:
+        path = build(isa)
+        order.append("built")
+        return path
+
+    def connected(address: tuple[str, int], timeout: float) -> socket.socket:
+        order.append("connected")
+        return connect(address, timeout)
+
+    monkeypatch.setattr(dial, "build", built)
+    monkeypatch.setattr(socket, "create_connection", connected)
+    with SshNode("far", nodes["na"].address) as far:
+        assert far.output(["echo", "session"]) == "session\n"
+    assert order[:2] == ["built", "connected"]
+
+
 def test_a_session_and_its_channels_use_it(
     nodes: dict[str, SshNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:

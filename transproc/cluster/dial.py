@@ -38,6 +38,7 @@ def dialled(host: str, port: int, place: Path, *, timeout: float) -> Iterator[No
 
     Raises `OSError` if there is none after so many seconds for each of the host's addresses.
     """
+    build(os.uname().machine)  # a server does not wait for a client as long as that may take
     with ExitStack() as stack:
         connection = stack.enter_context(socket.create_connection((host, port), timeout))
         connection.setblocking(True)
