@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.native.performing import context_of
+from tests.native.performing import begun, context_of
 from tests.unit.toolchain.test_debugger import CXX, SOURCES, built
+from transproc.binary.pair import PairStore
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode
 from transproc.cluster.start import Program
 from transproc.controller import looks
-from transproc.isa import ALL
+from transproc.images.directory import ImageDirectory
+from transproc.isa import ALL, by_name
+from transproc.transform import pipeline
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -99,3 +103,36 @@ def test_variables_in_memory(nodes: dict[str, SshNode], tmp_path: Path, level: s
         assert squares == ("long[20]", "{0, 11, 44, 99, 176, 275, 396, 539, …}")
         around = values(frames, "places")
         assert around["one"] == ("char[32]", '"one"') and "two" not in around
+
+
+def onto_itself(source: Path, target: Path, *, pairs: PairStore, to: str) -> pipeline.TransformReport:
+    """As for another ISA: the program goes on by records."""
+    target.mkdir()
+    work = pipeline._Transformation(ImageDirectory(source), target, pairs, by_name(to))
+    work.run()
+    return work.report
+
+
+def test_variables_of_frames_that_were_resumed(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+    """Those of the innermost functions are frames of resume entries then, whose objects are where their records say."""
+    program = built(SOURCES / "variables.c", "-O0", tmp_path)
+    context = replace(context_of(tmp_path / "state", nodes), transform=onto_itself)
+    seen: list[list[dict[str, Any]]] = []
+    begun(context, NAME, [program, "say"])
+    try:
+        for node in ("nb", "na"):
+            operations.migrate(context, NAME, node)
+            time.sleep(0.3)  # it sleeps again: a frame of its own
+            operations.dump(context, NAME)
+            (stack,) = looks.job(context.store, NAME).data["stacks"]
+            seen.append(stack["frames"])
+            operations.resume(context, NAME)
+    finally:
+        operations.discard(context, NAME)
+    kinds = {frame["function"]: frame["kind"] for frame in seen[0]}
+    assert (kinds["wait_here"], kinds["inlined"], kinds["types"]) == ("frame", "record", "record")
+    for frames in seen:
+        found = [(f["function"], f["line"], f["values"]) for f in frames if f["line"]]
+        assert values(found, "inlined")["squares"][1].startswith("{0, 11, 44,")
+        assert values(found, "wait_here")["turn"][1] == "7"
+        assert values(found, "types")["text"] == ("char[9]", r'"say \x22hi\x22"')

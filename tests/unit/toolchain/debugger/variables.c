@@ -22,8 +22,10 @@ __attribute__((noinline)) static void use(int count, const volatile void *const 
 
 __attribute__((noinline)) static void wait_here(void)
 {
+	int turn = 7;
 	puts("here");
 	fflush(stdout);
+	USE(&turn);
 	while (waits && access("go", F_OK))
 		usleep(20000);
 }
