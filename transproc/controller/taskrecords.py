@@ -87,14 +87,15 @@ class TaskRecords:
         task.number = int(row[0])
         return task
 
-    def save(self, task: Task) -> None:
-        """What has become of it."""
+    def save(self, task: Task, *, at_once: bool = True) -> None:
+        """What has become of it; `at_once`: as `Database.change` says."""
         words = {"number": task.number, "state": task.state, "started": task.started, "ended": task.ended}
         words |= {"result": json.dumps(task.result), "error": json.dumps(task.error)}
         self._database.change(
             "UPDATE tasks SET state = :state, started = :started, ended = :ended, result = :result, error = :error"
             " WHERE number = :number",
             words,
+            at_once=at_once,
         )
 
     def load(self, number: int) -> Task:

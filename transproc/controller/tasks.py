@@ -198,7 +198,7 @@ class Tasks:
         task = live.task
         task.state, task.ended, task.result, task.error = state, time.time(), result, error
         try:
-            self.records.save(task)
+            self.records.save(task, at_once=False)  # what it has done to a job is on the disk
         except StoreError as failed:  # what was done stays done: it says so
             self._stream.publish("note", {"task": task.number, "job": task.job, "message": failed.message})
         with self._lock:
