@@ -58,11 +58,8 @@ class SystemCalls:
 class Isa:
     """An instruction set architecture under the Linux kernel and its psABI.
 
-    To add one: write `isa/<name>.py` that fills this structure (each field below says what breaks if it is
-    wrong), add it to the table in `isa/__init__.py`, then `runtime/src/arch/<name>.S` and
-    `<name>_memory.S` (the leaf routines), `runtime/tool/<name>/isa.h` (the pause tool), a row in
-    `lab/qemu.py` and golden tests. DWARF numbers are the ones of the ISA's own psABI, as in call-frame information and stack
-    maps.
+    Each field says what breaks if it is wrong; what else a new one needs is listed in CONTRIBUTING.md. DWARF numbers are those of
+    the ISA's own psABI, as in call-frame information and stack maps.
     """
 
     name: str
