@@ -40,7 +40,7 @@ SIZES = {
     "1gbit": {4: 3, 64: 3, 512: 1, 4096: 1},
     "100mbit": {4: 3, 64: 1, 512: 1, 4096: 1},
 }
-"""Megabytes, and how often; 4 GB take six minutes over the slower link, each time."""
+"""Megabytes, and how often; 4 GB take six to fifteen minutes over the slower link, each time."""
 QUICK = {"1gbit": {4: 3, 64: 1}}
 SLOWED = 512
 """Megabytes of the program whose speed is measured while its memory follows."""
