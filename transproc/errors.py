@@ -55,6 +55,12 @@ class TransprocError(Exception):
         self.hint = hint if hint is None else printable(hint)
         super().__init__(self.message)
 
+    def tell(self, outcome: str) -> None:
+        """Says what became of the process, behind the first line of the message."""
+        head, *rest = self.message.splitlines() or [""]
+        self.message = "\n".join([f"{head}; {printable(outcome)}", *rest])
+        self.args = (self.message,)
+
 
 class FormatError(TransprocError):
     """Input that does not follow its format, at byte `offset` of `path` where known."""

@@ -95,6 +95,13 @@ class Job:
     version: int = 0
 
     @property
+    def words(self) -> str:
+        """What it does, as messages say it: runs, is paused, has ended (status 0)."""
+        if self.state is State.EXITED:
+            return f"has ended ({self.exit})"
+        return "runs" if self.state is State.RUNNING else f"is {self.state}"
+
+    @property
     def program(self) -> str:
         """File name of the program, without the ISA."""
         return Path(self.argv[0]).name

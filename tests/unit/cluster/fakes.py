@@ -101,7 +101,7 @@ class FakeNode(Node):
         if self.lost_at == "":
             raise NodeError(self.name, "does not answer")
         if operation in self.failing:
-            raise self.failing[operation]
+            raise _again(self.failing[operation])
 
     def _here(self, word: str) -> str:
         return word.replace(str(DATA), str(self.root))
@@ -211,6 +211,13 @@ def operation_of(words: list[str]) -> str:
     if "transproc-stop" in words[0]:
         return words[1]
     return {"dump": "dump", "--version": "version"}.get(words[1], words[0])
+
+
+def _again(error: BaseException) -> BaseException:
+    """Another one that is the same: what became of the process is added to it."""
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    return made
 
 
 def copy(source: Path, target: Path) -> None:

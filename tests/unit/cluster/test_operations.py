@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cluster.fakes import PID, FakeNode
-from tests.unit.cluster.test_migration import BOOM, transform
+from tests.unit.cluster.test_migration import BOOM, Report, transform
 from tests.writers.program import program
 from transproc.binary.pair import Binary, Pair
 from transproc.cluster import operations, place, start
@@ -20,7 +21,7 @@ from transproc.cluster.operations import Context
 from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.start import Program
 from transproc.cluster.store import JobStore
-from transproc.errors import ConflictError, NodeError, PauseError, TransprocError
+from transproc.errors import ConflictError, NodeError, PauseError, TransprocError, UnsupportedError
 
 recover = importlib.import_module("transproc.cluster.operations.recover")
 """The package's name of that is the function."""
@@ -323,9 +324,38 @@ def test_a_look_that_was_cut_off(world: World) -> None:
 def test_a_failed_dump_of_a_running_job(world: World) -> None:
     world.run()
     world.x86.failing["dump"] = BOOM
-    with pytest.raises(TransprocError, match="it broke"):
+    with pytest.raises(TransprocError, match=r"it broke; j runs on x86$"):
         operations.dump(world.context, "j")
     world.one_copy_runs(world.x86)
+
+
+def refuse(*_: object, **__: object) -> Report:
+    raise UnsupportedError("process 4711: has a seccomp filter")
+
+
+def test_a_step_by_hand_that_fails_says_what_became_of_the_job(world: World) -> None:
+    """Once only migrations did."""
+    world.run()
+    world.prints()
+    world.x86.failing["pause"] = PauseError("not in time\nthread 1: busy")
+    with pytest.raises(PauseError, match=r"^not in time; j runs on x86\nthread 1: busy$") as caught:
+        operations.pause(world.context, "j")
+    assert str(caught.value) == caught.value.message
+    world.x86.failing = {}
+    operations.pause(world.context, "j")
+    world.x86.failing["dump"] = BOOM
+    with pytest.raises(TransprocError, match=r"it broke; j is paused on x86$"):
+        operations.dump(world.context, "j")
+    world.x86.failing = {}
+    operations.dump(world.context, "j")
+    refusing = dataclasses.replace(world.context, transform=refuse)
+    with pytest.raises(UnsupportedError, match=r"has a seccomp filter; j is dumped on x86$"):
+        operations.transform(refusing, "j")
+    operations.transform(world.context, "j")
+    for step in (operations.ship, operations.restore):
+        world.arm.failing["put_prog"] = BOOM
+        with pytest.raises(TransprocError, match=r"it broke; j is transformed on x86$"):
+            step(world.context, "j", "arm")
 
 
 # --- a program that has ended ---

@@ -122,10 +122,11 @@ def _go_on_to(context: Context, move: Move, request: PauseRequest) -> None:
     move.keep(State.RUNNING)
     try:
         _steps(context, [_pausing(move, request)])
-    except BaseException:
+    except BaseException as error:
         move.undo()
         if move.source.liveness(move.job.pid) is not Liveness.GONE:
             move.resume_source()
+            _tell(error, move.job)
         raise
 
 
@@ -177,6 +178,12 @@ def _pausing(move: Move, request: PauseRequest) -> tuple[str, Callable[[], str]]
     return f"pause {move.job.name} on {move.job.node}", lambda: move.pause(request)
 
 
+def _tell(error: BaseException, job: Job) -> None:
+    """A step has failed, and all is in order again: its message says so."""
+    if isinstance(error, TransprocError) and job.state is not State.EXITED:
+        error.tell(f"{job.name} {job.words} on {job.node}")
+
+
 @contextmanager
 def _stopped(context: Context, move: Move, kind: str) -> Iterator[None]:
     """For what stops a job: after a failure it is as it was before."""
@@ -184,13 +191,14 @@ def _stopped(context: Context, move: Move, kind: str) -> Iterator[None]:
     with context.cancel.deferred(), context.attempt(move.job, kind):
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             move.undo()
             if before is State.RUNNING and move.job.stopped:
                 move.resume_source()
             elif move.job.state is not before:
                 move.keep(before)
             move.recorded()
+            _tell(error, move.job)
             raise
 
 
@@ -202,7 +210,11 @@ def transform(context: Context, name: str, to: str | None = None) -> Path:
         expect(job, State.DUMPED, State.TRANSFORMED)
         move = context.move(job)
         isa = to or next(isa.name for isa in ALL if isa.name != move.source.node.isa)
-        _steps(context, [(f"transform {name} to {isa}", lambda: move.transform(isa))])
+        try:
+            _steps(context, [(f"transform {name} to {isa}", lambda: move.transform(isa))])
+        except BaseException as error:
+            _tell(error, job)
+            raise
     return move.images / "image"
 
 
@@ -251,11 +263,12 @@ def _on_target(context: Context, move: Move, kind: str) -> Iterator[None]:
     with context.cancel.deferred(), context.attempt(move.job, kind, node):
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             move.undo()
             if left := move.abandon_target(never_ran=True):
                 context.events.note(f"node {node} could not be cleaned: {left}")
             move.recorded()
+            _tell(error, move.job)
             raise
 
 

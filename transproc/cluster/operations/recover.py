@@ -116,7 +116,7 @@ def bring_rest(context: Context, job: Job) -> str:
             lost = insurance(job, paths[-1] if paths else None)
             error.hint = error.hint or f"{owing(job)}; {lost}"
             raise
-    outcome = f"{job.name} {_words(refresh(context.store, job, move.target, locked=True))} on {job.node}"
+    outcome = f"{job.name} {refresh(context.store, job, move.target, locked=True).words} on {job.node}"
     context.store.settle_all(job, Result.DONE, outcome)
     if left := move.retire():
         context.events.note(left)
@@ -171,7 +171,7 @@ def _take_back(context: Context, move: Move, attempt: Attempt | None) -> str:
         move.keep(State.RUNNING)
     else:
         move.keep(before)
-    return f"{job.name} {_words(job)} on {job.node}"
+    return f"{job.name} {job.words} on {job.node}"
 
 
 def _gone(move: Move) -> str:
@@ -200,7 +200,7 @@ def _finish_start(context: Context, job: Job) -> str:
         if not pids:
             job.state, job.exit = State.EXITED, status
         context.store.save(job)
-        return f"{job.name} {_words(job)} on {job.node}"
+        return f"{job.name} {job.words} on {job.node}"
     take_back(context.store, place)
     return f"{job.name} had not begun: nothing of it is left"
 
@@ -216,13 +216,7 @@ def _look(context: Context, job: Job) -> str:
             move.source.plug()
     if job.state is State.RESTORED and move.target.liveness(job.pid) is Liveness.GONE:
         move.abandon_target(never_ran=False)  # the node was started anew: the copy here can go on
-    return f"{job.name} {_words(job)} on {job.node}"
-
-
-def _words(job: Job) -> str:
-    if job.state is State.EXITED:
-        return f"has ended ({job.exit})"
-    return "runs" if job.state is State.RUNNING else f"is {job.state}"
+    return f"{job.name} {job.words} on {job.node}"
 
 
 def _clear_leftovers(context: Context, job: Job) -> None:
