@@ -203,7 +203,7 @@ def test_every_page_forbids_what_is_not_ours(operator: httpx.Client, service: Se
 
 
 def test_nobody_sees_anything_without_signing_in(url: str) -> None:
-    with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}=x.1.y"}) as client:
+    with httpx.Client(base_url=url, headers={"Cookie": f"{COOKIE}=x.1.y"}, timeout=20) as client:
         for address in [*PAGES, "/web/events", "/web/jobs/j/log/stdout"]:
             answer = client.get(address)
             assert answer.status_code == 303
@@ -212,7 +212,7 @@ def test_nobody_sees_anything_without_signing_in(url: str) -> None:
 
 def test_signing_in_and_out(service: Service, url: str) -> None:
     token = service.tokens.add("olga", Role.OPERATE)
-    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
+    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=20) as client:
         wrong = client.post("/web/login", data={"token": token[:-1] + "~"})
         assert (wrong.status_code, COOKIE in wrong.cookies) == (401, False) and "not valid" in wrong.text
         answer = client.post("/web/login", data={"token": f" {token}\n"})
@@ -227,7 +227,7 @@ def test_signing_in_and_out(service: Service, url: str) -> None:
 
 def test_signing_in_leads_to_no_other_site(service: Service, url: str) -> None:
     token = service.tokens.add("olga", Role.VIEW)
-    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
+    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=20) as client:
         for address in ("//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil", "evil", ""):
             words = {"token": token, "next": address}
             assert client.post("/web/login", data=words).headers["location"] == "/"
