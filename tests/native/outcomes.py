@@ -96,7 +96,7 @@ def merged(table: str, outcomes: Iterable[Outcome], commit: str) -> str:
     order = list(dict.fromkeys(operation for operation, _ in rows))
     listed = sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1]))
     total = sum(int(times) for times, _, _ in rows.values())
-    lines = [f"{total} faults, each row at the commit that it names:", "", *_head(HEAD)]
+    lines = [f"{total:,} faults, each row at the commit that it names:", "", *_head(HEAD)]
     return "\n".join([*lines, *(f"| {' | '.join([*key, *row])} |" for key, row in listed)]) + "\n"
 
 
