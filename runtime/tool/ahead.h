@@ -3,8 +3,8 @@
  * criu, started ahead: what it takes to load it passes while the program still runs.
  *
  * It is given its standard input as a configuration file (criu(8), --config), reads it before all else, and so waits for it. There it finds
- * the option without which it can do nothing: `tree` for a dump, `images-dir` for a restore. Whoever gives up, or is killed, closes that
- * stream, and then criu ends for want of it.
+ * the option without which it can do nothing: `tree` for a dump, `images-dir` for a restore. If whoever has started
+ * it is killed, that stream ends, and criu for want of it.
  */
 #ifndef TOOL_AHEAD_H
 #define TOOL_AHEAD_H

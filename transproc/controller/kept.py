@@ -34,17 +34,17 @@ class Kept:
 
     def take(self) -> HTTPSConnection:
         """One that was used just now and that the controller has not ended, or a new one, which connects when it is used."""
-        with self._lock:
-            found = self._idle.pop() if self._idle else None
-        while found is not None:
+        while (found := self._last()) is not None:
             since, connection = found
             # what can be read of a connection that waits for nothing is its end
             if time.monotonic() - since < SECONDS and not select.select([connection.sock], [], [], 0)[0]:
                 return connection
             connection.close()
-            with self._lock:
-                found = self._idle.pop() if self._idle else None
         return self.new()
+
+    def _last(self) -> tuple[float, HTTPSConnection] | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def new(self) -> HTTPSConnection:
         """A new one, which connects when it is first used."""
