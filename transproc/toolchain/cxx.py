@@ -24,7 +24,8 @@ from transproc.run import run
 from transproc.toolchain import archive, debian, libc
 from transproc.toolchain.compile import Codegen, assemble, compile_c
 from transproc.toolchain.dual import MACHINES
-from transproc.toolchain.sysroot import RUNTIME, Toolchain, parallel, publish
+from transproc.toolchain.making import RUNTIME, parallel, publish
+from transproc.toolchain.sysroot import Toolchain
 
 OWN = RUNTIME / "cxx"
 ABI, STANDARD = "libc++abi.a", "libc++.a"

@@ -17,7 +17,7 @@ from transproc.errors import BinaryError, CompileError
 from transproc.run import run
 from transproc.toolchain import archive, dual
 from transproc.toolchain.compile import CLANG, Codegen, assemble, compile_c
-from transproc.toolchain.sysroot import RUNTIME, parallel
+from transproc.toolchain.making import RUNTIME, parallel
 
 OVERLAY = RUNTIME / "libc"
 ARCH = RUNTIME / "src" / "arch"

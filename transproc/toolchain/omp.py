@@ -20,7 +20,8 @@ from transproc.paths import digest
 from transproc.run import run
 from transproc.toolchain import archive, cxx, debian, libc
 from transproc.toolchain.compile import Codegen, compile_c
-from transproc.toolchain.sysroot import RUNTIME, Toolchain, parallel, publish
+from transproc.toolchain.making import RUNTIME, parallel, publish
+from transproc.toolchain.sysroot import Toolchain
 
 OWN = RUNTIME / "openmp"
 LIBRARY = "libomp.a"

@@ -10,12 +10,10 @@ from __future__ import annotations
 import marshal
 import os
 import shutil
-import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from transproc.toolchain import quick
-from transproc.toolchain.sysroot import sources
+from transproc.toolchain import making, quick
 
 MOST = 2000
 """Plans that are kept; a build has some ten, a large configure script a few hundred."""
@@ -35,7 +33,7 @@ def remember(words: list[str], planned: Callable[[list[str]], Words | None]) -> 
     try:
         directory = _directory(Path(quick.place()))
         if len(list(directory.iterdir())) < MOST:
-            _write(directory / quick.key(found[0]), marshal.dumps((found[0], *made)))
+            making.write(directory / quick.key(found[0]), marshal.dumps((found[0], *made)))
     except OSError:
         return
 
@@ -48,7 +46,7 @@ def _whole(word: str) -> bool:
 def _directory(base: Path) -> Path:
     """Where plans of the present sources are; the ones of others are removed."""
     base.mkdir(parents=True, exist_ok=True)
-    state = _state([*sources(), Path(quick.PACKAGE)])
+    state = making.state([*making.sources(), Path(quick.PACKAGE)])
     epoch = base / "epoch"
     try:
         name, _, seen = epoch.read_text().partition("\n")
@@ -60,25 +58,5 @@ def _directory(base: Path) -> Path:
                 shutil.rmtree(old, ignore_errors=True)
         name = f"{os.getpid()}-{os.urandom(4).hex()}"
         (base / name).mkdir()
-        _write(epoch, f"{name}\n{state}".encode())
+        making.write(epoch, f"{name}\n{state}".encode())
     return base / name
-
-
-def _state(paths: Iterable[Path]) -> str:
-    """Path, time and size of each file and directory: a directory's time tells of files that came and went."""
-    lines = []
-    todo = [str(path) for path in paths]
-    while todo:
-        path = todo.pop()
-        found = os.stat(path)  # noqa: PTH116 (a hundred files)
-        if stat.S_ISDIR(found.st_mode):
-            todo += [entry.path for entry in os.scandir(path) if entry.name != "__pycache__"]
-        lines.append(f"{path}\0{found.st_mtime_ns} {found.st_size}")
-    return "\n".join(sorted(lines))
-
-
-def _write(path: Path, data: bytes) -> None:
-    """As a whole: others read it at the same time."""
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
-    draft.write_bytes(data)
-    draft.replace(path)

@@ -54,8 +54,9 @@ from transproc.errors import CommandError, TransprocError
 from transproc.paths import SOURCE, digest, home
 from transproc.run import run
 from transproc.toolchain import debian
+from transproc.toolchain.making import publish
 from transproc.toolchain.repository import Commit
-from transproc.toolchain.sysroot import publish, toolchain
+from transproc.toolchain.sysroot import toolchain
 
 EXAMPLES = SOURCE / "examples"
 COMPILER = "transproc-cc"

@@ -19,7 +19,8 @@ from pathlib import Path
 from transproc.errors import CommandError, CompileError
 from transproc.run import run
 from transproc.toolchain.compile import Codegen, front_end
-from transproc.toolchain.sysroot import RUNTIME, Toolchain
+from transproc.toolchain.making import RUNTIME
+from transproc.toolchain.sysroot import Toolchain
 
 HARNESS = RUNTIME / "stress"
 OBJCOPY = "llvm-objcopy-19"

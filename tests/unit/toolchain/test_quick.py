@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from transproc.toolchain import plan, quick
+from transproc.toolchain import making, plan, quick
 
 QUICK = "import sys; from transproc.toolchain.quick import main; main()"
 DRIVER = "import sys; from transproc.toolchain.driver import main; main()"
@@ -73,7 +73,7 @@ def test_a_plan_of_other_sources_is_not_used(tmp_path: Path, monkeypatch: pytest
     source = tmp_path / "runtime"
     source.mkdir()
     (source / "a.c").write_text("int a;")
-    monkeypatch.setattr(plan, "sources", lambda: [source])
+    monkeypatch.setattr(making, "sources", lambda: [source])
     words = quick.template(["-c", "a.c"])
     assert words is not None
 

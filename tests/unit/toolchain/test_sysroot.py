@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
 import pytest
 
-from transproc.toolchain import sysroot
+from transproc.toolchain import build, making, sysroot
 
 
 def test_directory_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +17,7 @@ def test_directory_follows_the_sources(tmp_path: Path, monkeypatch: pytest.Monke
     source.parent.mkdir(parents=True)
     source.write_text("one")
     monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(sysroot, "PLUGIN_SOURCES", (tmp_path / "sources",))
+    monkeypatch.setattr(making, "PLUGIN_SOURCES", (tmp_path / "sources",))
     first = sysroot._directory()
     read = []
     monkeypatch.setattr(sysroot, "digest", lambda paths: read.append(paths) or "again")
@@ -26,7 +27,7 @@ def test_directory_follows_the_sources(tmp_path: Path, monkeypatch: pytest.Monke
     assert sysroot._directory().name == "again"
     monkeypatch.undo()
     monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(sysroot, "PLUGIN_SOURCES", (tmp_path / "sources",))
+    monkeypatch.setattr(making, "PLUGIN_SOURCES", (tmp_path / "sources",))
     source.write_text("two")
     assert sysroot._directory() != first
     source.write_text("one")
@@ -48,11 +49,29 @@ def test_pass_is_compiled_from_what_its_digest_names(tmp_path: Path, monkeypatch
     monkeypatch.setenv("TRANSPROC_HOME", str(tmp_path / "home"))
 
     def compiled(tree: Path) -> bytes:
-        monkeypatch.setattr(sysroot, "PLUGIN_SOURCES", (tree / "CMakeLists.txt", tree / "lib"))
-        return (sysroot.plugin_build() / "transproc-codegen").read_bytes()
+        monkeypatch.setattr(making, "PLUGIN_SOURCES", (tree / "CMakeLists.txt", tree / "lib"))
+        return (build.plugin_build() / "transproc-codegen").read_bytes()
 
     assert b"before" in compiled(trees[0])
     changed = (trees[0] / "lib" / "a.cpp").read_text().replace("before", "after!")
     (trees[0] / "lib" / "a.cpp").write_text(changed)
     assert b"after!" in compiled(trees[0])
     assert b"before" in compiled(trees[1])
+
+
+def test_directory_follows_every_module_that_builds() -> None:
+    """What `build.py` imports, and what that imports: each may decide what is in a toolchain."""
+    place = Path(making.__file__).parent
+    found, todo = set[str](), ["build"]
+    while todo:
+        name = todo.pop()
+        if name in found or name == "making":
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse((place / f"{name}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "transproc.toolchain":
+                todo += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transproc.toolchain."):
+                todo.append((node.module or "").rpartition(".")[2])
+    assert found == set(making.RECIPE)
+    assert {place / f"{name}.py" for name in found} <= set(making.sources())
