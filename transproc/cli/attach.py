@@ -13,14 +13,14 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.cluster import terminal
 from transproc.cluster.job import State
 from transproc.cluster.watch import exit_code
 
 
 def attach(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     everything: Annotated[
         bool, typer.Option("--all", help="Show first what was printed since the job's start.")
     ] = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transproc import log
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def batch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check it and show the nodes; do nothing.")
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Runs a list of programs on all nodes, as many at once as they take, and says what that took and cost.
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from transproc.cli import common, npb, trials
+from transproc.cli import common, npb, options, trials
 from transproc.cluster import operations
 from transproc.cluster.job import Hop
 from transproc.cluster.rehearsal import Plan
@@ -48,15 +48,15 @@ def bench() -> None:
     """
 
 
-@app.command(context_settings=common.PASS_ON)
+@app.command(context_settings=options.PASS_ON)
 def migrate(
-    program: Annotated[str, common.PROGRAM],
-    arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
+    program: Annotated[str, options.PROGRAM],
+    arguments: Annotated[list[str] | None, options.ARGUMENTS] = None,
     *,
     hops: Annotated[int, typer.Option("--hops", min=1, help="How many migrations.")] = 6,
     every: Annotated[float, typer.Option("--every", metavar="MS", help="Time between them.")] = 300.0,
-    nodes: Annotated[str, common.NODES] = "x86,arm",
-    as_json: Annotated[bool, common.JSON] = False,
+    nodes: Annotated[str, options.NODES] = "x86,arm",
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Migrates PROG to and fro while it runs, and prints the times of each step and the downtime, in milliseconds.
 
@@ -87,9 +87,9 @@ def suite(
         typer.Option("--at", metavar="K", min=1, help="After each K sites [default: at random moments]."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random moments.")] = 1,
-    nodes: Annotated[str, common.NODES] = "x86,arm",
+    nodes: Annotated[str, options.NODES] = "x86,arm",
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 3600.0,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Compiles the programs of the suite with transproc-cc and rehearses each: do its results stay the same, bit for bit?
 

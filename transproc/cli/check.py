@@ -12,7 +12,7 @@ import typer
 from transproc.binary import compare
 from transproc.binary.compare import Report
 from transproc.binary.demangle import demangle
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.toolchain import cxx, objects
 from transproc.toolchain.sysroot import toolchain
 
@@ -24,7 +24,7 @@ def check(
             metavar="FILE", help="A program, object or archive, as transproc-cc wrote it.", show_default=False
         ),
     ],
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Compares the halves of a program, object or archive: functions, sites and live values must be the same.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transproc import log
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.errors import MissingError, TransprocError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 
 def checkpoint(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     *,
     to: Annotated[
         Path | None,
@@ -58,7 +58,7 @@ def checkpoint(
     tcp_close: Annotated[
         bool, typer.Option("--tcp-close", help="Its TCP connections are closed when it is restarted.")
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Writes a job to a directory, from which 'transproc restart' starts it again, as often as wanted; the job goes on.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from transproc import log, paths
-from transproc.cli import ahead, completing
+from transproc.cli import ahead
 from transproc.errors import TransprocError, printable
 from transproc.text import columns
 
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
     from transproc.controller.contexts import Controller
     from transproc.controller.requests.base import Request
     from transproc.host import Host
-
-NAME = typer.Argument(
-    metavar="NAME", help="The job's name.", show_default=False, autocompletion=completing.jobs
-)
-JSON = typer.Option("--json", help="Print the result as JSON.")
-NODE = typer.Option(
-    "--node", help="A node: x86, arm, local, or one of nodes.toml.", autocompletion=completing.nodes
-)
-NODES = typer.Option("--nodes", metavar="A,B", help="Between these two; it starts on the first.")
-PROGRAM = typer.Argument(metavar="PROG", help="As transproc-cc wrote it.", show_default=False)
-ARGUMENTS = typer.Argument(metavar="ARG", help="Its arguments.", show_default=False)
-STDIN = typer.Option("--stdin", metavar="FILE", help="Its standard input [default: empty].")
-FILES = typer.Option("--files", metavar="DIR", help="Copied: its working directory [default: empty].")
-ENV = typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")
-PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-"""For commands whose last argument is another command with options of its own."""
-
 
 HERE = "here"
 """In the place of a controller's name: this host."""

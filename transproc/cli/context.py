@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.errors import TransprocError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -98,7 +98,7 @@ def _accept(url: str, found: str, expected: str | None) -> None:
 
 
 @app.command("list")
-def show(*, as_json: Annotated[bool, common.JSON] = False) -> None:
+def show(*, as_json: Annotated[bool, options.JSON] = False) -> None:
     """Lists them; a star marks the one that is used if nothing else is said.
 
     \b

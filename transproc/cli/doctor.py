@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.lab import doctor as checks
 from transproc.lab.machine import Lab
 
@@ -18,7 +18,7 @@ def doctor(
         typer.Argument(metavar="[NODE]...", help="Nodes to look at.", show_default="the lab's"),
     ] = None,
     *,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Says what this machine and the nodes lack, and how to get it. Exits with 1 if something is missing.
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
-def dump(name: Annotated[str, common.NAME], *, as_json: Annotated[bool, common.JSON] = False) -> None:
+def dump(name: Annotated[str, options.NAME], *, as_json: Annotated[bool, options.JSON] = False) -> None:
     """Writes a job's image with CRIU, brings it to this host, and prints where it is. Pauses the job if it runs.
 
     The job stays stopped on its node. 'transproc resume NAME' undoes it: the job goes on, the image is stale.

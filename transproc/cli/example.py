@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from transproc import log
-from transproc.cli import common, trials
+from transproc.cli import common, options, trials
 from transproc.cli import stress as stressing
 from transproc.cluster.outcome import Outcome, write_tree
 from transproc.cluster.rehearsal import Plan
@@ -37,7 +37,7 @@ def example(
         int | None, typer.Option("--hops", min=1, help="Migrations of each [default: the recipe's].")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random moments.")] = 1,
-    nodes: Annotated[str, common.NODES] = "x86,arm",
+    nodes: Annotated[str, options.NODES] = "x86,arm",
     build_only: Annotated[
         bool, typer.Option("--build", help="Only compile, and print the directory of the programs.")
     ] = False,
@@ -59,7 +59,7 @@ def example(
         ),
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 3600.0,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Fetches a program's source from Debian or its authors' repository, compiles it unchanged, and rehearses its scenarios.
 

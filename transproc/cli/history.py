@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transproc.cli import common, completing
+from transproc.cli import common, completing, options
 
 if TYPE_CHECKING:
     from transproc.cluster.history import AttemptRecord
@@ -29,7 +29,7 @@ def history(
     ] = None,
     *,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many, the latest.", min=1)] = 50,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Shows what was begun with a job, or with all of them: where it went, how it ended, downtime, bytes; of one job, each step.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def inspect(
@@ -27,7 +27,7 @@ def inspect(
     nodes: Annotated[
         bool, typer.Option("--nodes/--no-nodes", help="Ask the nodes whether it can be restarted there.")
     ] = True,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Shows what a checkpoint holds, how old it is, and on which nodes it can be restarted as things are.
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def kill(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     remove: Annotated[
         bool, typer.Option("--remove", help="Forget the job, its output and files as well.")
     ] = False,

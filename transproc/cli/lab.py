@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.lab.machine import Lab, Machine
 from transproc.lab.qemu import Size
 from transproc.lab.rootfs import SUITES
@@ -43,7 +43,7 @@ def up(
         str | None,
         typer.Option("--suite", metavar="stable|testing", help="The release of Debian that they are of."),
     ] = None,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Starts the machines that do not run yet; returns when they can be used.
 
@@ -70,12 +70,12 @@ def down() -> None:
 
 
 @app.command()
-def status(as_json: Annotated[bool, common.JSON] = False) -> None:
+def status(as_json: Annotated[bool, options.JSON] = False) -> None:
     """Says which machines run."""
     _print(Lab().status(), as_json)
 
 
-@app.command(context_settings=common.PASS_ON)
+@app.command(context_settings=options.PASS_ON)
 def shell(
     name: Annotated[str, typer.Argument(metavar="x86|arm", show_default=False)],
     command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", show_default=False)] = None,

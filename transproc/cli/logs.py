@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import follow
 
 
 def logs(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     go_on: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the job ends, also when it moves.")
     ] = False,

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from transproc.cli import common, completing
+from transproc.cli import common, completing, options
 
 
 def migrate(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     to: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +68,7 @@ def migrate(
         bool,
         typer.Option("--checkpoint-first", help="Make a checkpoint, kept until all of its memory has moved."),
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Moves a job to another node, of either ISA, while it runs: as a whole or not at all.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transproc.cli import common, completing
+from transproc.cli import common, completing, options
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def list_nodes(
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", help="How long nodes have to answer.")
     ] = 5.0,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Lists all nodes: ISA, labels, load, memory, jobs. All are asked at the same time; '?': has not answered in time.
 
@@ -159,7 +159,7 @@ def add(
         str | None,
         typer.Option("--fingerprint", metavar="SHA256:…", help="Of the host key; else you are asked."),
     ] = None,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Makes a machine known as a node: connects, and says what it is and what it lacks. Nothing is installed there.
 
@@ -245,7 +245,7 @@ def check(
     ] = None,
     *,
     bring_criu: Annotated[bool, BRING] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Says what nodes lack, and how to get it there. Exits with 1 if something is missing, or a node cannot be reached.
 

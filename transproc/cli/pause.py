@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def pause(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     *,
     at: Annotated[
         str | None, typer.Option("--at", metavar="WHERE", help="Not before this function or address.")
@@ -22,7 +22,7 @@ def pause(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="Then let it run on.")
     ] = 10.0,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Stops a job, all its processes and threads, at equivalence points. 'transproc resume NAME' undoes it.
 

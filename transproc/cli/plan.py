@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transproc import log
-from transproc.cli import common, planlog
+from transproc.cli import common, options, planlog
 
 if TYPE_CHECKING:
     from transproc.automation.plans.checked import Checked
@@ -49,7 +49,7 @@ def run(
     map_: Annotated[list[str] | None, MAP] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and show it; do nothing.")] = False,
     there: Annotated[bool, THERE] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Checks a plan and carries it out; with --controller it is sent there with its programs and files.
 
@@ -86,7 +86,7 @@ def replay(
     *,
     map_: Annotated[list[str] | None, MAP] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and show it; do nothing.")] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Does once more what a plan did, at the times at which it did it, without what it waited for.
 
@@ -121,7 +121,7 @@ def resume(
     ],
     *,
     map_: Annotated[list[str] | None, MAP] = None,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Goes on with a plan that was killed, called off, or has failed: with the step after the last one that was settled.
 
@@ -208,7 +208,7 @@ def check(
     file: Annotated[Path, FILE],
     *,
     map_: Annotated[list[str] | None, MAP] = None,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Says everything that is wrong with a plan, with line numbers. Exits with 1 if something is.
 
@@ -270,7 +270,7 @@ def log_of(
         str | None, typer.Argument(metavar="[NAME]", help="A plan's name or number [default: all plans].")
     ] = None,
     *,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Lists the plans that were carried out, or says what one of them did, step by step.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transproc import log
-from transproc.cli import common
+from transproc.cli import common, options
 
 if TYPE_CHECKING:
     from transproc.automation.policies import Policy, Report
@@ -35,7 +35,7 @@ def policy() -> None:
 
 
 @app.command()
-def check(file: Annotated[Path, FILE], *, as_json: Annotated[bool, common.JSON] = False) -> None:
+def check(file: Annotated[Path, FILE], *, as_json: Annotated[bool, options.JSON] = False) -> None:
     """Says everything that is wrong with a policy, with line numbers; asks no node.
 
     \b
@@ -59,7 +59,7 @@ def check(file: Annotated[Path, FILE], *, as_json: Annotated[bool, common.JSON] 
 
 
 @app.command()
-def explain(file: Annotated[Path, FILE], *, as_json: Annotated[bool, common.JSON] = False) -> None:
+def explain(file: Annotated[Path, FILE], *, as_json: Annotated[bool, options.JSON] = False) -> None:
     """Says what a policy would do now and why, and what it would do but cannot. Nothing moves.
 
     \b
@@ -104,7 +104,7 @@ def set_policy(file: Annotated[Path, FILE]) -> None:
 
 
 @app.command()
-def show(*, as_json: Annotated[bool, common.JSON] = False) -> None:
+def show(*, as_json: Annotated[bool, options.JSON] = False) -> None:
     """Shows the controller's policy, and what its latest round did and could not do.
 
     \b

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.cluster.job import Job, State
 from transproc.cluster.store import JobStore
 from transproc.errors import NodeError, TransprocError
@@ -26,7 +26,7 @@ def ps(
     recorded: Annotated[
         bool, typer.Option("--recorded", help="Do not ask the nodes whether jobs have ended.")
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Lists the jobs of this host, where each is, and in which state.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transproc import log
-from transproc.cli import common, completing
+from transproc.cli import common, completing, options
 from transproc.errors import TransprocError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def recover(
         ),
     ] = None,
     *,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Settles what a command that was killed, a full disk or a lost node has left half done, by asking the nodes.
 

@@ -10,15 +10,15 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.cluster.outcome import write_tree
 from transproc.cluster.rehearsal import Plan, Rehearsal, Verdict
 from transproc.errors import TransprocError
 
 
 def rehearse(
-    program: Annotated[str, common.PROGRAM],
-    arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
+    program: Annotated[str, options.PROGRAM],
+    arguments: Annotated[list[str] | None, options.ARGUMENTS] = None,
     *,
     hops: Annotated[int, typer.Option("--hops", min=1, help="How many migrations.")] = 2,
     every: Annotated[
@@ -45,10 +45,10 @@ def rehearse(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of the random moments [default: a new one].")
     ] = None,
-    nodes: Annotated[str, common.NODES] = "x86,arm",
-    stdin: Annotated[Path | None, common.STDIN] = None,
-    files: Annotated[Path | None, common.FILES] = None,
-    env: Annotated[list[str] | None, common.ENV] = None,
+    nodes: Annotated[str, options.NODES] = "x86,arm",
+    stdin: Annotated[Path | None, options.STDIN] = None,
+    files: Annotated[Path | None, options.FILES] = None,
+    env: Annotated[list[str] | None, options.ENV] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 600.0,
     keep: Annotated[
         Path | None,
@@ -56,7 +56,7 @@ def rehearse(
             "--keep", metavar="DIR", help="Keep what both runs wrote, in DIR/plain and DIR/migrated."
         ),
     ] = None,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Runs PROG without and with migrations and compares output, errors, exit status and files, byte for byte.
 
@@ -122,4 +122,4 @@ def _print(verdict: Verdict) -> None:
     )
 
 
-app = common.application(rehearse, context_settings=common.PASS_ON)
+app = common.application(rehearse, context_settings=options.PASS_ON)

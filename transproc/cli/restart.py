@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common, completing
+from transproc.cli import common, completing, options
 
 
 def restart(
@@ -31,7 +31,7 @@ def restart(
     force: Annotated[
         bool, typer.Option("--force", help="Although files beyond its directory are not as they were.")
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Starts a job from a checkpoint, on a node of either ISA: the moment it was taken, with its memory and files.
 

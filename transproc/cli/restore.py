@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def restore(
-    name: Annotated[str, common.NAME],
-    node: Annotated[str, common.NODE],
+    name: Annotated[str, options.NAME],
+    node: Annotated[str, options.NODE],
     *,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Restores a transformed job on another node. Both copies are stopped then.
 

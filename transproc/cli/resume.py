@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def resume(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     source: Annotated[
         bool, typer.Option("--source", help="After restore: undo it, the copy on the source node goes on.")
     ] = False,
@@ -22,7 +22,7 @@ def resume(
     paused: Annotated[
         bool, typer.Option("--paused", help="After restore: the new copy is the job, and stays stopped.")
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Lets a paused, dumped, transformed, shipped or restored job go on; never two copies of it.
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import attach, common
+from transproc.cli import attach, common, options
 from transproc.cluster.terminal import window_of
 from transproc.cluster.watch import exit_code, wait
 from transproc.controller.requests.start import Run
@@ -19,10 +19,10 @@ from transproc.process.launch import Window
 
 
 def run(
-    program: Annotated[str, common.PROGRAM],
-    arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
+    program: Annotated[str, options.PROGRAM],
+    arguments: Annotated[list[str] | None, options.ARGUMENTS] = None,
     *,
-    node: Annotated[str, common.NODE] = "local",
+    node: Annotated[str, options.NODE] = "local",
     name: Annotated[
         str | None, typer.Option("--name", help="The job's name [default: after the program].")
     ] = None,
@@ -30,9 +30,9 @@ def run(
         str | None,
         typer.Option("--pause-at", metavar="WHERE", help="Stop when it gets to this function or address."),
     ] = None,
-    stdin: Annotated[Path | None, common.STDIN] = None,
-    files: Annotated[Path | None, common.FILES] = None,
-    env: Annotated[list[str] | None, common.ENV] = None,
+    stdin: Annotated[Path | None, options.STDIN] = None,
+    files: Annotated[Path | None, options.FILES] = None,
+    env: Annotated[list[str] | None, options.ENV] = None,
     user: Annotated[
         str | None,
         typer.Option("--user", metavar="USER", help="Whom it runs as [default: you, if the node knows you]."),
@@ -64,7 +64,7 @@ def run(
         bool,
         typer.Option("--wait", help="Wait, print its output, pass its status on; with --tty: attach to it."),
     ] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Starts PROG, compiled with transproc-cc, as a job, and prints the job's name.
 
@@ -143,4 +143,4 @@ def starter() -> str | None:
         return None
 
 
-app = common.application(run, context_settings=common.PASS_ON)
+app = common.application(run, context_settings=options.PASS_ON)

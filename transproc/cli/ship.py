@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def ship(
-    name: Annotated[str, common.NAME],
-    node: Annotated[str, common.NODE],
+    name: Annotated[str, options.NAME],
+    node: Annotated[str, options.NODE],
     *,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Sends a transformed job's image, its program and its files to another node. 'transproc restore' does so by itself.
 

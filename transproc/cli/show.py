@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.errors import TransprocError
 
 
@@ -23,7 +23,7 @@ def show(
     values: Annotated[
         bool, typer.Option("--values/--no-values", help="The live values of each frame.")
     ] = True,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Shows what an image holds: processes, open files, memory, and each thread's stack.
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.errors import TransprocError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -32,12 +32,12 @@ def slurm() -> None:
     """
 
 
-@app.command("exec", context_settings=common.PASS_ON)
+@app.command("exec", context_settings=options.PASS_ON)
 def execute(
-    program: Annotated[str, common.PROGRAM],
-    arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
+    program: Annotated[str, options.PROGRAM],
+    arguments: Annotated[list[str] | None, options.ARGUMENTS] = None,
     *,
-    files: Annotated[Path | None, common.FILES] = None,
+    files: Annotated[Path | None, options.FILES] = None,
     stdin: Annotated[
         Path | None,
         typer.Option("--stdin", metavar="FILE", help="Its standard input [default: the job's, if a file]."),
@@ -124,7 +124,7 @@ def migrate(
 
 
 @app.command("list")
-def list_hosts(as_json: Annotated[bool, common.JSON] = False) -> None:
+def list_hosts(as_json: Annotated[bool, options.JSON] = False) -> None:
     """Lists the cluster's nodes with their ISAs, as Slurm knows them.
 
     \b

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from transproc.binary.pair import pair_of
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.isa import ALL
 from transproc.process.selfmove import Plan, Verdict, Work
 from transproc.process.selfmove import stress as check
@@ -22,8 +22,8 @@ NATIVE_RATE, EMULATED_RATE = 1000.0, 50.0
 
 
 def stress(
-    program: Annotated[str, common.PROGRAM],
-    arguments: Annotated[list[str] | None, common.ARGUMENTS] = None,
+    program: Annotated[str, options.PROGRAM],
+    arguments: Annotated[list[str] | None, options.ARGUMENTS] = None,
     *,
     isa: Annotated[
         str, typer.Option("--isa", help="x86_64, aarch64 or both; the other ISA is run by qemu-user.")
@@ -44,10 +44,10 @@ def stress(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Of the random moments [default: a new one].")
     ] = None,
-    stdin: Annotated[Path | None, common.STDIN] = None,
-    files: Annotated[Path | None, common.FILES] = None,
+    stdin: Annotated[Path | None, options.STDIN] = None,
+    files: Annotated[Path | None, options.FILES] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="For each run.")] = 600.0,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Runs PROG without and with migrations onto itself, on each ISA, and compares output, errors, exit status and files.
 
@@ -113,4 +113,4 @@ def _names(program: Path, verdict: Verdict) -> list[str]:
     return [names.get(address, hex(address)) for address in dict.fromkeys(verdict.recent)]
 
 
-app = common.application(stress, context_settings=common.PASS_ON)
+app = common.application(stress, context_settings=options.PASS_ON)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 if TYPE_CHECKING:
     from transproc.controller.tokens import Tokens
@@ -55,7 +55,7 @@ def add(
 
 
 @app.command("list")
-def show(*, as_json: Annotated[bool, common.JSON] = False) -> None:
+def show(*, as_json: Annotated[bool, options.JSON] = False) -> None:
     """Lists the tokens, without their secrets.
 
     \b

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.cli import nodes as node_list
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def top(
         float, typer.Option("--every", metavar="SECONDS", help="Between two looks.", min=0.2)
     ] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="One look, then the end.")] = False,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Shows the nodes with their load and memory, and the jobs with what is done with them, again and again until Ctrl-C.
 

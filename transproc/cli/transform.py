@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 
 
 def transform(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     to: Annotated[
         str | None, typer.Option("--to", metavar="ISA", help="The target's ISA [default: the other].")
     ] = None,
     *,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Turns a dumped job's image into one for the other ISA and prints where it is. The dump is not changed.
 

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from transproc.cli import common
+from transproc.cli import common, options
 from transproc.cluster.store import JobStore
 from transproc.cluster.watch import exit_code, wait
 
 
 def wait_for(
-    name: Annotated[str, common.NAME],
+    name: Annotated[str, options.NAME],
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up after.")
     ] = None,
-    as_json: Annotated[bool, common.JSON] = False,
+    as_json: Annotated[bool, options.JSON] = False,
 ) -> None:
     """Waits for a job's end, wherever it moves, and exits with its status (128 + N after signal N).
 
