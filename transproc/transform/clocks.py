@@ -18,7 +18,8 @@ from transproc.binary.pair import Binary
 from transproc.errors import ImageError, TransformError
 from transproc.images.directory import ImageDirectory, Process
 from transproc.images.flags import VmaStatus
-from transproc.transform.address_space import ARGS_WORDS, ProcessMemory
+from transproc.transform.address_space import ARGS_WORDS
+from transproc.transform.process_memory import ProcessMemory
 from transproc.transform.threads import thread_block
 
 NAME = "clocks"

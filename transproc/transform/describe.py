@@ -21,8 +21,8 @@ from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
 from transproc.isa import Isa
 from transproc.transform import files
-from transproc.transform.address_space import ProcessMemory
 from transproc.transform.frames import Reader, slot_words
+from transproc.transform.process_memory import ProcessMemory
 from transproc.transform.threads import read_stack
 from transproc.transform.unwind import HEAD_SIZE, SavedRecord, Stack, Walker, is_bare
 from transproc.transform.variables import Finder, InMemory

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,8 @@ from transproc.images.proto.files_pb2 import FileEntry
 from transproc.images.proto.memory_pb2 import MemoryMap
 from transproc.isa import Isa, by_name
 from transproc.transform import address_space, files, guards, orphans, terminals, threads, timers
-from transproc.transform.address_space import ProcessMemory
 from transproc.transform.clocks import Clocks
+from transproc.transform.process_memory import ProcessMemory
 from transproc.transform.records import encode, encoded_size
 from transproc.transform.threads import Thread
 
@@ -63,49 +64,30 @@ def transform(source: Path, target: Path, *, pairs: PairStore, to: str) -> Trans
     isa = by_name(to)
     if directory.isa() == isa:
         raise UnsupportedError(f"{source} is an image for {to} already", hint="restore it there as it is")
-    if target.exists():
-        raise ImageError("exists already", path=target, hint="name a directory that does not exist")
-    target.mkdir(parents=True)
-    try:
-        work = _Transformation(directory, target, pairs, isa)
-        work.run()
-    except BaseException:
-        shutil.rmtree(target)
-        raise
-    return work.report
+    return _write(_ToOtherIsa, directory, target, pairs, isa)
 
 
 def carry(source: Path, target: Path, *, pairs: PairStore, to: str) -> TransformReport:
     """As `transform`, and for a node of the same ISA the image as it is, but that the program learns that it has moved, and
     that its timers tick."""
     directory = ImageDirectory(source)
-    isa = directory.isa().name
-    if isa != to:
-        return transform(source, target, pairs=pairs, to=to)
+    isa = by_name(to)
+    return _write(_ToSameIsa if directory.isa() == isa else _ToOtherIsa, directory, target, pairs, isa)
+
+
+def _write(
+    way: type[_Steps], directory: ImageDirectory, target: Path, pairs: PairStore, isa: Isa
+) -> TransformReport:
+    """All steps, or nothing."""
+    if target.exists():
+        raise ImageError("exists already", path=target, hint="name a directory that does not exist")
     try:
-        child = ChildWriter(target, directory)
-        spaces = _spaces(directory, pairs)
-        clocks = _clocks(directory, spaces)
-        for process in directory.processes():
-            if process.pid in spaces:
-                space = spaces[process.pid]
-                words = address_space.note_move(space.reader, space.binary) | clocks.words(process)
-                child.add(space.memory, address_space.changed_pages(space.reader, words))
-                core = directory.image(f"core-{process.pid}.img", kinds.CORE)
-                timers.keep_process(core.only(CoreEntry))
-                guards.lift(core.only(CoreEntry))
-                write_image(target / f"core-{process.pid}.img", core)
-        file_image = directory.image("files.img", kinds.FILES)
-        for entry in file_image.messages(FileEntry):
-            timers.keep_file(entry)
-        write_image(target / "files.img", file_image)
-        terminals.release(directory, target)
-        child.finish()
-        orphans.outlive(ImageDirectory(target))
+        work = way(directory, target, pairs, isa)
+        work.run()
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    return TransformReport(isa, isa)
+    return work.report
 
 
 @dataclass(frozen=True)
@@ -139,35 +121,31 @@ def _spaces(directory: ImageDirectory, pairs: PairStore) -> dict[int, _Space]:
     return spaces
 
 
-def _clocks(directory: ImageDirectory, spaces: Mapping[int, _Space]) -> Clocks:
-    return Clocks(directory, {pid: (space.reader, space.binary) for pid, space in spaces.items()})
-
-
-class _Transformation:
-    """One run: the steps, in order, and what they share."""
+class _Steps(ABC):
+    """One run: the steps that every image takes, in order, and what they share."""
 
     def __init__(self, directory: ImageDirectory, target: Path, pairs: PairStore, isa: Isa) -> None:
         self.directory = directory
         self.target = target
         self.isa = isa
-        self.pairs = pairs
         self.source_isa = directory.isa()
         self.report = TransformReport(self.source_isa.name, isa.name)
-        self.file_image: Image = directory.image("files.img", kinds.FILES)
         self.child = ChildWriter(target, directory)
-        self.files = {entry.id: entry for entry in self.file_image.messages(FileEntry)}
+        with self._timed("memory map"):
+            self.spaces = _spaces(directory, pairs)
+            read = {pid: (space.reader, space.binary) for pid, space in self.spaces.items()}
+            self.clocks = Clocks(directory, read)
 
     def run(self) -> None:
         """All steps."""
-        with self._timed("memory map"):
-            spaces = _spaces(self.directory, self.pairs)
-            self.clocks = _clocks(self.directory, spaces)
         with self._timed("files"):
-            self._files(spaces)
+            image = self.directory.image("files.img", kinds.FILES)
+            self._files(image.messages(FileEntry))
+            write_image(self.target / "files.img", image)
         for process in self.directory.processes():
             self.report.processes += 1
-            if process.pid in spaces:
-                self._process(process, spaces[process.pid])
+            if process.pid in self.spaces:
+                self._process(process, self.spaces[process.pid])
             else:
                 self._dead(process)
         with self._timed("other images"):
@@ -184,13 +162,47 @@ class _Transformation:
         yield
         self.report.seconds[step] = self.report.seconds.get(step, 0.0) + time.perf_counter() - start
 
-    def _files(self, spaces: Mapping[int, _Space]) -> None:
-        executables = {self.directory.executable(pid).id: space.pair for pid, space in spaces.items()}
-        for entry in self.files.values():
+    @abstractmethod
+    def _files(self, entries: Iterable[FileEntry]) -> None:
+        """Changes the files that processes have open or mapped."""
+
+    @abstractmethod
+    def _process(self, process: Process, space: _Space) -> None:
+        """Writes a process's own images and the pages that are different."""
+
+    @abstractmethod
+    def _dead(self, process: Process) -> None:
+        """Writes what is different of a zombie, which has no memory."""
+
+
+class _ToSameIsa(_Steps):
+    """Only what a move itself changes."""
+
+    def _files(self, entries: Iterable[FileEntry]) -> None:
+        for entry in entries:
+            timers.keep_file(entry)
+
+    def _process(self, process: Process, space: _Space) -> None:
+        words = address_space.note_move(space.reader, space.binary) | self.clocks.words(process)
+        self.child.add(space.memory, space.reader.changed_pages(words))
+        image = self.directory.image(f"core-{process.pid}.img", kinds.CORE)
+        timers.keep_process(image.only(CoreEntry))
+        guards.lift(image.only(CoreEntry))
+        write_image(self.target / f"core-{process.pid}.img", image)
+
+    def _dead(self, process: Process) -> None:
+        """Nothing is."""
+
+
+class _ToOtherIsa(_Steps):
+    """Registers, stacks, address space and files become the other ISA's."""
+
+    def _files(self, entries: Iterable[FileEntry]) -> None:
+        executables = {self.directory.executable(pid).id: space.pair for pid, space in self.spaces.items()}
+        for entry in entries:
             files.convert(entry, self.source_isa, self.isa)
             if entry.id in executables:
                 files.set_executable(entry, executables[entry.id][self.isa.name])
-        write_image(self.target / "files.img", self.file_image)
 
     def _process(self, process: Process, space: _Space) -> None:
         mm_image = self.directory.image(f"mm-{process.pid}.img", kinds.MM)
@@ -217,7 +229,7 @@ class _Transformation:
             write_image(self.target / f"mm-{process.pid}.img", mm_image)
             pages = {start: data.ljust(-(-len(data) // PAGE) * PAGE, b"\0")}
             words = address_space.note_records(reader, source, start, size) | self.clocks.words(process)
-            pages |= address_space.changed_pages(reader, words)
+            pages |= reader.changed_pages(words)
             dropped = [(range_.start, range_.end) for range_ in rebuilt.dropped]
             self.child.add(space.memory, pages, dropped)
 

@@ -10,7 +10,7 @@ from transproc.errors import TransformError, UnsupportedError
 from transproc.images.proto.core_pb2 import CoreEntry
 from transproc.isa import ALL, Isa
 from transproc.transform import guards, timers
-from transproc.transform.address_space import ProcessMemory
+from transproc.transform.process_memory import ProcessMemory
 from transproc.transform.records import Chain, ChainBuilder
 from transproc.transform.unwind import Stack, Walker
 

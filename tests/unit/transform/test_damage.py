@@ -239,6 +239,9 @@ def test_a_move_within_an_isa_is_counted(small: Path, tmp_path: Path) -> None:
     assert len(differing) == 1
     core = f"core-{process.pid}.img"
     assert (tmp_path / "result" / core).read_bytes() == (here / core).read_bytes()
+    with pytest.raises(TransprocError, match="exists already"):
+        carry(here, tmp_path / "result", pairs=pairs, to="aarch64")
+    assert (tmp_path / "result" / core).exists(), "what was there is not removed"
 
 
 def test_unknown_target(small: Path, tmp_path: Path) -> None:

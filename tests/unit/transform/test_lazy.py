@@ -16,7 +16,7 @@ from transproc.images.directory import ImageDirectory
 from transproc.images.flags import VmaStatus
 from transproc.images.memory import Memory
 from transproc.images.proto.memory_pb2 import MemoryMap, Vma
-from transproc.transform.address_space import ProcessMemory
+from transproc.transform.process_memory import ProcessMemory
 
 EXE = 7
 
