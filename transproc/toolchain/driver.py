@@ -19,16 +19,8 @@ from pathlib import Path
 from transproc.errors import CompileError, TransprocError, UnsupportedError
 from transproc.toolchain import compile as compiling
 from transproc.toolchain import quick
-from transproc.toolchain.options import (
-    ASSEMBLY,
-    COMBINED,
-    OBJECT,
-    PREPROCESS,
-    PROGRAM,
-    SYNTAX,
-    Invocation,
-    parse,
-)
+from transproc.toolchain.invocation import ASSEMBLY, COMBINED, OBJECT, PREPROCESS, PROGRAM, SYNTAX, Invocation
+from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import Toolchain, toolchain
 
 TYPE_CHECKING = False

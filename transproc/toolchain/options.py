@@ -3,7 +3,7 @@
 
 Options go to the front end as they are unless a table below says otherwise. What only changes how native code is made
 (-fPIC, -flto) is ignored, because the pipeline decides it; what cannot be had (-shared) is refused. `machine` has the
-options -m….
+options -m…, `linker` what is for the linker.
 """
 
 from __future__ import annotations
@@ -11,72 +11,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from transproc.errors import TransprocError, UnsupportedError
-from transproc.toolchain import machine
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
-
-PREPROCESS, SYNTAX, ASSEMBLY, OBJECT, PROGRAM = "preprocess", "syntax", "assembly", "object", "program"
-COMBINED = "combined"
-
-
-@dataclass
-class LinkerState:
-    """What the linker's options before this word say about the next."""
-
-    option: str = ""
-    """One whose value is the next word that the linker gets."""
-    whole: list[bool] = field(default_factory=lambda: [False])
-    """Whether archives are taken as a whole, now and when each --push-state is undone."""
-
-
-@dataclass
-class Invocation:
-    """A parsed command line."""
-
-    mode: str = PROGRAM
-    output: str | None = None
-    inputs: list[tuple[str, str]] = field(default_factory=list)
-    """(kind, word) in command-line order: "c", "c++", "header", "fortran", "asm", "object", "library" (-l)."""
-    front: list[str] = field(default_factory=list)
-    """Options of the front end."""
-    codegen: list[str] = field(default_factory=list)
-    link: list[str] = field(default_factory=list)
-    undefined: list[str] = field(default_factory=list)
-    """Symbols for which an archive's member is taken though nothing refers to them (-u)."""
-    whole: set[int] = field(default_factory=set)
-    """Indexes of inputs that are archives of which all members are wanted (--whole-archive)."""
-    library_paths: list[str] = field(default_factory=list)
-    level: str = "-O0"
-    debug: bool = False
-    strip: bool = False
-    plain: bool = False
-    verbose: bool = False
-    depend: str | None = None
-    """-MD or -MMD, if given."""
-    depend_named: set[str] = field(default_factory=set)
-    """-MF, -MT or -MQ given."""
-    query: str | None = None
-    """An option that asks for information (-dumpmachine …)."""
-    language: str | None = None
-    cxx: bool = False
-    """Called as `transproc-c++`: files of C are taken for C++, and its library is linked."""
-    without: set[str] = field(default_factory=set)
-    """-nostdinc++, -nostdlib++."""
-    openmp: bool = False
-    notes: list[str] = field(default_factory=list)
-    """What the user should know."""
-    linker: LinkerState = field(default_factory=LinkerState)
-
-    def option(self, *words: str) -> None:
-        """Adds an option of the front end."""
-        self.front += words
-
+from transproc.toolchain import linker, machine
+from transproc.toolchain.invocation import ASSEMBLY, COMBINED, OBJECT, PREPROCESS, SYNTAX, Invocation
 
 SEPARATE = {
     *(
@@ -101,19 +40,6 @@ IGNORED = re.compile(
     r"fat-lto-objects|use-ld=.*|ident|jump-tables)|-(no-)?pie|-static|-static-pie|-static-libgcc|-rdynamic|-pipe|-save-temps(=.*)?|"
     r"-no-canonical-prefixes|-export-dynamic|-no-integrated-cpp"
 )
-IGNORED_LINK = re.compile(
-    r"-z|-O.*|--as-needed|--no-as-needed|--(start|end)-group|-\(|-\)|--gc-sections|--no-gc-sections|--hash-style=.*|--build-id.*|"
-    r"-E|--?export-dynamic|-Bstatic|-Bdynamic|--sort-common|--(enable|disable)-new-dtags|--(no-)?allow-shlib-undefined|"
-    r"-Bsymbolic.*|--color-diagnostics.*|--warn-.*|--no-undefined|-rpath=.*|--no-warnings|"
-    r"--fatal-warnings|relro|now|noexecstack|defs|nodelete|lazy|max-page-size=.*|-s|--strip-all|--relax|--eh-frame-hdr|"
-    r"--verbose|--trace|-t|--stats|--cref|--print-map|--no-(keep-memory|copy-dt-needed-entries|omagic)|--(no-)?export-dynamic"
-)
-LINKER_VALUES = {
-    *("wrap", "defsym", "undefined", "require-defined", "u", "z"),
-    *("Map", "rpath", "rpath-link", "soname", "h", "dynamic-linker", "I", "hash-style", "exclude-libs"),
-    *("version-script", "dynamic-list", "export-dynamic-symbol"),
-}
-"""Options of the linker that have a value, joined to them by `=`, by nothing, or the next word."""
 QUERIES = re.compile(
     r"--version|-Wl,(--version|-v)|-dumpmachine|-dumpversion|-dumpfullversion|--help|-print-.*|--print-.*"
 )
@@ -250,13 +176,7 @@ def _input(result: Invocation, word: str) -> None:
             f"{word}: only C, C++ and Fortran can be compiled",
             hint="transproc-cc has no front end for this language yet",
         )
-    _add(result, kind or "object", word)
-
-
-def _add(result: Invocation, kind: str, word: str) -> None:
-    if result.linker.whole[-1]:
-        result.whole.add(len(result.inputs))
-    result.inputs.append((kind, word))
+    result.add(kind or "object", word)
 
 
 def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
@@ -277,7 +197,7 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
     elif word in ("-l", "-L"):
         return _joined(result, word + following(), following)
     elif word == "-Xlinker":
-        _linker(result, following())
+        linker.take(result, following())
     elif word == "-Xarch":
         result.codegen += machine.for_isa(following(), following())
     elif word.startswith("-Xarch_"):
@@ -296,7 +216,7 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
     elif word == "-pthread":
         result.option("-D_REENTRANT")
     elif word in ("-u", "-z"):
-        _linker_value(result, word[1], following())
+        linker.value_of(result, word[1], following())
     else:
         return False
     return True
@@ -308,7 +228,7 @@ def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool
         result.level = LEVELS.get(word, word)
         result.option(word)
     elif word.startswith("-l"):
-        _add(result, "library", word[2:])
+        result.add("library", word[2:])
     elif word.startswith("-L"):
         result.library_paths.append(word[2:])
     elif word.startswith("-u") and word[2:].isidentifier() and word != "-undef":
@@ -319,7 +239,7 @@ def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool
         result.output = word[2:]
     elif word.startswith("-Wl,"):
         for item in word.split(",")[1:]:
-            _linker(result, item)
+            linker.take(result, item)
     elif word.startswith("-Wa,"):
         raise UnsupportedError(f"{word}: there is no assembler to pass it to")
     else:
@@ -331,55 +251,6 @@ def _language(result: Invocation, name: str) -> None:
     if name not in LANGUAGES:
         raise UnsupportedError(f"-x {name}: only C and C++ can be compiled")
     result.language = LANGUAGES[name]
-
-
-def _linker(result: Invocation, item: str) -> None:
-    """One word for the linker."""
-    state = result.linker
-    if state.option:
-        option, state.option = state.option, ""
-        _linker_value(result, option, item)
-    elif item.lstrip("-") in LINKER_VALUES and item.startswith("-"):
-        state.option = item.lstrip("-")
-    elif found := re.fullmatch(r"--?([\w-]+)=(.*)", item):
-        if found[1] not in LINKER_VALUES and not IGNORED_LINK.fullmatch(item):
-            _unknown(item)
-        _linker_value(result, found[1], found[2])
-    elif re.fullmatch(r"-s|--strip-all|-S|--strip-debug", item):
-        result.strip = True
-    elif found := re.fullmatch(r"--?(no-)?whole-archive", item):
-        state.whole[-1] = not found[1]
-    elif item == "--push-state":
-        state.whole.append(state.whole[-1])
-    elif item == "--pop-state":
-        state.whole = state.whole[:-1] or [False]
-    elif item == "--allow-multiple-definition":
-        result.link.append(item)
-    elif not item.startswith("-"):
-        _add(result, "object", item)
-    elif item.startswith("-l"):
-        _add(result, "library", item[2:])
-    elif item.startswith("-L"):
-        result.library_paths.append(item[2:])
-    elif item.startswith(("-u", "-z")):
-        _linker_value(result, item[1], item[2:])
-    elif item.startswith("-") and not (
-        IGNORED_LINK.fullmatch(item) or item.startswith(("-rpath", "-soname", "-Map", "-h"))
-    ):
-        _unknown(item)
-
-
-def _linker_value(result: Invocation, option: str, value: str) -> None:
-    if option in ("wrap", "defsym", "require-defined"):
-        result.link.append(f"--{option}={value}")
-    elif option == "z" and value == "muldefs":
-        result.link.append("--allow-multiple-definition")
-    if option in ("undefined", "require-defined", "u"):
-        result.undefined.append(value)
-
-
-def _unknown(item: str) -> NoReturn:
-    raise UnsupportedError(f"-Wl,{item}: unknown linker option", hint="the layout of a pair is fixed")
 
 
 def _to_codegen(result: Invocation, option: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.toolchain.compile import CODE
-from transproc.toolchain.options import ASSEMBLY, OBJECT, PREPROCESS, PROGRAM, parse
+from transproc.toolchain.invocation import ASSEMBLY, OBJECT, PREPROCESS, PROGRAM
+from transproc.toolchain.options import parse
 
 
 def test_compile() -> None:
