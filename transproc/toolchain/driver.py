@@ -237,8 +237,9 @@ def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, out
         try:
             messages = compiler(word, output, options, codegen)
         except CompileError as error:
-            raise CompileError(_with_places(error.message, word, options)) from error
-    sys.stderr.write(messages)
+            raise CompileError(_with_remedies(_with_places(error.message, word, options))) from error
+    if messages:
+        sys.stderr.write(_with_remedies(messages))
 
 
 def _with_places(message: str, source: str, options: list[str]) -> str:
@@ -253,6 +254,12 @@ def _with_places(message: str, source: str, options: list[str]) -> str:
     note = "".join(lines[number + 1 : number + 2])
     refusals = [f"{place}error: {locate.REFUSAL}\n{note}" for place in places]
     return "".join([*lines[:number], *(refusals or lines[number : number + 2]), *lines[number + 2 :]])
+
+
+def _with_remedies(messages: str) -> str:
+    from transproc.toolchain import remedies  # noqa: PLC0415 (only after a message)
+
+    return remedies.add(messages)
 
 
 def _preprocessed(source: str, options: list[str]) -> str:

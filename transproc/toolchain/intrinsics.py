@@ -28,6 +28,15 @@ WIDE = {"immintrin.h", "x86intrin.h"}
 NARROW = {"mmintrin.h", "arm_neon.h"}
 """Headers without what is in <transproc/x86.h>; the others have it."""
 
+BEFORE = {
+    "arm_neon.h": [
+        "#if defined SIMDE_AES_H && !defined simde_x_aes_Nb",
+        "#define simde_x_aes_Nb 4",
+        "#endif",
+    ],
+}
+"""x86/aes.h takes back a macro of simde-aes.h, which arm/neon/aes.h needs if it comes behind it (SIMDe 0.8.2)."""
+
 HEAD = """/* For both ISAs: by SIMDe. */
 #pragma GCC system_header
 #pragma once
@@ -52,7 +61,7 @@ def install(simde: Path, own: Path, include: Path) -> None:
     shutil.copytree(simde / "simde", include / "simde")
     shutil.copytree(own, include, dirs_exist_ok=True)
     for name, parts in HEADERS.items():
-        lines = [f"#include <simde/{part}>" for part in parts]
+        lines = [*BEFORE.get(name, []), *(f"#include <simde/{part}>" for part in parts)]
         if name in WIDE:
             lines += ["#ifdef __AVX512F__", "#include <simde/x86/avx512.h>", "#endif"]
         if name not in NARROW:

@@ -165,5 +165,9 @@ def _contents(number: int) -> bytes:
 def _show(messages: int) -> None:
     text = _contents(messages)
     if text:
-        sys.stderr.buffer.write(text)
+        from transproc.toolchain import remedies  # noqa: PLC0415
+
+        sys.stderr.buffer.write(
+            remedies.add(text.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        )
         sys.stderr.flush()

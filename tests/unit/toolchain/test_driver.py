@@ -17,6 +17,22 @@ COMMAND = [sys.executable, "-c", "from transproc.toolchain.driver import main; m
 toolchain = pytest.mark.toolchain
 SILENT = Path(__file__).parent / "silent" / "macros.c"
 INTRINSICS = Path(__file__).parent / "programs" / "x86_intrinsics.c"
+BOTH_KINDS = r"""
+#define main x86_main
+#include "x86_intrinsics.c"
+#undef main
+#define main arm_main
+#include "arm_intrinsics.c"
+#undef main
+int main(void)
+{
+	__m128i a = _mm_set_epi64x(0x0123456789abcdef, 0x1122334455667788), x86 = _mm_aesenc_si128(a, _mm_setzero_si128());
+	uint8x16_t bytes, arm;
+	memcpy(&bytes, &a, sizeof a);
+	arm = vaesmcq_u8(vaeseq_u8(bytes, vdupq_n_u8(0)));
+	return x86_main() || arm_main() || memcmp(&x86, &arm, sizeof arm);
+}
+"""
 
 
 def cc(*words: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -152,6 +168,60 @@ def test_errors(source: str, message: str, tmp_path: Path) -> None:
 
 
 @toolchain
+@pytest.mark.parametrize(
+    ("source", "status", "message"),
+    [
+        (
+            "__attribute__((cpu_dispatch(generic, haswell))) int f(void) {}\n",
+            1,
+            "error: invalid option 'generic' for cpu_dispatch",
+        ),
+        (
+            "__attribute__((cpu_specific(haswell))) int f(void) { return 1; }\n",
+            1,
+            "error: invalid option 'haswell' for cpu_specific",
+        ),
+        (
+            '__attribute__((target_version("default"))) int f(void) { return 1; }\n'
+            '__attribute__((target_version("sve2"))) int f(void) { return 2; }\n',
+            1,
+            "error: redefinition of 'f'",
+        ),
+        (
+            '__attribute__((target_version("avx2"))) int f(void) { return 1; }\n',
+            0,
+            "'target_version' attribute ignored",
+        ),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_versions_of_functions(tmp_path: Path, source: str, status: int, message: str, again: bool) -> None:
+    """Clang speaks of a target that nobody has named; the same is said from a plan."""
+    (tmp_path / "a.c").write_text(source)
+    if again:
+        (tmp_path / "b.c").write_text("int b;\n")
+        assert cc("-c", "b.c", "-o", "a.o", cwd=tmp_path).returncode == 0
+    done = cc("-c", "a.c", "-o", "a.o", cwd=tmp_path)
+    assert done.returncode == status
+    assert message in done.stderr
+    assert done.stderr.count("note: a function has one version, for every processor of both ISAs") == 1
+    assert cc("-c", "-x", "c++", "a.c", cwd=tmp_path).stderr.count("note: a function has one version") == 1
+
+
+@toolchain
+def test_versions_of_functions_in_cxx(tmp_path: Path) -> None:
+    """There `target` alone makes them."""
+    (tmp_path / "a.cpp").write_text(
+        '__attribute__((target("default"))) int f() { return 1; }\n'
+        '__attribute__((target("avx2"))) int f() { return 2; }\n'
+    )
+    done = cc("-c", "a.cpp", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: function multiversioning is not supported on the current target" in done.stderr
+    assert done.stderr.count("note: a function has one version") == 1
+
+
+@toolchain
 def test_an_error_names_the_file_by_a_path_that_exists(tmp_path: Path) -> None:
     """Clang takes what a source's path has in common with the current directory for the source's directory."""
     source = tmp_path / "there" / "a.c"
@@ -227,6 +297,21 @@ def test_intrinsics_compute_what_the_processor_does(tmp_path: Path) -> None:
     assert [line for line in ours if "processor" not in line] == [
         line for line in native if "processor" not in line
     ]
+
+
+@toolchain
+@pytest.mark.parametrize("headers", [("immintrin", "arm_neon"), ("arm_neon", "immintrin")])
+def test_intrinsics_of_both_isas_in_one_file(tmp_path: Path, headers: tuple[str, str]) -> None:
+    """As a library has it whose paths for the ISAs are not chosen by a macro; they compute what each does alone."""
+    alone = []
+    for name in ("x86_intrinsics.c", "arm_intrinsics.c"):
+        assert cc("-O1", str(INTRINSICS.with_name(name)), "-o", "alone", cwd=tmp_path).returncode == 0
+        alone.append(subprocess.check_output([tmp_path / "alone"], text=True))
+    (tmp_path / "a.c").write_text("".join(f"#include <{name}.h>\n" for name in headers) + BOTH_KINDS)
+    done = cc("-O1", f"-I{INTRINSICS.parent}", "a.c", "-o", "ours", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in (["./ours"], ["qemu-aarch64", "ours.aarch64"]):
+        assert subprocess.check_output(words, cwd=tmp_path, text=True) == "".join(alone)
 
 
 @toolchain
