@@ -4,7 +4,7 @@
  *
  * A descriptor of userfaultfd that is closed lets the program read zeros. So two processes hold all of them (they share their descriptors), one that
  * works and one that watches; whichever is killed, the other goes on, and starts a new one. What they know is in shared memory, and each change of it is
- * one store: whoever takes over finds it whole. Should both be killed at once, the program is killed before it can read any zero (`arm`).
+ * one store: whoever takes over finds it whole. Should both be killed at once, the program is killed before it can read any zero (secure.h).
  */
 #ifndef TOOL_BORROW_H
 #define TOOL_BORROW_H
@@ -36,7 +36,7 @@ _Static_assert(sizeof(struct event) == 32, "struct uffd_msg");
 struct borrower {
 	uint32_t pid; /* of the source's process: of what was forked since, its parent's */
 	int faults, process; /* the userfaultfd; a pidfd, or -1 */
-	int armed, group_armed; /* see `arm`; 0: not */
+	int armed, group_armed; /* secure.h; 0: not */
 	struct owed_list *owed, *spare, *scratch; /* what room is used again for: of the last list, and of what a new one was made from */
 	uint64_t mapped; /* it is known up to here which pages the source has at all */
 	uint64_t placed; /* up to here what is held was put (held.h) */
@@ -56,10 +56,10 @@ struct shared {
 	size_t count;
 	bool eager; /* the program stands until all is there: nobody waits for one page rather than another */
 	bool restored; /* criu is done: pages may come unasked */
-	uint32_t high; /* descriptors from here on are those of `arm` */
+	uint32_t high; /* descriptors from here on are those of secure.c */
 	int32_t coming; /* what criu has said, and what is not done yet: a process whose descriptor comes next; NOBODY */
 	bool finished; /* criu has said that it has restored all */
-	bool unarmed; /* a process's end could not be bound to ours (`arm`) */
+	bool unarmed; /* a process's end could not be bound to ours (secure.h) */
 	bool failed; /* there was no place for an address space: nothing can be known about a process's memory any more */
 	int listener, link_listener, criu, link[3]; /* the last: a socket, and what its other end reads from and writes to; -1 for none */
 	size_t used, size; /* of this memory */
@@ -75,12 +75,8 @@ struct shared {
 };
 
 extern struct shared *shared;
-
-/* For whoever has restored from a directory of images without all memory: whether its processes will be killed before they could read a zero, should nobody
-   be left who holds their pages. Waits for those who borrow to say so; false if they are gone or do not. Stays in the directory. */
-bool is_secured(const char *directory);
-/* While criu still restores: whether that can come to no good any more, for nobody is left who borrows, and that was never said. */
-bool is_abandoned(const char *directory);
+/* The socket at which criu looks. */
+extern const char criu_name[];
 
 /* Memory that both processes share. */
 void *allocate_shared(size_t size);

@@ -2,9 +2,9 @@
 /* Restoring a program by criu: see supervise.h. */
 #include "supervisor.h"
 #include "ahead.h"
-#include "borrow.h"
 #include "poll.h"
 #include "proc.h"
+#include "secure.h"
 #include "shared.h"
 
 enum { END_TIME = 5000, LOOK_PAUSE = 2 /* ms */, TURNS = 25, PR_SET_CHILD_SUBREAPER = 36 };
