@@ -36,7 +36,7 @@ for name in ("TRANSPROC_STATE", "TRANSPROC_NODES", "TRANSPROC_LAB"):
 @pytest.fixture(scope="module", autouse=True)
 def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A lab that `transproc` starts in a test is not the user's, and does not outlive the module: others would see its nodes."""
-    from transproc.lab.machine import Lab
+    from transproc.lab.lab import Lab
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSPROC_LAB", str(tmp_path_factory.mktemp("own-lab")))

@@ -34,7 +34,7 @@ from transproc.controller.client import Client
 from transproc.controller.contexts import Controller, shown_certificate
 from transproc.controller.tokens import Role, Tokens
 from transproc.host import Host
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 from transproc.lab.qemu import GUESTS
 from transproc.run import run
 

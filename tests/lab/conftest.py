@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from transproc.cluster.node import SshNode, read
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.native.performing import nodes_of
 from tests.native.site import FULL
 from transproc.errors import CommandError, LabError, NodeError
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 
 SEEN_SECONDS = 5
 """A step that needs criu, or the pause tool, has started it by then, on an emulated machine."""

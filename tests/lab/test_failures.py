@@ -25,7 +25,7 @@ from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore
 from transproc.errors import MigrationError
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 from transproc.lab.qemu import Size
 from transproc.process.criu import Options
 from transproc.transform.pipeline import transform

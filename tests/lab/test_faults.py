@@ -17,7 +17,7 @@ from tests.lab.guests import GuestSite
 from tests.native.faults import Fault, between_isas
 from tests.native.harness import Harness
 from tests.native.outcomes import Outcomes, report
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain, pytest.mark.nightly]
 

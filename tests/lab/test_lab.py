@@ -13,8 +13,9 @@ import pytest
 
 from transproc.cluster.node import SshNode, read
 from transproc.errors import LabError, NodeError
-from transproc.lab import doctor
-from transproc.lab.machine import Lab, MachineLostError
+from transproc.lab import checkup
+from transproc.lab.lab import Lab
+from transproc.lab.machine import MachineLostError
 from transproc.lab.qemu import GUESTS, Size
 
 pytestmark = pytest.mark.lab
@@ -55,7 +56,7 @@ def test_releases_do_not_mix(lab: Lab) -> None:
 
 
 def test_doctor_finds_nothing(node: SshNode) -> None:
-    assert [finding for finding in doctor.node(node) if not finding.ok] == []
+    assert [finding for finding in checkup.node(node) if not finding.ok] == []
 
 
 def test_system_is_what_programs_expect(node: SshNode) -> None:

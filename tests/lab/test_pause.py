@@ -14,7 +14,7 @@ import pytest
 from tests.writers.target import build_target
 from transproc.cluster.node import Node, find_node
 from transproc.errors import PauseError
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 from transproc.process.build import build
 from transproc.process.criu import Criu
 from transproc.process.launch import Launch

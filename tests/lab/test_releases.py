@@ -23,7 +23,7 @@ from transproc.cluster.start import Program as Start
 from transproc.cluster.start import address_of, start
 from transproc.cluster.watch import wait
 from transproc.errors import TransprocError
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 from transproc.lab.rootfs import SUITES
 
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain, pytest.mark.nightly]

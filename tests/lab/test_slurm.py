@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from transproc.cli import example
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 from transproc.lab.slurm import SLURM
 from transproc.paths import home
 from transproc.toolchain import recipe as recipes

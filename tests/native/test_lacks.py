@@ -13,7 +13,7 @@ from transproc.cluster.job import Job
 from transproc.cluster.node import SshNode, read
 from transproc.cluster.place import Place
 from transproc.errors import NodeError, UnsupportedError
-from transproc.lab import doctor
+from transproc.lab import checkup
 
 pytestmark = pytest.mark.native
 
@@ -32,7 +32,7 @@ def test_a_node_without_criu(tmp_path: Path) -> None:
         ) as raised:
             Place(found, Job("j", "na", ["prog"])).check_criu()
         assert "transproc doctor na" in (raised.value.hint or "")
-        findings = {one.name: one for one in doctor.node(found)}
+        findings = {one.name: one for one in checkup.node(found)}
         assert (findings["criu"].ok, findings["criu"].found) == (False, "not installed")
         assert "criu" in findings["criu"].remedy
         assert findings["root"].ok
@@ -44,7 +44,7 @@ def test_a_user_who_is_not_root(tmp_path: Path) -> None:
         with pytest.raises(NodeError) as raised:
             found.run(["true"])
         assert "sudo = true" in (raised.value.hint or "")
-        findings = {one.name: one for one in doctor.node(found)}
+        findings = {one.name: one for one in checkup.node(found)}
         assert not findings["root"].ok
         assert "sudo = true" in findings["root"].remedy
 
@@ -53,7 +53,7 @@ def test_a_user_who_is_not_root(tmp_path: Path) -> None:
 def test_a_user_with_sudo(tmp_path: Path) -> None:
     with NativeNodes(tmp_path, Setting(user="ann", sudo=True)) as machines, node(machines) as found:
         assert found.output(["id", "-u"]) == "0\n"
-        assert all(one.ok for one in doctor.node(found)), doctor.node(found)
+        assert all(one.ok for one in checkup.node(found)), checkup.node(found)
         Place(found, Job("j", "na", ["prog"])).check_criu()
 
 

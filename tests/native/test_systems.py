@@ -19,7 +19,7 @@ from transproc.cluster import criu, facts
 from transproc.cluster.job import Job
 from transproc.cluster.node import DATA, SshNode, read
 from transproc.cluster.place import Place
-from transproc.lab import doctor
+from transproc.lab import checkup
 from transproc.lab.portable import portable_criu
 from transproc.lab.rootfs import host_criu
 from transproc.run import output
@@ -108,7 +108,7 @@ def test_debian(
     setting = Setting(root=tmp_path / "root")
     with NativeNodes(tmp_path / "nodes", setting) as machines:
         with read(machines.configuration)[0] as node:
-            findings = {one.name: one for one in doctor.node(node)}
+            findings = {one.name: one for one in checkup.node(node)}
             assert [name for name, one in findings.items() if not one.ok] == lacks
             if lacks:
                 assert "upgrade to 13" in findings["criu"].remedy

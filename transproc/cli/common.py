@@ -108,7 +108,7 @@ def two_nodes(text: str, lab: str = "") -> list[str]:
     names = text.split(",")
     if len(names) != 2 or names[0] == names[1]:
         raise typer.BadParameter("expected two different nodes, as in x86,arm", param_hint="'--nodes'")
-    from transproc.lab.machine import Lab
+    from transproc.lab.lab import Lab
     from transproc.lab.qemu import GUESTS
 
     if {guest.node for guest in GUESTS} & set(names):

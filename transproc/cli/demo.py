@@ -19,7 +19,7 @@ from transproc.cluster.outcome import Outcome, outcome_of
 from transproc.cluster.start import Program
 from transproc.cluster.watch import POLL, refresh, wait
 from transproc.errors import TransprocError
-from transproc.lab.machine import Lab
+from transproc.lab.lab import Lab
 from transproc.paths import SOURCE
 from transproc.run import run
 from transproc.scratch import Scratch

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common, options
-from transproc.lab import doctor as checks
-from transproc.lab.machine import Lab
+from transproc.lab import checkup
+from transproc.lab import doctor as this_machine
+from transproc.lab.lab import Lab
 
 
 def doctor(
@@ -27,9 +28,9 @@ def doctor(
       transproc doctor
       transproc doctor pi
     """
-    findings = {"this machine": checks.host()}
+    findings = {"this machine": this_machine.host()}
     for name in nodes or [machine.name for machine in Lab().status() if machine.alive]:
-        findings[name] = checks.node(common.node(name))
+        findings[name] = checkup.node(common.node(name))
     if as_json:
         common.show_json({name: common.plain(found) for name, found in findings.items()})
     else:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from transproc.cli import common, options
-from transproc.lab.machine import Lab, Machine
+from transproc.lab.lab import Lab
+from transproc.lab.machine import Machine
 from transproc.lab.qemu import Size
 from transproc.lab.rootfs import SUITES
 from transproc.lab.slurm import SLURM

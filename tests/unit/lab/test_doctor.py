@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from transproc.lab import doctor
-from transproc.lab.doctor import Finding
+from transproc.lab import checkup, doctor
+from transproc.lab.findings import Finding, version
 
 GOOD = {
     "uid": "0",
@@ -47,7 +47,7 @@ class This:
 
 
 def failed(node: Answers) -> dict[str, Finding]:
-    return {finding.name: finding for finding in doctor.node(node) if not finding.ok}
+    return {finding.name: finding for finding in checkup.node(node) if not finding.ok}
 
 
 def test_a_good_node_has_no_faults() -> None:
@@ -83,7 +83,7 @@ def test_skew_has_a_direction(skew: float, found: str) -> None:
 
 
 def test_the_script_answers_on_a_real_system() -> None:
-    findings = {finding.name: finding for finding in doctor.node(This())}
+    findings = {finding.name: finding for finding in checkup.node(This())}
     assert findings["clock"].found == "as here"
     assert findings["page size"].found in ("4 kB", "16 kB", "64 kB")
     assert findings["memory"].found != "0 MB free"
@@ -100,7 +100,7 @@ def test_the_script_answers_on_a_real_system() -> None:
     ],
 )
 def test_version(text: str, expected: tuple[int, ...]) -> None:
-    assert doctor.version(text) == expected
+    assert version(text) == expected
 
 
 def test_a_missing_tool_names_its_package() -> None:

@@ -8,13 +8,15 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from transproc.errors import LabError
-from transproc.lab import machine, qemu
-from transproc.lab.machine import Lab, Machine, MachineLostError
+from transproc.lab import qemu
+from transproc.lab.lab import Lab
+from transproc.lab.machine import Machine, MachineLostError, start_time
 from transproc.lab.patience import Patience
 from transproc.lab.qemu import GUESTS, Size
 
@@ -29,34 +31,34 @@ def sleeper() -> subprocess.Popen[bytes]:
 
 def record(lab: Lab, pid: int, start: int, name: str = "x86") -> None:
     state = Machine(name, "x86_64", pid, start, 2222, False, 1024)
-    (lab.directory / f"{name}.json").write_text(json.dumps(machine.asdict(state)))
+    (lab.directory / f"{name}.json").write_text(json.dumps(asdict(state)))
 
 
 def test_a_process_with_the_recorded_start_is_alive(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     lab = Lab(tmp_path)
-    record(lab, sleeper.pid, machine._start_time(sleeper.pid))
+    record(lab, sleeper.pid, start_time(sleeper.pid))
     assert lab.machine("x86").pid == sleeper.pid
 
 
 def test_a_pid_used_anew_is_a_lost_machine(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     lab = Lab(tmp_path)
-    record(lab, sleeper.pid, machine._start_time(sleeper.pid) + 1)
+    record(lab, sleeper.pid, start_time(sleeper.pid) + 1)
     lab.console("x86").path.write_text("one\nKernel panic\n")
     with pytest.raises(MachineLostError, match=r"x86 was lost\n  console: one\n  console: Kernel panic"):
         lab.machine("x86")
 
 
 def test_a_zombie_is_not_alive(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    start = machine._start_time(sleeper.pid)
+    start = start_time(sleeper.pid)
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert start != 0
-    assert machine._start_time(sleeper.pid) == 0
+    assert start_time(sleeper.pid) == 0
 
 
 def test_down_ends_the_recorded_process_only(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     lab = Lab(tmp_path)
-    record(lab, sleeper.pid, machine._start_time(sleeper.pid))
+    record(lab, sleeper.pid, start_time(sleeper.pid))
     record(lab, os.getpid(), 1, name="arm")
     assert lab.down() == ["x86"]
     assert sleeper.wait(1) == -15
@@ -105,7 +107,7 @@ def test_one_that_has_nothing_to_do_is_not_waited_for(
 ) -> None:
     lab = Lab(tmp_path)
     lab.console("x86").path.write_text("it stands here\n")
-    state = Machine("x86", "x86_64", sleeper.pid, machine._start_time(sleeper.pid), 1, False, 1)
+    state = Machine("x86", "x86_64", sleeper.pid, start_time(sleeper.pid), 1, False, 1)
     with pytest.raises(LabError, match=r"x86 was not ready in 1 s\n  console: it stands here"):
         lab._await_ready(state, 0.6)
 

@@ -20,7 +20,8 @@ from transproc.controller.requests.base import Desk, Meaning, NodeName, Request
 from transproc.controller.tokens import Role
 from transproc.errors import TransprocError
 from transproc.host import Host
-from transproc.lab import doctor
+from transproc.lab import checkup
+from transproc.lab.findings import Finding
 from transproc.lab.portable import portable_criu
 
 CHECK_SECONDS = 60.0
@@ -87,7 +88,7 @@ class AddNode(_OfNode):
             if self.bring_criu:
                 bring(node, context)
             with context.events.step(f"look at {self.host}"):
-                findings = doctor.node(node)
+                findings = checkup.node(node)
         inventory.add(self.name, address, described)
         return {"name": self.name, "path": str(inventory.path), "findings": plain(findings)}
 
@@ -106,7 +107,7 @@ class CheckNodes(_OfNode):
         wanted = self.names or [name for name in host.names() if name != LOCAL]
         for name in wanted if self.bring_criu else ():
             bring(host.node(name), context)
-        looks = {name: partial(doctor.node, host.node(name)) for name in wanted}
+        looks = {name: partial(checkup.node, host.node(name)) for name in wanted}
         found = beside(looks, CHECK_SECONDS)
         results = {name: found.get(name, TransprocError(f"node {name}: has not answered")) for name in wanted}
         return {name: _checked(result) for name, result in results.items()}
@@ -144,12 +145,12 @@ def bring(node: Node, context: Context) -> None:
         step.detail = ".".join(map(str, criu.version(node, criu.COMMAND)))
 
 
-def plain(findings: Sequence[doctor.Finding]) -> list[dict[str, Any]]:
+def plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """For JSON."""
     return [dataclasses.asdict(one) for one in findings]
 
 
-def _checked(result: Sequence[doctor.Finding] | TransprocError) -> Any:
+def _checked(result: Sequence[Finding] | TransprocError) -> Any:
     if isinstance(result, TransprocError):
         return {"error": result.message, "hint": result.hint}
     return plain(result)
