@@ -7,7 +7,7 @@ is asked, for nobody but the user who sudo says it is:
 
 - it opens no file that the user names: program and files come through the pipe, from the user's half, which may read them;
 - programs run as that user, checkpoints are restored only if they hold a program of that user's;
-- checkpoints are root's, in `STATE/UID/JOB/`: they hold memory of processes, and are believed when they are restored.
+- checkpoints are root's (`kept.py`): they hold memory of processes, and are believed when they are restored.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from transproc.errors import FormatError, TransprocError
 from transproc.slurm import channel
 from transproc.slurm.configuration import Configuration
 from transproc.slurm.guard import guard
-from transproc.slurm.owner import Owner, expect_ours, owner, private
+from transproc.slurm.kept import Kept
+from transproc.slurm.owner import Owner, owner, private
 from transproc.transform import pipeline
 
 KEY = re.compile(r"[1-9][0-9]{0,9}")
 """Of a job: its number."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,23}")
-TRIES = 100
 KEPT = 2
 """Checkpoints of a program: the last one, and one in case that cannot be read."""
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -108,39 +108,16 @@ class Helper:
             )
         self.number, self.name = number, f"slurm-{number}-{name}"[:40]
         if not question.get("restarted"):  # numbers of jobs come again when a cluster is set up anew
-            self._forget()
-        path, begun = self._make_place()
+            self._kept.forget()
+        begun = self._kept.make()
         self._context = self._make_context()
         self._remove_job()  # of an earlier run here, whose end was cut off
-        checkpoints.discard_drafts(self._checkpoints, self.name)  # of one that may have been elsewhere
+        checkpoints.discard_drafts(self._kept.checkpoints, self.name)  # of one that may have been elsewhere
         return {
-            "checkpoint": checkpoints.latest(self._checkpoints, self.name) is not None,
-            "notes": str(path),
+            "checkpoint": checkpoints.latest(self._kept.checkpoints, self.name) is not None,
+            "notes": str(self._kept.notes),
             "begun": begun,
         }
-
-    def _make_place(self) -> tuple[Path, bool]:
-        """Where checkpoints of the job are, with the notes (see `_notes`). Another program of the job that ends at the same time
-        may remove what is still empty of it.
-        """
-        for _ in range(TRIES):
-            with contextlib.suppress(FileNotFoundError):
-                for path in (self.configuration.state, self._place.parent, self._place):
-                    path.mkdir(mode=0o711, parents=True, exist_ok=True)
-                    expect_ours(path)
-                self._checkpoints.mkdir(mode=0o700, exist_ok=True)
-                return self._notes()
-        raise TransprocError(f"{self._place}: is removed again and again")
-
-    def _forget(self) -> None:
-        """Removes the program's checkpoints and notes, not those of others in the job's script."""
-        checkpoints.discard_drafts(self._checkpoints, self.name)
-        for path in checkpoints.listed(self._checkpoints, self.name):
-            shutil.rmtree(path, ignore_errors=True)
-        self._notes_path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # those of others are there
-            for path in (self._checkpoints, self._place, self._place.parent):
-                path.rmdir()
 
     def _guard(self, question: dict[str, Any], _: IO[bytes]) -> dict[str, Any]:
         """Keeps signals from the script, and gives them to the user's half: both must be the user's own processes."""
@@ -190,7 +167,7 @@ class Helper:
 
     def _restart(self, _: dict[str, Any], __: IO[bytes]) -> dict[str, Any]:
         """From the newest checkpoint; if that is damaged, from the one before."""
-        paths = list(reversed(checkpoints.listed(self._checkpoints, self.name)))
+        paths = list(reversed(checkpoints.listed(self._kept.checkpoints, self.name)))
         problem: TransprocError | None = None
         for path in paths:
             try:
@@ -207,9 +184,9 @@ class Helper:
 
     def _checkpoint(self, question: dict[str, Any], _: IO[bytes]) -> dict[str, Any]:
         """With `end` the program has ended when it is written."""
-        self._make_place()
+        self._kept.make()
         found = operations.checkpoint(
-            self.context, self.name, self._checkpoints, keep=KEPT, end=question.get("end") is True
+            self.context, self.name, self._kept.checkpoints, keep=KEPT, end=question.get("end") is True
         )
         return {"bytes": found.size, "seconds": found.manifest.downtime}
 
@@ -234,7 +211,7 @@ class Helper:
         """Removes the job here; its checkpoints as well unless `keep` is set."""
         self._remove_job()
         if question.get("keep") is not True:
-            self._forget()
+            self._kept.forget()
         return {}
 
     # --- places --------------------------------------------------------------------------------------------------
@@ -247,27 +224,8 @@ class Helper:
         return self._context
 
     @property
-    def _place(self) -> Path:
-        return self.configuration.state / str(self.owner.uid) / self.number
-
-    @property
-    def _checkpoints(self) -> Path:
-        return self._place / "checkpoints"
-
-    @property
-    def _notes_path(self) -> Path:
-        return self._place / f"{self.name}.notes"
-
-    def _notes(self) -> tuple[Path, bool]:
-        """A file of the user's own, for what is to be kept with the checkpoint; root never reads it. Whether it was there."""
-        path = self._notes_path
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        except FileExistsError:
-            return path, True
-        os.fchown(file, self.owner.uid, self.owner.gid)
-        os.close(file)
-        return path, False
+    def _kept(self) -> Kept:
+        return Kept(self.configuration.state, self.owner, self.number, self.name)
 
     def _scratch(self) -> Path:
         return private(Path(DATA) / "slurm")
