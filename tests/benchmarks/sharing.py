@@ -19,7 +19,7 @@ from tests.benchmarks import moving
 from tests.benchmarks.native import Bench
 from transproc import log
 from transproc.cluster.events import Silent
-from transproc.cluster.migration import Phase
+from transproc.cluster.phase import Phase
 from transproc.cluster.start import Program
 from transproc.process.criu import Options
 

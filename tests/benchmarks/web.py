@@ -19,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.unit.controller.conftest import answering
 from transproc import log
 from transproc.cluster.job import Job, State
-from transproc.cluster.migration import Phase
+from transproc.cluster.phase import Phase
 from transproc.cluster.store import JobStore
 from transproc.controller.service import Service
 from transproc.controller.tokens import Role

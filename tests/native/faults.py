@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from transproc.cluster.migration import Phase
+from transproc.cluster.phase import Phase
 
 MIGRATE, PAGES, LAZY, PRECOPY = "migrate", "migrate, as pages", "migrate --lazy", "migrate --precopy"
 CHECKPOINT, END, RESTART, PLAN = "checkpoint", "checkpoint --end", "restart", "plan"

@@ -14,9 +14,10 @@ from transproc.cluster import passing
 from transproc.cluster.events import Silent
 from transproc.cluster.files import JobFiles
 from transproc.cluster.job import Job
-from transproc.cluster.migration import Migration, Phase
+from transproc.cluster.migration import Migration
 from transproc.cluster.node import DATA, SshNode
 from transproc.cluster.operations import Context, discard
+from transproc.cluster.phase import Phase
 from transproc.cluster.place import Place
 from transproc.cluster.start import Program, start
 from transproc.cluster.store import JobStore

@@ -19,41 +19,18 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from enum import StrEnum
 
 from transproc.cluster.events import Cancel, Events, Silent, Token
 from transproc.cluster.job import Hop, Job, State
-from transproc.cluster.look import Liveness
 from transproc.cluster.move import Move, Transform
-from transproc.cluster.place import RECORD_SECONDS, PauseRequest, Place
+from transproc.cluster.phase import KIND, Phase
+from transproc.cluster.place import PauseRequest, Place
 from transproc.cluster.store import JobStore, Result
-from transproc.errors import MigrationError, NodeError, PauseError, StoreError, TransprocError, cause_of
+from transproc.cluster.undo import Undo
+from transproc.errors import MigrationError, StoreError, TransprocError, cause_of
 from transproc.log import Step
 from transproc.process.criu import Options
 from transproc.text import human, plural
-
-KIND = "migrate"
-"""Of a migration's attempt in the store."""
-
-
-class Phase(StrEnum):
-    """The steps, in order."""
-
-    PREFLIGHT = "preflight"
-    PREPARE = "prepare"
-    FILES = "files"
-    PRECOPY = "precopy"
-    PAUSE = "pause"
-    DUMP = "dump"
-    FETCH = "fetch"
-    TRANSFORM = "transform"
-    SHIP = "ship"
-    RESTORE = "restore"
-    VERIFY = "verify"
-    COMPARE = "compare"
-    COMMIT = "resume"
-    PAGES = "pages"
-    RETIRE = "retire"
 
 
 def bring(move: Move, step: Step, cancel: Cancel) -> int:
@@ -68,14 +45,6 @@ def bring(move: Move, step: Step, cancel: Cancel) -> int:
 def resumed(lost: int) -> str:
     """What a step says whose transfer went on after so many lost connections."""
     return f", resumed after {plural(lost, 'lost connection')}" if lost else ""
-
-
-def owing(job: Job) -> str:
-    """What became of a job whose pages do not come at the moment."""
-    return (
-        f"{job.name} runs on {job.node} as far as its memory is there, and waits for what {job.owed_by} still holds; "
-        f"'transproc recover {job.name}' brings that"
-    )
 
 
 class Migration:
@@ -110,6 +79,7 @@ class Migration:
         self._attempt, self._started = 0, 0.0
         self._step = Step("")
         self._was_paused = job.state is State.PAUSED
+        self._undo = Undo(job, self.move, self._events, was_paused=self._was_paused)
         self._stay_paused = stay_paused
         self._keep = keep
         self._down_since = 0.0
@@ -235,7 +205,7 @@ class Migration:
         """Undoes what was done and says what became of the process."""
         with self._events.step("undo"):
             self.move.undo()
-            outcome, result = self._undo(error)
+            outcome, result = self._undo.put_in_order(self.phase, error)
             self._note_cause(cause_of(error))
             if result is Result.DONE:
                 self._done(outcome)
@@ -252,106 +222,6 @@ class Migration:
 
     def _settle(self, result: Result, outcome: str = "", hop: Hop | None = None) -> None:
         self.move.record_end(self._attempt, result, outcome, hop, self._events)
-
-    def _undo(self, error: BaseException) -> tuple[str, Result]:
-        """Puts things in order; returns what became of the process, and how the migration ended."""
-        name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
-        if self._runs(self.phase):
-            self.move.paging.close()
-            if self.move.has_ended_owed():
-                return f"{name} has ended on {target} ({self.job.exit})", Result.DONE
-            return owing(self.job), Result.DONE
-        if self.phase is Phase.RETIRE:
-            return f"{name} runs on {target}; a stopped copy may be left on {source}", Result.DONE
-        if self.phase is Phase.COMMIT and (found := self._undecided()):
-            return found
-        if self._has_ended(error):
-            return f"{name} has ended on {source} ({self.job.exit})", Result.ENDED
-        if self.phase is Phase.PREFLIGHT:
-            return self._as_before("was not touched"), Result.UNDONE
-        try:
-            left = self.move.abandon_target(never_ran=self.phase is not Phase.COMMIT)
-        except TransprocError as other:
-            hint = f"{other.message}; 'transproc resume {name}' tries again"
-            return f"{name} stays stopped on {source}: {hint}", Result.UNDECIDED
-        note = f" (node {target} could not be cleaned: {left})" if left else ""
-        if self.phase in (Phase.PREPARE, Phase.FILES, Phase.PRECOPY):
-            return self._as_before("was not touched") + note, Result.UNDONE
-        if self._was_paused:
-            return self._keep_paused() + note, Result.UNDONE
-        if self.phase is Phase.PAUSE and isinstance(error, PauseError):
-            return self._as_before("was let go") + note, Result.UNDONE
-        outcome, result = self._resume_source()
-        return outcome + note, result
-
-    def _as_before(self, what: str) -> str:
-        state = "is paused" if self._was_paused else "runs"
-        return f"{self.job.name} {what}: it {state} on {self.move.source.node.name}"
-
-    def _has_ended(self, error: BaseException) -> bool:
-        """The program may simply have come to its end before it was stopped."""
-        ended = isinstance(error, PauseError) and error.ended
-        if self.phase is not Phase.PAUSE and not (self.phase is Phase.PREFLIGHT and ended):
-            return False
-        status = self._status(RECORD_SECONDS if ended else 0.0)
-        if status is None:
-            return False
-        if left := self.move.abandon_target(never_ran=True):
-            self._events.note(left)
-        self.move.has_ended(status)
-        return True
-
-    def _status(self, within: float = RECORD_SECONDS) -> str | None:
-        """How the program ended, if that is known."""
-        try:
-            return self.move.source.exit_status(within)
-        except TransprocError:
-            return None
-
-    def _undecided(self) -> tuple[str, Result] | None:
-        """After a failed commit: None if the target's copy certainly does not run, else the outcome."""
-        name, source, target = self.job.name, self.move.source.node.name, self.move.target.node.name
-        try:
-            liveness = self.move.target.liveness(self.job.pid)
-        except TransprocError:
-            return (
-                f"{name} is on {target}, which does not answer: it may run there, so its copy on {source} stays stopped; "
-                f"'transproc resume {name}' asks {target} again, with --source --force its copy is given up for lost",
-                Result.UNDECIDED,
-            )
-        if liveness is not Liveness.RUNNING:
-            return None
-        with contextlib.suppress(TransprocError):  # else `recover` does
-            self.move.target.plug()
-        self.move.adopt()
-        if self.job.state is State.OWING:
-            return owing(self.job), Result.DONE
-        return (
-            f"{name} runs on {target}; {self.move.retire() or 'its copy on ' + source + ' is gone'}",
-            Result.DONE,
-        )
-
-    def _keep_paused(self) -> str:
-        self.move.keep(State.PAUSED)
-        return f"{self.job.name} is paused on {self.move.source.node.name}, as before"
-
-    def _resume_source(self) -> tuple[str, Result]:
-        name, source = self.job.name, self.move.source.node.name
-        try:
-            self.move.resume_source()
-        except NodeError as error:
-            return (
-                f"{name} is on {source}, which does not answer ({error.message}): it is stopped there, or lost with the node; "
-                f"'transproc resume {name}' lets it go on",
-                Result.UNDECIDED,
-            )
-        except TransprocError as error:
-            status = self._status() if isinstance(error, PauseError) and error.ended else None
-            if status is None:
-                return f"{name} could not be resumed on {source}: {error.message}", Result.UNDECIDED
-            self.move.has_ended(status)
-            return f"{name} has ended on {source} ({status})", Result.ENDED
-        return f"{name} runs on {source} again", Result.UNDONE
 
     def _wrong_state(self) -> TransprocError:
         name, state = self.job.name, self.job.state

@@ -31,7 +31,7 @@ from transproc.cluster.facts import too_high
 from transproc.cluster.fleet import NodeState
 from transproc.cluster.history import Reader
 from transproc.cluster.job import Job, State
-from transproc.cluster.migration import KIND
+from transproc.cluster.phase import KIND
 from transproc.cluster.store import Result
 from transproc.errors import TransprocError
 from transproc.host import Host

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from transproc.cluster.history import AttemptRecord, Reader
 from transproc.cluster.job import State, expect
-from transproc.cluster.migration import KIND
 from transproc.cluster.operations.context import Context
+from transproc.cluster.phase import KIND
 from transproc.cluster.store import Result
 from transproc.cluster.watch import refresh
 from transproc.process.criu import Options

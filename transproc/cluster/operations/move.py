@@ -12,11 +12,12 @@ from typing import TypeVar
 from transproc.cluster import checkpoints
 from transproc.cluster.job import Hop, Job, State, expect
 from transproc.cluster.look import Liveness
-from transproc.cluster.migration import KIND, Migration
+from transproc.cluster.migration import Migration
 from transproc.cluster.move import Move
 from transproc.cluster.operations.checkpoint import checkpoint
 from transproc.cluster.operations.context import Context
 from transproc.cluster.operations.recover import bring_rest, insurance, settle
+from transproc.cluster.phase import KIND
 from transproc.cluster.place import PauseRequest
 from transproc.cluster.store import Result
 from transproc.errors import TransprocError

@@ -15,7 +15,7 @@ from pathlib import Path
 from transproc.cluster import scripts
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
-from transproc.cluster.migration import Phase, bring, owing
+from transproc.cluster.migration import bring
 from transproc.cluster.move import Move
 from transproc.cluster.node import DATA
 from transproc.cluster.operations.checkpoint import clear, is_to_end
@@ -25,9 +25,11 @@ from transproc.cluster.operations.restart import KIND as RESTART
 from transproc.cluster.operations.restart import begun
 from transproc.cluster.operations.restart import settle as settle_restart
 from transproc.cluster.operations.taking import finish
+from transproc.cluster.phase import Phase
 from transproc.cluster.place import Place
 from transproc.cluster.start import take_back
 from transproc.cluster.store import Attempt, Result
+from transproc.cluster.undo import owing
 from transproc.cluster.watch import record_end, refresh
 from transproc.errors import TransprocError
 from transproc.text import human

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from transproc.cluster.history import AttemptRecord
-from transproc.cluster.migration import KIND
+from transproc.cluster.phase import KIND
 from transproc.controller.web import text
 from transproc.controller.web.frame import Looking, Route, page
 from transproc.controller.web.pages import PLOTTED

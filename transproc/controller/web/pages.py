@@ -15,8 +15,8 @@ from transproc.cluster import operations
 from transproc.cluster.events import Silent, Token
 from transproc.cluster.history import Listed
 from transproc.cluster.job import State
-from transproc.cluster.migration import KIND
 from transproc.cluster.node import LOCAL
+from transproc.cluster.phase import KIND
 from transproc.cluster.store import Result
 from transproc.controller.web import plots, timeline, views
 from transproc.controller.web.frame import HEADERS, Looking, Operating, Route, page

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from transproc.cluster.history import AttemptRecord
 from transproc.cluster.job import Job, State
-from transproc.cluster.migration import KIND, Phase
+from transproc.cluster.phase import KIND, Phase
 from transproc.cluster.store import Result
 from transproc.controller.web import text
 from transproc.text import human
