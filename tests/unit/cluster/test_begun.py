@@ -71,9 +71,9 @@ def test_one_that_has_ended_hears_nothing(node: LocalNode) -> None:
 
 def test_it_ends_with_the_connection(node: LocalNode, tmp_path: Path) -> None:
     """Its input ends, without a word."""
-    script = f"trap '' TERM; read -r line; echo \"<$line>\" >{tmp_path}/said"
+    script = f"trap '' TERM; echo >&2; read -r line; echo \"<$line>\" >{tmp_path}/said"
     begun = node.begin(["sh", "-c", script], timeout=60)
-    assert node.run(["true"]).returncode == 0
+    begun.ready(10)  # it would die of the signal before it has said otherwise
     node.close()
     until(lambda: (tmp_path / "said").exists() and (tmp_path / "said").read_text() != "")
     assert (tmp_path / "said").read_text() == "<>\n"
