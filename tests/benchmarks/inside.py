@@ -19,6 +19,7 @@ from tests.native.nodes import NativeNodes, Setting
 from transproc import log
 from transproc.cluster.events import Silent
 from transproc.cluster.place import Place
+from transproc.cluster.placed import PlacedFiles
 from transproc.cluster.start import Program
 from transproc.log import Step
 from transproc.process.answers import Difference
@@ -65,10 +66,10 @@ def _in_work(place: Place, script: str, *words: str) -> None:
 def measure(link: str, work: Path, *, rounds: int) -> list[Inside]:
     """Both ways over a link, in turn."""
     found = [Inside(link, way) for way in WAYS]
-    program, changes = compiled(work), Place.changes
+    program, changes = compiled(work), PlacedFiles.changes
 
-    def whole(place: Place, *, patches: bool) -> Difference:
-        return changes(place, patches=False)
+    def whole(files: PlacedFiles, *, patches: bool) -> Difference:
+        return changes(files, patches=False)
 
     with ExitStack() as stack, log.step(f"inside of a file, {link}"):
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
@@ -82,7 +83,7 @@ def measure(link: str, work: Path, *, rounds: int) -> list[Inside]:
                 migration = bench.migration(events=_Changing(bench))
                 with ExitStack() as inner:
                     if not WAYS[one.way]:
-                        inner.enter_context(patch.object(Place, "changes", whole))
+                        inner.enter_context(patch.object(PlacedFiles, "changes", whole))
                     hop = migration.run()
                 one.downtime.append(hop.downtime)
                 one.bytes = hop.bytes_sent

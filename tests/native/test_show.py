@@ -108,7 +108,7 @@ def test_variables_in_memory(nodes: dict[str, SshNode], tmp_path: Path, level: s
 def onto_itself(source: Path, target: Path, *, pairs: PairStore, to: str) -> pipeline.TransformReport:
     """As for another ISA: the program goes on by records."""
     target.mkdir()
-    work = pipeline._Transformation(ImageDirectory(source), target, pairs, by_name(to))
+    work = pipeline._ToOtherIsa(ImageDirectory(source), target, pairs, by_name(to))
     work.run()
     return work.report
 
