@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transproc.errors import BinaryError, CompileError
 from transproc.run import run
+from transproc.scratch import Scratch
 from transproc.toolchain import archive, dual
 from transproc.toolchain.compile import CLANG, Codegen, assemble, compile_c
 from transproc.toolchain.making import RUNTIME, parallel
@@ -91,6 +92,7 @@ MIMALLOC = {
 
 LEAF_FILES = {
     ALLOCATOR,
+    "internal/processor.c",
     "internal/syscall_ret.c",
     "network/htonl.c",
     "network/htons.c",
@@ -155,6 +157,9 @@ CONVERTED = {
 
 HIDDEN = {"fstat", "newfstatat"}
 """System calls whose struct differs between kernels: musl uses statx when it does not know them."""
+
+WIDER = {"x86_64": ("-mavx2", "-mbmi"), "aarch64": ()}
+"""For what `runtime/libc/wide` is compiled: what `__transproc_abilities` of each ISA's assembly looks for."""
 
 EMPTY = ("m", "atomic", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
 C_FLAGS = [
@@ -376,15 +381,26 @@ def build_runtime(musl: Path, root: Path, builtins: dict[str, Path]) -> None:
     for isa, library in builtins.items():
         (root / "rt" / isa).mkdir(parents=True)
         shutil.copyfile(library, root / "rt" / isa / library.name)
+        _make_wide(isa, root / "rt" / isa / "wide.a")
     table = root / "rt" / "x86_64" / "table.s"
     table.write_text(syscall_table(musl))
-    _native(table, root / "rt" / "x86_64" / "table.o")
+    _native("x86_64", table, root / "rt" / "x86_64" / "table.o")
     table.unlink()
-    _native(ARCH / "x86_64_syscalls.c", root / "rt" / "x86_64" / "syscalls.o")
+    _native("x86_64", ARCH / "x86_64_syscalls.c", root / "rt" / "x86_64" / "syscalls.o")
 
 
-def _native(source: Path, output: Path) -> None:
-    """Compiles what belongs to x86_64 alone."""
+def _make_wide(isa: str, library: Path) -> None:
+    """The loops of the strings for better processors, which the ISA's part of a program takes where others call them."""
+    words = [*WIDER[isa], "-DTRANSPROC_WIDE", f"-I{OVERLAY / 'internal'}"]
+    with Scratch() as work:
+        made = [work / f"{source.stem}.o" for source in sorted((OVERLAY / "wide").glob("*.c"))]
+        for output in made:
+            _native(isa, OVERLAY / "wide" / f"{output.stem}.c", output, words)
+        run([AR, "rcs", library, *made])
+
+
+def _native(isa: str, source: Path, output: Path, more: Iterable[str] = ()) -> None:
+    """Compiles what belongs to one ISA alone."""
     options = [
         "-O2",
         "-std=c11",
@@ -393,5 +409,6 @@ def _native(source: Path, output: Path) -> None:
         "-fno-pic",
         "-fno-stack-protector",
         "-fno-asynchronous-unwind-tables",
+        *more,
     ]
-    run([CLANG, "--target=x86_64-linux-musl", *options, "-c", "-o", output, source])
+    run([CLANG, f"--target={isa}-linux-musl", *options, "-c", "-o", output, source])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// Sixteen bytes at a time, from one source for every ISA: compiled to SSE2 and to NEON.
+// Sixteen bytes at a time, from one source for every ISA: compiled to SSE2 and to NEON. Where it is included with a VECTOR of 32, as in
+// runtime/libc/wide, thirty-two: what is there is for processors that have such vectors.
 //
 // Memory is read in aligned vectors where the end of a string is not known: these never reach into another page, so bytes before and
 // behind the string may be read along (and are ignored), but none that may not be there.
@@ -9,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef VECTOR
 #define VECTOR 16
+#endif
+#define WIDEST 32
 #define BLOCK (4 * VECTOR) // what the loops for long strings read in a turn
 #define SMALLEST_PAGE 4096
 
@@ -29,11 +33,18 @@ static inline const unsigned char *align_down(const void *at, size_t to)
 #define all_of(byte) ((bytes){0} + (unsigned char)(byte))
 #define smaller(a, b) __builtin_elementwise_min((bytes)(a), (bytes)(b))
 
+#if VECTOR == 16
+typedef uint16_t lane_bits;
+#else
+typedef uint32_t lane_bits;
+#endif
+#define ALL_LANES ((unsigned)(lane_bits)-1)
+
 // Bit i is set where byte i of the result of a comparison is.
 #define mask(compared) \
 	({ \
 		lanes bits_ = __builtin_convertvector((bytes)(compared), lanes); \
-		uint16_t result_; \
+		lane_bits result_; \
 		__builtin_memcpy(&result_, &bits_, sizeof result_); \
 		(unsigned)result_; \
 	})
@@ -49,7 +60,7 @@ static inline unsigned last(unsigned bits)
 	return 31 - __builtin_clz(bits);
 }
 
-// Whether 16 bytes may be read from any address on: no page ends within them, or the string goes on in the next one.
+// Whether a vector may be read from any address on: no page ends within it, or the string goes on in the next one.
 static inline int readable(const void *string)
 {
 	unsigned within = (uintptr_t)string & SMALLEST_PAGE - 1;
@@ -65,11 +76,17 @@ static inline unsigned to_page_end(const unsigned char *a, const unsigned char *
 	return of_a < of_b ? of_a : of_b;
 }
 
-// Whether 16 bytes from here on lie in two pages. A string that differs early from another may be shorter than the n of strncmp, without an
+// Whether a vector from here on lies in two pages. A string that differs early from another may be shorter than the n of strncmp, without an
 // end: there nothing may be read in advance.
 static inline int crosses(const void *at)
 {
 	return ((uintptr_t)at & SMALLEST_PAGE - 1) > SMALLEST_PAGE - VECTOR;
+}
+
+// The same of a vector of the largest size.
+static inline int crosses_widest(const void *at)
+{
+	return ((uintptr_t)at & SMALLEST_PAGE - 1) > SMALLEST_PAGE - WIDEST;
 }
 
 // As tolower(), which has one locale.

@@ -4,7 +4,6 @@
 #ifndef TRANSPROC_COPY_STRING_H
 #define TRANSPROC_COPY_STRING_H
 
-#include <string.h>
 #include "bytes.h"
 
 #define store_loose(to, v) (*(loose_bytes *)(to) = (v))
@@ -30,7 +29,17 @@ static inline void copy_short(unsigned char *to, const unsigned char *from, unsi
 		*to = *from;
 }
 
-// Whether one of the first 16 bytes is the 0 at the end; which one, in `found`. Where a page ends among them, the part in it is looked at first.
+// From a vector on, up to two.
+static inline void copy_two(unsigned char *to, const unsigned char *from, unsigned n)
+{
+	typedef unsigned char half __attribute__((vector_size(16), may_alias, aligned(1)));
+	half low = *(const half *)from, high = *(const half *)(from + n - 16);
+	*(half *)to = low;
+	*(half *)(to + n - 16) = high;
+}
+
+// Whether one of the first bytes, a vector of them, is the 0 at the end; which one, in `found`. Where a page ends among them, the part in it
+// is looked at first.
 #define ends_within(from, found) \
 	({ \
 		unsigned bits_ = 0; \
@@ -42,31 +51,17 @@ static inline void copy_short(unsigned char *to, const unsigned char *from, unsi
 		bits_ != 0; \
 	})
 
-// Whether a string is moved down over itself by less than a vector, so that what is stored may be what is still to be read. strcpy(text, text + 1)
-// is undefined in C, and many programs do it.
+// Whether a string is moved down over itself by less than the largest vector, so that what is stored may be what is still to be read.
+// strcpy(text, text + 1) is undefined in C, and many programs do it.
 static inline int moves_down(const void *to, const void *from)
 {
-	return (uintptr_t)from - (uintptr_t)to < VECTOR;
+	return (uintptr_t)from - (uintptr_t)to < WIDEST;
 }
 
-static inline __attribute__((noinline)) char *move_string(char *to, const char *from)
+// Copies up to the 0, which is not among the bytes of the first vector; returns where its copy is.
+static inline char *copy_long(unsigned char *to, const unsigned char *from)
 {
-	size_t length = strlen(from);
-	return (char *)memmove(to, from, length + 1) + length;
-}
-
-// Copies up to the 0; returns where its copy is.
-static inline char *copy_string(char *target, const char *string)
-{
-	unsigned char *to = (unsigned char *)target;
-	const unsigned char *from = (const unsigned char *)string;
 	unsigned found;
-	if (ends_within(from, found)) {
-		copy_short(to, from, first(found) + 1);
-		return target + first(found);
-	}
-	if (__builtin_expect(moves_down(to, from), 0))
-		return move_string(target, string);
 	store_loose(to, load_loose(from));
 	const unsigned char *at = align_down(from + VECTOR, VECTOR);
 	unsigned char *end;
@@ -82,16 +77,86 @@ static inline char *copy_string(char *target, const char *string)
 			at += VECTOR;
 		} while ((uintptr_t)at % BLOCK);
 		for (;; at += BLOCK) {
-			bytes a = load(at), b = load(at + 16), c = load(at + 32), d = load(at + 48);
+			bytes a = load(at), b = load(at + VECTOR), c = load(at + 2 * VECTOR), d = load(at + 3 * VECTOR);
 			if (zeros(smaller(smaller(a, b), smaller(c, d))))
 				break;
 			end = to + (at - from);
 			store_loose(end, a);
-			store_loose(end + 16, b);
-			store_loose(end + 32, c);
-			store_loose(end + 48, d);
+			store_loose(end + VECTOR, b);
+			store_loose(end + 2 * VECTOR, c);
+			store_loose(end + 3 * VECTOR, d);
 		}
 	}
 }
+
+// The first n bytes of a vector, and zeros.
+#if VECTOR == 16
+#define NUMBERS {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+#else
+#define NUMBERS \
+	{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31}
+#endif
+#define beginning(v, n) ((v) & (bytes)((bytes)NUMBERS < all_of(n)))
+
+// At most n bytes, and zeros up to n, which is at least a vector, of the string the first vector may be read. Returns where the copy ends.
+static inline char *copy_within(unsigned char *to, const unsigned char *from, size_t n)
+{
+	bytes v = load_loose(from);
+	unsigned found = zeros(v);
+	size_t length = n;
+	if (found) {
+		length = first(found);
+		store_loose(to, beginning(v, length));
+		if (n > VECTOR)
+			__builtin_memset(to + VECTOR, 0, n - VECTOR);
+		return (char *)to + length;
+	}
+	store_loose(to, v);
+	const unsigned char *at = align_down(from + VECTOR, VECTOR), *end = from + n;
+	while (end - at >= VECTOR) {
+		unsigned char *copy = to + (at - from);
+		if ((uintptr_t)at % BLOCK == 0 && end - at >= BLOCK) {
+			bytes a = load(at), b = load(at + VECTOR), c = load(at + 2 * VECTOR), d = load(at + 3 * VECTOR);
+			if (!zeros(smaller(smaller(a, b), smaller(c, d)))) {
+				store_loose(copy, a);
+				store_loose(copy + VECTOR, b);
+				store_loose(copy + 2 * VECTOR, c);
+				store_loose(copy + 3 * VECTOR, d);
+				at += BLOCK;
+				continue;
+			}
+		}
+		v = load(at);
+		if ((found = zeros(v)))
+			break;
+		store_loose(copy, v);
+		at += VECTOR;
+	}
+	if (!found && at < end)
+		found = zeros(load(at));
+	if (found && at + first(found) < end)
+		length = at + first(found) - from;
+	store_loose(to + length - VECTOR, load_loose(from + length - VECTOR));
+	if (length < n)
+		__builtin_memset(to + length, 0, n - length);
+	return (char *)to + length;
+}
+
+// What strcpy and stpcpy have in common: returns what `result` makes of the copy's end. The others return from the function by a call that is a
+// jump, so that there is no frame.
+#define COPY_STRING(target, string, result, moved, wide_copy, first_time) \
+	do { \
+		unsigned char *to_ = (unsigned char *)(target); \
+		const unsigned char *from_ = (const unsigned char *)(string); \
+		unsigned found_; \
+		if (ends_within(from_, found_)) { \
+			copy_short(to_, from_, first(found_) + 1); \
+			return result((char *)to_ + first(found_)); \
+		} \
+		if (__builtin_expect(moves_down(to_, from_), 0)) \
+			return moved; \
+		WITH_ABILITY(wide, wide_copy(to_, from_), first_time); \
+		return result(copy_long(to_, from_)); \
+	} while (0)
 
 #endif

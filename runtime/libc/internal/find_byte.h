@@ -1,40 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// The first of n bytes that is the wanted one, for memchr and strnlen.
+// Where a byte is, or the end of a string.
 #ifndef TRANSPROC_FIND_BYTE_H
 #define TRANSPROC_FIND_BYTE_H
 
 #include "bytes.h"
 
-static inline void *find_byte(const void *memory, int byte, size_t n)
+enum sought { THE_END, THE_BYTE, EITHER };
+
+// Bytes of the result are 0 where the vector's byte is what is sought.
+#define unlike(v, wanted, what) \
+	((what) == THE_END ? (bytes)(v) : (what) == THE_BYTE ? (bytes)((v) ^ (wanted)) : smaller(v, (v) ^ (wanted)))
+
+#define block_has(at, wanted, what) \
+	({ \
+		bytes a_ = load(at), b_ = load((at) + VECTOR), c_ = load((at) + 2 * VECTOR), d_ = load((at) + 3 * VECTOR); \
+		bytes v_ = smaller(unlike(a_, wanted, what), unlike(b_, wanted, what)); \
+		zeros(smaller(v_, smaller(unlike(c_, wanted, what), unlike(d_, wanted, what)))) != 0; \
+	})
+
+// From an address on; THE_BYTE among the next `left`, which are at least one, or 0.
+static inline __attribute__((always_inline)) const unsigned char *find(const unsigned char *from, int byte, enum sought what, size_t left)
 {
 	bytes wanted = all_of(byte);
-	if (!n)
-		return 0;
-	const unsigned char *at = align_down(memory, VECTOR);
-	unsigned skipped = (uintptr_t)memory % VECTOR;
-	unsigned char *place;
-	unsigned found = zeros(load(at) ^ wanted) >> skipped;
+	const unsigned char *at = align_down(from, VECTOR);
+	unsigned found = zeros(unlike(load(at), wanted, what)) >> (from - at);
 	if (found)
-		return first(found) < n ? (unsigned char *)memory + first(found) : 0;
-	if (n <= VECTOR - skipped)
-		return 0;
-	size_t left = n - (VECTOR - skipped); // from the next vector on
-	for (at += VECTOR; (uintptr_t)at % BLOCK && left > VECTOR; at += VECTOR, left -= VECTOR)
-		if ((found = zeros(load(at) ^ wanted)))
-			return (void *)(at + first(found));
-	for (; left > BLOCK; at += BLOCK, left -= BLOCK) {
-		bytes a = load(at) ^ wanted, b = load(at + 16) ^ wanted, c = load(at + 32) ^ wanted, d = load(at + 48) ^ wanted;
-		if (zeros(smaller(smaller(a, b), smaller(c, d))))
-			break;
-	}
-	for (;; at += VECTOR, left -= VECTOR) {
-		if ((found = zeros(load(at) ^ wanted))) {
-			place = (unsigned char *)at + first(found);
-			return first(found) < left ? place : 0;
-		}
-		if (left <= VECTOR)
+		return what != THE_BYTE || first(found) < left ? from + first(found) : 0;
+	size_t seen = VECTOR - (from - at);
+	for (int i = 0; i < 5; i++) {
+		if (what == THE_BYTE && left <= seen)
 			return 0;
+		at += VECTOR;
+		left -= seen;
+		seen = VECTOR;
+		if (i < 4 && (found = zeros(unlike(load(at), wanted, what))))
+			goto here;
 	}
+	left += (uintptr_t)at % BLOCK;
+	at = align_down(at, BLOCK);
+	for (; what != THE_BYTE || left > BLOCK; at += BLOCK, left -= BLOCK)
+		if (block_has(at, wanted, what))
+			goto within;
+	if (!block_has(at, wanted, what)) // all of a block is in one page
+		return 0;
+within:
+	from = at;
+	while (!(found = zeros(unlike(load(at), wanted, what))))
+		at += VECTOR;
+	at += first(found);
+	return what != THE_BYTE || (size_t)(at - from) < left ? at : 0;
+here:
+	return what != THE_BYTE || first(found) < left ? at + first(found) : 0;
 }
 
 #endif

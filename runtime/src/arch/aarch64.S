@@ -375,4 +375,23 @@ END sigsetjmp
 	.globl __sigsetjmp
 	.set __sigsetjmp, sigsetjmp
 
+// ---- the processor (runtime/libc/internal/processor.h) --------------------------------------------------------------
+
+// unsigned __transproc_abilities(void): every processor has ABILITY_FUSED, and vectors are of 16 bytes
+FUNCTION __transproc_abilities
+	mov w0, #2
+	ret
+END __transproc_abilities
+
+// double __transproc_fma(double x, double y, double z), float __transproc_fmaf(float x, float y, float z)
+FUNCTION __transproc_fma
+	fmadd d0, d0, d1, d2
+	ret
+END __transproc_fma
+
+FUNCTION __transproc_fmaf
+	fmadd s0, s0, s1, s2
+	ret
+END __transproc_fmaf
+
 	.section .note.GNU-stack,"",%progbits

@@ -453,4 +453,58 @@ END sigsetjmp
 	.globl __sigsetjmp
 	.set __sigsetjmp, sigsetjmp
 
+// ---- the processor (runtime/libc/internal/processor.h) --------------------------------------------------------------
+
+// Leaf 1, ecx; leaf 7, ebx; XCR0 (Intel's manual, volume 2, CPUID, and volume 1, section 14.3)
+#define HAS_FMA (1 << 12)
+#define HAS_AVX (1 << 27 | 1 << 28)         // the kernel saves extended state, and there is some
+#define HAS_BMI_AVX2 (1 << 3 | 1 << 5)
+#define KEPT_SSE_AVX 6
+
+// unsigned __transproc_abilities(void): ABILITY_WIDE and ABILITY_FUSED
+FUNCTION __transproc_abilities
+	mov %rbx, %r8
+	.cfi_register rbx, r8
+	xor %r9d, %r9d
+	xor %eax, %eax
+	cpuid
+	cmp $7, %eax
+	jb 1f
+	mov $1, %eax
+	cpuid
+	mov %ecx, %r10d
+	and $HAS_AVX, %ecx
+	cmp $HAS_AVX, %ecx
+	jne 1f
+	xor %ecx, %ecx
+	xgetbv
+	and $KEPT_SSE_AVX, %eax
+	cmp $KEPT_SSE_AVX, %eax
+	jne 1f
+	and $HAS_FMA, %r10d
+	shr $(12 - 1), %r10d                // ABILITY_FUSED
+	mov $7, %eax
+	xor %ecx, %ecx
+	cpuid
+	and $HAS_BMI_AVX2, %ebx
+	cmp $HAS_BMI_AVX2, %ebx
+	sete %r9b                           // ABILITY_WIDE
+	or %r10d, %r9d
+1:	mov %r9d, %eax
+	mov %r8, %rbx
+	.cfi_restore rbx
+	ret
+END __transproc_abilities
+
+// double __transproc_fma(double x, double y, double z), float __transproc_fmaf(float x, float y, float z): only with ABILITY_FUSED
+FUNCTION __transproc_fma
+	vfmadd213sd %xmm2, %xmm1, %xmm0
+	ret
+END __transproc_fma
+
+FUNCTION __transproc_fmaf
+	vfmadd213ss %xmm2, %xmm1, %xmm0
+	ret
+END __transproc_fmaf
+
 	.section .note.GNU-stack,"",@progbits

@@ -18,6 +18,8 @@ from transproc.toolchain.sysroot import toolchain
 
 pytestmark = pytest.mark.toolchain
 SOURCES = Path(__file__).parent / "programs"
+ASKING = ("processor", "strings", "numbers")
+"""Programs whose functions of the C library ask what the processor has."""
 
 
 def build(words: list[str], output: Path) -> Path:
@@ -67,6 +69,36 @@ def test_libc(source: Path, level: str, tmp_path: Path) -> None:
     first, second = results(binary, [])
     assert first == second
     assert first[1].decode().rstrip().endswith("done")
+
+
+PROCESSORS = {
+    "qemu-x86_64 -cpu Nehalem": "",
+    "qemu-x86_64 -cpu Haswell": "wide fused",
+    "qemu-aarch64 -cpu cortex-a57": "fused",
+}
+"""Emulated processors, and what they have of the things that the C library asks for (runtime/libc/internal/processor.h)."""
+
+
+@pytest.mark.parametrize("emulated", PROCESSORS)
+def test_processors(emulated: str, tmp_path: Path) -> None:
+    """The C library asks the processor, anew behind each move, takes what it has, and gives the same results."""
+    command, has = emulated.split(), PROCESSORS[emulated]
+    isa = command[0].removeprefix("qemu-")
+    programs = {
+        name: build(["-std=gnu11", "-O2", str(SOURCES / f"{name}.c"), "-lm"], tmp_path / name)
+        for name in ASKING
+    }
+    for name, program in programs.items():
+        done = subprocess.run([*command, f"{program}.{isa}"], capture_output=True, timeout=300, check=False)
+        here = subprocess.run([program], capture_output=True, timeout=120, check=True)
+        assert (done.returncode, done.stdout) == (0, here.stdout), name
+        if name == "processor":
+            assert done.stderr.decode().strip() == has
+    trusting = [*command, f"{programs['processor']}.{isa}", "trust"]
+    used = subprocess.run(trusting, capture_output=True, timeout=60, check=False)
+    assert (used.stdout == b"used\n") == (
+        has == "wide fused" or isa == "aarch64"
+    )  # the rest: an illegal instruction
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <math.h>
 #include <stdint.h>
+#include "processor.h"
 
 #define fma __transproc_fma_of_any
 #include <../math/fma.c> // musl's, for what is not usual
@@ -38,9 +39,12 @@ static inline unsigned __int128 fraction_of(uint64_t bits)
 	return bits & (1ull << FRACTION) - 1 | 1ull << FRACTION;
 }
 
+ASK_FIRST(double, first_time, (double x, double y, double z), fma(x, y, z))
+
 // The sum as an integer of 127 bits, of which 63 go into the one rounding, with a last one that says whether the rest is 0.
 double fma(double x, double y, double z)
 {
+	WITH_ABILITY(fused, __transproc_fma(x, y, z), first_time(x, y, z));
 	uint64_t of_x = (union {double d; uint64_t bits;}){x}.bits, of_y = (union {double d; uint64_t bits;}){y}.bits;
 	uint64_t of_z = (union {double d; uint64_t bits;}){z}.bits;
 	if (!usual(of_x) || !usual(of_y) || !usual(of_z))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
-#include "bytes.h"
-
-#define equal(a, b) ((bytes)(load_loose(a) == load_loose(b)))
+#include "compare.h"
+#include "processor.h"
+#include "wide.h"
 
 static inline uint64_t big_endian(const unsigned char *at)
 {
@@ -44,28 +44,15 @@ static inline int short_order(const unsigned char *a, const unsigned char *b, si
 	return order(x, b[0] << 16 | b[n / 2] << 8 | b[n - 1]);
 }
 
+ASK_FIRST(int, first_time, (const void *left, const void *right, size_t n), memcmp(left, right, n))
+
 int memcmp(const void *left, const void *right, size_t n)
 {
 	const unsigned char *a = left, *b = right;
 	if (n < VECTOR)
 		return short_order(a, b, n);
-	const unsigned char *last_a = a + n - VECTOR;
-	ptrdiff_t distance = b - a;
-	unsigned differ;
-	for (; a + BLOCK <= last_a; a += BLOCK) {
-		b = a + distance;
-		bytes v = equal(a, b) & equal(a + 16, b + 16) & equal(a + 32, b + 32) & equal(a + 48, b + 48);
-		if (zeros(v))
-			break;
-	}
-	for (; a < last_a; a += VECTOR)
-		if ((differ = zeros(equal(a, a + distance))))
-			goto found;
-	a = last_a;
-	differ = zeros(equal(a, a + distance));
-	if (!differ)
-		return 0;
-found:
-	a += first(differ);
-	return a[0] - a[distance];
+	if (n <= 2 * VECTOR)
+		return compare_two(a, b, n);
+	WITH_ABILITY(wide, __transproc_wide_memcmp(a, b, n), first_time(left, right, n));
+	return compare_memory(a, b, n);
 }

@@ -1,38 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
-#include "bytes.h"
+#include "find_last.h"
+#include "processor.h"
+#include "wide.h"
+
+void *__memrchr(const void *, int, size_t);
+
+ASK_FIRST(void *, first_time, (const void *memory, int byte, size_t n), __memrchr(memory, byte, n))
 
 void *__memrchr(const void *memory, int byte, size_t n)
 {
+	const unsigned char *at = memory;
 	if (!n)
 		return 0;
-	const unsigned char *start = memory, *end = start + n; // what is searched ends before `end`
-	const unsigned char *at = align_down(end - 1, VECTOR);
-	bytes wanted = all_of(byte);
-	unsigned found = zeros(load(at) ^ wanted) & 0xffff >> VECTOR - (end - at);
-	if (!found) {
-		do {
-			if (at <= start)
-				return 0;
-			at -= VECTOR;
-			found = zeros(load(at) ^ wanted);
-		} while (!found && (uintptr_t)at % BLOCK);
+	if (n > VECTOR) {
+		at += n - VECTOR;
+		unsigned found = zeros(load_loose(at) ^ all_of(byte));
+		if (found)
+			return (void *)(at + last(found));
+		n -= VECTOR;
+		WITH_ABILITY(wide, __transproc_wide_memrchr(memory, byte, n), first_time(memory, byte, n));
+	} else if (__builtin_expect(!crosses(at), 1)) {
+		unsigned found = zeros(load_loose(at) ^ all_of(byte)) & (1 << n) - 1;
+		return found ? (void *)(at + last(found)) : 0;
 	}
-	if (!found) {
-		for (; at - start >= BLOCK; at -= BLOCK) {
-			bytes a = load(at - 16) ^ wanted, b = load(at - 32) ^ wanted, c = load(at - 48) ^ wanted, d = load(at - 64) ^ wanted;
-			if (zeros(smaller(smaller(a, b), smaller(c, d))))
-				break;
-		}
-		do {
-			if (at <= start)
-				return 0;
-			at -= VECTOR;
-			found = zeros(load(at) ^ wanted);
-		} while (!found);
-	}
-	at += last(found);
-	return at >= start ? (void *)at : 0;
+	return find_last(memory, byte, n);
 }
 
 weak_alias(__memrchr, memrchr);

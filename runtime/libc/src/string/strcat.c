@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
-#include "copy_string.h"
 
 char *strcat(char *to, const char *from)
 {
-	copy_string(to + strlen(to), from);
+	strcpy(to + strlen(to), from);
 	return to;
 }

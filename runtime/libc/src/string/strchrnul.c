@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
-#include "bytes.h"
+#include "find_byte.h"
+#include "processor.h"
+#include "wide.h"
 
-// Bytes of the result are 0 where the vector's byte is the wanted one or the end of the string.
-#define either(at, wanted) smaller(load(at), load(at) ^ (wanted))
+ASK_FIRST(char *, first_time, (const char *string, int byte), __strchrnul(string, byte))
 
 char *__strchrnul(const char *string, int byte)
 {
-	const unsigned char *at = align_down(string, VECTOR);
-	bytes wanted = all_of(byte);
-	unsigned found = zeros(either(at, wanted)) >> (uintptr_t)string % VECTOR;
-	if (found)
-		return (char *)string + first(found);
-	for (at += VECTOR; (uintptr_t)at % BLOCK; at += VECTOR)
-		if ((found = zeros(either(at, wanted))))
+	const unsigned char *at = (const unsigned char *)string;
+	if (__builtin_expect(!crosses(at), 1)) {
+		bytes v = load_loose(at);
+		unsigned found = zeros(unlike(v, all_of(byte), EITHER));
+		if (found)
 			return (char *)at + first(found);
-	for (;; at += BLOCK) {
-		bytes a = either(at, wanted), b = either(at + 16, wanted), c = either(at + 32, wanted), d = either(at + 48, wanted);
-		if (zeros(smaller(smaller(a, b), smaller(c, d))))
-			break;
-	}
-	while (!(found = zeros(either(at, wanted))))
 		at += VECTOR;
-	return (char *)at + first(found);
+	}
+	WITH_ABILITY(wide, __transproc_wide_strchrnul(at, byte), first_time(string, byte));
+	return (char *)find(at, byte, EITHER, 0);
 }
 
 weak_alias(__strchrnul, strchrnul);

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <string.h>
-#include "bytes.h"
+#include "find_byte.h"
+#include "processor.h"
+#include "wide.h"
+
+ASK_FIRST(size_t, first_time, (const char *string), strlen(string))
 
 size_t strlen(const char *string)
 {
-	const unsigned char *at = align_down(string, VECTOR);
-	unsigned found = zeros(load(at)) >> (uintptr_t)string % VECTOR;
-	if (found)
-		return first(found);
-	for (at += VECTOR; (uintptr_t)at % BLOCK; at += VECTOR)
-		if ((found = zeros(load(at))))
-			return at + first(found) - (const unsigned char *)string;
-	for (;; at += BLOCK) {
-		bytes a = load(at), b = load(at + 16), c = load(at + 32), d = load(at + 48);
-		if (zeros(smaller(smaller(a, b), smaller(c, d))))
-			break;
-	}
-	while (!(found = zeros(load(at))))
+	const unsigned char *at = (const unsigned char *)string;
+	if (__builtin_expect(!crosses(at), 1)) {
+		unsigned found = zeros(load_loose(at));
+		if (found)
+			return first(found);
 		at += VECTOR;
-	return at + first(found) - (const unsigned char *)string;
+	}
+	WITH_ABILITY(wide, __transproc_wide_strlen(string, at), first_time(string));
+	return find(at, 0, THE_END, 0) - (const unsigned char *)string;
 }

@@ -1,6 +1,6 @@
 /*
- * Numbers: strtod and strtof against musl's own, scanf's against its own without a buffer, fma in all rounding modes and where signs and
- * ranges are awkward, sinf and cosf against sin and cos. Prints digests of all results, which are the same on every ISA.
+ * Numbers: strtod and strtof against musl's own, scanf's against its own without a buffer, fma and fmaf in all rounding modes and where signs
+ * and ranges are awkward, by the processor's instruction and without, sinf and cosf against sin and cos. Prints digests of all results, which are the same on every ISA.
  */
 #define _GNU_SOURCE
 #include <fenv.h>
@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "processor.h"
 
 #define COUNT 4000
 
 double __transproc_strtod_of_any(const char *, char **);
 float __transproc_strtof_of_any(const char *, char **);
 static double (*volatile multiply_add)(double, double, double) = fma;
+static float (*volatile multiply_add_float)(float, float, float) = fmaf;
 static float (*volatile sine)(float) = sinf, (*volatile cosine)(float) = cosf;
 
 static uint64_t state = 88172645463325252u, digest = 14695981039346656037u;
@@ -111,7 +113,66 @@ static void expect_fma(double x, double y, double z, double right) {
     fail("fma", text);
 }
 
+/* The processor's result, and that without its instruction: both after the same question, so that the count of moves stays. */
+static double both(double x, double y, double z, int single) {
+  double found[2];
+  uint64_t known = __transproc_processor.fused;
+  for (int i = 0; i < 2; i++) {
+    found[i] = single ? multiply_add_float(x, y, z) : multiply_add(x, y, z);
+    if (!i) {
+      known = __transproc_processor.fused;
+      forget_abilities();
+    }
+  }
+  __transproc_processor.fused = known;
+  if (bits(found[0]) != bits(found[1])) {
+    char text[160];
+    snprintf(text, sizeof text, "%a %a %a: %a %a", x, y, z, found[0], found[1]);
+    fail(single ? "fmaf" : "fma", text);
+  }
+  return found[0];
+}
+
+/* A float; results may lie below the normal ones. */
+static float some_float(int spread) {
+  uint32_t u = (next_random() & 0x807fffff & -(1u << below(24))) | (uint32_t)(127 - spread + below(2 * spread + 1)) << 23;
+  float f;
+  memcpy(&f, &u, sizeof f);
+  return f;
+}
+
+static void fused_anywhere(int mode) {
+  fesetround(mode);
+  for (int i = 0; i < 4 * COUNT; i++) {
+    int spread = below(2) ? 540 : 60;
+    double x = some_number(spread), y = some_number(spread);
+    volatile double product = x * y; /* a product whose sign is changed before or behind is rounded in another direction */
+    double z = below(2) ? -product : some_number(below(2) ? 1022 : 100);
+    note(bits(both(x, y, below(3) ? z : z * (1 + 0x1p-52), 0)));
+    float a = some_float(below(2) ? 70 : 30), b = some_float(below(2) ? 70 : 30), c = some_float(below(2) ? 126 : 70);
+    volatile float single = a * b;
+    note(bits(both(a, b, below(3) ? c : -single, 1)));
+  }
+  fesetround(FE_TONEAREST);
+}
+
+static void expect_fmaf(float x, float y, float z, float right) {
+  char text[120];
+  snprintf(text, sizeof text, "%a %a %a", x, y, z);
+  if (bits(both(x, y, z, 1)) != bits(right))
+    fail("fmaf", text);
+}
+
 static void fused(void) {
+  expect_fmaf(0x1.000002p0f, 0x1.000002p0f, -0x1.000004p0f, 0x1p-46f);
+  expect_fmaf(0x1p-75f, 0x1p-75f, 0x1p-126f, 0x1p-126f); /* in the middle: to the even one */
+  expect_fmaf(0x1p-75f, 0x1.000002p-75f, 0x1p-126f, 0x1.000002p-126f); /* and just beyond it */
+  expect_fmaf(0x1.fffffep-1f, 0x1p-126f, -0x1p-149f, 0x1.fffff8p-127f);
+  expect_fmaf(0x1.00001p-75f, 0x1.ffffep-76f, 0x1.000004p-127f, 0x1.000004p-127f); /* just not in the middle */
+  expect_fmaf(0x1p100f, 0x1p100f, -INFINITY, -INFINITY);
+  expect_fmaf(0x1p100f, 0x1p100f, 1, INFINITY);
+  expect_fmaf(-0.0f, 1, 0, 0);
+  expect_fmaf(-0.0f, 1, -0.0f, -0.0f);
   expect_fma(0x1p-600, -0x1p-600, 0, -0.0); /* a product too small for a double has a sign all the same */
   expect_fma(0x1p-600, 0x1p-600, -0.0, 0.0);
   expect_fma(0, -1, 0, 0);
@@ -159,6 +220,8 @@ int main(void) {
   for (int i = 0; i < 4; i++)
     texts(modes[i]);
   fused();
+  for (int i = 0; i < 4; i++)
+    fused_anywhere(modes[i]);
   angles();
   printf("%016llx done\n", (unsigned long long)digest);
   return 0;

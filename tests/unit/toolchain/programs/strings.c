@@ -1,5 +1,5 @@
-/* The functions of <string.h>, which read 16 bytes at a time: random strings of few different bytes, at all alignments, across pages, and
- * up to the last byte before one that cannot be accessed. Compared with loops over bytes. */
+/* The functions of <string.h>, which read 16 bytes at a time, or 32 where the processor can: random strings of few different bytes, at all
+ * alignments, across pages, and up to the last byte before one that cannot be accessed. Compared with loops over bytes. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include "processor.h"
 
 #define PAGE 4096
 #define ROUNDS 15000
@@ -223,8 +224,20 @@ static void searches(const byte *a, size_t n) {
   require(index_of(any(s, pattern), s) == (without < n ? without : NONE), "strpbrk", n, without, 0);
 }
 
-int main(void) {
-  byte *first = island(), *second = island();
+static void both(byte *a, byte *b, size_t n, byte *end) {
+  two(a, b, n);
+  if (!n)
+    return;
+  byte *changed = below(2) ? a : b;
+  changed[below(n)] ^= below(2) ? 0x20 : 0x83;
+  if (!memchr(a, 0, n) && !memchr(b, 0, n))
+    two(a, b, n);
+  if (below(2) && b + n + 1 <= end) /* one is shorter */
+    b[below(n)] = 0, two(a, b, n);
+  fill(a, n);
+}
+
+static void at_random(byte *first, byte *second) {
   for (int round = 0; round < ROUNDS; round++) {
     size_t n = some_length();
     byte *a = place(first, n + 1), *b = place(second, n + 1);
@@ -232,22 +245,66 @@ int main(void) {
     a[n] = 0;
     one(a, n);
     memcpy(b, a, n + 1);
-    two(a, b, n);
-    if (n) {
-      byte *changed = below(2) ? a : b;
-      changed[below(n)] ^= below(2) ? 0x20 : 0x83;
-      if (!memchr(a, 0, n) && !memchr(b, 0, n))
-        two(a, b, n);
-      if (below(2) && b + n + 1 <= second + 3 * PAGE) /* one is shorter */
-        b[below(n)] = 0, two(a, b, n);
-      fill(a, n);
-    }
+    both(a, b, n, second + 3 * PAGE);
     if (n < 600 || round % 8 == 0)
       copies(a, n, second);
     if (n < 200 || round % 8 == 0)
       searches(a, n);
     moved(a, n);
   }
+}
+
+/* Of all lengths up to some blocks of the loops: so many bytes before the end of what can be accessed. */
+static void every_length(byte *first, byte *second) {
+  for (size_t n = 0; n <= 300; n++)
+    for (size_t before = 0; before <= 32; before++) {
+      byte *a = first + 3 * PAGE - before - n - 1, *b = second + 3 * PAGE - below(33) - n - 1;
+      fill(a, n);
+      a[n] = 0;
+      one(a, n);
+      memcpy(b, a, n + 1);
+      both(a, b, n, second + 3 * PAGE);
+      if (before % 11 == 0) {
+        copies(a, n, second);
+        searches(a, n);
+        moved(a, n);
+      }
+    }
+}
+
+/* Nothing but the bytes that are sought, late: the first and the last of them, in each place of a long string. */
+static void late(byte *area) {
+  for (size_t n = 200; n < 500; n++) {
+    byte *a = area + below(64);
+    memset(a, 'x', n);
+    a[n] = 0;
+    one(a, n);
+    for (size_t i = 0; i < n; i += 1 + below(9)) {
+      a[i] = 'b';
+      require(index_of(find((char *)a, 'b'), a) == i, "strchr", n, i, 0);
+      require(index_of(find_n(a, 'b', n), a) == i, "memchr", n, i, 0);
+      require(find_n(a, 'b', i) == 0, "memchr", n, i, 1);
+      require(index_of(find_last((char *)a, 'b'), a) == i, "strrchr", n, i, 0);
+      require(index_of(find_last_n(a, 'b', n), a) == i, "memrchr", n, i, 0);
+      a[i] = 0;
+      require(length((char *)a) == i, "strlen", n, i, 0);
+      require(length_n((char *)a, i) == i && length_n((char *)a, i + 1) == i, "strnlen", n, i, 0);
+      a[i] = 'x';
+    }
+  }
+}
+
+static void all(byte *first, byte *second) {
+  at_random(first, second);
+  every_length(first, second);
+  late(first);
+}
+
+int main(void) {
+  byte *first = island(), *second = island();
+  all(first, second);
+  forget_abilities();
+  all(first, second);
   char nowhere[1]; /* nothing of nothing */
   require(copy_n(nowhere, (char *)first + 3 * PAGE, 0) == nowhere, "strncpy", 0, 0, 0);
   char *many = malloc(200001); /* a pattern that nearly fits everywhere */
