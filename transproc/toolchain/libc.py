@@ -161,6 +161,9 @@ HIDDEN = {"fstat", "newfstatat"}
 WIDER = {"x86_64": ("-mavx2", "-mbmi"), "aarch64": ()}
 """For what `runtime/libc/wide` is compiled: what `__transproc_abilities` of each ISA's assembly looks for."""
 
+ASKED = "__transproc_processor"
+"""What is known of the processor until the next move."""
+
 EMPTY = ("m", "atomic", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
 C_FLAGS = [
     "-O2",
@@ -259,13 +262,20 @@ def _defined(objects: Iterable[Path]) -> set[str]:
 
 
 def check_leaves(outputs: dict[str, Path]) -> None:
-    """A leaf may call only leaves: fails with the first that does not. (Data may be anybody's.)"""
+    """A leaf may call only leaves, and only leaves may ask the processor: fails with the first file that does otherwise.
+
+    (Data may be anybody's.)
+    """
     offers: dict[str, str] = {}
     symbols = {name: archive.symbols(path.read_bytes(), str(path)) for name, path in outputs.items()}
     functions = {name: archive.functions(path.read_bytes(), str(path)) for name, path in outputs.items()}
     for name in outputs:
         if not is_leaf(name):
             offers.update(dict.fromkeys(functions[name], name))
+            if ASKED in symbols[name].wanted:
+                raise BinaryError(
+                    f"module {name} asks the processor, and is no leaf: it could move before the answer counts"
+                )
     for name in filter(is_leaf, outputs):
         for wanted in symbols[name].wanted:
             if wanted in offers:

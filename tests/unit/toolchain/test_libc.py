@@ -82,3 +82,13 @@ def test_leaves_may_call_only_leaves(tmp_path: Path) -> None:
         libc.check_leaves(outputs)
     del outputs["stdio/puts.c"]
     libc.check_leaves(outputs)
+
+
+def test_only_leaves_may_ask_the_processor(tmp_path: Path) -> None:
+    """Others could be moved between the answer and what is done with it."""
+    asking = Symbol(libc.ASKED, section=0, kind=0)
+    outputs = {"string/strlen.c": object_file(tmp_path / "strlen.o", Symbol("strlen"), asking)}
+    libc.check_leaves(outputs)
+    outputs["stdio/puts.c"] = object_file(tmp_path / "puts.o", Symbol("puts"), asking)
+    with pytest.raises(BinaryError, match=r"module stdio/puts\.c asks the processor, and is no leaf"):
+        libc.check_leaves(outputs)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.programs.manifest import CFLAGS, LIBRARIES, Program, programs
+from transproc.binary.elf import Elf
+from transproc.binary.processor import needed
 from transproc.toolchain import dual
 from transproc.toolchain.driver import execute
 from transproc.toolchain.options import parse
@@ -89,6 +91,7 @@ def test_processors(emulated: str, tmp_path: Path) -> None:
         for name in ASKING
     }
     for name, program in programs.items():
+        assert not needed(Elf(Path(f"{program}.x86_64"))) & {"avx", "avx2", "fma", "bmi1"}
         done = subprocess.run([*command, f"{program}.{isa}"], capture_output=True, timeout=300, check=False)
         here = subprocess.run([program], capture_output=True, timeout=120, check=True)
         assert (done.returncode, done.stdout) == (0, here.stdout), name
