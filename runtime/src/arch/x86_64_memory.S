@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// memcpy, memmove and memset for x86_64, with SSE2 alone, which every x86_64 has.
+// memcpy, memmove and memset for x86_64, with SSE2, which every x86_64 has, and between 128 and 2048 bytes with AVX, if the processor has it
+// (runtime/libc/internal/processor.h).
 // Up to 128 bytes are moved by loads and stores from both ends, which overlap in the middle: no loop, and no branch but on the size.
 // Everything is loaded before anything is stored, so memcpy and memmove are one routine. Each function lies in a section of its own, at
 // the address of its twin (aarch64_memory.S). Calling convention: System V psABI, section 3.2.
@@ -8,7 +9,51 @@
 // variants for bytes are fast on newer processors only (ERMS).
 #define STRING_INSTRUCTION 2048
 
+#define ARGS_MOVES 80
+
 #include "functions.h"
+
+// Goes on at `wide` with vectors of 32 bytes, or, if that has not been asked since the last move, at `ask`. (WITH_ABILITY of processor.h)
+.macro IF_WIDE wide, ask
+	mov __transproc_args+ARGS_MOVES, %r8
+	cmp %r8, __transproc_processor+8
+	je \wide
+	cmp %r8, __transproc_processor
+	jne \ask
+.endm
+
+// Asks, and begins the function again.
+.macro ASK_FIRST function
+	push %rdi
+	.cfi_adjust_cfa_offset 8
+	push %rsi
+	.cfi_adjust_cfa_offset 8
+	push %rdx
+	.cfi_adjust_cfa_offset 8
+	call __transproc_ask_processor
+	pop %rdx
+	.cfi_adjust_cfa_offset -8
+	pop %rsi
+	.cfi_adjust_cfa_offset -8
+	pop %rdi
+	.cfi_adjust_cfa_offset -8
+	jmp \function
+.endm
+
+// Loads or stores 128 bytes in ymm\a … ymm\d.
+.macro LOAD128 offset, base, a, b, c, d
+	vmovdqu \offset(\base), %ymm\a
+	vmovdqu 32+\offset(\base), %ymm\b
+	vmovdqu 64+\offset(\base), %ymm\c
+	vmovdqu 96+\offset(\base), %ymm\d
+.endm
+
+.macro STORE128 offset, base, a, b, c, d
+	vmovdqu %ymm\a, \offset(\base)
+	vmovdqu %ymm\b, 32+\offset(\base)
+	vmovdqu %ymm\c, 64+\offset(\base)
+	vmovdqu %ymm\d, 96+\offset(\base)
+.endm
 
 // Loads or stores 64 bytes in xmm\a … xmm\d.
 .macro LOAD64 at, a, b, c, d
@@ -106,6 +151,7 @@ LABEL memmove
 	jb .Lmove_down                          // the end of `from` lies in `to`: from the end
 	cmp $STRING_INSTRUCTION, %rdx
 	jae .Lmove_string
+	IF_WIDE .Lmove_wide, .Lmove_ask
 .Lmove_up:                                      // 64 bytes a turn, stores aligned; the ends come last
 	movups -64(%rsi,%rdx), %xmm8
 	movups -48(%rsi,%rdx), %xmm9
@@ -133,6 +179,47 @@ LABEL memmove
 	movups %xmm1, -16(%r9)
 	movups %xmm0, (%rax)
 	ret
+
+	.balign 16
+.Lmove_wide:
+	cmp $256, %rdx
+	ja .Lmove_wide_up
+	lea (%rsi,%rdx), %rcx
+	lea (%rdi,%rdx), %r8
+	LOAD128 0, %rsi, 0, 1, 2, 3
+	LOAD128 -128, %rcx, 4, 5, 6, 7
+	STORE128 0, %rdi, 0, 1, 2, 3
+	STORE128 -128, %r8, 4, 5, 6, 7
+	vzeroupper
+	ret
+
+	.balign 16
+.Lmove_wide_up:                                 // 128 bytes a turn, as above
+	vmovdqu (%rsi), %ymm8
+	lea (%rsi,%rdx), %rcx
+	LOAD128 -128, %rcx, 4, 5, 6, 7
+	lea (%rdi,%rdx), %r9
+	mov %rdi, %rcx
+	and $-32, %rdi
+	add $32, %rdi
+	sub %rcx, %rsi
+	add %rdi, %rsi
+	lea -128(%r9), %r8
+	.balign 16
+.Lmove_wide_loop:
+	LOAD128 0, %rsi, 0, 1, 2, 3
+	add $128, %rsi
+	STORE128 0, %rdi, 0, 1, 2, 3
+	add $128, %rdi
+	cmp %r8, %rdi
+	jb .Lmove_wide_loop
+	STORE128 -128, %r9, 4, 5, 6, 7
+	vmovdqu %ymm8, (%rax)
+	vzeroupper
+	ret
+
+.Lmove_ask:
+	ASK_FIRST memcpy
 
 .Lmove_string:
 	mov %rsi, %r8
@@ -215,6 +302,7 @@ FUNCTION memset
 	jbe .Lset_done
 	cmp $STRING_INSTRUCTION, %rdx
 	jae .Lset_string
+	IF_WIDE .Lset_wide, .Lset_ask
 	lea -64(%rdi,%rdx), %r8                 // both ends are stored already
 	add $64, %rdi
 	and $-16, %rdi
@@ -229,6 +317,31 @@ FUNCTION memset
 	jb .Lset_loop
 .Lset_done:
 	ret
+
+	.balign 16
+.Lset_wide:
+	vinserti128 $1, %xmm0, %ymm0, %ymm0
+	lea (%rdi,%rdx), %r9
+	lea -128(%r9), %r8
+	add $64, %rdi
+	and $-32, %rdi
+	cmp %r8, %rdi
+	jae .Lset_wide_end
+	.balign 16
+.Lset_wide_loop:
+	STORE128 0, %rdi, 0, 0, 0, 0
+	add $128, %rdi
+	cmp %r8, %rdi
+	jb .Lset_wide_loop
+.Lset_wide_end:
+	vmovdqu %ymm0, -128(%r9)
+	vmovdqu %ymm0, -96(%r9)
+	vzeroupper
+	ret
+
+.Lset_ask:
+	ASK_FIRST memset
+
 .Lset_string:
 	mov %rax, %r8
 	lea (%rdi,%rdx), %rdx

@@ -20,7 +20,7 @@ from transproc.toolchain.sysroot import toolchain
 
 pytestmark = pytest.mark.toolchain
 SOURCES = Path(__file__).parent / "programs"
-ASKING = ("processor", "strings", "numbers")
+ASKING = ("processor", "strings", "memory", "numbers")
 """Programs whose functions of the C library ask what the processor has."""
 
 

@@ -1,9 +1,10 @@
 /* memcpy, memmove, memset and memcmp, which are assembly for each ISA: all small sizes, alignments and overlaps, sizes around every
- * threshold, and the ends of mappings. They are compared with loops over bytes. */
+ * threshold, and the ends of mappings; with what the processor has, and without. They are compared with loops over bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "processor.h"
 
 #define SMALL 300
 #define AREA 80000
@@ -115,20 +116,20 @@ static void ends(size_t n) {
   }
 }
 
-int main(void) {
+static void all(void) {
   static const long distances[] = {31, 32, 33, 47, 48, 63, 64, 65, 100, 127, 128, 129, 255, 1000, 4096};
-  static const size_t large[] = {511, 512, 1000, 2047, 2048, 2049, 2063, 2064, 4095, 4096, 5000, 70001};
+  static const size_t large[] = {383, 384, 385, 416, 511, 512, 513, 640, 1000, 1999, 2047, 2048, 2049, 2063, 2064, 4095, 4096, 5000, 70001};
   fill(from, AREA, 0);
   for (size_t n = 0; n <= SMALL; n++) {
     for (size_t place = 0; place < 256; place++)
-      copies(n, place % 16, place / 16);
+      copies(n, place % 16 + (n & 16), place / 16 + (n / 2 & 16));
     for (long d = -20; d <= 20; d++)
       moves(n, d);
     for (size_t i = 0; i < sizeof distances / sizeof *distances; i++)
       moves(n, distances[i]), moves(n, -distances[i]);
     for (long d = (long)n - 1; d <= (long)n + 1; d++)
       moves(n, d), moves(n, -d);
-    for (size_t place = 0; place < 16; place++)
+    for (size_t place = 0; place < 32; place++)
       sets(n, place);
     ends(n);
   }
@@ -147,6 +148,12 @@ int main(void) {
     for (size_t place = 0; place < 16; place += 5)
       compares(n, place, 15 - place), compares(n, place, place);
   compares(300, 3, 9);
+}
+
+int main(void) {
+  all();
+  forget_abilities();
+  all();
   printf("%lu checks\ndone\n", checks);
   return 0;
 }

@@ -16,6 +16,7 @@ static char text[SIZE], other[SIZE];
 static size_t (*volatile length)(const char *) = strlen;
 static int (*volatile compare)(const char *, const char *) = strcmp;
 static int (*volatile compare_memory)(const void *, const void *, size_t) = memcmp;
+static void *(*volatile copy_memory)(void *, const void *, size_t) = memcpy;
 static double (*volatile multiply_add)(double, double, double) = fma;
 static float (*volatile multiply_add_float)(float, float, float) = fmaf;
 
@@ -25,6 +26,10 @@ static void fail(const char *what) {
 }
 
 static void use(void) {
+  char place[SIZE];
+  copy_memory(place, text, SIZE);
+  if (memcmp(place, text, SIZE))
+    fail("memcpy");
   if (length(text) != SIZE - 1 || compare(text, other) >= 0 || compare_memory(text, other, SIZE) >= 0)
     fail("strings");
   if (multiply_add(0x1.0000000000001p0, 0x1.0000000000001p0, -0x1.0000000000002p0) != 0x1p-104)
