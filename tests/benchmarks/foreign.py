@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.benchmarks.runtime import quartiles
 from tests.benchmarks.suites import Program
+from tests.benchmarks.workloads import COMPILER
 from transproc import log
 
 SHORTEST = 0.05
@@ -25,17 +26,18 @@ SHORTEST = 0.05
 SECONDS = 300
 """For one run."""
 OPTIONS = ("-O2", "-std=gnu17", "-w")
+CXX_COMPILER = str(Path(COMPILER).with_name("transproc-c++"))
 COMPILERS = {
     "clang": ("clang-19", "-static", *OPTIONS),
-    "transproc": ("transproc-cc", *OPTIONS),
-    "plain": ("transproc-cc", "-Xtransproc", "--plain", *OPTIONS),
+    "transproc": (COMPILER, *OPTIONS),
+    "plain": (COMPILER, "-Xtransproc", "--plain", *OPTIONS),
 }
 CXX_OPTIONS = ("-O2", "-std=gnu++14", "-w", "-Wno-narrowing")
 CXX_COMPILERS = {
     "clang": ("clang++-19", "-static", *CXX_OPTIONS),
     "libc++": ("clang++-19", "-static", "-stdlib=libc++", *CXX_OPTIONS),
-    "transproc": ("transproc-c++", *CXX_OPTIONS),
-    "plain": ("transproc-c++", "-Xtransproc", "--plain", *CXX_OPTIONS),
+    "transproc": (CXX_COMPILER, *CXX_OPTIONS),
+    "plain": (CXX_COMPILER, "-Xtransproc", "--plain", *CXX_OPTIONS),
 }
 """The second needs Debian's libc++-19-dev."""
 REFERENCES = {"clang": "against clang", "libc++": "against libc++", "plain": "pass alone"}
