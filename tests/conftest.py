@@ -3,8 +3,8 @@
 
 Generated inputs have no deadline: a test must not fail because the machine has other work.
 
-`scripts/check` runs two tests at once: the lab's beside all others, since its machines wait for one another most of the time.
-What shares a resource of this machine shares a worker.
+`scripts/check` runs three tests at once: whoever migrates waits most of the time, and what shares a resource shares a worker.
+What takes longest in one worker begins first.
 
 A user's own state, nodes and lab are none of the tests' business, whatever variables name them; who needs a lab starts one.
 """
@@ -19,8 +19,12 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-SHARED = {"lab": "the lab", "native": "this machine", "slurm": "this machine"}
+SHARED = {"lab": "the lab", "slurm": "the cluster"}
 """What the tests of a directory share."""
+NETWORKS = ("test_addresses", "test_queued", "test_sharing", "test_terminal")
+"""Those of native nodes that have addresses in one network, or measure what a link takes."""
+ORDER = ("lab", "native", "slurm", "integration")
+"""Directories, by how long their longest row of tests takes; then all others."""
 
 settings.register_profile("transproc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("transproc")
@@ -45,11 +49,14 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 class Resources(LoadScopeScheduling):
-    """The tests of one scope follow one another in one worker: the lab's, those of nodes on this machine, else a module's."""
+    """The tests of one scope follow one another in one worker: those of what is shared, else a module's."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return SHARED.get(module.split("/")[1], module)
+        _, directory, *rest = module.split("/")
+        if directory == "native" and rest[-1].removesuffix(".py") in NETWORKS:
+            return "networks"
+        return SHARED.get(directory, module)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,7 +64,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Resourc
     return Resources(config, log)
 
 
+def _rank(item: pytest.Item) -> int:
+    directory = item.nodeid.split("/")[1] if item.nodeid.count("/") > 1 else ""
+    return ORDER.index(directory) if directory in ORDER else len(ORDER)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_rank)
     if "nightly" in config.option.markexpr:
         return
     left = [item for item in items if item.get_closest_marker("nightly")]

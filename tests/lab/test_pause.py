@@ -6,15 +6,14 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from tests.writers.target import build_target
-from transproc.cluster.node import Node, find_node
+from transproc.cluster.node import Node, SshNode
 from transproc.errors import PauseError
-from transproc.lab.lab import Lab
 from transproc.process.build import build
 from transproc.process.criu import Criu
 from transproc.process.launch import Launch
@@ -58,13 +57,14 @@ class Bench:
 
 
 @pytest.fixture(scope="module", params=["x86", "arm"])
-def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    Lab().up()
-    with find_node(request.param) as node:
-        node.run(["rm", "-rf", DIRECTORY])
-        node.put(build(node.isa), f"{DIRECTORY}/transproc-stop")
-        node.put(build_target(node.isa, tmp_path_factory.mktemp("target") / "target"), f"{DIRECTORY}/target")
-        yield Bench(node, Tool(node, f"{DIRECTORY}/transproc-stop"))
+def bench(
+    request: pytest.FixtureRequest, nodes: dict[str, SshNode], tmp_path_factory: pytest.TempPathFactory
+) -> Bench:
+    node = nodes[request.param]
+    node.run(["rm", "-rf", DIRECTORY])
+    node.put(build(node.isa), f"{DIRECTORY}/transproc-stop")
+    node.put(build_target(node.isa, tmp_path_factory.mktemp("target") / "target"), f"{DIRECTORY}/target")
+    return Bench(node, Tool(node, f"{DIRECTORY}/transproc-stop"))
 
 
 def hops(bench: Bench, pid: int, each: Callable[[int], None], times: int) -> int:
