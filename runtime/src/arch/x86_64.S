@@ -463,8 +463,9 @@ END sigsetjmp
 
 // unsigned __transproc_abilities(void): ABILITY_WIDE and ABILITY_FUSED
 FUNCTION __transproc_abilities
-	mov %rbx, %r8
-	.cfi_register rbx, r8
+	push %rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 0
 	xor %r9d, %r9d
 	xor %eax, %eax
 	cpuid
@@ -491,7 +492,8 @@ FUNCTION __transproc_abilities
 	sete %r9b                           // ABILITY_WIDE
 	or %r10d, %r9d
 1:	mov %r9d, %eax
-	mov %r8, %rbx
+	pop %rbx
+	.cfi_adjust_cfa_offset -8
 	.cfi_restore rbx
 	ret
 END __transproc_abilities
