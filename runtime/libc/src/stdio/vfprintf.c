@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// musl's, which looks through the format once before it prints: for arguments that are named by number, and so that nothing is printed if the
-// first conversion is none. Here not, if that conversion is one of the plain ones, which most are.
+// musl's, with short texts put into the buffer in line, and a way for vsnprintf, whose stream is its own.
 #include "stdio_impl.h"
 #include <string.h>
+#include "print.h"
 
 static inline size_t put(const unsigned char *text, size_t length, FILE *f)
 {
@@ -13,11 +13,9 @@ static inline size_t put(const unsigned char *text, size_t length, FILE *f)
 	return length;
 }
 
-#define vfprintf __transproc_vfprintf_of_any
 #define __fwritex put
 #include <../stdio/vfprintf.c>
 #undef __fwritex
-#undef vfprintf
 
 // Whether printf_core() would find nothing to be done before the arguments are read.
 static int begins_plainly(const char *format)
@@ -30,40 +28,15 @@ static int begins_plainly(const char *format)
 	return 0;
 }
 
-int vfprintf(FILE *restrict f, const char *restrict format, va_list arguments)
+int __transproc_print(FILE *f, const char *format, va_list arguments)
 {
 	if (!begins_plainly(format))
-		return __transproc_vfprintf_of_any(f, format, arguments);
-	va_list list;
-	int types[NL_ARGMAX + 1], result;
+		return vfprintf(f, format, arguments);
+	int types[NL_ARGMAX + 1];
 	union arg numbered[NL_ARGMAX + 1];
-	unsigned char own[80], *buffer = 0;
+	va_list list;
 	va_copy(list, arguments);
-	FLOCK(f);
-	int error = f->flags & F_ERR;
-	f->flags &= ~F_ERR;
-	if (!f->buf_size) {
-		buffer = f->buf;
-		f->buf = own;
-		f->buf_size = sizeof own;
-		f->wpos = f->wbase = f->wend = 0;
-	}
-	if (!f->wend && __towrite(f))
-		result = -1;
-	else
-		result = printf_core(f, format, &list, numbered, types);
-	if (buffer) {
-		f->write(f, 0, 0);
-		if (!f->wpos)
-			result = -1;
-		f->buf = buffer;
-		f->buf_size = 0;
-		f->wpos = f->wbase = f->wend = 0;
-	}
-	if (ferror(f))
-		result = -1;
-	f->flags |= error;
-	FUNLOCK(f);
+	int result = printf_core(f, format, &list, numbered, types);
 	va_end(list);
 	return result;
 }

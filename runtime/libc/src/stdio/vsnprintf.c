@@ -3,6 +3,7 @@
 #include "stdio_impl.h"
 #include <limits.h>
 #include <string.h>
+#include "print.h"
 
 static size_t fill(FILE *f, const unsigned char *text, size_t length)
 {
@@ -24,10 +25,12 @@ int vsnprintf(char *restrict to, size_t n, const char *restrict format, va_list 
 		.buf = n > 1 ? (unsigned char *)to : nowhere,
 		.buf_size = n <= 1 ? 1 : n - 1 < INT_MAX ? n - 1 : INT_MAX,
 	};
+	f.wpos = f.wbase = f.buf;
+	f.wend = f.buf + f.buf_size;
 	if (n)
 		*to = 0;
-	int result = vfprintf(&f, format, arguments);
-	if (n > 1 && f.wpos)
+	int result = __transproc_print(&f, format, arguments);
+	if (n > 1)
 		*f.wpos = 0;
 	return result;
 }
