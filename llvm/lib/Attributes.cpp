@@ -29,6 +29,8 @@ void removeTargetAttributes(Module &M) {
       F.removeFnAttr(Name);
   for (const char *Name : {"target-abi", "SmallDataLimit", "Code Model", "frame-pointer", "uwtable"})
     removeModuleFlag(M, Name);
+  if (GlobalVariable *Annotations = M.getNamedGlobal("llvm.global.annotations"))
+    Annotations->eraseFromParent();
 }
 
 void dropMemoryAttributes(Module &M, function_ref<bool(const CallBase &)> MayReach) {

@@ -73,6 +73,8 @@ void lowerBuiltins(Module &M) {
         if (!Frame)
           Frame = createInEntry(F, Type::getInt8Ty(M.getContext()), "frame.address");
         replaceBy(Call, Frame);
+      } else if (Call->getIntrinsicID() == Intrinsic::annotation) {
+        replaceBy(Call, Call->getArgOperand(0));
       } else if (isBuiltin(*Call, "__transproc_builtin_setjmp")) {
         lowerSetjmp(Call);
       } else if (isBuiltin(*Call, "__transproc_builtin_longjmp")) {

@@ -77,6 +77,10 @@ std::string pathOf(StringRef Directory, StringRef Name) {
   return Path.str().str();
 }
 
+void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote: " << R.Remedy << "\n"; }
+
+} // namespace
+
 void printPlace(const Function &F) {
   if (const DISubprogram *S = F.getSubprogram())
     errs() << pathOf(S->getDirectory(), S->getFilename()) << ":" << S->getLine() << ": ";
@@ -91,33 +95,7 @@ void printPlace(const Instruction &I) {
     printPlace(*I.getFunction());
 }
 
-void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote: " << R.Remedy << "\n"; }
-
-// Names of features that the front end's own target has.
-bool isFrontEnds(StringRef Name) { return is_contained({"64bit", "d", "f", "lsx", "ual", "relax"}, Name); }
-
-// target("...") of a function: its code is compiled for every processor all the same, but what no ISA has is a mistake.
-unsigned printUnknownFeatures(const Function &F, function_ref<bool(StringRef)> IsFeature) {
-  unsigned Count = 0;
-  SmallVector<StringRef, 8> Features;
-  F.getFnAttribute("target-features").getValueAsString().split(Features, ',', -1, /*KeepEmpty=*/false);
-  for (StringRef Feature : Features) {
-    StringRef Name = Feature.drop_front();       // + or -
-    if (Name.consume_front("+") && !IsFeature(Name)) // as aarch64's compilers spell them: "+sve", "+nosimd"
-      Name.consume_front("no");
-    if (isFrontEnds(Name) || IsFeature(Name))
-      continue;
-    ++Count;
-    printPlace(F);
-    errs() << "error: target attribute: no ISA has the feature '" << Name << "'\n"
-           << "note: code is compiled for every processor that the baseline covers, whatever the attribute says\n";
-  }
-  return Count;
-}
-
-} // namespace
-
-unsigned printRefusals(Module &M, function_ref<bool(StringRef)> IsFeature) {
+unsigned printRefusals(Module &M) {
   unsigned Count = 0;
   if (!StringRef(M.getModuleInlineAsm()).trim().empty()) { // its place is not in the IR: transproc-cc looks for it
     ++Count;
@@ -129,16 +107,13 @@ unsigned printRefusals(Module &M, function_ref<bool(StringRef)> IsFeature) {
     printPlace(*I.getResolverFunction());
     printRefusal({"ifunc cannot migrate", "choose the variant at compile time, or by a variable"});
   }
-  for (Function &F : M) {
-    if (IsFeature && !F.isDeclaration())
-      Count += printUnknownFeatures(F, IsFeature);
+  for (Function &F : M)
     for (Instruction &I : instructions(F))
       if (Refusal R = checkInstruction(I); R.Error) {
         ++Count;
         printPlace(I);
         printRefusal(R);
       }
-  }
   return Count;
 }
 

@@ -257,7 +257,7 @@ static Module *makeModule(const char *Program, const transproc::Target &X86, boo
     Problem.print(Program, errs());
     exit(1);
   }
-  if (printRefusals(*M, isFeature))
+  if (printRefusals(*M) + printUnknownNames(*M))
     exit(RefusedStatus);
   if (!Debug)
     StripDebugInfo(*M);

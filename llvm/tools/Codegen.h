@@ -35,6 +35,13 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const Target &T, llvm::CodeGenO
 // Whether one of the ISAs has a feature of this name, or compilers know it.
 bool isFeature(llvm::StringRef Name);
 
+// Whether one of the ISAs has a processor of this name, or x86_64 a vendor or a family.
+bool isProcessor(llvm::StringRef Name);
+
+// Prints one diagnostic for each feature or processor that M names, for a version of a function or to ask for it, and that no ISA has;
+// returns their number.
+unsigned printUnknownNames(const llvm::Module &M);
+
 // Makes M a module for the machine.
 void retarget(llvm::Module &M, llvm::TargetMachine &Machine);
 

@@ -35,18 +35,18 @@ _MACROS = [
 ]
 
 _BUILTINS = {
-    "__builtin_cpu_supports(name)": "0",
-    "__builtin_cpu_is(name)": "0",
+    "__builtin_cpu_supports(name)": '__builtin_annotation(__builtin_annotation(0,"__builtin_cpu_supports"),name)',
+    "__builtin_cpu_is(name)": '__builtin_annotation(__builtin_annotation(0,"__builtin_cpu_is"),name)',
     "__builtin_cpu_init()": "((void)0)",
     "__builtin_setjmp(buffer)": "__extension__({ int __transproc_builtin_setjmp(void *) __attribute__((__returns_twice__));"
     " __transproc_builtin_setjmp(buffer); })",
     "__builtin_longjmp(buffer,one)": "__extension__({ void __transproc_builtin_longjmp(void *) __attribute__((__noreturn__));"
     " (void)(one); __transproc_builtin_longjmp(buffer); })",
-    "target_clones(...)": "",
-    "__target_clones__(...)": "",
+    "target_clones(...)": 'annotate("target_clones",__VA_ARGS__)',
+    "__target_clones__(...)": 'annotate("target_clones",__VA_ARGS__)',
 }
 """Macros for what clang has for certain targets only. The processor can do nothing special; a function's only clone is the
-default one; `transproc-codegen` knows the functions."""
+default one; `transproc-codegen` knows the functions, and reads the annotations for names that no ISA has (Versions.cpp)."""
 
 
 def unused(words: Sequence[str]) -> list[str]:

@@ -21,9 +21,11 @@ struct RefusePass : llvm::PassInfoMixin<RefusePass> {
   llvm::PreservedAnalyses run(llvm::Module &M, llvm::ModuleAnalysisManager &);
   static bool isRequired() { return true; }
 };
-// Prints one diagnostic for each construct that cannot migrate, and, where IsFeature is given, for each target attribute that names what
-// is no feature of any ISA; returns their number.
-unsigned printRefusals(llvm::Module &M, llvm::function_ref<bool(llvm::StringRef)> IsFeature = nullptr);
+// Prints one diagnostic for each construct that cannot migrate; returns their number.
+unsigned printRefusals(llvm::Module &M);
+// The beginning of a diagnostic: file and line, or what else is known.
+void printPlace(const llvm::Function &F);
+void printPlace(const llvm::Instruction &I);
 constexpr int RefusedStatus = 3;
 
 // Variadic functions take a pointer to 8-byte slots instead; va_list is that pointer.

@@ -9,12 +9,13 @@
 
 namespace transproc {
 
-// Removes what ties a module to the front end's target: CPU and ABI attributes and flags.
+// Removes what ties a module to the front end's target: CPU and ABI attributes and flags; and annotations, which keep functions that
+// nobody calls.
 void removeTargetAttributes(llvm::Module &M);
 
 // __builtin_frame_address(0) becomes the address of an object of the frame, which keeps it when the process migrates;
 // __builtin_setjmp and __builtin_longjmp (transproc-cc names them __transproc_builtin_...) become the C library's;
-// a barrier's assembly is empty.
+// a barrier's assembly is empty; an annotated value (transproc-cc asks so for features, see printUnknownNames) is the value.
 void lowerBuiltins(llvm::Module &M);
 
 // x * y + z that a back end may round once or twice is rounded once, where both processors have the instruction, also what only

@@ -222,6 +222,76 @@ def test_versions_of_functions_in_cxx(tmp_path: Path) -> None:
 
 
 @toolchain
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            '__attribute__((target_clones("default", "avx2", "nonsense"))) int f(void) { return 1; }\n',
+            "a.c:1: error: target_clones: no ISA has the feature 'nonsense'",
+        ),
+        (
+            'int f(void) __attribute__((__target_clones__("default", "arch=other")));\nint f(void) { return 1; }\n',
+            "a.c:2: error: target_clones: no ISA has the processor 'other'",
+        ),
+        (
+            'int f(void) { return __builtin_cpu_supports("nosuch"); }\n',
+            "a.c:1:22: error: __builtin_cpu_supports: no ISA has the feature 'nosuch'",
+        ),
+        (
+            'int f(void) {\n  return __builtin_cpu_is("nosuch");\n}\n',
+            "a.c:2:10: error: __builtin_cpu_is: no ISA has the processor 'nosuch'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("language", ["c", "c++"])
+def test_unknown_names_of_versions(tmp_path: Path, source: str, message: str, language: str) -> None:
+    (tmp_path / "a.c").write_text(source)
+    done = cc("-c", "-x", language, "a.c", "-o", "a.o", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{message}\n" in done.stderr
+    assert done.stderr.count("error: ") == done.stderr.count("note: ") == 1
+    assert not (tmp_path / "a.o").exists()
+
+
+@toolchain
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+def test_known_names_of_versions(tmp_path: Path, level: str) -> None:
+    """They mean nothing, and the answer is no."""
+    (tmp_path / "a.c").write_text(
+        '__attribute__((target_clones("default", "avx2", "arch=haswell", "sse4.1,avx", "sve2+bf16"))) static int f(int x)\n'
+        "{ return x + 1; }\n"
+        "int main(void) {\n"
+        '  return __builtin_cpu_supports("x86-64-v3") || __builtin_cpu_supports("sve+i8mm") || __builtin_cpu_is("znver3")\n'
+        '    || __builtin_cpu_is("intel") ? 2 : f(6); }\n'
+    )
+    done = cc("-Wall", level, "a.c", "-o", "a", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert subprocess.run([tmp_path / "a.x86_64"], check=False).returncode == 7
+
+
+@toolchain
+def test_versions_by_variables_of_cxx(tmp_path: Path) -> None:
+    """What is asked where a variable begins is looked at, too."""
+    source = tmp_path / "a.cpp"
+    source.write_text('bool supported = __builtin_cpu_supports("avx2");\n')
+    done = cc("-Wall", "-c", "a.cpp", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    source.write_text('bool supported = __builtin_cpu_supports("avx17");\n')
+    done = cc("-c", "a.cpp", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a.cpp:1:18: error: __builtin_cpu_supports: no ISA has the feature 'avx17'\n" in done.stderr
+
+
+@toolchain
+def test_a_name_that_is_no_literal(tmp_path: Path) -> None:
+    """As for clang's own builtin."""
+    (tmp_path / "a.c").write_text("int f(const char *name) { return __builtin_cpu_supports(name); }\n")
+    done = cc("-c", "a.c", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "string constant" in done.stderr
+
+
+@toolchain
 def test_an_error_names_the_file_by_a_path_that_exists(tmp_path: Path) -> None:
     """Clang takes what a source's path has in common with the current directory for the source's directory."""
     source = tmp_path / "there" / "a.c"
