@@ -111,14 +111,15 @@ static inline int compare_two(const unsigned char *a, const unsigned char *b, si
 	return a[first(found)] - b[first(found)];
 }
 
-// More than two vectors. They are compared four at a time; of the last four some may be those that were compared before.
+// More than two vectors. They are compared four at a time, from the second turn on where `a` is a multiple of a vector; of the last four
+// some may be those that were compared before.
 static inline int compare_memory(const unsigned char *a, const unsigned char *b, size_t n)
 {
 	ptrdiff_t distance = b - a;
 	const unsigned char *last = a + n - BLOCK;
 	unsigned found;
 	if (n > BLOCK) {
-		for (; a < last; a += BLOCK) {
+		for (unsigned step = BLOCK - (uintptr_t)a % VECTOR; a < last; a += step, step = BLOCK) {
 			b = a + distance;
 			bytes v = either(unlike(a, b), unlike(a + VECTOR, b + VECTOR));
 			bytes w = either(unlike(a + 2 * VECTOR, b + 2 * VECTOR), unlike(a + 3 * VECTOR, b + 3 * VECTOR));

@@ -113,25 +113,28 @@ static inline char *copy_within(unsigned char *to, const unsigned char *from, si
 	}
 	store_loose(to, v);
 	const unsigned char *at = align_down(from + VECTOR, VECTOR), *end = from + n;
-	while (end - at >= VECTOR) {
-		unsigned char *copy = to + (at - from);
-		if ((uintptr_t)at % BLOCK == 0 && end - at >= BLOCK) {
+	for (;;) {
+		do {
+			if (end - at < VECTOR)
+				goto rest;
+			v = load(at);
+			if ((found = zeros(v)))
+				goto rest;
+			store_loose(to + (at - from), v);
+			at += VECTOR;
+		} while ((uintptr_t)at % BLOCK);
+		for (; end - at >= BLOCK; at += BLOCK) {
 			bytes a = load(at), b = load(at + VECTOR), c = load(at + 2 * VECTOR), d = load(at + 3 * VECTOR);
-			if (!zeros(smaller(smaller(a, b), smaller(c, d)))) {
-				store_loose(copy, a);
-				store_loose(copy + VECTOR, b);
-				store_loose(copy + 2 * VECTOR, c);
-				store_loose(copy + 3 * VECTOR, d);
-				at += BLOCK;
-				continue;
-			}
+			if (zeros(smaller(smaller(a, b), smaller(c, d))))
+				break;
+			unsigned char *copy = to + (at - from);
+			store_loose(copy, a);
+			store_loose(copy + VECTOR, b);
+			store_loose(copy + 2 * VECTOR, c);
+			store_loose(copy + 3 * VECTOR, d);
 		}
-		v = load(at);
-		if ((found = zeros(v)))
-			break;
-		store_loose(copy, v);
-		at += VECTOR;
 	}
+rest:
 	if (!found && at < end)
 		found = zeros(load(at));
 	if (found && at + first(found) < end)

@@ -18,17 +18,18 @@ enum sought { THE_END, THE_BYTE, EITHER };
 		zeros(smaller(v_, smaller(unlike(c_, wanted, what), unlike(d_, wanted, what)))) != 0; \
 	})
 
-// From an address on; THE_BYTE among the next `left`, which are at least one, or 0.
-static inline __attribute__((always_inline)) const unsigned char *find(const unsigned char *from, int byte, enum sought what, size_t left)
+// From an address on; if `bounded`, among the next `left`, which are at least one, or 0.
+static inline __attribute__((always_inline)) const unsigned char *
+find(const unsigned char *from, int byte, enum sought what, int bounded, size_t left)
 {
 	bytes wanted = all_of(byte);
 	const unsigned char *at = align_down(from, VECTOR);
 	unsigned found = zeros(unlike(load(at), wanted, what)) >> (from - at);
 	if (found)
-		return what != THE_BYTE || first(found) < left ? from + first(found) : 0;
+		return !bounded || first(found) < left ? from + first(found) : 0;
 	size_t seen = VECTOR - (from - at);
 	for (int i = 0; i < 5; i++) {
-		if (what == THE_BYTE && left <= seen)
+		if (bounded && left <= seen)
 			return 0;
 		at += VECTOR;
 		left -= seen;
@@ -38,7 +39,7 @@ static inline __attribute__((always_inline)) const unsigned char *find(const uns
 	}
 	left += (uintptr_t)at % BLOCK;
 	at = align_down(at, BLOCK);
-	for (; what != THE_BYTE || left > BLOCK; at += BLOCK, left -= BLOCK)
+	for (; !bounded || left > BLOCK; at += BLOCK, left -= BLOCK)
 		if (block_has(at, wanted, what))
 			goto within;
 	if (!block_has(at, wanted, what)) // all of a block is in one page
@@ -48,9 +49,9 @@ within:
 	while (!(found = zeros(unlike(load(at), wanted, what))))
 		at += VECTOR;
 	at += first(found);
-	return what != THE_BYTE || (size_t)(at - from) < left ? at : 0;
+	return !bounded || (size_t)(at - from) < left ? at : 0;
 here:
-	return what != THE_BYTE || first(found) < left ? at + first(found) : 0;
+	return !bounded || first(found) < left ? at + first(found) : 0;
 }
 
 #endif

@@ -5,37 +5,31 @@
 
 #include "bytes.h"
 
-// Among n bytes, at least one.
+// Among n bytes, at least a vector.
 static inline void *find_last(const unsigned char *start, int byte, size_t n)
 {
-	const unsigned char *end = start + n; // what is searched ends before `end`
-	const unsigned char *at = align_down(end - 1, VECTOR);
 	bytes wanted = all_of(byte);
-	unsigned found = zeros(load(at) ^ wanted) & ALL_LANES >> VECTOR - (end - at);
+	const unsigned char *at = start + n - VECTOR;
+	unsigned found = zeros(load_loose(at) ^ wanted);
 	if (found)
-		goto here;
-	do {
-		if (at <= start)
-			return 0;
-		at -= VECTOR;
-		if ((found = zeros(load(at) ^ wanted)))
-			goto here;
-	} while ((uintptr_t)at % BLOCK);
+		return (void *)(at + last(found));
+	if (n <= 2 * VECTOR)
+		goto beginning;
+	at = align_down(at + VECTOR - 1, VECTOR); // what lies behind has been looked at
 	for (; at - start >= BLOCK; at -= BLOCK) {
 		bytes a = load(at - VECTOR) ^ wanted, b = load(at - 2 * VECTOR) ^ wanted;
 		bytes c = load(at - 3 * VECTOR) ^ wanted, d = load(at - 4 * VECTOR) ^ wanted;
 		if (zeros(smaller(smaller(a, b), smaller(c, d))))
 			break;
 	}
-	do {
-		if (at <= start)
-			return 0;
+	while (at - start >= VECTOR) {
 		at -= VECTOR;
-		found = zeros(load(at) ^ wanted);
-	} while (!found);
-here:
-	at += last(found);
-	return at >= start ? (void *)at : 0;
+		if ((found = zeros(load(at) ^ wanted)))
+			return (void *)(at + last(found));
+	}
+beginning:
+	found = zeros(load_loose(start) ^ wanted);
+	return found ? (void *)(start + last(found)) : 0;
 }
 
 // Whether one of the bytes of a block is the wanted one or the end.

@@ -18,7 +18,7 @@ static inline int fold_order(unsigned char a, unsigned char b)
 	return lower_byte(a) - lower_byte(b);
 }
 
-// Leaves the function, if the 16 bytes at a + i and b + i end or differ.
+// Leaves the function, if the vectors at a + i and b + i end or differ.
 #define RETURN_IF_FOLDED(i) \
 	do { \
 		unsigned found_ = zeros(folded(a + (i), b + (i))); \
@@ -29,25 +29,24 @@ static inline int fold_order(unsigned char a, unsigned char b)
 	} while (0)
 
 // Compares up to the end, or, if `bounded`, at most n bytes, at least one.
-static inline int fold_compare(const char *left, const char *right, int bounded, size_t n)
+static inline int fold_compare(const unsigned char *a, const unsigned char *b, int bounded, size_t n)
 {
-	const unsigned char *a = (const unsigned char *)left, *b = (const unsigned char *)right;
 	for (;;) {
 		unsigned room = to_page_end(a, b);
 		if (room >= BLOCK && (!bounded || n >= BLOCK)) {
 			RETURN_IF_FOLDED(0);
-			RETURN_IF_FOLDED(16);
-			RETURN_IF_FOLDED(32);
-			RETURN_IF_FOLDED(48);
-			for (;;) {
-				a += BLOCK;
-				b += BLOCK;
-				n -= BLOCK;
-				room -= BLOCK;
+			RETURN_IF_FOLDED(VECTOR);
+			RETURN_IF_FOLDED(2 * VECTOR);
+			RETURN_IF_FOLDED(3 * VECTOR);
+			for (unsigned step = BLOCK - (uintptr_t)a % VECTOR;; step = BLOCK) {
+				a += step;
+				b += step;
+				n -= step;
+				room -= step;
 				if (room < BLOCK || bounded && n < BLOCK)
 					break;
-				bytes v = smaller(same(a, b), same(a + 16, b + 16));
-				bytes w = smaller(same(a + 32, b + 32), same(a + 48, b + 48));
+				bytes v = smaller(same(a, b), same(a + VECTOR, b + VECTOR));
+				bytes w = smaller(same(a + 2 * VECTOR, b + 2 * VECTOR), same(a + 3 * VECTOR, b + 3 * VECTOR));
 				if (zeros(smaller(v, w)))
 					break;
 			}

@@ -19,6 +19,8 @@ WIDE char *__transproc_wide_strchrnul(const unsigned char *at, int byte);
 WIDE void *__transproc_wide_memchr(const unsigned char *at, int byte, size_t left);
 WIDE int __transproc_wide_strcmp(const unsigned char *a, const unsigned char *b);
 WIDE int __transproc_wide_strncmp(const unsigned char *a, const unsigned char *b, size_t n);
+WIDE int __transproc_wide_strcasecmp(const unsigned char *a, const unsigned char *b);
+WIDE int __transproc_wide_strncasecmp(const unsigned char *a, const unsigned char *b, size_t n);
 WIDE int __transproc_wide_memcmp(const unsigned char *a, const unsigned char *b, size_t n);
 WIDE void *__transproc_wide_memrchr(const unsigned char *start, int byte, size_t n);
 WIDE char *__transproc_wide_strrchr(const char *string, int byte);

@@ -4,5 +4,5 @@
 
 WIDE void *__transproc_wide_memchr(const unsigned char *at, int byte, size_t left)
 {
-	return (void *)find(at, byte, THE_BYTE, left);
+	return (void *)find(at, byte, THE_BYTE, 1, left);
 }

@@ -4,6 +4,6 @@
 
 WIDE char *__transproc_wide_strchr(const unsigned char *at, int byte)
 {
-	at = find(at, byte, EITHER, 0);
+	at = find(at, byte, EITHER, 0, 0);
 	return *at == (unsigned char)byte ? (char *)at : 0;
 }

@@ -4,5 +4,5 @@
 
 WIDE char *__transproc_wide_strchrnul(const unsigned char *at, int byte)
 {
-	return (char *)find(at, byte, EITHER, 0);
+	return (char *)find(at, byte, EITHER, 0, 0);
 }

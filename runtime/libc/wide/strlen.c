@@ -4,5 +4,5 @@
 
 WIDE size_t __transproc_wide_strlen(const char *string, const unsigned char *at)
 {
-	return find(at, 0, THE_END, 0) - (const unsigned char *)string;
+	return find(at, 0, THE_END, 0, 0) - (const unsigned char *)string;
 }

@@ -22,5 +22,5 @@ void *memchr(const void *memory, int byte, size_t n)
 		left -= VECTOR;
 	}
 	WITH_ABILITY(wide, __transproc_wide_memchr(at, byte, left), first_time(memory, byte, n));
-	return (void *)find(at, byte, THE_BYTE, left);
+	return (void *)find(at, byte, THE_BYTE, 1, left);
 }

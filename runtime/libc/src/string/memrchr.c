@@ -13,18 +13,19 @@ void *__memrchr(const void *memory, int byte, size_t n)
 	const unsigned char *at = memory;
 	if (!n)
 		return 0;
-	if (n > VECTOR) {
-		at += n - VECTOR;
-		unsigned found = zeros(load_loose(at) ^ all_of(byte));
-		if (found)
-			return (void *)(at + last(found));
-		n -= VECTOR;
-		WITH_ABILITY(wide, __transproc_wide_memrchr(memory, byte, n), first_time(memory, byte, n));
-	} else if (__builtin_expect(!crosses(at), 1)) {
+	if (n >= VECTOR) {
+		if (n > 2 * VECTOR)
+			WITH_ABILITY(wide, __transproc_wide_memrchr(at, byte, n), first_time(memory, byte, n));
+		return find_last(at, byte, n);
+	}
+	if (__builtin_expect(!crosses(at), 1)) {
 		unsigned found = zeros(load_loose(at) ^ all_of(byte)) & (1 << n) - 1;
 		return found ? (void *)(at + last(found)) : 0;
 	}
-	return find_last(memory, byte, n);
+	while (n--)
+		if (at[n] == (unsigned char)byte)
+			return (void *)(at + n);
+	return 0;
 }
 
 weak_alias(__memrchr, memrchr);

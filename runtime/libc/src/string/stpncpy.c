@@ -26,7 +26,7 @@ char *__stpncpy(char *target, const char *string, size_t n)
 		copy_short(to, (const unsigned char *)&v, n);
 		return target + (length < n ? length : n);
 	}
-	if (n > 2 * WIDEST)
+	if (n > WIDEST)
 		WITH_ABILITY(wide, __transproc_wide_stpncpy(to, from, n), first_time(target, string, n));
 	return copy_within(to, from, n);
 }

@@ -19,6 +19,6 @@ char *strchr(const char *string, int byte)
 		at += VECTOR;
 	}
 	WITH_ABILITY(wide, __transproc_wide_strchr(at, byte), first_time(string, byte));
-	at = find(at, byte, EITHER, 0);
+	at = find(at, byte, EITHER, 0, 0);
 	return *at == (unsigned char)byte ? (char *)at : 0;
 }

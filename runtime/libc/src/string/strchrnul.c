@@ -17,7 +17,7 @@ char *__strchrnul(const char *string, int byte)
 		at += VECTOR;
 	}
 	WITH_ABILITY(wide, __transproc_wide_strchrnul(at, byte), first_time(string, byte));
-	return (char *)find(at, byte, EITHER, 0);
+	return (char *)find(at, byte, EITHER, 0, 0);
 }
 
 weak_alias(__strchrnul, strchrnul);

@@ -9,12 +9,14 @@ ASK_FIRST(size_t, first_time, (const char *string), strlen(string))
 size_t strlen(const char *string)
 {
 	const unsigned char *at = (const unsigned char *)string;
-	if (__builtin_expect(!crosses(at), 1)) {
+	if (__builtin_expect(!crosses_widest(at), 1)) {
 		unsigned found = zeros(load_loose(at));
 		if (found)
 			return first(found);
-		at += VECTOR;
+		if ((found = zeros(load_loose(at + VECTOR))))
+			return VECTOR + first(found);
+		at += 2 * VECTOR;
 	}
 	WITH_ABILITY(wide, __transproc_wide_strlen(string, at), first_time(string));
-	return find(at, 0, THE_END, 0) - (const unsigned char *)string;
+	return find(at, 0, THE_END, 0, 0) - (const unsigned char *)string;
 }

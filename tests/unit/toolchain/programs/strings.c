@@ -294,10 +294,57 @@ static void late(byte *area) {
   }
 }
 
+/* Two that differ late, or in the case of letters only: of one, or (`mixed`) of many. */
+static void late_pairs(byte *first, byte *second, int mixed) {
+  for (size_t n = 1; n < 600; n += 1 + below(5)) {
+    byte *a = first + below(64), *b = second + below(64);
+    const char *s = (const char *)a, *t = (const char *)b;
+    memset(a, 'x', n);
+    memset(b, 'x', n);
+    a[n] = b[n] = 0;
+    for (size_t i = 0; i < n; i += 1 + below(9)) {
+      b[i] = 'X';
+      require(mixed || sign(compare_memory(a, b, n)) == 1 && compare_memory(a, b, i) == 0, "memcmp", n, i, 2);
+      require(compare_case(s, t) == 0, "strcasecmp", n, i, 1);
+      require(compare_case_n(s, t, i + 1) == 0 && compare_case_n(s, t, NONE) == 0, "strncasecmp", n, i, 1);
+      b[i] = 'Y';
+      require(sign(compare_case(s, t)) == -1, "strcasecmp", n, i, 2);
+      require(compare_case_n(s, t, i) == 0 && sign(compare_case_n(s, t, i + 1)) == -1, "strncasecmp", n, i, 2);
+      b[i] = mixed && below(2) ? 'X' : 'x';
+    }
+  }
+}
+
+/* So many bytes and no end, up to what cannot be accessed, or from there on. */
+static void without_end(byte *first, byte *second) {
+  for (size_t n = 0; n <= 700; n++) {
+    byte *a = first + 3 * PAGE - n, *b = second + 3 * PAGE - n;
+    const char *s = (const char *)a, *t = (const char *)b;
+    for (size_t i = 0; i < n; i++) {
+      a[i] = 'A' + below(26);
+      b[i] = a[i] | (below(200) ? 0 : 0x20);
+    }
+    require(length_n(s, n) == n, "strnlen", n, 0, 0);
+    require(compare_case_n(s, t, n) == 0, "strncasecmp", n, 0, 0);
+    require(find_n(a, 'z' + 1, n) == 0 && find_last_n(a, 'z' + 1, n) == 0, "memchr", n, 0, 2);
+    require(compare_memory(a, a, n) == 0 && compare_n(s, s, n) == 0, "memcmp", n, 0, 2);
+    memset(second, '#', 3 * PAGE);
+    require(copy_end_n((char *)b, s, n) == (char *)b + n && same(a, b, n) && clean(b, b + n, second), "stpncpy", n, 0, 0);
+    require(compare_memory(a, b, n) == 0, "memcmp", n, 0, 3);
+    memset(first, 'a', n);
+    require(find_last_n(first, 'z', n) == 0, "memrchr", n, 0, 0);
+    if (n)
+      first[0] = 'z', require(index_of(find_last_n(first, 'z', n), first) == 0, "memrchr", n, 0, 1);
+  }
+}
+
 static void all(byte *first, byte *second) {
   at_random(first, second);
   every_length(first, second);
   late(first);
+  late_pairs(first, second, 0);
+  late_pairs(first, second, 1);
+  without_end(first, second);
 }
 
 int main(void) {

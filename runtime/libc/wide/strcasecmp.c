@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "wide.h"
+#include "fold_case.h"
+
+WIDE int __transproc_wide_strcasecmp(const unsigned char *a, const unsigned char *b)
+{
+	return fold_compare(a, b, 0, 0);
+}
