@@ -74,3 +74,10 @@ typedef struct __ucontext {
 #define SIGUNUSED SIGSYS
 
 #define _NSIG 65
+
+#if defined(_GNU_SOURCE) || defined(_BSD_SOURCE) /* as 4.3BSD had them */
+#define sigmask(signal) (1 << ((signal) - 1))
+int sigblock(int);
+int sigsetmask(int);
+int siggetmask(void);
+#endif

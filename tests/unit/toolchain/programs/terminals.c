@@ -12,8 +12,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-int sigsetmask(int), sigblock(int), siggetmask(void);
-
 static int terminal;
 
 static struct termios now(void)
@@ -86,9 +84,9 @@ int main(void)
 	printf("%d, %d\n", gtty(file, &state), errno == ENOTTY);
 	printf("%d, %d\n", ioctl(file, TIOCSETP, &state), errno == ENOTTY);
 
-	int before = sigblock(1 << (SIGUSR1 - 1));
+	int before = sigblock(sigmask(SIGUSR1));
 	printf("%#x, %#x, ", before, siggetmask());
-	printf("%#x, ", sigsetmask(1 << (SIGUSR2 - 1) | 1 << (SIGTTOU - 1)));
+	printf("%#x, ", sigsetmask(sigmask(SIGUSR2) | sigmask(SIGTTOU)));
 	printf("%#x\n", sigsetmask(before));
 	puts("done");
 	return 0;
