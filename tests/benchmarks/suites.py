@@ -134,7 +134,9 @@ def _chosen(text: str) -> str:
     for line in text.splitlines():
         word = line.strip().lower()
         if re.match(r"if\s*\(", word):
-            taken.append(not re.search(r"large_problem|small_problem|arch|target_os|msvc|host|windows", word))
+            taken.append(
+                not re.search(r"large_problem|small_problem|arch|mips|target_os|msvc|host|windows", word)
+            )
         elif re.match(r"else\s*\(", word):
             taken[-1] = not taken[-1]
         elif re.match(r"elseif", word):

@@ -203,7 +203,7 @@ def test_full_target(world: World) -> None:
 CRIU_THAT_HANGS = "printf '#!/bin/sh\\nsleep 60\\n' > /tmp/criu && chmod +x /tmp/criu && mount --bind /tmp/criu /usr/sbin/criu"
 
 
-@pytest.mark.parametrize("step", ["fetch", "restore"])
+@pytest.mark.parametrize("step", [pytest.param("fetch", marks=pytest.mark.nightly), "restore"])
 def test_target_killed_in_the_middle(world: World, step: str) -> None:
     """And when it is not there at all; the emulated machine is ended by SIGKILL."""
     job = world.start("fill", "60" if step == "fetch" else "1")

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.programs.manifest import Program
-from tests.programs.moving import BETWEEN_ISAS, WITHIN_AN_ISA, chosen, compiled, goes_there_and_back
+from tests.programs.moving import (
+    ALSO_BETWEEN_ISAS,
+    BETWEEN_ISAS,
+    WITHIN_AN_ISA,
+    chosen,
+    compiled,
+    goes_there_and_back,
+)
 from transproc.cluster.node import SshNode
 
 pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
@@ -22,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("programs")
 
 
-@chosen(BETWEEN_ISAS, nightly=WITHIN_AN_ISA)
+@chosen(BETWEEN_ISAS, nightly=ALSO_BETWEEN_ISAS | WITHIN_AN_ISA)
 def test_a_migrated_run_equals_an_unmigrated_one(
     program: Program, nodes: dict[str, SshNode], built: Path, tmp_path: Path
 ) -> None:

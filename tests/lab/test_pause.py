@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Pausing, dumping and restoring real processes on the lab's machines, each within its ISA (nothing is transformed here)."""
+"""Pausing, dumping and restoring real processes on the lab's machines, each within its ISA (nothing is transformed here).
+
+On x86_64 by night: tests/unit/process/test_pause.py and the native nodes' tests do so in every run, where this machine is one.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class Bench:
         return bool(threads) and all(thread.state == "T" for thread in threads)
 
 
-@pytest.fixture(scope="module", params=["x86", "arm"])
+@pytest.fixture(scope="module", params=[pytest.param("x86", marks=pytest.mark.nightly), "arm"])
 def bench(
     request: pytest.FixtureRequest, nodes: dict[str, SshNode], tmp_path_factory: pytest.TempPathFactory
 ) -> Bench:

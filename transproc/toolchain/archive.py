@@ -26,6 +26,8 @@ ONE_HALF = (
 )
 """What to do about a dual object of which only one half was changed."""
 
+AR = "llvm-ar-19"
+
 MAGIC = b"!<arch>\n"
 THIN = b"!<thin>\n"
 _HEADER_SIZE = 60

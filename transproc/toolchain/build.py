@@ -12,7 +12,8 @@ from transproc import log
 from transproc.errors import CommandError
 from transproc.paths import digest, home
 from transproc.run import run
-from transproc.toolchain import debian, intrinsics, kernel, libc, making
+from transproc.toolchain import debian, intrinsics, kernel, making
+from transproc.toolchain.libc import headers, library, native
 
 HOST_COMPILERS = ("-DCMAKE_C_COMPILER=clang-19", "-DCMAKE_CXX_COMPILER=clang++-19")
 BUILD_VARIABLES = {"CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS"}
@@ -27,14 +28,14 @@ def build(root: Path) -> None:
             with log.step("compile the pass"):
                 _build_plugin(root)
             fetched.result()
-        musl, headers, simde = debian.musl(), debian.kernel(), debian.simde()
+        musl, linux, simde = debian.musl(), debian.kernel(), debian.simde()
         builtins = {isa: debian.builtins(isa) for isa in debian.ARCHITECTURES}
         with log.step("compile the C library") as step:
-            made = libc.build(musl, debian.mimalloc(), root, plain=False)
+            made = library.build(musl, debian.mimalloc(), root, plain=False)
             step.detail = f"{made} files"
         with log.step("runtime"):
-            libc.build_runtime(musl, root, builtins)
-        kernel.install_headers(headers, libc.OVERLAY / "include" / "asm", root / "include")
+            native.build(musl, root, builtins)
+        kernel.install_headers(linux, headers.OVERLAY / "include" / "asm", root / "include")
         intrinsics.install(simde, making.RUNTIME / "intrinsics", root / "include")
     (root / "complete").touch()
 
@@ -42,7 +43,7 @@ def build(root: Path) -> None:
 def build_plain(root: Path, lib: Path) -> None:
     """Into `lib` the library without sites, for a finished toolchain."""
     with log.step("compile the C library without sites"):
-        libc.build(debian.musl(), debian.mimalloc(), root, plain=True, lib=lib)
+        library.build(debian.musl(), debian.mimalloc(), root, plain=True, lib=lib)
         for name in ("transproc.o", "memory.o"):
             shutil.copyfile(root / "lib" / name, lib / name)
 

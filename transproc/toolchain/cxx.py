@@ -21,7 +21,7 @@ from transproc import log
 from transproc.errors import BinaryError
 from transproc.paths import digest
 from transproc.run import run
-from transproc.toolchain import archive, debian, libc
+from transproc.toolchain import archive, debian
 from transproc.toolchain.compile import Codegen, assemble, compile_c
 from transproc.toolchain.dual import MACHINES
 from transproc.toolchain.making import RUNTIME, parallel, publish
@@ -195,7 +195,7 @@ def _compile(
 
 
 def _archive(path: Path, objects: list[Path]) -> None:
-    run([libc.AR, "rcs", path, *objects])
+    run([archive.AR, "rcs", path, *objects])
     archive.write_index(path)
 
 

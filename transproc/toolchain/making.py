@@ -18,14 +18,17 @@ RUNTIME = SOURCE / "runtime"
 LLVM = SOURCE / "llvm"
 PLUGIN_SOURCES = (LLVM / "CMakeLists.txt", LLVM / "include", LLVM / "lib", LLVM / "tools")
 LIBRARY_SOURCES = (RUNTIME / "include", RUNTIME / "intrinsics", RUNTIME / "libc", RUNTIME / "src")
-RECIPE = ("archive", "build", "compile", "debian", "dual", "intrinsics", "kernel", "libc", "symbols")
+RECIPE = (
+    *("archive", "build", "compile", "debian", "dual", "intrinsics", "kernel", "symbols"),
+    *("libc/allocator", "libc/headers", "libc/leaves", "libc/library", "libc/native", "libc/patch"),
+)
 """Modules of this package that decide what is in a toolchain: `build.py` and what it imports, without this one, which only
 says how it is put in its place."""
 
 
 def sources() -> list[Path]:
     """Files and directories that a toolchain is made of."""
-    recipe = [Path(__file__).with_name(f"{name}.py") for name in RECIPE]
+    recipe = [Path(__file__).parent / f"{name}.py" for name in RECIPE]
     return [*PLUGIN_SOURCES, *LIBRARY_SOURCES, *recipe]
 
 

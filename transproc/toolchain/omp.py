@@ -18,7 +18,7 @@ from pathlib import Path
 from transproc import log
 from transproc.paths import digest
 from transproc.run import run
-from transproc.toolchain import archive, cxx, debian, libc
+from transproc.toolchain import archive, cxx, debian
 from transproc.toolchain.compile import Codegen, compile_c
 from transproc.toolchain.making import RUNTIME, parallel, publish
 from transproc.toolchain.sysroot import Toolchain
@@ -79,7 +79,7 @@ def _build(tools: Toolchain, root: Path) -> None:
             )
             for path in sorted(files, key=lambda path: -path.stat().st_size)
         )
-        run([libc.AR, "rcs", root / "lib" / LIBRARY, *sorted(outputs.values())])
+        run([archive.AR, "rcs", root / "lib" / LIBRARY, *sorted(outputs.values())])
         archive.write_index(root / "lib" / LIBRARY)
         for name in ("gomp", "iomp5"):
             (root / "lib" / f"lib{name}.a").write_bytes(archive.MAGIC)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.toolchain.objects import AARCH64, X86_64, Section, Symbol, write
 from transproc.errors import BinaryError
-from transproc.toolchain import dual, libc
+from transproc.toolchain import dual
+from transproc.toolchain.libc import allocator, headers, leaves, library, native
 
 
 @pytest.fixture
@@ -38,18 +39,18 @@ def musl(tmp_path: Path) -> Path:
 
 
 def test_overlay_replaces_and_adds(musl: Path) -> None:
-    found = libc.sources(musl)
-    assert found["env/__init_tls.c"].is_relative_to(libc.OVERLAY)
+    found = library.sources(musl)
+    assert found["env/__init_tls.c"].is_relative_to(headers.OVERLAY)
     assert found["stdio/puts.c"].is_relative_to(musl)
     assert found["malloc/free.c"].is_relative_to(musl)
     assert "malloc/mallocng/free.c" not in found  # allocator.c takes its place
-    assert found[libc.ALLOCATOR].is_relative_to(libc.OVERLAY)
+    assert found[allocator.SOURCE].is_relative_to(headers.OVERLAY)
     assert "start/start.c" in found
     assert "process/vfork.c" not in found
 
 
 def test_system_call_table(musl: Path) -> None:
-    text = libc.syscall_table(musl)
+    text = native.syscall_table(musl)
     values = [int(value, 16) for value in re.findall(r"\.short (\S+)", text)]
     assert values[63] == 1
     assert values[99] == 2
@@ -60,11 +61,11 @@ def test_system_call_table(musl: Path) -> None:
 
 
 def test_converted_numbers_are_those_of_the_adapter() -> None:
-    source = (libc.ARCH / "x86_64_syscalls.c").read_text()
+    source = (native.ARCH / "x86_64_syscalls.c").read_text()
     enumerators = re.search(r"enum neutral_number \{(.*?)\}", source, re.S)
     assert enumerators
     names = {name.lower() for name in re.findall(r"(\w+) = \d+", enumerators[1])}
-    assert names == libc.CONVERTED
+    assert names == native.CONVERTED
 
 
 def object_file(path: Path, *symbols: Symbol) -> Path:
@@ -79,16 +80,16 @@ def test_leaves_may_call_only_leaves(tmp_path: Path) -> None:
         "stdio/puts.c": object_file(tmp_path / "puts.o", Symbol("puts")),
     }
     with pytest.raises(BinaryError, match=r"leaf module math/sin\.c calls puts of stdio/puts\.c"):
-        libc.check_leaves(outputs)
+        leaves.check(outputs)
     del outputs["stdio/puts.c"]
-    libc.check_leaves(outputs)
+    leaves.check(outputs)
 
 
 def test_only_leaves_may_ask_the_processor(tmp_path: Path) -> None:
     """Others could be moved between the answer and what is done with it."""
-    asking = Symbol(libc.ASKED, section=0, kind=0)
+    asking = Symbol(leaves.ASKED, section=0, kind=0)
     outputs = {"string/strlen.c": object_file(tmp_path / "strlen.o", Symbol("strlen"), asking)}
-    libc.check_leaves(outputs)
+    leaves.check(outputs)
     outputs["stdio/puts.c"] = object_file(tmp_path / "puts.o", Symbol("puts"), asking)
     with pytest.raises(BinaryError, match=r"module stdio/puts\.c asks the processor, and is no leaf"):
-        libc.check_leaves(outputs)
+        leaves.check(outputs)

@@ -64,7 +64,9 @@ def test_same_output(program: Program, tmp_path: Path) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("level", ["-O0", "-O1", "-Os", "-O3"])
+@pytest.mark.parametrize(
+    "level", ["-O0", "-O3", *(pytest.param(level, marks=pytest.mark.nightly) for level in ("-O1", "-Os"))]
+)
 @pytest.mark.parametrize("source", sorted(SOURCES.glob("*.c")), ids=lambda path: path.stem)
 def test_libc(source: Path, level: str, tmp_path: Path) -> None:
     binary = build(["-std=gnu11", level, str(source), "-lm"], tmp_path / source.stem)
@@ -137,7 +139,6 @@ def test_stripped(tmp_path: Path) -> None:
 
 
 def test_without_sites(tmp_path: Path) -> None:
-    pytest.importorskip("transproc.toolchain.libc")
     binary = tmp_path / "plain"
     words = ["-Xtransproc", "--plain", "-O2", str(SOURCES / "stdio.c"), "-o", str(binary)]
     execute(parse(words), toolchain(plain=True))

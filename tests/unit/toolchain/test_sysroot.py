@@ -62,6 +62,7 @@ def test_pass_is_compiled_from_what_its_digest_names(tmp_path: Path, monkeypatch
 def test_directory_follows_every_module_that_builds() -> None:
     """What `build.py` imports, and what that imports: each may decide what is in a toolchain."""
     place = Path(making.__file__).parent
+    package = "transproc.toolchain"
     found, todo = set[str](), ["build"]
     while todo:
         name = todo.pop()
@@ -69,9 +70,12 @@ def test_directory_follows_every_module_that_builds() -> None:
             continue
         found.add(name)
         for node in ast.walk(ast.parse((place / f"{name}.py").read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "transproc.toolchain":
-                todo += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transproc.toolchain."):
-                todo.append((node.module or "").rpartition(".")[2])
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(package):
+                continue
+            within = (node.module or "").removeprefix(package).lstrip(".").replace(".", "/")
+            if within and (place / f"{within}.py").exists():
+                todo.append(within)
+            else:
+                todo += [f"{within}/{alias.name}".lstrip("/") for alias in node.names]
     assert found == set(making.RECIPE)
     assert {place / f"{name}.py" for name in found} <= set(making.sources())

@@ -86,7 +86,7 @@ static inline void end_with_thread(void *heap)
 // mimalloc has four sizes to the doubling, so that rows of 2,064 bytes take 2,560 each: a quarter more lines and pages pass by, and what a
 // processor fetches ahead is not the next row. Sixteen sizes to the doubling keep them together, but a heap of blocks of every size would have
 // four times as many pages that are hardly used. So a block has one of the close sizes only if those before it of its wide size had the same;
-// the wide sizes are among the close ones. libc.py puts these into mimalloc's source.
+// the wide sizes are among the close ones. toolchain/libc/allocator.py puts these into mimalloc's source.
 
 #define HEAP_CLOSE 4      // log2 of the close sizes to a doubling
 #define HEAP_WIDE 2       // of the wide ones: mimalloc's own
@@ -144,7 +144,7 @@ static inline size_t heap_size(uint8_t *runs, size_t size)
 
 _Static_assert(MI_SMALL_SIZE_MAX == 1 << HEAP_FIRST, "where the fast way ends");
 _Static_assert(MI_MEDIUM_OBJ_SIZE_MAX == 1 << HEAP_FIRST + HEAP_DOUBLINGS, "where pages of one block begin");
-_Static_assert(MI_BIN_HUGE == HEAP_HUGE_BIN && MI_PADDING_SIZE == 0, "libc.py has changed it");
+_Static_assert(MI_BIN_HUGE == HEAP_HUGE_BIN && MI_PADDING_SIZE == 0, "toolchain/libc/allocator.py has changed it");
 
 // ---- a large block that is kept -----------------------------------------------------------------------------------
 
