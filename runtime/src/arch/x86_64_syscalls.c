@@ -41,7 +41,7 @@ _Static_assert(offsetof(struct frame, native) == SCRATCH, "the leaf's frame");
 _Static_assert(sizeof(struct native_semid) == SCRATCH, "x86_64's semid64_ds");
 _Static_assert(sizeof(struct neutral_semid) == 88, "asm-generic semid64_ds");
 
-/* Numbers of include/uapi/asm-generic/unistd.h; the table's generator marks the same list (libc.py: CONVERTED). */
+/* Numbers of include/uapi/asm-generic/unistd.h; the table's generator marks the same list (toolchain/libc/native.py: CONVERTED). */
 enum neutral_number {
 	EPOLL_CTL = 21,
 	EPOLL_PWAIT = 22,
