@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from servers import ADDRESS, Connection, drive
+from servers import ADDRESS, ONTO_ITSELF, Connection, drive
 
 PORT = 7785
 chance = random.Random(int(os.environ["SEED"]))
@@ -39,7 +39,7 @@ with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "html" / str(number)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(data)
-    connected = sys.argv[2:] == ["connected"]
+    connected = sys.argv[2:] == ["connected"] and not ONTO_ITSELF
     text = Path(__file__).with_name("nginx.conf").read_text()
     (Path(place) / "nginx.conf").write_text(text.replace("127.0.0.1", ADDRESS) if connected else text)
     command = [sys.argv[1], "-p", ".", "-c", "nginx.conf", "-e", "stderr"]

@@ -16,20 +16,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from client import Connection
 from load import Load
-from servers import ADDRESS, CALM_SECONDS, the_nodes, transproc
+from servers import ADDRESS, CALM_SECONDS, ONTO_ITSELF, Server, reached, started
 
 PORT = 7783
-CONNECTED = sys.argv[2:] == ["connected"]
+CONNECTED = sys.argv[2:] == ["connected"] and not ONTO_ITSELF
 HOST = ADDRESS if CONNECTED else "127.0.0.1"
 
 
-def start(server: str, name: str, node: str) -> None:
+def start(program: str) -> Server:
     """AOF and RDB on; a child writes one of them most of the time, since it waits a moment after each key."""
     options = f"--bind {HOST} --protected-mode no --appendonly yes --enable-debug-command yes --rdb-key-save-delay 3000"
     often = ["--save", "1 1", "--auto-aof-rewrite-percentage", "20", "--auto-aof-rewrite-min-size", "100kb"]
-    address = ["--address", f"{ADDRESS}/24"] if CONNECTED else []
-    command = [server, "--port", str(PORT), *options.split(), *often]
-    transproc("run", "--node", node, "--name", name, *address, "--", *command)
+    return started("redis", [program, "--port", str(PORT), *options.split(), *often], connected=CONNECTED)
 
 
 def is_saving(connection: Connection) -> bool:
@@ -72,37 +70,30 @@ def work(load: Load, reach: Callable[[], Connection], migrate: Callable[[], None
 
 
 def main() -> None:
-    nodes, hops, seed = the_nodes(), int(os.environ["HOPS"]), int(os.environ["SEED"])
-    transproc("lab", "up")
-    name = f"redis-{os.getpid()}"
-    start(sys.argv[1], name, nodes[0])
+    hops, seed = int(os.environ["HOPS"]), int(os.environ["SEED"])
+    server = start(sys.argv[1])
 
     def reach() -> Connection:
-        return Connection(nodes[0], PORT, HOST)
+        return Connection(server.nodes[0], PORT, server.host)
 
-    load = Load(reach, seed)
-
-    def migrate() -> None:
-        close = [] if CONNECTED else ["--tcp-close"]
-        transproc("migrate", name, "--to", nodes[1], *close, "--timeout", "30")
-        nodes.reverse()
-
+    load = Load(lambda: reached(reach), seed)
     try:
-        saving = work(load, reach, migrate, hops)
-        if CONNECTED:
+        saving = work(load, reach, server.migrate, hops)
+        if server.connected:
             load.expect_connected()
         connection = reach()
         let_save(connection)
         judge(connection)
         connection.ask(["SHUTDOWN", "NOSAVE"])
-        transproc("wait", name)  # fails unless its status is 0
+        server.wait()
     except SystemExit:
-        print(transproc("logs", name, must=False)[-2000:], file=sys.stderr)
+        print(server.log(), file=sys.stderr)
         raise
     finally:
-        transproc("kill", "--remove", name, must=False)
+        server.end()
+    moved = "migrations onto itself" if ONTO_ITSELF else f"{hops} migrations"
     print(
-        f"{load.steps} transactions, {hops} migrations, {saving} while a child wrote a file, {load.reconnections} reconnections, "
+        f"{load.steps} transactions, {moved}, {saving} while a child wrote a file, {load.reconnections} reconnections, "
         f"{load.longest:.1f} s without an answer at most"
     )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from transproc.cluster.rehearsal import Plan
 from transproc.cluster.start import Program
 from transproc.errors import CommandError, TransprocError
 from transproc.isa import ALL
-from transproc.process.selfmove import ERRORS, OUTPUT, Run, Verdict, Work, stress
+from transproc.process.selfmove import ERRORS, OUTPUT, Run, Verdict, Work, drive, stress
 from transproc.process.selfmove import Plan as Moments
 from transproc.scratch import Scratch
 from transproc.toolchain import recipe as recipes
@@ -153,6 +154,8 @@ def stressed(
 ) -> list[Verdict]:
     """One scenario's verdicts, of each ISA. Raises `CommandError` if it cannot be prepared."""
     environment = recipe.environment(tree)
+    if scenario.drive:
+        return [_stress_driven(scenario, environment, isa, plan) for isa, plan in moments.items()]
     judge = _checker(scenario, environment)
 
     def check(run: Run) -> None:
@@ -176,6 +179,17 @@ def stressed(
         return [stress(work, isa, plan) for isa, plan in moments.items()]
 
 
+def _stress_driven(scenario: Scenario, environment: dict[str, str], isa: str, plan: Moments) -> Verdict:
+    """A server's verdict is its clients', who use it for about as long as it migrates."""
+    known = {"HOPS": str(max(1, plan.seconds // 5)), "SEED": str(plan.seed), "PYTHON": sys.executable}
+
+    def how(words: dict[str, Any]) -> None:
+        with Scratch() as work:
+            recipes.shell(scenario.drive, work, {**environment, **known, "ONTO_ITSELF": json.dumps(words)})
+
+    return drive(isa, plan, how)
+
+
 def _show_stressed(
     recipe: Recipe,
     scenarios: list[Scenario],
@@ -185,17 +199,18 @@ def _show_stressed(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Of servers there is nothing to compare without their clients: they are left out."""
     results = {}
-    for scenario in [scenario for scenario in scenarios if scenario.run]:
+    for scenario in scenarios:
         with log.step(f"stress {scenario.name}"):
             found = results[scenario.name] = stressed(recipe, scenario, tree, moments, timeout=timeout)
         for verdict in [] if as_json else found:
             typer.echo(f"{scenario.name}: ", nl=False)
-            stressing.show(verdict, moments[verdict.isa].seed, Path(scenario.argv(tree)[0]))
+            stressing.show(
+                verdict, moments[verdict.isa].seed, Path(scenario.argv(tree)[0]) if scenario.run else None
+            )
     if as_json:
         common.show_json({name: [dataclasses.asdict(v) for v in found] for name, found in results.items()})
-    if not results or not all(verdict.passed for found in results.values() for verdict in found):
+    if not all(verdict.passed for found in results.values() for verdict in found):
         raise typer.Exit(1)
 
 

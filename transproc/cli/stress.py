@@ -86,13 +86,13 @@ def usual_rate(isa: str) -> float:
     return NATIVE_RATE if isa == os.uname().machine else EMULATED_RATE
 
 
-def show(verdict: Verdict, seed: int, program: Path) -> None:
-    """Prints how it went on one ISA, and where it migrated last if that was wrong."""
+def show(verdict: Verdict, seed: int, program: Path | None) -> None:
+    """Prints how it went on one ISA, and where `program` migrated last if that was wrong."""
     for difference in verdict.differences:
         typer.echo(f"{verdict.isa}: {difference}")
     if verdict.note:
         typer.echo(f"{verdict.isa}: {verdict.note}")
-    if verdict.differences and verdict.recent:
+    if program and verdict.differences and verdict.recent:
         typer.echo(f"{verdict.isa}: migrated last in {', '.join(_names(program, verdict))}")
     if not verdict.migrations and not verdict.note:
         typer.echo(

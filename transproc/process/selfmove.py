@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from transproc.binary.pair import pair_of
 from transproc.errors import CommandError, TransprocError
@@ -118,6 +119,25 @@ def stress(work: Work, isa: str, plan: Plan) -> Verdict:
             verdict.note = "two runs without migrations differ as well: the program cannot be compared"
         elif moved.status in TRAPPED:
             verdict.note = "a program that blocks or handles SIGTRAP cannot be stressed"
+    return verdict
+
+
+def drive(isa: str, plan: Plan, how: Callable[[dict[str, Any]], None]) -> Verdict:
+    """Of a server, whose clients know what is right: `how` starts it and raises `CommandError` if anything is wrong.
+
+    It is told the ISA's name (`isa`), the words `before` the program's own (which are its name, `report`, and its name once
+    more), and where the report goes.
+    """
+    verdict = Verdict(isa)
+    with Scratch() as place:
+        report = place / "report"
+        report.write_bytes(bytes(REPORT.size))
+        before = [*runner(isa), str(build_self(isa)), plan.settings]
+        try:
+            how({"isa": isa, "before": before, "report": str(report)})
+        except CommandError as error:
+            verdict.differences.append(error.message)
+        _read_report(verdict, report.read_bytes())
     return verdict
 
 

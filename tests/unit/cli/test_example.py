@@ -9,6 +9,8 @@ import pytest
 import typer
 
 from transproc.cli import example, main, trials
+from transproc.process import selfmove
+from transproc.process.selfmove import Plan, Verdict
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.recipe import Recipe, Scenario
 
@@ -48,3 +50,22 @@ def test_a_script_that_drives_a_server_is_believed(
     assert "right" in lines[1] and "FAILED" in lines[2]
     assert f"load: 3 on a,b, 7, {tmp_path}" in lines
     assert "a wrong reply" in "".join(lines[3:])
+
+
+def test_clients_judge_a_server_that_migrates_onto_itself(tmp_path: Path) -> None:
+    """The script is told how to start it; what it says is believed, but something must have been migrated."""
+
+    def verdict(script: str) -> Verdict:
+        scenario = Scenario("load", drive=f"$PYTHON -c '{script}'")
+        recipe = Recipe("p", "true", (scenario,))
+        moments = {"aarch64": Plan(seed=7, rate=100.0, seconds=30)}
+        return example.stressed(recipe, scenario, tmp_path, moments, timeout=1)[0]
+
+    told = 'import json, os; told = json.loads(os.environ["ONTO_ITSELF"]); '
+    report = selfmove.REPORT.pack(selfmove.MAGIC, 3, 9, 27, 0, 0, b"", *[0] * 8)
+    right = f'{told} assert told["isa"] == "aarch64" and told["before"][-1] == "7,10000,30" and os.environ["HOPS"] == "6"; '
+    moved = f'{right} open(told["report"], "wb").write({report!r})'.replace("'", '"')
+    assert verdict(moved).passed and verdict(moved).frames == 9
+    assert not verdict(right).passed
+    wrong = verdict(f'{moved}; raise SystemExit("a wrong reply")')
+    assert not wrong.passed and "a wrong reply" in wrong.differences[0]
