@@ -166,7 +166,7 @@ class Itself(Server):
     ) -> None:
         del name, connected
         self.nodes = ["here"]
-        self.connected = True  # nothing ends its connections
+        self.connected = False  # some end a connection after so many requests
         self.host = "127.0.0.1"
         self._place = tempfile.mkdtemp()
         if where:

@@ -3,7 +3,7 @@
 
 Generated inputs have no deadline: a test must not fail because the machine has other work.
 
-`scripts/check` runs four tests at once: whoever migrates waits most of the time, and what shares a resource shares a worker.
+`scripts/check` runs two tests at once, which keep two cores busy; what shares a resource shares a worker.
 What takes longest in one worker begins first.
 
 A user's own state, nodes and lab are none of the tests' business, whatever variables name them; who needs a lab starts one.
@@ -21,8 +21,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 SHARED = {"lab": "the lab", "slurm": "the cluster"}
 """What the tests of a directory share."""
-OWN_LABS = ("test_demo", "test_failures", "test_lab")
-"""Those of the lab that start one of their own, or several: one after the other, beside those that share one."""
 NETWORKS = ("test_addresses", "test_queued", "test_sharing", "test_terminal")
 """Those of native nodes that have addresses in one network, or measure what a link takes."""
 FAULTS = "tests/native/test_faults.py"
@@ -61,8 +59,6 @@ class Resources(LoadScopeScheduling):
         name = rest[-1].removesuffix(".py")
         if directory == "native" and name in NETWORKS:
             return "networks"
-        if directory == "lab" and name in OWN_LABS:
-            return "labs of their own"
         if module == FAULTS:
             return f"{module} {': ' in nodeid}"
         return SHARED.get(directory, module)

@@ -306,7 +306,7 @@ static struct transproc_record *outer_of_loop(const struct _Unwind_Context *c)
 static _Unwind_Reason_Code search(struct _Unwind_Context c, struct _Unwind_Exception *e)
 {
 	struct row row;
-	e->private_1 = __transproc_args.migrations;
+	e->private_1 = __transproc_args.moves;
 	for (;;) {
 		if (in_loop(&c)) {
 			struct transproc_record *r = find_record(outer_of_loop(&c), e, CATCHES);
@@ -352,10 +352,10 @@ hidden _Unwind_Reason_Code __transproc_raise_exception(struct _Unwind_Exception 
 	return found;
 }
 
-/* Behind a cleanup. If the process has been migrated in it, what the search has found means nothing any more. */
+/* Behind a cleanup. If the process has been moved in it, what the search has found means nothing any more. */
 hidden _Noreturn void __transproc_unwind_resume(struct _Unwind_Exception *e, struct _Unwind_Context *c)
 {
-	if (e->private_1 != __transproc_args.migrations && search(*c, e) != _URC_NO_REASON) abort();
+	if (e->private_1 != __transproc_args.moves && search(*c, e) != _URC_NO_REASON) abort();
 	unwind(c, e);
 }
 
@@ -371,7 +371,7 @@ hidden _Noreturn void __transproc_raise_again(struct transproc_record *r, struct
 		__transproc_land(asking);
 	}
 	/* Only the frame that catches has to know it: looking for the handler from each would take the square of their number. */
-	int passes = e->private_1 == __transproc_args.migrations && e->private_2 & IN_RECORD && e->private_2 != ((uintptr_t)r | IN_RECORD);
+	int passes = e->private_1 == __transproc_args.moves && e->private_2 & IN_RECORD && e->private_2 != ((uintptr_t)r | IN_RECORD);
 	if (!passes && search(*c, e) != _URC_NO_REASON) abort();
 	unwind(c, e);
 }

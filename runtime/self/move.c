@@ -6,7 +6,7 @@
 
 enum { PROT_RW = 3, MAP_FLAGS = 0x4022 /* private, anonymous, no reserve */, PAGE = 4096 };
 enum { REGISTER = 1, DIRECT, INDIRECT, CONSTANT, CONSTANT_INDEX };
-enum { MAX_THREADS = 1024, ALIGNMENT = TRANSPROC_RECORD_ALIGNMENT, POISON = 0xdb, DYNAMIC = 1, JUMPS = 2, RECORDS = 7, MAX_OBJECTS = 512 };
+enum { MAX_THREADS = 1024, ALIGNMENT = TRANSPROC_RECORD_ALIGNMENT, POISON = 0xdb, DYNAMIC = 1, JUMPS = 2, RECORDS = 7, MIGRATIONS = 2, MOVES = 3, MAX_OBJECTS = 512 };
 static const uint64_t half_size = 64 << 20;
 
 /* struct transproc_record with addresses as numbers. */
@@ -56,13 +56,17 @@ static char *next_record, *first_pending; /* records grow upwards, pending frame
  * only the main thread's frames with setjmp are. */
 static bool in_main_thread(void) { return SYS(NR_gettid) == SYS(NR_getpid); }
 
-/* What longjmp reads of __transproc_args. */
-static void note_records(const char *half)
+/* What the C library reads of __transproc_args: longjmp of migrations, where the main thread's records are; all else of moves, be it of
+ * whatever thread. */
+static void note_move(const char *half)
 {
 	uint64_t *words = (uint64_t *)program_index->args + RECORDS;
-	words[0] = (uint64_t)half;
-	words[1] = (uint64_t)next_record;
-	words[2]++;
+	if (in_main_thread()) {
+		words[0] = (uint64_t)half;
+		words[1] = (uint64_t)next_record;
+		words[MIGRATIONS]++;
+	}
+	words[MOVES]++;
 }
 
 static bool prepare_store(struct store **found)
@@ -349,8 +353,7 @@ bool move_thread(struct context *stopped, const struct site *site)
 	settle(first, last, outer, current);
 	start_loop(stopped, first->record);
 	store->used = !store->used;
-	if (in_main_thread())
-		note_records(store->half[store->used]);
+	note_move(store->half[store->used]);
 	report->recent[report->migrations % RECENT] = first->function->address;
 	report->migrations++;
 	report->frames += frames;

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,30 @@ int main(void)
 	return printf("%ld %ld %ld\n", sum, count, total) < 0;
 }
 """
+THROWS = r"""
+#include <cstdio>
+#include <thread>
+#include <vector>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+struct Guard { long &sum; ~Guard() { sum += leaf(6); } };
+__attribute__((noinline)) static void inner(long &sum, long i) { Guard guard{sum}; if (leaf(4) + i % 3 != 3) throw i; sum++; }
+__attribute__((noinline)) static void outer(long &sum, long i) { Guard guard{sum}; inner(sum, i); sum ^= i; }
+static void work(long *result)
+{
+	long sum = 0;
+	for (long i = 0; i < 30000; i++)
+		try { outer(sum, i); } catch (long number) { sum += number; }
+	*result = sum;
+}
+int main()
+{
+	long sums[3];
+	std::vector<std::thread> threads;
+	for (long &sum : sums) threads.emplace_back(work, &sum);
+	for (std::thread &thread : threads) thread.join();
+	return std::printf("%ld %ld %ld\\n", sums[0], sums[1], sums[2]) < 0;
+}
+"""
 FORKS = r"""
 #include <stdio.h>
 #include <sys/wait.h>
@@ -112,6 +137,17 @@ def test_arguments_on_the_stack(tmp_path: Path) -> None:
     verdict = stress(Work(tmp_path / "many", []), "x86_64", Plan(1, 5000.0, 20))
     assert verdict.differences == []
     assert verdict.migrations > 5
+
+
+def test_a_thread_moves_while_its_stack_is_unwound(tmp_path: Path) -> None:
+    """Each thread moves alone, here: what it has found before a destructor is looked for again behind it."""
+    source, binary = tmp_path / "throws.cpp", tmp_path / "throws"
+    source.write_text(THROWS)
+    run([Path(sys.executable).with_name("transproc-c++"), "-O2", source, "-o", binary])
+    for isa in ("x86_64", "aarch64"):
+        verdict = stress(Work(binary), isa, Plan(seed=1, rate=3000, seconds=10))
+        assert verdict.passed, verdict
+        assert verdict.migrations > 100
 
 
 def test_children_do_not_wait_for_threads_that_they_have_not(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_program(bench: Bench, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--count", "3", "--first", "2", "--random-only"], ["--count", "2", "--cxx"]]
+    "options", [["--count", "2", "--first", "2", "--random-only"], ["--count", "2", "--cxx"]]
 )
 def test_random_programs(options: list[str], tmp_path: Path) -> None:
     options = [*options, "--migrations", "500"]

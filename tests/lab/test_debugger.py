@@ -30,7 +30,9 @@ VARIABLES = ("info locals", "p mine", "p below", "p weight")
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="comes from arm to this machine")
-@pytest.mark.parametrize(("source", "level"), [(C, "-O0"), (C, "-O2"), (CXX, "-O2")])
+@pytest.mark.parametrize(
+    ("source", "level"), [pytest.param(C, "-O0", marks=pytest.mark.nightly), (C, "-O2"), (CXX, "-O2")]
+)
 def test_moved_frames(source: Path, level: str, nodes: dict[str, SshNode], tmp_path: Path) -> None:
     if run([*host_criu(), "check"], check=False).returncode:
         pytest.skip("this machine's kernel, or its rights here, do not do for criu")

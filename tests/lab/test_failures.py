@@ -227,6 +227,7 @@ def test_target_killed_in_the_middle(world: World, step: str) -> None:
         world.connect()
 
 
+@pytest.mark.nightly
 def test_target_killed_while_it_takes_over(world: World) -> None:
     """The one moment when nobody can know: the source stays stopped, until its user decides."""
     job = world.start()
@@ -247,6 +248,7 @@ def test_target_killed_while_it_takes_over(world: World) -> None:
         world.connect()
 
 
+@pytest.mark.nightly
 def test_source_killed_in_the_middle(world: World) -> None:
     """The process is lost with its node: the error must not promise more."""
     job = world.start()
@@ -261,6 +263,7 @@ def test_source_killed_in_the_middle(world: World) -> None:
         world.connect()
 
 
+@pytest.mark.nightly
 def test_children_made_after_a_move_can_share_an_epoll_set(world: World) -> None:
     """They have higher ids than their parent even where the target's next id is lower: else criu could not restore them."""
     job = world.start("epoll")

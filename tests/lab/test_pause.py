@@ -116,7 +116,10 @@ def test_waits_go_on(bench: Bench, mode: str) -> None:
     assert bench.end(state) == "signal 9\n"
 
 
-@pytest.mark.parametrize("mode", [*RESULTS, "read", "epoll"])
+@pytest.mark.parametrize(
+    "mode",
+    ["fibonacci", "threads", "forks", "read", "epoll", pytest.param("signals", marks=pytest.mark.nightly)],
+)
 def test_dump_and_restore(bench: Bench, mode: str) -> None:
     """The original stays stopped until it is killed; the copy is stopped until it is let go; the result is the same."""
     criu = Criu(bench.node)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Software of others, as its authors published it, migrates in the lab while it works: the recipes of examples/.
 
-bzip2 stands for all of them in every run of the tests; the others are marked nightly.
+All are marked nightly: in every run bzip2 moves between native nodes (tests/native/test_software.py).
 """
 
 from __future__ import annotations
@@ -15,20 +15,13 @@ from transproc.cluster.node import SshNode
 from transproc.toolchain import recipe as recipes
 from transproc.toolchain.recipe import Recipe, Scenario
 
-pytestmark = [pytest.mark.lab, pytest.mark.toolchain]
+pytestmark = [pytest.mark.lab, pytest.mark.toolchain, pytest.mark.nightly]
 
-ALWAYS = ("bzip2", "compress")
 RECIPES = [recipe for recipe in map(recipes.load, recipes.names()) if not recipe.lab]  # see test_slurm.py
 SCENARIOS = [(recipe, s) for recipe in RECIPES for s in recipe.scenarios]
 
 
-def parameter(recipe: Recipe, scenario: Scenario) -> object:
-    name = (recipe.name, scenario.name)
-    marks = [] if name == ALWAYS else [pytest.mark.nightly]
-    return pytest.param(recipe, scenario, id="-".join(name), marks=marks)
-
-
-@pytest.mark.parametrize(("recipe", "scenario"), [parameter(*pair) for pair in SCENARIOS])
+@pytest.mark.parametrize(("recipe", "scenario"), SCENARIOS, ids=[f"{r.name}-{s.name}" for r, s in SCENARIOS])
 def test_software_migrates_while_it_works(
     recipe: Recipe,
     scenario: Scenario,
@@ -39,8 +32,7 @@ def test_software_migrates_while_it_works(
     tree = recipes.build(recipe)
     monkeypatch.setenv("TRANSPROC_LAB", str(nodes["x86"].address.key.parent.parent))
     monkeypatch.setenv("TRANSPROC_STATE", str(tmp_path / "state"))
-    hops = 2 if (recipe.name, scenario.name) == ALWAYS else scenario.hops
-    result = example.rehearse(recipe, scenario, tree, ["x86", "arm"], hops=hops, seed=1, timeout=1200)
+    result = example.rehearse(recipe, scenario, tree, ["x86", "arm"], hops=None, seed=1, timeout=1200)
     assert result["problem"] == ""
     assert result["passed"]
-    assert scenario.drive or len(result["hops"]) == hops
+    assert scenario.drive or len(result["hops"]) == scenario.hops

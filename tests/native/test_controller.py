@@ -212,7 +212,7 @@ def one_after_the_other(strike_at: Callable[[str], str]) -> list[str]:
     return moments
 
 
-@pytest.mark.parametrize("moment", ["dump begun", "resume done"])
+@pytest.mark.parametrize("moment", [pytest.param("dump begun", marks=pytest.mark.nightly), "resume done"])
 def test_a_controller_is_killed(served: Served, steady: Path, tmp_path: Path, moment: str) -> None:
     """The next one settles it by itself, one copy goes on, and who waits is told."""
     assert strike(served, steady, tmp_path, "migrate", moment) == moment
@@ -235,9 +235,9 @@ REQUESTS = {
     "migrate": MOVE,
 }
 ASKED = [
-    ("run", "os.mkdir"),  # the upload is to be made
+    pytest.param("run", "os.mkdir", marks=pytest.mark.nightly),  # the upload is to be made
     ("run without a name", "INSERT INTO tasks"),  # the program is there, and it is to be recorded
-    ("plan", "UPDATE tasks SET"),  # it is recorded, and to be begun
+    pytest.param("plan", "UPDATE tasks SET", marks=pytest.mark.nightly),  # it is recorded, and to be begun
     ("migrate", "send HTTP/1.1 202"),  # it may have begun, and is to be answered
 ]
 
@@ -278,7 +278,7 @@ main = [
 """
 
 
-@pytest.mark.parametrize("moment", ["dump begun", "restore begun"])
+@pytest.mark.parametrize("moment", [pytest.param("dump begun", marks=pytest.mark.nightly), "restore begun"])
 def test_a_plan_is_killed_with_its_controller(
     served: Served, steady: Path, tmp_path: Path, moment: str
 ) -> None:

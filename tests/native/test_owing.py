@@ -73,7 +73,9 @@ def _ends_right(served: Served, undisturbed: str) -> None:
     served("kill", "--remove", NAME)
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["who watches", "who works"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(0, id="who watches", marks=pytest.mark.nightly), pytest.param(1, id="who works")]
+)
 def test_a_controllers_program_goes_on_with_one_of_both(
     served: Served, machines: NativeNodes, program: Path, undisturbed: str, number: int
 ) -> None:

@@ -115,7 +115,7 @@ def migrated(context: Context, striking: Striking, memory: int, rate: int | None
 @pytest.mark.parametrize(
     ("node", "way"),
     [
-        ("na", "cut"),
+        pytest.param("na", "cut", marks=pytest.mark.nightly),
         ("nb", "cut"),
         pytest.param("na", "stalled", marks=pytest.mark.nightly),
         pytest.param("nb", "stalled", marks=pytest.mark.nightly),
