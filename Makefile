@@ -8,7 +8,7 @@ help:
 	@echo "make example NAME=bzip2   compile it as its authors published it, and migrate it while it works"
 	@echo "make check   format, lint, types, layers, pass tests, all other tests"
 	@echo "make test    setup, then check"
-	@echo "make test-all  the same and what takes too long for every change: the examples (an hour)"
+	@echo "make test-all  the same and what takes too long for every change: the examples, every fault (hours)"
 	@echo "make deb     a Debian package of this checkout, in dist/"
 	@echo "make clean   stop the lab and remove what the tools left in this directory"
 

@@ -1,4 +1,4 @@
-"""What the scripts that drive servers share: starting, migrating and reaching a server in the lab.
+"""What the scripts that drive servers share: starting, migrating and reaching a server, in the lab or on this machine.
 
 `drive.py` of cpp-httplib, memcached, nginx and redis import it. $NODES and $HOPS are what `transproc example` was told; with
 `--stress` there is $ONTO_ITSELF, and the server is on this machine.
@@ -40,12 +40,14 @@ def transproc(*words: str, must: bool = True) -> str:
 
 def the_nodes() -> list[str]:
     """Between which it moves, from the one where it starts; ends this program if they are not the lab's."""
-    if ONTO_ITSELF:
-        sys.exit("it moves between machines only: not with --stress")
     nodes = os.environ["NODES"].split(",")
     if not {*nodes} <= {"x86", "arm"}:
         sys.exit(f"{','.join(nodes)}: this needs the lab's machines, x86 and arm")
     return nodes
+
+
+class EndedError(ConnectionError):
+    """The server has said that it ends the connection."""
 
 
 class Connection:
@@ -89,7 +91,7 @@ class Ends:
 
 
 def _here(host: str, port: int) -> Ends:
-    made = socket.create_connection((host, port))
+    made = socket.create_connection((host, port), timeout=60)
     to, back = made.makefile("wb"), made.makefile("rb")
 
     def close() -> None:
@@ -166,7 +168,7 @@ class Itself(Server):
     ) -> None:
         del name, connected
         self.nodes = ["here"]
-        self.connected = False  # some end a connection after so many requests
+        self.connected = True  # nobody ends its connections
         self.host = "127.0.0.1"
         self._place = tempfile.mkdtemp()
         if where:
@@ -196,7 +198,7 @@ class Itself(Server):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        shutil.rmtree(self._place)
+        shutil.rmtree(self._place, ignore_errors=True)  # a child may not be gone yet
 
 
 def started(
@@ -266,6 +268,11 @@ class Load(Work):
             begin = time.monotonic()
             try:
                 self._step(connection, self.steps + 1)
+            except EndedError:
+                connection.close()
+                connection = self._open_it()
+            except TimeoutError:  # it hangs
+                raise
             except OSError:  # a migration has ended the connection: the step is tried again
                 connection.close()
                 time.sleep(0.1)
@@ -304,7 +311,7 @@ def drive(
         load.expect_good()
         if server.connected:
             load.expect_connected()
-    except SystemExit:
+    except BaseException:
         print(server.log(), file=sys.stderr)
         raise
     finally:

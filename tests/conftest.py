@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Tests marked `nightly` take an hour together: they run only when `-m` names the mark (`make test-all`).
+"""Tests marked `nightly` take hours together: they run only when `-m` names the mark (`make test-all`).
 
 Generated inputs have no deadline: a test must not fail because the machine has other work.
 
@@ -25,7 +25,7 @@ NETWORKS = ("test_addresses", "test_queued", "test_sharing", "test_terminal")
 """Those of native nodes that have addresses in one network, or measure what a link takes."""
 FAULTS = "tests/native/test_faults.py"
 """The longest module: faults of a migration in one row, those of the other operations ("operation: fault") in another."""
-ORDER = ("lab", "native", "slurm", "integration")
+ORDER = ("lab", "native", "slurm", "integration", "unit/toolchain")
 """Directories, by how long their longest row of tests takes; then all others."""
 
 settings.register_profile("transproc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -70,8 +70,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Resourc
 
 
 def _rank(item: pytest.Item) -> int:
-    directory = item.nodeid.split("/")[1] if item.nodeid.count("/") > 1 else ""
-    return ORDER.index(directory) if directory in ORDER else len(ORDER)
+    return next((i for i, part in enumerate(ORDER) if item.nodeid.startswith(f"tests/{part}/")), len(ORDER))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

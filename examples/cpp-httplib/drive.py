@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from servers import Connection, drive
+from servers import Connection, EndedError, drive
 
 PORT = 7786
 KEYS = 20
@@ -31,7 +31,7 @@ def ask(connection: Connection, words: str, body: bytes = b"") -> tuple[int, byt
         left = value.strip() if name == "connection" else left
     data = connection.read(size)
     if left == "close":
-        raise ConnectionError("the server ends the connection")
+        raise EndedError("the server ends the connection")
     return status, data
 
 

@@ -39,8 +39,10 @@ with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "html" / str(number)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(data)
-    connected = sys.argv[2:] == ["connected"] and not ONTO_ITSELF
+    connected = sys.argv[2:] == ["connected"]
     text = Path(__file__).with_name("nginx.conf").read_text()
+    if ONTO_ITSELF:  # what is forked is not migrated: one process serves
+        text = f"master_process off;\n{text}"
     (Path(place) / "nginx.conf").write_text(text.replace("127.0.0.1", ADDRESS) if connected else text)
     command = [sys.argv[1], "-p", ".", "-c", "nginx.conf", "-e", "stderr"]
     drive("nginx", command, PORT, step, place, connected=connected)

@@ -19,7 +19,7 @@ from load import Load
 from servers import ADDRESS, CALM_SECONDS, ONTO_ITSELF, Server, reached, started
 
 PORT = 7783
-CONNECTED = sys.argv[2:] == ["connected"] and not ONTO_ITSELF
+CONNECTED = sys.argv[2:] == ["connected"]
 HOST = ADDRESS if CONNECTED else "127.0.0.1"
 
 
@@ -74,9 +74,9 @@ def main() -> None:
     server = start(sys.argv[1])
 
     def reach() -> Connection:
-        return Connection(server.nodes[0], PORT, server.host)
+        return reached(lambda: Connection(server.nodes[0], PORT, server.host))
 
-    load = Load(lambda: reached(reach), seed)
+    load = Load(reach, seed)
     try:
         saving = work(load, reach, server.migrate, hops)
         if server.connected:
@@ -86,7 +86,7 @@ def main() -> None:
         judge(connection)
         connection.ask(["SHUTDOWN", "NOSAVE"])
         server.wait()
-    except SystemExit:
+    except BaseException:
         print(server.log(), file=sys.stderr)
         raise
     finally:

@@ -145,6 +145,8 @@ class Load(Work):
             try:
                 connection.ask(["MULTI"], command, ["SET", "step", number], ["EXEC"])
                 replies = [connection.receive() for _ in range(4)][-1]
+            except TimeoutError:  # it hangs
+                raise
             except OSError:
                 connection.close()
                 connection = self._open()
@@ -165,6 +167,8 @@ class Load(Work):
             connection = self._reach()
             try:
                 connection.call("PING")
+            except TimeoutError:
+                raise
             except (OSError, ReplyError):
                 connection.close()
                 if self.end.is_set():

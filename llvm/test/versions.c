@@ -11,7 +11,7 @@
 // GOOD: define {{.*}} @asks()
 // GOOD-NEXT: ret i32 0
 int asks(void) {
-  return __builtin_cpu_supports("avx2") + __builtin_cpu_supports("x86-64-v3") + __builtin_cpu_supports("cmpxchg16b") +
+  return __builtin_cpu_supports("avx2") + __builtin_cpu_supports("x86-64-v3") + __builtin_cpu_supports("cmpxchg16b") + __builtin_cpu_supports("hle") + __builtin_cpu_supports("avx10.1") +
          __builtin_cpu_supports("sve2+i8mm") + __builtin_cpu_is("intel") + __builtin_cpu_is("amdfam17h") + __builtin_cpu_is("znver3");
 }
 // GOOD-NOT: annotation

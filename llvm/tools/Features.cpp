@@ -13,8 +13,8 @@ namespace transproc {
 static const StringRef OtherFeatures[] = {
     "abm", "sse4", "rdpid", "general-regs-only", "fp", "fp16", "simd", "rng", "memtag", "profile", "recip",
     // __builtin_cpu_supports (GCC: gcc/common/config/i386/i386-isas.h)
-    "3dnow", "3dnowp", "aeskle", "avx5124fmaps", "avx5124vnniw", "avx512er", "avx512pf", "cmpxchg16b", "cmpxchg8b", "fxsave", "ibt",
-    "lahf_lm", "lm", "osxsave", "prefetchwt1", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "apxf"};
+    "3dnow", "3dnowp", "aeskle", "avx5124fmaps", "avx5124vnniw", "avx512er", "avx512pf", "cmpxchg16b", "cmpxchg8b", "fxsave", "hle", "ibt",
+    "lahf_lm", "lm", "osxsave", "prefetchwt1", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "apxf", "avx10.1"};
 
 // What __builtin_cpu_is knows beyond the names of processors: vendors and families (of libgcc and compiler-rt).
 static const StringRef OtherProcessors[] = {

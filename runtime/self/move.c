@@ -56,8 +56,8 @@ static char *next_record, *first_pending; /* records grow upwards, pending frame
  * only the main thread's frames with setjmp are. */
 static bool in_main_thread(void) { return SYS(NR_gettid) == SYS(NR_getpid); }
 
-/* What the C library reads of __transproc_args: longjmp of migrations, where the main thread's records are; all else of moves, be it of
- * whatever thread. */
+/* What is read of __transproc_args: by longjmp the migrations, and where the main thread's records are; by all else, and the unwinder of
+ * C++, the moves, of whatever thread. */
 static void note_move(const char *half)
 {
 	uint64_t *words = (uint64_t *)program_index->args + RECORDS;
@@ -66,7 +66,7 @@ static void note_move(const char *half)
 		words[1] = (uint64_t)next_record;
 		words[MIGRATIONS]++;
 	}
-	words[MOVES]++;
+	words[MOVES] += (uint64_t)1 << 32; /* the lower half is in the device numbers of files without the attribute (transproc/identity.h) */
 }
 
 static bool prepare_store(struct store **found)

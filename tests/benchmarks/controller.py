@@ -11,6 +11,7 @@ lab's guests, which are started.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sqlite3
@@ -140,7 +141,10 @@ def waves(  # noqa: PLR0917
 
 def _changes(state: Path) -> int:
     """Rows that were written of tasks, attempts and steps; each row of a task three times, of the others twice."""
-    with sqlite3.connect(f"file:{state}/jobs.sqlite?mode=ro", uri=True) as database:
+    with (
+        contextlib.closing(sqlite3.connect(f"file:{state}/jobs.sqlite?mode=ro", uri=True)) as database,
+        database,
+    ):
         count = "SELECT (SELECT count(*) FROM tasks) * 3 + (SELECT count(*) FROM attempts) * 2"
         count += " + (SELECT count(*) FROM steps) * 2"
         found = int(database.execute(count).fetchone()[0])
@@ -208,7 +212,7 @@ def answers(directory: Path, configuration: Path, jobs: int) -> str:
     store = JobStore(state)
     job = Job("one", "na", ["prog", "argument"], pid=4711, state=State.EXITED, exit="status 0")
     record = json.dumps({key: value for key, value in job.as_dict().items() if key != "history"})
-    with sqlite3.connect(store.path) as database:
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         rows = [(f"job{n:05}", f"{store.host}-{n}", 1, "exited", record) for n in range(jobs)]
         database.executemany("INSERT INTO jobs VALUES (?, ?, ?, ?, ?)", rows)
     database.close()

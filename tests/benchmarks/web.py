@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -123,7 +124,7 @@ def _fill(store: JobStore, jobs: int) -> None:
     first = Job("job-0", "x86", ["./program", "--size", "100"], pid=4711, state=State.RUNNING, moves=HOPS)
     store.create(first)
     now = time.time()
-    with sqlite3.connect(store.path) as database:
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         (record,) = database.execute("SELECT record FROM jobs").fetchone()
         names = {f"job-{n}": secrets.token_hex(8) for n in range(1, jobs)}
         rows = [(name, identity, 1, State.RUNNING, record) for name, identity in names.items()]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import sys
@@ -84,7 +85,24 @@ int main()
 	std::vector<std::thread> threads;
 	for (long &sum : sums) threads.emplace_back(work, &sum);
 	for (std::thread &thread : threads) thread.join();
-	return std::printf("%ld %ld %ld\\n", sums[0], sums[1], sums[2]) < 0;
+	return std::printf("%ld %ld %ld\n", sums[0], sums[1], sums[2]) < 0;
+}
+"""
+SAME = r"""
+#include <stdio.h>
+#include <sys/stat.h>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+int main(void)
+{
+	struct stat first, now;
+	long sum = 0, same = 0;
+	stat("/", &first);
+	for (int i = 0; i < 20000; i++) {
+		sum += leaf(9);
+		stat("/", &now);
+		same += now.st_dev == first.st_dev && now.st_ino == first.st_ino;
+	}
+	return printf("%ld %ld\n", sum, same) < 0;
 }
 """
 FORKS = r"""
@@ -148,6 +166,16 @@ def test_a_thread_moves_while_its_stack_is_unwound(tmp_path: Path) -> None:
         verdict = stress(Work(binary), isa, Plan(seed=1, rate=3000, seconds=10))
         assert verdict.passed, verdict
         assert verdict.migrations > 100
+
+
+def test_a_file_is_the_same_one_after_each_move(tmp_path: Path) -> None:
+    """A real migration counts in the device numbers of files that it has not seen; there is none."""
+    source, binary = tmp_path / "same.c", tmp_path / "same"
+    source.write_text(SAME)
+    run([Path(sys.executable).with_name("transproc-cc"), "-O2", source, "-o", binary])
+    verdict = stress(Work(binary), os.uname().machine, Plan(seed=1, rate=3000, seconds=10))
+    assert verdict.passed, verdict
+    assert verdict.migrations > 100
 
 
 def test_children_do_not_wait_for_threads_that_they_have_not(tmp_path: Path) -> None:

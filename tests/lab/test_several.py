@@ -29,7 +29,7 @@ SEVERAL = {"forks": ("write_all", 4), "threads": ("work", 2)}
 """When there are several processes or threads, and so many at least."""
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("name", ["forks", pytest.param("threads", marks=pytest.mark.nightly)])
 def test_of_one_isa_and_then_of_the_other(name: str, nodes: dict[str, SshNode], tmp_path: Path) -> None:
     """When there are several; each time the job ends, and nothing of it is left."""
     (program,) = (program for program in programs() if program.name == name)

@@ -142,15 +142,14 @@ def faults() -> list[Fault]:
         ),
         *of(
             CHECKPOINT,
-            *(Fault("killed", "command", step) for step in ("dump", "resume", "write")),
+            *(Fault("killed", "command", step) for step in ("dump", "write")),
             Fault("killed", "command", "fetch", delay=0.01),
             Fault("killed", "source connection", "fetch", delay=0.01),
             Fault("corrupted", "source network", "fetch"),
             Fault("full", "host", "fetch"),
             Fault("full", "source", "files"),
         ),
-        Fault("late", "source network", "dump"),
-        *(Fault("late", "target network", step) for step in ("restore", "resume")),
+        Fault("late", "target network", "resume"),
         *of(RESTART, Fault("late", "target network", "restore")),
         *of(END, Fault("killed", "command", "end"), Fault("killed", "command", "end", after=True)),
         *of(
@@ -168,7 +167,7 @@ def faults() -> list[Fault]:
             *(
                 Fault("killed", "command", step, after=True)
                 for step in STEPS[PLAN]
-                if step[0] in "35"  # between two steps
+                if step[0] == "3"  # between two steps
             ),
             *(Fault("killed", "command", step) for step in ("ship", "resume steady on nb")),
             Fault("killed", "command", "restore", delay=0.01),
@@ -235,7 +234,7 @@ def more_faults() -> list[Fault]:
             ("cut", STEPS[MIGRATE]),
             ("corrupted", "fetch ship".split()),
             ("stalled", STEPS[MIGRATE][2:]),
-            ("late", STEPS[MIGRATE][2:]),
+            ("late", STEPS[MIGRATE][1:]),
         )
         for step in steps
     ]
@@ -244,14 +243,16 @@ def more_faults() -> list[Fault]:
     ahead = "check preflight prepare transform ship restore".split()
     every = [
         *(Fault("killed", "command", step, after=True) for step in STEPS[MIGRATE]),
+        *(Fault("killed", "command", step, delay=0.01) for step in STEPS[MIGRATE][1:]),
         *(Fault("asked again", "command", step) for step in STEPS[MIGRATE]),
         *(Fault("short", "target", step) for step in STEPS[MIGRATE] if step in ahead),
         *nodes,
         *networks,
         *(
-            Fault("killed", whom, step)
+            Fault("killed", whom, step, delay=delay)
             for whom in ("source connection", "target connection")
             for step in STEPS[MIGRATE]
+            for delay in (0.0, 0.01)
         ),
         *(Fault("full", "host", step) for step in STEPS[MIGRATE]),
         *(Fault("full", "source", step) for step in STEPS[MIGRATE] if step in stopped),

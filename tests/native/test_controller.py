@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import sqlite3
@@ -60,9 +61,8 @@ def test_commands_go_to_a_controller(served: Served, steady: Path, tmp_path: Pat
     assert served.nodes["nb"].get_bytes(f"{DATA}/jobs/steady/data/work/file") == b"hello"
     finish(served, "nb")
     assert served.json("ps") == []
-    with sqlite3.connect(tmp_path / "state" / "jobs.sqlite") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "jobs.sqlite")) as database, database:
         assert "hidden" not in str(database.execute("SELECT * FROM tasks").fetchall())
-    database.close()
 
 
 def test_errors_are_those_of_the_command(served: Served, steady: Path) -> None:

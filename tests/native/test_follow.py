@@ -375,7 +375,7 @@ def test_killed_while_criu_restores(
 
 
 @pytest.mark.parametrize("call", ["accept4", "recvfrom", "recvmsg"])
-@pytest.mark.parametrize("stops", [1, 2])
+@pytest.mark.parametrize("stops", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_who_works_is_killed_before_it_notes_what_it_got(
     machines: NativeNodes, context: Context, undisturbed: str, call: str, stops: int
 ) -> None:

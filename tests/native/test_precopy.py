@@ -124,7 +124,7 @@ def test_much_memory_goes_in_all_ways(context: Context) -> None:
     expect_right(context, NAME, "na")
 
 
-@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("lazy", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_memory_is_given_back_while_it_comes(
     machines: NativeNodes, nodes: dict[str, SshNode], tmp_path: Path, lazy: bool
 ) -> None:
@@ -424,7 +424,7 @@ def test_killed_before_it_was_compared(
     expect_right(context, NAME, "nb")
 
 
-@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("lazy", [False, pytest.param(True, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(
     "states", [[State.PAUSED], [State.RESTORED, State.OWING]], ids=["stands", "restored"]
 )

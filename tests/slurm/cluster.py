@@ -243,6 +243,15 @@ class Cluster:
                 return
             time.sleep(0.1)
 
+    def update(self, job: str, *fields: str) -> None:
+        """As a person does, who asks again: Slurm 24.11 without accounting refuses now and then, with an error that is none."""
+        for _ in range(10):
+            with contextlib.suppress(AssertionError):
+                self.ask("scontrol", "update", f"JobId={job}", *fields)
+                return
+            time.sleep(0.5)
+        self.ask("scontrol", "update", f"JobId={job}", *fields)
+
     def ask(self, *argv: str, user: bool = False, check: bool = True) -> str:
         """What a command of Slurm's prints, in the cluster's namespaces."""
         assert self._process is not None

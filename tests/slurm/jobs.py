@@ -70,8 +70,7 @@ class Submitted:
 
     def goes_on(self, partition: str) -> None:
         """Slurm would let it wait for two minutes."""
-        where = f"Partition={partition}"
-        self.cluster.ask("scontrol", "update", f"JobId={self.name}", "StartTime=now", where)
+        self.cluster.update(self.name, "StartTime=now", f"Partition={partition}")
         self.is_told()
 
     def is_told(self, *, steps: bool = False) -> None:

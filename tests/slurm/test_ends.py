@@ -265,7 +265,7 @@ def _case_both(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     time.sleep(1)
     cluster.ask("scontrol", "requeue", job.name)
     is_in_the_queue(job)
-    cluster.ask("scontrol", "update", f"JobId={job.name}", "StartTime=now", "Partition=arm")
+    cluster.update(job.name, "StartTime=now", "Partition=arm")
     job.until(lambda: len(job.processes()) == 2, "runs both again")
     job.is_told(steps=True)
     end = job.ends()

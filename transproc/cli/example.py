@@ -92,6 +92,8 @@ def example(
         typer.echo(tree)
         return
     if onto_itself:
+        if not (chosen := [scenario for scenario in chosen if scenario.run or scenario.onto_itself]):
+            raise TransprocError(f"{name}: moves between machines only", hint="without --stress")
         moments = {isa.name: Moments(seed, stressing.usual_rate(isa.name), onto_itself) for isa in ALL}
         _show_stressed(recipe, chosen, tree, moments, timeout=timeout, as_json=as_json)
         return

@@ -87,7 +87,10 @@ def usual_rate(isa: str) -> float:
 
 
 def show(verdict: Verdict, seed: int, program: Path | None) -> None:
-    """Prints how it went on one ISA, and where `program` migrated last if that was wrong."""
+    """Prints how it went on one ISA, and where `program` migrated last if that was wrong.
+
+    Without `program` it is a server's, with which nothing was compared.
+    """
     for difference in verdict.differences:
         typer.echo(f"{verdict.isa}: {difference}")
     if verdict.note:
@@ -98,7 +101,7 @@ def show(verdict: Verdict, seed: int, program: Path | None) -> None:
         typer.echo(
             f"{verdict.isa}: nothing was migrated: the program is too short, or a higher --rate is needed"
         )
-    result = "identical" if verdict.passed else "FAILED"
+    result = ("identical" if program else "right") if verdict.passed else "FAILED"
     typer.echo(
         f"{verdict.isa}: {result}: {verdict.migrations} migrations, {verdict.frames} frames, {verdict.values} live values, "
         f"{verdict.refused} not possible at that moment, seed {seed}"

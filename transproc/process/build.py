@@ -8,14 +8,17 @@ They are freestanding C (`runtime/tool/`, `runtime/self/`), so clang and lld on 
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 from transproc.isa import by_name
 from transproc.paths import SOURCE, digest, home
 from transproc.run import output, run
+from transproc.scratch import Scratch
 
 TOOL = SOURCE / "runtime" / "tool"
 _SHARED = SOURCE / "runtime" / "include"
@@ -25,6 +28,7 @@ _SELF_FLAGS = """-Wno-option-ignored -mno-outline-atomics -Wl,--image-base=0x700
 _FLAGS = """
 -std=c2x -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector -fno-pic -fno-pie
 -fno-asynchronous-unwind-tables -nostdlib -nostdinc -static -fuse-ld=lld-19 -Wl,--build-id=none
+-Wno-unused-command-line-argument
 """
 
 
@@ -66,11 +70,18 @@ def compile_program(
     directories: Sequence[Path] = (),
     more: Sequence[str] = (),
 ) -> None:
-    """Compiles freestanding C to a static program at `path`, with the headers of `directories`, by default the tool's."""
+    """Compiles freestanding C to a static program at `path`, with the headers of `directories`, by default the tool's.
+
+    On all cores: whoever uses a node for the first time waits for it.
+    """
     headers = Path(output(["clang-19", "-print-resource-dir"]).strip()) / "include"
     include = ["-isystem", str(headers)]
     include += [f"-I{place}" for d in directories or (TOOL, _SHARED) for place in (d, d / isa)]
-    run(["clang-19", f"--target={isa}-linux-gnu", *_FLAGS.split(), *more, *include, *sources, "-o", path])
+    words = ["clang-19", f"--target={isa}-linux-gnu", *_FLAGS.split(), *more]
+    with Scratch() as work, ThreadPoolExecutor(os.cpu_count()) as side:
+        objects = [work / f"{number}.o" for number in range(len(sources))]
+        list(side.map(lambda one, made: run([*words, *include, "-c", one, "-o", made]), sources, objects))
+        run([*words, *objects, "-o", path])
 
 
 def _build(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Stress of a finished program: it runs once as it is, and once under transproc-self, which migrates its threads onto themselves.
 
+Of a server there is only the second run, whose clients say what is right.
+
 Nothing is compiled or linked again: transproc-self (`runtime/self/`) loads the very binary that users get. The ISA that this
 machine lacks is run by qemu-user. Both runs must agree in output, errors, exit status and files, byte for byte.
 """
@@ -138,6 +140,8 @@ def drive(isa: str, plan: Plan, how: Callable[[dict[str, Any]], None]) -> Verdic
         except CommandError as error:
             verdict.differences.append(error.message)
         _read_report(verdict, report.read_bytes())
+    if verdict.migrations < plan.seconds and not verdict.differences:
+        verdict.differences.append(f"hardly migrated: {verdict.migrations} times")
     return verdict
 
 

@@ -20,7 +20,7 @@ PLUGIN_SOURCES = (LLVM / "CMakeLists.txt", LLVM / "include", LLVM / "lib", LLVM 
 LIBRARY_SOURCES = (RUNTIME / "include", RUNTIME / "intrinsics", RUNTIME / "libc", RUNTIME / "src")
 RECIPE = (
     *("archive", "build", "compile", "debian", "dual", "intrinsics", "kernel", "symbols"),
-    *("libc/allocator", "libc/headers", "libc/leaves", "libc/library", "libc/native", "libc/patch"),
+    *("libc/allocator", "libc/headers", "libc/leaves", "libc/library", "libc/native"),
 )
 """Modules of this package that decide what is in a toolchain: `build.py` and what it imports, without this one, which only
 says how it is put in its place."""

@@ -27,6 +27,7 @@ A recipe is `examples/NAME/recipe.toml`:
     [[scenario]]
     name = "load"                   # of a server, which never ends by itself
     drive = "$PYTHON $EXAMPLE/a.py" # shell that starts, migrates and judges it: `$NODES`, `$HOPS`, `$SEED` say how
+    onto_itself = true              # with `--stress`, too: `$ONTO_ITSELF` says how it starts here (examples/servers.py)
 
     [[benchmark]]                   # for `scripts/bench software`
     program = "bzip2"               # whose size is measured
@@ -69,6 +70,7 @@ class Scenario:
     name: str
     run: str = ""
     drive: str = ""
+    onto_itself: bool = False
     prepare: str = "true"
     stdin: str | None = None
     hops: int = 4

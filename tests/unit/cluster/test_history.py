@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_the_stamp_tells_of_every_writer(store: JobStore) -> None:
 def test_a_damaged_record_is_listed(store: JobStore) -> None:
     made(store, "good")
     made(store, "bad")
-    with sqlite3.connect(store.path) as database:
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         database.execute("UPDATE jobs SET version = 2, record = '{' WHERE name = 'bad'")
     bad, good = Reader(store.path).jobs()
     assert (bad.name, bad.job, good.name) == ("bad", None, "good")
@@ -100,7 +101,7 @@ def test_nothing_can_be_written(store: JobStore) -> None:
 def test_more_jobs_than_a_query_takes_words(store: JobStore) -> None:
     job = made(store, "j")
     reader = Reader(store.path)
-    with sqlite3.connect(store.path) as database:
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         rows = [
             (f"n{n}", f"i{n}", 1, "running", database.execute("SELECT record FROM jobs").fetchone()[0])
             for n in range(1200)

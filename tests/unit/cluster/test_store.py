@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -222,7 +223,7 @@ def test_full_disk(store: JobStore) -> None:
 
 
 def test_a_later_version(store: JobStore) -> None:
-    with sqlite3.connect(store.path) as database:
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(FormatError, match=f"is of version 99, expected at most {len(schema._STEPS)}"):

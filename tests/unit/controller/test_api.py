@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_jobs_come_in_pages(service: Service, client: httpx.Client) -> None:
     for name in ("a", "b", "c", "d"):
         made(service, name)
     made(service, "e", state=State.EXITED, exit="status 0")
-    with sqlite3.connect(service.store.path) as database:
+    with contextlib.closing(sqlite3.connect(service.store.path)) as database, database:
         database.execute("UPDATE jobs SET record = '{', version = 9 WHERE name = 'd'")
     answer = client.get("/jobs", params={"limit": 2}).json()
     assert [job["name"] for job in answer["jobs"]] == ["a", "b"]

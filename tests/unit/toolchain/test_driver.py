@@ -370,7 +370,13 @@ def test_intrinsics_compute_what_the_processor_does(tmp_path: Path) -> None:
 
 
 @toolchain
-@pytest.mark.parametrize("headers", [("immintrin", "arm_neon"), ("arm_neon", "immintrin")])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("immintrin", "arm_neon"),
+        pytest.param(("arm_neon", "immintrin"), marks=pytest.mark.nightly),
+    ],
+)
 def test_intrinsics_of_both_isas_in_one_file(tmp_path: Path, headers: tuple[str, str]) -> None:
     """As a library has it whose paths for the ISAs are not chosen by a macro; they compute what each does alone."""
     alone = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transproc.run import run
 from transproc.toolchain.compile import CLANG
-from transproc.toolchain.libc.patch import change
+from transproc.toolchain.libc.headers import change
 
 SOURCE = "malloc/allocator.c"
 """The overlay's file that includes all of mimalloc."""

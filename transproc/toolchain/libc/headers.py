@@ -7,9 +7,12 @@ import re
 import shutil
 from pathlib import Path
 
+from transproc.errors import BinaryError
 from transproc.run import run
-from transproc.toolchain.libc.patch import change
 from transproc.toolchain.making import RUNTIME
+
+Change = tuple[str, str]
+"""A text, and what is there in its place."""
 
 OVERLAY = RUNTIME / "libc"
 ALLTYPES = "alltypes.h"
@@ -74,3 +77,11 @@ def numbers(musl: Path, isa: str) -> dict[str, int]:
 def neutral_numbers(musl: Path) -> dict[str, int]:
     """The asm-generic numbers, which aarch64 has, without those that must not be used."""
     return {name: n for name, n in numbers(musl, "aarch64").items() if name not in HIDDEN}
+
+
+def change(path: Path, what: Change) -> None:
+    """Raises `BinaryError` if the text is not there: it is another version."""
+    text = path.read_text()
+    if what[0] not in text:
+        raise BinaryError(f"has no {what[0]}", path=path)
+    path.write_text(text.replace(*what))

@@ -10,6 +10,7 @@ from transproc.toolchain import archive
 from transproc.toolchain.libc import allocator
 
 DIRECTORIES = {"atomic", "complex", "ctype", "errno", "fenv", "math", "multibyte", "setjmp", "string"}
+"""Of musl's sources: all but `NOT_LEAF` are leaves."""
 NOT_LEAF = {
     "errno/strerror.c",
     "string/strdup.c",

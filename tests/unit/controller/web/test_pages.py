@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -102,14 +103,17 @@ def fill(service: Service, word: str) -> None:
     )
     plan = (word, word, word, "{}", 1.0, word, word)
     service.store.database.change("DELETE FROM plans", {})
-    with sqlite3.connect(store.path) as database:
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         database.execute("INSERT INTO plans VALUES (1, ?, ?, ?, ?, ?, 2.0, ?, ?)", plan)
         database.execute("INSERT INTO plan_jobs (plan, job) VALUES (1, ?)", (in_path(word),))
         step = "INSERT INTO plan_steps (plan, place, line, title, verb, job, started, result, detail)"
         database.execute(f"{step} VALUES (1, ?, 1, ?, ?, ?, 1.0, ?, ?)", (word,) * 6)
     ended = Job("k", in_path(word), [word], state=State.EXITED, exit=word)
     store.create(ended)
-    with sqlite3.connect(store.path) as database:  # damaged: its name was never checked
+    with (
+        contextlib.closing(sqlite3.connect(store.path)) as database,
+        database,
+    ):  # damaged: its name was never checked
         database.execute("INSERT INTO jobs VALUES (?, ?, 1, 'running', '{')", (in_path(word), "id-of-it"))
 
 
@@ -167,7 +171,7 @@ def shown(
         monkeypatch.setattr(Survey, "known", lambda self: known(word))
         fill(service, word)
         answer = client.get(address.format(quote(in_path(word), safe="")))
-        with sqlite3.connect(service.store.path) as database:
+        with contextlib.closing(sqlite3.connect(service.store.path)) as database, database:
             database.execute("PRAGMA foreign_keys = ON")
             database.execute("DELETE FROM jobs")
             database.execute("DELETE FROM tasks")
@@ -426,7 +430,7 @@ def test_what_is_said_of_a_task() -> None:
 
 def test_a_thousand_jobs(service: Service, operator: httpx.Client) -> None:
     fill(service, "word")
-    with sqlite3.connect(service.store.path) as database:
+    with contextlib.closing(sqlite3.connect(service.store.path)) as database, database:
         (record,) = database.execute("SELECT record FROM jobs WHERE name = 'j'").fetchone()
         database.executemany(
             "INSERT INTO jobs VALUES (?, ?, 1, 'running', ?)",
