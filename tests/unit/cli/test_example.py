@@ -62,7 +62,7 @@ def test_clients_judge_a_server_that_migrates_onto_itself(tmp_path: Path) -> Non
         return example.stressed(recipe, scenario, tmp_path, moments, timeout=1)[0]
 
     told = 'import json, os; told = json.loads(os.environ["ONTO_ITSELF"]); '
-    report = selfmove.REPORT.pack(selfmove.MAGIC, 3, 9, 27, 0, 0, b"", *[0] * 8)
+    report = selfmove.REPORT.pack(selfmove.MAGIC, 300, 9, 27, 0, 0, b"", *[0] * 8)
     right = f'{told} assert told["isa"] == "aarch64" and told["before"][-1] == "7,10000,30" and os.environ["HOPS"] == "6"; '
     moved = f'{right} open(told["report"], "wb").write({report!r})'.replace("'", '"')
     assert verdict(moved).passed and verdict(moved).frames == 9
