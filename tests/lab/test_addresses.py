@@ -64,22 +64,22 @@ class Peer:
 
 
 @pytest.fixture
-def context(nodes: dict[str, SshNode], tmp_path: Path) -> Context:
+def context(guests: dict[str, SshNode], tmp_path: Path) -> Context:
     def place_of(job: Job, name: str | None = None) -> Place:
-        return Place(nodes[name or job.node], job)
+        return Place(guests[name or job.node], job)
 
     return Context(JobStore(tmp_path / "jobs"), place_of, pipeline.carry, Silent())
 
 
 def test_connections_survive_between_the_isas(
-    context: Context, nodes: dict[str, SshNode], tmp_path: Path
+    context: Context, guests: dict[str, SshNode], tmp_path: Path
 ) -> None:
     program = Program([str(compiled(ECHO, tmp_path)), IPV4, IPV6])
     job = operations.run(context, program, "x86", name="echo", addresses=ADDRESSES)
     while not context.places(job).read("stdout"):
         time.sleep(0.05)
-    echoes = [Peer(nodes["x86"], IPV4, ECHOES), Peer(nodes["arm"], IPV6, ECHOES)]
-    talker = Peer(nodes["arm"], IPV4, TALKS)
+    echoes = [Peer(guests["x86"], IPV4, ECHOES), Peer(guests["arm"], IPV6, ECHOES)]
+    talker = Peer(guests["arm"], IPV4, TALKS)
     number = 0
     try:
         for target in ("arm", "x86"):

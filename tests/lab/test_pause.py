@@ -62,9 +62,9 @@ class Bench:
 
 @pytest.fixture(scope="module", params=[pytest.param("x86", marks=pytest.mark.nightly), "arm"])
 def bench(
-    request: pytest.FixtureRequest, nodes: dict[str, SshNode], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, guests: dict[str, SshNode], tmp_path_factory: pytest.TempPathFactory
 ) -> Bench:
-    node = nodes[request.param]
+    node = guests[request.param]
     node.run(["rm", "-rf", DIRECTORY])
     node.put(build(node.isa), f"{DIRECTORY}/transproc-stop")
     node.put(build_target(node.isa, tmp_path_factory.mktemp("target") / "target"), f"{DIRECTORY}/target")

@@ -25,12 +25,12 @@ SCENARIOS = [(recipe, s) for recipe in RECIPES for s in recipe.scenarios]
 def test_software_migrates_while_it_works(
     recipe: Recipe,
     scenario: Scenario,
-    nodes: dict[str, SshNode],
+    guests: dict[str, SshNode],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tree = recipes.build(recipe)
-    monkeypatch.setenv("TRANSPROC_LAB", str(nodes["x86"].address.key.parent.parent))
+    monkeypatch.setenv("TRANSPROC_LAB", str(guests["x86"].address.key.parent.parent))
     monkeypatch.setenv("TRANSPROC_STATE", str(tmp_path / "state"))
     result = example.rehearse(recipe, scenario, tree, ["x86", "arm"], hops=None, seed=1, timeout=1200)
     assert result["problem"] == ""
