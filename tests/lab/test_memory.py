@@ -21,11 +21,11 @@ NAME, MEGABYTES, PERMILLE = "changing", 4, 20
 
 
 def test_memory_goes_ahead_and_straight(
-    nodes: dict[str, SshNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guests: dict[str, SshNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transproc.cluster.paging.STRAIGHT", 0)
     events = Telling()
-    context = context_of(tmp_path / "state", nodes, events)
+    context = context_of(tmp_path / "state", guests, events)
     begun(context, NAME, [compiled(CHANGING, tmp_path), str(MEGABYTES), str(PERMILLE)], "x86")
     for node, lazy in (("arm", False), ("x86", True)):
         hop = operations.migrate(context, NAME, node, options=Options(precopy=True, lazy=lazy))

@@ -11,6 +11,7 @@ from tests.programs.manifest import Program
 from tests.programs.moving import (
     ALSO_BETWEEN_ISAS,
     BETWEEN_ISAS,
+    OF_KERNELS,
     WITHIN_AN_ISA,
     chosen,
     compiled,
@@ -31,7 +32,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @chosen(BETWEEN_ISAS, nightly=ALSO_BETWEEN_ISAS | WITHIN_AN_ISA)
 def test_a_migrated_run_equals_an_unmigrated_one(
-    program: Program, nodes: dict[str, SshNode], built: Path, tmp_path: Path
+    program: Program, request: pytest.FixtureRequest, built: Path, tmp_path: Path
 ) -> None:
-    pair = {name: nodes[name] for name in ("x86", "arm")}
+    machines: dict[str, SshNode] = request.getfixturevalue(
+        "guests" if program.name in OF_KERNELS | WITHIN_AN_ISA else "nodes"
+    )
+    pair = {name: machines[name] for name in ("x86", "arm")}
     goes_there_and_back(program, compiled(program, built), pair, tmp_path, latest=LATEST)

@@ -24,11 +24,11 @@ COUNTER = Path(__file__).parent.parent / "native" / "counter.c"
 NOBODY = "65534"
 
 
-def test_a_job_of_nobodys_goes_there_and_back(nodes: dict[str, SshNode], tmp_path: Path) -> None:
+def test_a_job_of_nobodys_goes_there_and_back(guests: dict[str, SshNode], tmp_path: Path) -> None:
     program = compiled(COUNTER, tmp_path)
 
     def place_of(job: Job, name: str | None = None) -> Place:
-        return Place(nodes[name or job.node], job)
+        return Place(guests[name or job.node], job)
 
     context = Context(JobStore(tmp_path / "jobs"), place_of, pipeline.carry, Silent())
     job = operations.run(context, Program([str(program), "100000", "20000", "1"]), "x86", user="nobody")
@@ -40,7 +40,7 @@ def test_a_job_of_nobodys_goes_there_and_back(nodes: dict[str, SshNode], tmp_pat
                 found = operations.checkpoint(context, job.name, tmp_path / "to", end=True)
                 job = operations.restart(context, found.path, target)
             data = f"/var/lib/transproc/jobs/{job.name}/data"
-            node = nodes[target]
+            node = guests[target]
             status = node.output(["cat", f"/proc/{job.pid}/status"]).splitlines()
             words = [line.split() for line in status if line.startswith(("Uid:", "Gid:", "CapEff:"))]
             assert words == [["Uid:", *[NOBODY] * 4], ["Gid:", *[NOBODY] * 4], ["CapEff:", "0" * 16]]

@@ -33,7 +33,9 @@ BETWEEN_ISAS = set(
     "vectors locals threads forks signals npb-cg blocked-epoll blocked-futex"
     " kinds-processes kinds-timers kinds-protected kinds-sockets kinds-attributes".split()
 )
-"""What the transformation changes, or must leave alone; and what the kernel of the machine that tests may not have."""
+"""What the transformation changes, or must leave alone."""
+OF_KERNELS = set("kinds-protected kinds-sockets kinds-attributes".split())
+"""Those among them that the kernel of the machine that tests may not have, or not allow: both machines are guests."""
 ALSO_BETWEEN_ISAS = set(
     "recursion vla varargs callbacks statics floats heap files blocked-read blocked-sleep kinds-names".split()
 )
