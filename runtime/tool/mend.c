@@ -14,11 +14,11 @@ struct kept_process {
 	int32_t pid;
 	uint32_t threads, descriptors, mappings;
 };
-static const char magic[8] = "TPKEEP1";
+static const char magic[8] = "TPKEEP2";
 
 struct kept_thread {
 	int32_t tid;
-	uint32_t vectors_size;
+	uint32_t set, vectors_size, unused; /* the number of a set of registers, and how much of it there is */
 	uint64_t mask;
 	struct registers registers;
 	uint8_t vectors[MOST_VECTORS];
@@ -34,22 +34,31 @@ struct mappings {
 	size_t count;
 };
 
+/* The first set that the processor has. */
+static bool read_vectors(int tid, struct kept_thread *thread)
+{
+	for (size_t i = 0; i < sizeof vector_sets / sizeof *vector_sets; i++) {
+		struct vector vector = { thread->vectors, sizeof thread->vectors };
+		if (SYS(NR_ptrace, PTRACE_GETREGSET, tid, vector_sets[i], &vector) < 0)
+			continue;
+		thread->set = vector_sets[i];
+		thread->vectors_size = (uint32_t)vector.size;
+		return true;
+	}
+	return false;
+}
+
 static bool read_thread(int tid, struct kept_thread *thread)
 {
-	struct vector vector = { thread->vectors, sizeof thread->vectors };
 	memset(thread, 0, sizeof *thread);
 	thread->tid = tid;
-	if (get_registers(tid, &thread->registers) < 0 || get_mask(tid, &thread->mask) < 0 ||
-	    SYS(NR_ptrace, PTRACE_GETREGSET, tid, VECTOR_SET, &vector) < 0)
-		return false;
-	thread->vectors_size = (uint32_t)vector.size;
-	return true;
+	return get_registers(tid, &thread->registers) >= 0 && get_mask(tid, &thread->mask) >= 0 && read_vectors(tid, thread);
 }
 
 static long write_thread(struct kept_thread *thread)
 {
 	struct vector vector = { thread->vectors, thread->vectors_size };
-	long first = put_registers(thread->tid, &thread->registers), second = SYS(NR_ptrace, PTRACE_SETREGSET, thread->tid, VECTOR_SET, &vector);
+	long first = put_registers(thread->tid, &thread->registers), second = SYS(NR_ptrace, PTRACE_SETREGSET, thread->tid, thread->set, &vector);
 	long third = put_mask(thread->tid, thread->mask);
 	return first ? first : second ? second : third;
 }

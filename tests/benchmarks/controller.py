@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.native.nodes import NativeNodes
+from tests.native.nodes import NativeNodes, Setting
 from transproc.cluster import operations
 from transproc.cluster.events import Silent, Token
 from transproc.cluster.job import Job, State
@@ -272,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         everything = not (options.share or options.only_waves)
         if everything:
             print(writes(directory))
-        with NativeNodes(directory / "nodes") as nodes:
+        with NativeNodes(directory / "nodes", Setting(exchange="")) as nodes:
             for jobs in (1000, 10_000) if everything else ():
                 print(answers(directory, nodes.configuration, jobs), flush=True)
             state, names = directory / "state", options.nodes.split(",")

@@ -74,7 +74,7 @@ def measure(link: str, work: Path, *, rounds: int) -> list[Inside]:
     with ExitStack() as stack, log.step(f"inside of a file, {link}"):
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
         places = stack.enter_context(limited(link))
-        machines = stack.enter_context(NativeNodes(directory / "nodes", Setting(places=places)))
+        machines = stack.enter_context(NativeNodes(directory / "nodes", Setting(places=places, exchange="")))
         bench = Bench(machines, directory, Program([str(program), "4", "10"]))
         stack.callback(bench.close)
         _in_work(bench.place(bench.job), 'head -c "$1" /dev/urandom >large', str(MEGABYTES << 20))

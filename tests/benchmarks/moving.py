@@ -134,7 +134,9 @@ def nodes(stack: ExitStack, link: str, work: Path) -> tuple[Path, NativeNodes]:
     """Two with a link between them, and a directory."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
     places = stack.enter_context(limited(link))
-    return directory, stack.enter_context(NativeNodes(directory / "nodes", Setting(places=places)))
+    return directory, stack.enter_context(
+        NativeNodes(directory / "nodes", Setting(places=places, exchange=""))
+    )
 
 
 def _try(bench: Bench, moved: Moved) -> None:

@@ -74,7 +74,7 @@ def measure(megabytes: int, profile: str, work: Path, *, rounds: int) -> Native:
     with (
         log.step(f"native downtime of {result.name}") as step,
         tempfile.TemporaryDirectory(dir=work) as directory,
-        NativeNodes(Path(directory) / "nodes", Setting(PROFILES[profile])) as machines,
+        NativeNodes(Path(directory) / "nodes", Setting(PROFILES[profile], exchange="")) as machines,
     ):
         bench = Bench(machines, Path(directory), Program([str(program), *words]))
         try:
@@ -103,7 +103,7 @@ def measure_following(sizes: Sequence[int], work: Path, *, rounds: int) -> list[
     with (
         log.step(f"memory follows: {', '.join(map(str, sizes))} MB"),
         tempfile.TemporaryDirectory(dir=work) as directory,
-        NativeNodes(Path(directory) / "nodes", Setting()) as machines,
+        NativeNodes(Path(directory) / "nodes", Setting(exchange="")) as machines,
         ExitStack() as stack,
     ):
         benches = []

@@ -48,7 +48,7 @@ def measure(link: str, contents: str, work: Path, *, rounds: int, ways: Sequence
     with ExitStack() as stack, log.step(f"{contents}, {link}"):
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
         places = {} if link == "no limit" else stack.enter_context(limited(link))
-        machines = stack.enter_context(NativeNodes(directory / "nodes", Setting(places=places)))
+        machines = stack.enter_context(NativeNodes(directory / "nodes", Setting(places=places, exchange="")))
         words = [str(program), str(LINKS[link]), *CONTENTS[contents]]
         bench = Bench(machines, directory, Program(words))
         stack.callback(bench.close)

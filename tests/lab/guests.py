@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The lab's guests as the two nodes that faults strike: `na` has one ISA, `nb` the other (`tests/native/site.py`)."""
+"""The lab's guests as the two nodes that faults strike (`tests/native/site.py`), of which `na` has one ISA, `nb` the other; and
+guests with an old processor.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.native.performing import nodes_of
 from tests.native.site import FULL
 from transproc.errors import CommandError, LabError, NodeError
+from transproc.lab import qemu
 from transproc.lab.lab import Lab
+from transproc.lab.qemu import Guest
 
+OLDER = {"x86_64": "Nehalem,-cx16", "aarch64": "cortex-a57"}
+"""The oldest processors that have the baseline: neither AVX nor XSAVE, no pointer authentication; without what the lab's usual
+ones lack, too.
+"""
 SEEN_SECONDS = 5
 """A step that needs criu, or the pause tool, has started it by then, on an emulated machine."""
 
@@ -46,6 +57,33 @@ for p in /proc/[0-9]*; do
   case $(tr '\\0' ' ' <"$p/cmdline" 2>/dev/null) in "sshd"*": root@notty"*) kill -9 "${p#/proc/}" ;; esac
 done
 """
+
+
+@contextmanager
+def older_processors() -> Iterator[None]:
+    """Guests that are started inside have an old one."""
+    with _commands(lambda guest, word: OLDER[guest.isa] if word == guest.cpu_tcg else word):
+        yield
+
+
+@contextmanager
+def newest_processors() -> Iterator[None]:
+    """Guests that are started inside have all that the emulator has, with pointer authentication."""
+    with _commands(lambda guest, word: word.replace(" arm64.nopauth", "")):
+        yield
+
+
+@contextmanager
+def _commands(change: Callable[[Guest, str], str]) -> Iterator[None]:
+    """Words of the emulator's command line are others."""
+    usual = qemu.command
+
+    def command(guest: Guest, **more: Any) -> list[str]:
+        return [change(guest, word) for word in usual(guest, **more)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qemu, "command", command)
+        yield
 
 
 class GuestSite:

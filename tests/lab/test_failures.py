@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Migrations that must fail, really: each says why and what became of the process, and the process runs on."""
+"""Migrations that must fail, really: each says why and what became of the process, and the process runs on.
+
+The machines have old processors (without AVX and XSAVE, without pointer authentication), on which what goes through must as well.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiling import compiled
+from tests.lab.guests import older_processors
 from transproc import log
 from transproc.cluster.job import Job, State
 from transproc.cluster.look import Liveness
@@ -92,9 +96,10 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     log.quiet = True
-    made = World(tmp_path_factory.mktemp("failures"))
-    yield made
-    made.lab.down()
+    with older_processors():
+        made = World(tmp_path_factory.mktemp("failures"))
+        yield made
+        made.lab.down()
     log.quiet = False
 
 

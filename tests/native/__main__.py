@@ -24,7 +24,9 @@ def main() -> None:
     options = parser.parse_args()
     end_detached(options.directory)
     if options.action == "up":
-        nodes = NativeNodes(options.directory, Setting(options.profile), port=options.port, detached=True)
+        nodes = NativeNodes(
+            options.directory, Setting(options.profile, exchange=""), port=options.port, detached=True
+        )
         nodes.up()
         for machine in nodes.machines.values():
             machine.process.returncode = 0  # they outlive this process: nothing to complain about

@@ -48,8 +48,7 @@ AARCH64 = Isa(
     integer_results=(0, 1),
     floating_results=(_V0, _V0 + 1),
     record_register=19,
-    # Without pac_keys: restoring them hangs on a CPU with pointer authentication, and our code does not use
-    # it.
+    # Without pac_keys: see processor_field.
     fresh_thread=MappingProxyType(
         {
             "clear_tid_addr": 0,
@@ -86,5 +85,7 @@ AARCH64 = Isa(
     auxv_dropped=frozenset({33, 51}),
     auxv_words=50,  # CRIU 4.1: criu/arch/aarch64/include/asm/types.h, AT_VECTOR_SIZE
     address_limit=1 << 48,
+    # Pointer authentication: criu 4.1.1 refuses the keys on a processor without, and hangs when it restores them on one with.
+    processor_field="pac_keys",
     personality=0x0200000,  # ADDR_COMPAT_LAYOUT: what the process executes stays below x86_64's limit
 )

@@ -109,6 +109,10 @@ class Isa:
     """
     page_size: int = 4096
     personality: int = 0
+    processor_field: str | None = None
+    """Thread information that only some processors have, and no program of ours uses: it is left behind in every move. Wrong: a
+    program does not come up on a processor that lacks it.
+    """
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -204,6 +208,14 @@ class Isa:
         for dwarf, value in {**registers, self.stack_pointer: sp}.items():
             self._write_register(info, dwarf, value)
         self.floating.write(info, fp)
+
+    def leave_processor(self, core: Any) -> bool:
+        """Takes out of a core of this ISA what is left behind also in a move within it; whether there was something."""
+        info = self.thread_info(core)
+        if self.processor_field is None or not info.HasField(self.processor_field):
+            return False
+        info.ClearField(self.processor_field)
+        return True
 
     def _write_register(self, info: Any, dwarf: int, value: int) -> None:
         register = self.register(dwarf)

@@ -77,8 +77,7 @@ GUESTS: tuple[Guest, ...] = (
         # The architected hash of pointer authentication takes most of the run time when it is emulated.
         cpu_tcg="max,pauth-impdef=on",
         console="ttyAMA0",
-        # With pointer authentication Debian's criu 4.1.1 hangs when it restores an image of the same machine
-        # ("Restoring PAC keys"). Without it programs run faster, too: its instructions do nothing.
+        # Without pointer authentication emulated programs run faster: its instructions do nothing.
         kernel_args=("arm64.nopauth",),
     ),
 )

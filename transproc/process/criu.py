@@ -120,7 +120,8 @@ def restore_argv(
     """`criu restore` that ends when the tree is there, stopped. `directory`: None if criu is started ahead (see `Ahead`)."""
     words = [*command, "restore", *([] if directory is None else ["--images-dir", directory])]
     words += ["-v4", "--log-file", RESTORE_LOG]
-    words += ["--restore-detached", "--leave-stopped", "--pidfile", pidfile]
+    # Registers that this processor lacks hold nothing that the program needs: the preflight has looked what it is compiled for.
+    words += ["--cpu-cap=none", "--restore-detached", "--leave-stopped", "--pidfile", pidfile]
     words += ["--lazy-pages"] if options and options.withhold else []
     return words + (options or Options()).words()
 

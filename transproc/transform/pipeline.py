@@ -185,10 +185,15 @@ class _ToSameIsa(_Steps):
     def _process(self, process: Process, space: _Space) -> None:
         words = address_space.note_move(space.reader, space.binary) | self.clocks.words(process)
         self.child.add(space.memory, space.reader.changed_pages(words))
-        image = self.directory.image(f"core-{process.pid}.img", kinds.CORE)
-        timers.keep_process(image.only(CoreEntry))
-        guards.lift(image.only(CoreEntry))
-        write_image(self.target / f"core-{process.pid}.img", image)
+        for tid in process.threads if self.isa.processor_field else [process.pid]:
+            image = self.directory.image(f"core-{tid}.img", kinds.CORE)
+            core = image.only(CoreEntry)
+            left = self.isa.leave_processor(core)
+            if tid == process.pid:
+                timers.keep_process(core)
+                guards.lift(core)
+            if left or tid == process.pid:
+                write_image(self.target / f"core-{tid}.img", image)
 
     def _dead(self, process: Process) -> None:
         """Nothing is."""

@@ -60,7 +60,8 @@ static inline bool is_fork(long number) { return (void)number, false; }
 static const uint8_t system_call[] = { 0x01, 0x00, 0x00, 0xd4 };
 
 /* NT_PRFPREG: floating point and vectors. */
-enum { VECTOR_SET = 2, MOST_VECTORS = 528 };
+static const uint32_t vector_sets[] = { 2 };
+enum { MOST_VECTORS = 528 };
 
 /* Makes a thread ready for a system call. */
 static inline void prepare_call(struct registers *r, uint64_t trap, long number, const uint64_t arguments[4])

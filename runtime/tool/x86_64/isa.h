@@ -61,8 +61,9 @@ static inline bool is_fork(long number) { return number == NR_fork || number == 
 /* syscall. */
 static const uint8_t system_call[] = { 0x0f, 0x05 };
 
-/* NT_X86_XSTATE: floating point and vectors, AMX's tiles as well. */
-enum { VECTOR_SET = 0x202, MOST_VECTORS = 16384 };
+/* Floating point and vectors: NT_X86_XSTATE, AMX's tiles as well; NT_PRFPREG, where the processor has no XSAVE. */
+static const uint32_t vector_sets[] = { 0x202, 2 };
+enum { MOST_VECTORS = 16384 };
 
 /* Makes a thread behind the trap's address ready for a system call; no call that was interrupted is issued again on the way. */
 static inline void prepare_call(struct registers *r, uint64_t trap, long number, const uint64_t arguments[4])

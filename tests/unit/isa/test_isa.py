@@ -132,6 +132,17 @@ def test_the_other_isa_and_its_keys_vanish() -> None:
     assert core.thread_core.futex_rla == 5
 
 
+@BOTH
+def test_what_belongs_to_a_processor_is_left_behind(machine: Isa) -> None:
+    core = fresh(machine)
+    assert not machine.leave_processor(core)
+    if machine.processor_field is None:
+        return
+    getattr(machine.thread_info(core), machine.processor_field).SetInParent()
+    assert machine.leave_processor(core)
+    assert core == fresh(machine)
+
+
 def test_values_of_the_kernel_for_a_new_x86_64_thread() -> None:
     info = fresh(X86_64).thread_info
     assert (info.gpregs.cs, info.gpregs.ss, info.gpregs.flags, info.gpregs.mode) == (0x33, 0x2B, 0x202, 1)

@@ -21,6 +21,7 @@ from transproc.binary.sites import FUNCTION_DYNAMIC, MAGIC, SECTION, Index
 from transproc.errors import MismatchError, StackMapError, TransprocError, UnsupportedError
 from transproc.images.directory import ImageDirectory
 from transproc.images.memory import Memory
+from transproc.isa.aarch64 import AARCH64
 from transproc.run import run
 from transproc.transform import files
 from transproc.transform.address_space import MOVES
@@ -237,11 +238,12 @@ def test_a_move_within_an_isa_is_counted(small: Path, tmp_path: Path) -> None:
     ]
     assert old.present().size == new.present().size
     assert len(differing) == 1
-    core = f"core-{process.pid}.img"
-    assert (tmp_path / "result" / core).read_bytes() == (here / core).read_bytes()
+    same = before.core(process.pid)
+    assert AARCH64.leave_processor(same), "criu writes an empty list where there are no keys"
+    assert after.core(process.pid) == same
     with pytest.raises(TransprocError, match="exists already"):
         carry(here, tmp_path / "result", pairs=pairs, to="aarch64")
-    assert (tmp_path / "result" / core).exists(), "what was there is not removed"
+    assert (tmp_path / "result" / "pstree.img").exists(), "what was there is not removed"
 
 
 def test_unknown_target(small: Path, tmp_path: Path) -> None:
