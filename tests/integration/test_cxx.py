@@ -171,6 +171,19 @@ def test_every_kind_of_exception(tmp_path: Path, end: str) -> None:
             assert verdict.passed, verdict
 
 
+def test_strings_of_old_hash_maps_are_hashed_as_libstdcxx_does(tmp_path: Path) -> None:
+    """Alike strings are near each other; nothing but headers is needed."""
+    source = tmp_path / "hash.cpp"
+    source.write_text(
+        "#include <ext/hash_map>\n#include <cstdio>\n"
+        'int main() { char text[] = "abc\\xe4"; std::printf("%zu %zu\\n", __gnu_cxx::hash<const char *>()(text),'
+        " __gnu_cxx::hash<char *>()(text)); }\n"
+    )
+    program = compile_cxx([source], tmp_path / "hash", "-nostdlib++")
+    done = subprocess.run([program], check=True, capture_output=True)
+    assert (done.returncode, done.stdout) == reference([source], tmp_path)
+
+
 @pytest.mark.nightly
 def test_the_library(tmp_path: Path) -> None:
     """Containers, streams, formats, threads, coroutines, files: the same on both ISAs, and in migrations."""

@@ -134,10 +134,13 @@ def back_end_words(codegen: Codegen, bitcode: str, outputs: Sequence[str]) -> li
     return [*codegen.words(), bitcode, *named]
 
 
-def back_end(bitcode: Path, codegen: Codegen, what: str) -> tuple[bytes, str]:
-    """Makes a dual object of bitcode; returns it and the messages. Raises `CompileError`."""
+def back_end(bitcode: Path, codegen: Codegen, what: str, warnings: str = "") -> tuple[bytes, str]:
+    """Makes a dual object of bitcode; returns it and all messages: behind the front end's warnings its own.
+
+    Raises `CompileError` with those messages.
+    """
     outputs = [bitcode.with_suffix(f".{isa}.o") for isa in dual.MACHINES]
-    messages = _run(back_end_words(codegen, str(bitcode), [str(path) for path in outputs]))
+    messages = _run(back_end_words(codegen, str(bitcode), [str(path) for path in outputs]), before=warnings)
     x86_64, aarch64 = (path.read_bytes() for path in outputs)
     return dual.combine(x86_64, aarch64, what), messages
 
@@ -147,9 +150,9 @@ def compile_c(source: Path | str, output: Path, options: Sequence[str], codegen:
     with Scratch() as work:
         bitcode = work / f"{output.stem}.bc"
         warnings = front_end(source, bitcode, options)
-        contents, messages = back_end(bitcode, codegen, str(output))
+        contents, messages = back_end(bitcode, codegen, str(output), warnings)
         output.write_bytes(contents)
-    return warnings + messages
+    return messages
 
 
 def compile_to_assembly(source: Path | str, output: Path, options: Sequence[str], codegen: Codegen) -> str:
@@ -158,9 +161,8 @@ def compile_to_assembly(source: Path | str, output: Path, options: Sequence[str]
     with Scratch() as work:
         bitcode = work / "input.bc"
         warnings = front_end(source, bitcode, options)
-        return warnings + _run(
-            [*codegen.words(), "-S", str(bitcode), "-o-x86_64", str(output), "-o-aarch64", str(other)]
-        )
+        words = [*codegen.words(), "-S", str(bitcode), "-o-x86_64", str(output), "-o-aarch64", str(other)]
+        return _run(words, before=warnings)
 
 
 def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()) -> str:
@@ -177,9 +179,10 @@ def assemble(sources: dict[str, Path], output: Path, options: Sequence[str] = ()
     return messages
 
 
-def _run(words: list[str], stdin: bytes | None = None) -> str:
+def _run(words: list[str], stdin: bytes | None = None, before: str = "") -> str:
+    """What it says, behind what was said `before`. Raises `CompileError` with that."""
     done = run(words, stdin=stdin, check=False)
-    messages = done.stderr.decode(errors="replace")
+    said = done.stderr.decode(errors="replace")
     if done.returncode:
-        raise CompileError(messages or f"{words[0]} failed with status {done.returncode}")
-    return messages
+        raise CompileError(before + (said or f"{words[0]} failed with status {done.returncode}"))
+    return before + said

@@ -24,6 +24,7 @@ from transproc.run import run
 from transproc.toolchain import archive, debian
 from transproc.toolchain.compile import Codegen, assemble, compile_c
 from transproc.toolchain.dual import MACHINES
+from transproc.toolchain.libc.headers import Change, change
 from transproc.toolchain.making import RUNTIME, parallel, publish
 from transproc.toolchain.sysroot import Toolchain
 
@@ -75,6 +76,28 @@ FLAGS = (
     "-DLIBCXX_BUILDING_LIBCXXABI",
     "-D_LIBCPP_ENABLE_CXX17_REMOVED_UNEXPECTED_FUNCTIONS",
 )
+
+_HASH = "std::__do_string_hash{}(__c, __c + strlen(__c))"
+CHANGES: dict[str, tuple[Change, ...]] = {
+    "ext/__hash": (
+        (
+            "struct _LIBCPP_TEMPLATE_VIS hash {};\n",
+            """struct _LIBCPP_TEMPLATE_VIS hash {};
+
+_LIBCPP_HIDE_FROM_ABI inline size_t __stl_hash_string(const char* __c) {
+  size_t __h = 0;
+  while (*__c)
+    __h = 5 * __h + *__c++;
+  return __h;
+}
+""",
+        ),
+        (_HASH.format(""), "__stl_hash_string(__c)"),
+        (_HASH.format("<const char*>"), "__stl_hash_string(__c)"),
+    )
+}
+"""What is other than in libc++: `hash_map` hashes C strings as SGI's, and libstdc++'s, does. Programs that still have one were
+written for that: strings that are alike come into places that are near each other."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +235,9 @@ def _install_headers(source: Path, include: Path) -> None:
     shutil.copytree(
         source / "libcxx/include", include, ignore=shutil.ignore_patterns("*.in", "CMakeLists.txt")
     )
+    for name, changes in CHANGES.items():
+        for one in changes:
+            change(include / name, one)
     for header in (source / "libcxxabi/include").glob("*.h"):
         shutil.copyfile(header, include / header.name)
     shutil.copyfile(

@@ -38,6 +38,6 @@ def compile_fortran(source: str, output: Path, options: Sequence[str], codegen: 
         said = done.stderr.decode(errors="replace")
         if done.returncode or _ONE_MACHINE in said:
             raise CompileError(said or f"{FLANG} failed with status {done.returncode}")
-        contents, messages = back_end(bitcode, codegen, str(output))
+        contents, messages = back_end(bitcode, codegen, str(output), said)
         output.write_bytes(contents)
-    return said + messages
+    return messages

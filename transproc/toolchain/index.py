@@ -42,10 +42,9 @@ def _replace(path: Path, index: bytes) -> None:
     side.write_bytes(index)
     needs.write_text("".join(f"{name}\n" for name in sorted(processor.needed(Elf(path)))))
     # Each object has said what it needs: once is enough. Not updated: symbols of a section that objcopy updates lose it.
-    added = {SECTION: side} | ({processor.SECTION: needs} if needs.stat().st_size else {})
-    remove = [f"--remove-section={name}" for name in (*CONSUMED, processor.SECTION)]
-    run(["llvm-objcopy-19", *remove, *(f"--add-section={name}={file}" for name, file in added.items()), path])
-    # In a run of its own: objcopy sets alignments before it adds sections.
-    run(["llvm-objcopy-19", f"--set-section-alignment={SECTION}=4096", path])
+    changes = [f"--remove-section={name}" for name in (*CONSUMED, processor.SECTION)]
+    changes += [f"--add-section={processor.SECTION}={needs}"] if needs.stat().st_size else []
+    # Updated, since it keeps its alignment: of a section that it adds objcopy sets that in another run.
+    run(["llvm-objcopy-19", *changes, f"--update-section={SECTION}={side}", path])
     side.unlink()
     needs.unlink()

@@ -157,6 +157,7 @@ def test_standard_input(place: Path) -> None:
             'int g(void) __attribute__((target("nonsense")));\nint g(void) { return 1; }\n',
             "a.c:2: error: target attribute",
         ),
+        ('#warning before\n__asm__(".globl a");\n', "a.c:1:2: warning: before"),
     ],
 )
 def test_errors(source: str, message: str, tmp_path: Path) -> None:

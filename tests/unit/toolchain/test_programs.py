@@ -138,7 +138,9 @@ def test_stripped(tmp_path: Path) -> None:
     assert results(stripped, [])
 
 
+@pytest.mark.nightly
 def test_without_sites(tmp_path: Path) -> None:
+    """The library without sites is compiled for it (a minute and a half of two processors)."""
     binary = tmp_path / "plain"
     words = ["-Xtransproc", "--plain", "-O2", str(SOURCES / "stdio.c"), "-o", str(binary)]
     execute(parse(words), toolchain(plain=True))

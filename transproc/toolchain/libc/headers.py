@@ -32,8 +32,12 @@ QUIET = {
 }
 """Macros of musl that warn where a program uses them, and the same without: glibc's are silent, and -Werror is common."""
 
-IN_LINE = {"stdio.h": "bits/inline_stdio.h", "stdlib.h": "bits/inline_stdlib.h"}
-"""Headers of musl that end with functions in line, as glibc's have them."""
+MORE = {
+    "math.h": "bits/more_math.h",
+    "stdio.h": "bits/inline_stdio.h",
+    "stdlib.h": "bits/inline_stdlib.h",
+}
+"""Headers of musl that end with what glibc's have and its have not: functions in line, and newer ones."""
 
 CLANGS = ("tgmath.h",)
 """Headers of musl that are left out for clang's, for the same reason."""
@@ -44,9 +48,9 @@ def install(musl: Path, include: Path) -> None:
     shutil.copytree(musl / "include", include, ignore=shutil.ignore_patterns("*.in", *CLANGS))
     for name, silent in QUIET.items():
         change(include / name, silent)
-    for name, functions in IN_LINE.items():
+    for name, more in MORE.items():
         with (include / name).open("a") as file:
-            file.write(f"\n#include <{functions}>\n")
+            file.write(f"\n#include <{more}>\n")
     for header in OVERLAY.glob("include/*.h"):
         shutil.copyfile(header, include / header.name)
     bits = include / "bits"

@@ -17,6 +17,9 @@ double __transproc_strtod_of_any(const char *, char **);
 float __transproc_strtof_of_any(const char *, char **);
 static double (*volatile multiply_add)(double, double, double) = fma;
 static float (*volatile multiply_add_float)(float, float, float) = fmaf;
+static double (*volatile round_even)(double) = roundeven;
+static float (*volatile round_even_float)(float) = roundevenf;
+static long double (*volatile round_even_long)(long double) = roundevenl;
 static float (*volatile sine)(float) = sinf, (*volatile cosine)(float) = cosf;
 
 static uint64_t state = 88172645463325252u, digest = 14695981039346656037u;
@@ -215,6 +218,20 @@ static void angles(void) {
     fail("sinf", "0");
 }
 
+/* Beside rint where the mode is that. */
+static void halves(void) {
+  for (int i = 0; i < 8 * COUNT; i++) {
+    double x = (double)(int64_t)next_random() / (double)(UINT64_C(1) << (32 + below(32)));
+    if (i & 1)
+      x = (double)(int)x + 0.5;
+    float y = (float)x;
+    if (bits(round_even(x)) != bits(rint(x)) || bits(round_even_float(y)) != bits(rintf(y)))
+      fail("roundeven", "an integer");
+    if (bits((double)round_even_long(x)) != bits(rint(x)))
+      fail("roundevenl", "an integer");
+  }
+}
+
 int main(void) {
   static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
   for (int i = 0; i < 4; i++)
@@ -223,6 +240,7 @@ int main(void) {
   for (int i = 0; i < 4; i++)
     fused_anywhere(modes[i]);
   angles();
+  halves();
   printf("%016llx done\n", (unsigned long long)digest);
   return 0;
 }
