@@ -57,6 +57,7 @@ LEAVES = {
     "libcxxabi/src/cxa_exception_storage.cpp",
     "libcxxabi/src/cxa_personality.cpp",
     "libcxxabi/src/private_typeinfo.cpp",
+    "frames.c",
     "unwind.c",
 }
 """What the unwinder calls while it reads the stack: no thread is stopped there."""
