@@ -3,8 +3,8 @@
 
 Generated inputs have no deadline: a test must not fail because the machine has other work.
 
-`scripts/check` runs two tests at once, which keep two cores busy; what shares a resource shares a worker.
-What takes longest in one worker begins first.
+`scripts/check` runs three tests at once: with two, one of two cores would wait for a quarter of the time. What shares a resource
+shares a worker. What takes longest in one worker begins first.
 
 A user's own state, nodes and lab are none of the tests' business, whatever variables name them; who needs a lab starts one.
 """
