@@ -10,7 +10,7 @@
 #include "shared.h"
 #include "sockets.h"
 
-enum { FOR_OTHERS_TO_PASS = 0711, PAGE_SIZE_OF = 6 /* AT_PAGESZ (linux/auxvec.h) */, LONGEST_LINK = 4096, FIRST_PROCESSOR = 1 << 14, KILO = 1024, ONESHOT = 1u << 31 /* IN_ONESHOT (linux/inotify.h) */ };
+enum { FOR_OTHERS_TO_PASS = 0711, PAGE_SIZE = 6, RANDOM = 25 /* AT_PAGESZ, AT_RANDOM (linux/auxvec.h) */, LONGEST_LINK = 4096, FIRST_PROCESSOR = 1 << 14, KILO = 1024, ONESHOT = 1u << 31 /* IN_ONESHOT (linux/inotify.h) */ };
 
 /* struct statfs (asm-generic/statfs.h), with words of 64 bits. */
 struct file_system {
@@ -62,12 +62,13 @@ static void print_processor(struct text *out)
 	print_fact(out, "cpu", flags ? flags : value_in(text, "Features"), true);
 }
 
-static uint64_t page_size(void)
+/* What the kernel told at our start; 0: nothing. */
+static uint64_t auxiliary(uint64_t type)
 {
 	struct text words = { 0 };
 	if (read_text("/proc/self/auxv", &words))
 		for (const uint64_t *word = (const uint64_t *)words.data, *end = word + words.size / sizeof *word; word + 1 < end; word += 2)
-			if (word[0] == PAGE_SIZE_OF)
+			if (word[0] == type)
 				return word[1];
 	return 0;
 }
@@ -81,7 +82,10 @@ static void print_room(struct text *out, const char *directory)
 	if (SYS(NR_statfs, directory, &found) == 0)
 		print(out, "free=%d\n", (long)(found.available * found.fragment / KILO));
 	print_fact(out, "memory", value_in(read_file("/proc/meminfo"), "MemAvailable"), false);
-	print(out, "page=%d\n", (long)(page_size() / KILO));
+	print(out, "page=%d\n", (long)(auxiliary(PAGE_SIZE) / KILO));
+	uint64_t stack = auxiliary(RANDOM); /* at the end of what processes have */
+	if (stack)
+		print(out, "space=%d\n", (long)(64 - __builtin_clzll(stack)));
 	print_fact(out, "ids", read_file("/proc/sys/kernel/pid_max"), false);
 	print_processor(out);
 	print_fact(out, "capabilities", value_in(read_file("/proc/self/status"), "CapPrm"), false);

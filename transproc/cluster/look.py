@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +24,7 @@ class Liveness(StrEnum):
 class Room:
     """What a node offers: bytes that are free where jobs are kept, bytes of available memory, the size of its pages, the
     capabilities (a mask) that CRIU has there, the first process id that it does not give, the number of the job's user there,
-    and what its processor can, as /proc/cpuinfo names it."""
+    what its processor can, as /proc/cpuinfo names it, and the bits of the addresses that its kernel gives processes."""
 
     free: int
     memory: int
@@ -32,6 +33,7 @@ class Room:
     ids: int
     uid: int | None = None
     cpu: frozenset[str] = frozenset()
+    space: int = 64
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,14 @@ def room_of(facts: Mapping[str, str]) -> Room:
         ids,
         int(uid) if uid else None,
         frozenset(facts.get("cpu", "").split()),
+        _bits(facts.get("space") or "64"),
     )
+
+
+def _bits(text: str) -> int:
+    if not re.fullmatch(r"\d{1,2}", text):
+        raise ValueError(f"space is {text}")
+    return int(text)
 
 
 def liveness_of(state: str) -> Liveness:

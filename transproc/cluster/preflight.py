@@ -69,6 +69,7 @@ def check(job: Job, source: Place, look: Look, target: Place, options: Options) 
     options = check_source(job, source, look, None if same else by_name(target.node.isa), options)
     needs = needs_of(look, target.directory)
     check_target(job, needs, target)
+    _check_space(look, target, same=same)
     target.expect_addresses(reached=job.state in (State.RUNNING, State.PAUSED))
     check_room(needs.memory + needs.deleted, source, look.room)
     if options.choose and options.withhold and job.state is State.RUNNING and needs.memory >= AHEAD:
@@ -126,6 +127,17 @@ def _check_nodes(rooms: Mapping[Place, Room]) -> None:
             raise UnsupportedError(
                 f"node {place.node.name}: has pages of {page} bytes, expected {expected}",
                 hint="boot a kernel with pages of 4 KiB there (CONFIG_ARM64_4K_PAGES)",
+            )
+
+
+def _check_space(look: Look, target: Place, *, same: bool) -> None:
+    """Some kernels give processes less than the ISA allows: 39 bits of addresses instead of 48 (CONFIG_ARM64_VA_BITS)."""
+    bits = target.room.space
+    for view in look.views:
+        if beyond := inspect.above(view, 1 << bits, same=same):
+            raise UnsupportedError(
+                f"process {view.pid} has a mapping at {beyond:#x}, node {target.node.name} has addresses of {bits} bits",
+                hint="boot a kernel with 48 bits there (CONFIG_ARM64_VA_BITS_48, as Debian's and Ubuntu's have)",
             )
 
 

@@ -129,6 +129,12 @@ def _seccomp(view: View) -> Iterator[Problem]:
             yield Problem(message, "start the program without the filter")
 
 
+def above(view: View, limit: int, *, same: bool) -> int | None:
+    """Where the first mapping begins that ends above a limit; `same`: also those of the kernel stay where they are."""
+    mappings = (m for m in view.mappings if m[1] > limit and m[2] != "[vsyscall]")
+    return next((start for start, _, name in mappings if same or name not in KERNEL_MAPPINGS), None)
+
+
 def _beyond(view: View, target: Isa) -> Iterator[Problem]:
     limit = target.address_limit
     for start, end, name in view.mappings:

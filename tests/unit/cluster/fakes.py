@@ -34,7 +34,7 @@ class FakeNode(Node):
         self.criu = "4.1.1"
         self.lost_at: str | None = None
         self.free, self.memory, self.page = 1 << 20, 1 << 20, 4
-        self.capabilities, self.ids = (1 << 41) - 1, 1 << 22
+        self.capabilities, self.ids, self.space = (1 << 41) - 1, 1 << 22, 48
         self.cpu = "asimd" if self.isa == "aarch64" else "sse2 avx2"
         self.sizes: dict[str, int] = {}
         self.executable = str(DATA / "jobs/j/bin/prog")
@@ -153,7 +153,8 @@ class FakeNode(Node):
 
     def _room(self, words: list[str]) -> bytes:
         facts = f"free={self.free}\nmemory={self.memory}\npage={self.page}\nids={self.ids}\n"
-        return f"{facts}capabilities={self.capabilities:016x}\ncpu={self.cpu}\n".encode()
+        facts += f"capabilities={self.capabilities:016x}\nspace={self.space}\n"
+        return f"{facts}cpu={self.cpu}\n".encode()
 
     def _sizes(self, words: list[str]) -> bytes:
         return "".join(f"{self.sizes.get(word, '-')}\n" for word in words[4:]).encode()

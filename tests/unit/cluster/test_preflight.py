@@ -76,6 +76,26 @@ def test_no_room(world: World, name: str) -> None:  # noqa: F811
     )
 
 
+def test_a_kernel_with_fewer_bits_of_addresses(world: World) -> None:  # noqa: F811
+    """The kernel's own mappings are made anew where the ISA changes."""
+    world.arm.space = 39
+    world.x86.proc = ["== maps", "7ffc00000000-7ffc00001000 rw-p 0 00:00 0 [stack]"]
+    world.migration().run()
+    assert world.runs_only_on(world.arm)
+
+
+def test_mappings_beyond_the_addresses_of_the_targets_kernel(world: World) -> None:  # noqa: F811
+    world.arm.space = 39
+    world.x86.proc = ["== maps", "2aaaaaaab000-2aaaaaaac000 rw-p 0 00:00 0 "]
+    expected = "has a mapping at 0x2aaaaaaab000, node arm has addresses of 39 bits"
+    assert expected in refused(world, 3).message
+
+
+def test_a_node_that_tells_nonsense_of_its_addresses(world: World) -> None:  # noqa: F811
+    world.arm.space = 10**9
+    assert "space is 1000000000" in world.fails().message
+
+
 def test_a_file_that_the_target_lacks(world: World) -> None:  # noqa: F811
     world.x86.proc = ["== directory", "/srv/data"]
     assert "node arm: the program uses /srv/data, which is not there" in refused(world, 1).message
