@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -203,6 +204,11 @@ class Cluster:
         """Options of a job of `urgent` or `graced`: with accounts a quality of that name has the right, not the partition."""
         return ("-p", partition, *(("--qos", partition) if self.has_accounts else ()))
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Slurm's: year and month."""
+        return tuple(map(int, re.findall(r"\d+", self.ask("scontrol", "--version"))[:2]))
+
     def preempt(self, node: str) -> None:
         """Submits a job that preempts whatever is on a node of `urgent`."""
         self.ask(
@@ -244,13 +250,17 @@ class Cluster:
             time.sleep(0.1)
 
     def update(self, job: str, *fields: str) -> None:
+        """As `insist`."""
+        self.insist("scontrol", "update", f"JobId={job}", *fields)
+
+    def insist(self, *argv: str) -> None:
         """As a person does, who asks again: Slurm 24.11 without accounting refuses now and then, with an error that is none."""
         for _ in range(10):
             with contextlib.suppress(AssertionError):
-                self.ask("scontrol", "update", f"JobId={job}", *fields)
+                self.ask(*argv)
                 return
             time.sleep(0.5)
-        self.ask("scontrol", "update", f"JobId={job}", *fields)
+        self.ask(*argv)
 
     def ask(self, *argv: str, user: bool = False, check: bool = True) -> str:
         """What a command of Slurm's prints, in the cluster's namespaces."""

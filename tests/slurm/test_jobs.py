@@ -80,7 +80,7 @@ def _case_unfit(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     about = job.look()
     assert (about.state, about.nodes, about.restarts, about.comment) == ("RUNNING", "x1", 0, "")
     for command in re.findall(r"'(scontrol .*?)'", said):
-        cluster.ask(*command.split())
+        cluster.insist(*command.split())
         job.until(lambda: job.look().state in ("RUNNING", "PENDING"), "follows")
         job.is_over() if "requeuehold" in command else None
     job.has_a_checkpoint()
@@ -106,7 +106,7 @@ def _case_longer(cluster: Cluster, submit: Callable[..., Submitted]) -> str:
     said = cluster.ask("transproc", "slurm", "migrate", job.name, "--partition", "brief", check=False)
     assert (job.look().state, job.look().restarts) == ("RUNNING", 0)
     command = re.findall(r"'(scontrol .*?)'", said)[0]
-    cluster.ask(*command.split())
+    cluster.insist(*command.split())
     cluster.ask("transproc", "slurm", "migrate", job.name, "--partition", "brief")
     job.has_a_checkpoint()
     job.is_told()
