@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,11 @@ def in_node(machines: NativeNodes, node: str, wanted: Callable[[list[str]], bool
             if wanted(words) and _space(int(path.name)) == space:
                 found.append(int(path.name))
     return found
+
+
+def serves_connection(words: list[str]) -> bool:
+    """OpenSSH's server of one connection of root's; from 9.8 on it is a program of its own."""
+    return re.match("sshd(-session)?: root@notty", words[0]) is not None
 
 
 def tools(machines: NativeNodes, node: str, *commands: str) -> list[int]:

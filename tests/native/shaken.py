@@ -20,7 +20,7 @@ from tests.compiling import COMPILER
 from tests.deadline import deadline
 from tests.native.nodes import NativeNodes
 from tests.native.performing import Telling, context_of, nodes_of
-from tests.native.processes import in_node, is_criu, is_tool, kill, supervises, words_of
+from tests.native.processes import in_node, is_criu, is_tool, kill, serves_connection, supervises, words_of
 from tests.native.shaking import Case, Move, Strike
 from tests.native.wire import Wire
 from transproc.cluster import files, operations, paging, passing, preflight
@@ -231,7 +231,7 @@ class Shaker:
             self.told.append("    struck: the command")
         elif strike.victim.endswith("connection"):
             node = nodes[strike.victim.split()[0]]
-            for pid in in_node(self.machines, node, lambda words: words[0].startswith("sshd: root@notty")):
+            for pid in in_node(self.machines, node, serves_connection):
                 kill(pid)
             self.told.append(f"    struck: connections of {node}")
         else:

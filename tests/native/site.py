@@ -25,6 +25,7 @@ from tests.native.processes import (
     is_criu,
     is_tool,
     kill,
+    serves_connection,
     supervises,
     words_of,
 )
@@ -84,7 +85,7 @@ class NativeSite:
 
     def end_connections(self, node: str) -> None:
         """As `Site` says."""
-        for pid in self._found(node, lambda words: words[0].startswith("sshd: root@notty")):
+        for pid in self._found(node, serves_connection):
             kill(pid)
 
     def kill_when_there(self, whom: str, delay: float) -> None:
