@@ -20,8 +20,6 @@ from transproc.run import run
 _OF_SYSTEM = tuple(os.strerror(number) for number in (errno.EAGAIN, errno.ENOENT, errno.EINPROGRESS))
 _TRIES, _REST = 6, 0.5
 """Of a change, and seconds between two of them."""
-_FORGETS_GRACE = (23, 0), (26, 5)
-"""Versions of Slurm, the first and the first that is mended: see `expect_end`."""
 SECONDS = 30.0
 """For one command: a controller that does not answer is asked again later."""
 WANTED = re.compile(r"\btransproc:to=([A-Za-z0-9_.-]+)")
@@ -220,17 +218,6 @@ def update(label: str, **fields: str) -> None:
         else:
             return
     ask(words)
-
-
-def expect_end(label: str) -> None:
-    """A job that ends now is not to begin anew.
-
-    One that was preempted in the grace of its partition, and left by itself, Slurm requeues when it later comes to its end (its
-    ticket 25682; Debian 12's 22.05 does not, 24.11 does, 26.05 is mended): it takes it for preempted still.
-    """
-    found = re.search(r"(\d+)\.(\d+)", ask(["scontrol", "--version"]))
-    if found and _FORGETS_GRACE[0] <= (int(found[1]), int(found[2])) < _FORGETS_GRACE[1]:
-        update(label, Requeue="0")
 
 
 def release(label: str) -> None:

@@ -199,9 +199,6 @@ class Execution:
         assert self._started is not None
         keep_results(self._started.data / "work", self.results, self.say)
         self.helped.end(keep=False)
-        if self.job.restarts:
-            with self._told():
-                commands.expect_end(self.job.label)
         if status is None:
             raise TransprocError(f"job {self.job.number}: nobody knows how the program has ended")
         return status
