@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// The unwinder's assembly for aarch64. The context (unwind.c): 80 registers by DWARF number, the pc at 640, two arguments at 648.
+// The unwinder's assembly for aarch64. The context (frames.h): 80 registers by DWARF number, the pc at 640, two arguments at 648.
 #include "../src/arch/functions.h"
 #define SIZE 704
 #define PC 640

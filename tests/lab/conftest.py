@@ -56,6 +56,9 @@ def stable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 
 @pytest.fixture(scope="session")
 def between_isas(stable: Machines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    if "TRANSPROC_TEST_SUITE" in os.environ:
+        yield stable
+        return
     with this_machine(tmp_path_factory.mktemp("native")) as found:
         yield stable | found
 
@@ -74,6 +77,6 @@ def guests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def nodes(request: pytest.FixtureRequest) -> Machines:
     """One of each ISA; both emulated if the module names a release."""
-    own = hasattr(request.module, "SUITE")
+    own = getattr(request.module, "SUITE", None) is not None
     found: Machines = request.getfixturevalue("guests" if own else "between_isas")
     return found

@@ -46,7 +46,7 @@ class World:
     def __init__(self, root: Path) -> None:
         self.store = JobStore(root / "jobs")
         self.lab = Lab(root / "lab")
-        self.lab.up(size=SIZE)
+        self.lab.up(size=SIZE, kvm=False)
         self.program = compiled(Path(__file__).with_name("victim.c"), root)
         self.connect()
 
@@ -228,7 +228,7 @@ def test_target_killed_in_the_middle(world: World, step: str) -> None:
         world.counts(job)
         world.fails(world.migration(job), 1, "preflight: node arm: cannot connect", "was not touched")
     finally:
-        world.lab.up(size=SIZE)
+        world.lab.up(size=SIZE, kvm=False)
         world.connect()
 
 
@@ -249,7 +249,7 @@ def test_target_killed_while_it_takes_over(world: World) -> None:
         world.counts(job)
         world.place(job).kill(job.pid)
     finally:
-        world.lab.up(size=SIZE)
+        world.lab.up(size=SIZE, kvm=False)
         world.connect()
 
 
@@ -264,7 +264,7 @@ def test_source_killed_in_the_middle(world: World) -> None:
             migration.run()
         assert not world.nodes["arm"].exists(f"/var/lib/transproc/jobs/{job.name}")
     finally:
-        world.lab.up(size=SIZE)
+        world.lab.up(size=SIZE, kvm=False)
         world.connect()
 
 

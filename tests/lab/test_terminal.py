@@ -155,6 +155,8 @@ def test_checkpoints_go_on_with_the_other_isa_in_another_year(
 ) -> None:
     """Twice, there and back: with a terminal of its own each time, on which is what was printed, and what was typed."""
     context = Context(user.store, user.place, carry, Silent())
+    if nodes["arm"].isa == os.uname().machine:
+        pytest.skip("it would be this machine's clock")
     nodes["arm"].run(["date", "-s", "2021-03-01 12:00:00"])
     user.types("half", sees="half")
     found = operations.checkpoint(context, user.name, tmp_path / "to", end=True)

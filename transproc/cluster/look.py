@@ -73,7 +73,7 @@ def room_of(facts: Mapping[str, str]) -> Room:
 
 
 def _bits(text: str) -> int:
-    if not re.fullmatch(r"\d{1,2}", text):
+    if not re.fullmatch(r"[1-9]\d", text):
         raise ValueError(f"space is {text}")
     return int(text)
 

@@ -44,7 +44,7 @@ def _replace(path: Path, index: bytes) -> None:
     # Each object has said what it needs: once is enough. Not updated: symbols of a section that objcopy updates lose it.
     changes = [f"--remove-section={name}" for name in (*CONSUMED, processor.SECTION)]
     changes += [f"--add-section={processor.SECTION}={needs}"] if needs.stat().st_size else []
-    # Updated, since it keeps its alignment: of a section that it adds objcopy sets that in another run.
+    # The index is: its section keeps its alignment, which objcopy sets in another run if it adds one.
     run(["llvm-objcopy-19", *changes, f"--update-section={SECTION}={side}", path])
     side.unlink()
     needs.unlink()

@@ -96,6 +96,18 @@ def test_same_isa_keeps_filters_and_addresses() -> None:
     assert len(problems([view], program=PROGRAM, files=FILES, target=X86_64)) == 2
 
 
+def test_what_lies_above_a_kernels_addresses() -> None:
+    """Within an ISA also the kernel's own mappings stay where they are; the one that every process has counts nowhere."""
+    view = View(1, "/p")
+    view.mappings = [
+        (0x400000, 0x500000, "/p"),
+        (0x7FFC00000000, 0x7FFC00001000, "[stack]"),
+        (0xFFFFFFFFFF600000, 0xFFFFFFFFFF601000, "[vsyscall]"),
+    ]
+    assert [inspect.above(view, 1 << 39, same=same) for same in (False, True)] == [None, 0x7FFC00000000]
+    assert inspect.above(view, 1 << 47, same=True) is None
+
+
 @pytest.mark.parametrize(
     ("isa", "end", "name", "refused"),
     [

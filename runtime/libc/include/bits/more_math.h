@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Functions of C23 that musl 1.2.5 does not have yet: math.h includes this at its end. */
+/* Functions of C23 that are ours, as musl 1.2.5 does not have them yet: math.h includes this at its end. */
 #ifndef _TRANSPROC_MORE_MATH_H
 #define _TRANSPROC_MORE_MATH_H
 
