@@ -188,6 +188,7 @@ def test_a_program_of_roots_is_not_carried_among_a_users_files(world: World) -> 
     path = f"{source.data}/work/su"
     source.node.run(["sh", "-c", 'echo >"$1"; chmod 4755 "$1"', "sh", path])
     target.prepare(world.store.pair("private") / "counter.x86_64")
+    source.node.run(["kill", "-STOP", str(world.job.pid)])  # tar refuses what changes meanwhile
     JobFiles(source, target).send()  # a job of root's may have one
     assert target.node.exists(f"{target.data}/work/su")
     world.job.user = "nobody"
