@@ -184,6 +184,25 @@ def test_strings_of_old_hash_maps_are_hashed_as_libstdcxx_does(tmp_path: Path) -
     assert (done.returncode, done.stdout) == reference([source], tmp_path)
 
 
+def test_literals_are_not_measured_while_a_program_runs(tmp_path: Path) -> None:
+    """Each function of std::string that takes a C string is inlined, and the length of a literal is known."""
+    source = tmp_path / "literals.cpp"
+    source.write_text(
+        "#include <string>\n"
+        'int all(std::string& s) { s += "hello"; s = "abc"; s.append("a"); s.assign("a"); s.insert(1, "b");'
+        ' s.replace(0, 1, "cd"); return s.compare("xy") + s.compare(0, 1, "z"); }\n'
+    )
+    for standard in ("-std=c++17", "-std=c++23"):
+        made = compile_cxx([source], tmp_path / "literals.o", "-c", "-O2", standard)
+        listed = subprocess.run(
+            ["llvm-nm-19", "--undefined-only", made], check=True, capture_output=True, text=True
+        )
+        calls = listed.stdout.split()
+        assert any("replace" in name for name in calls)
+        measured = re.compile(r"strlen|.*\d(append|assign|insert|replace|compare)Em*PKc")
+        assert not [name for name in calls if measured.fullmatch(name)]
+
+
 @pytest.mark.nightly
 def test_the_library(tmp_path: Path) -> None:
     """Containers, streams, formats, threads, coroutines, files: the same on both ISAs, and in migrations."""

@@ -79,6 +79,18 @@ FLAGS = (
 )
 
 _HASH = "std::__do_string_hash{}(__c, __c + strlen(__c))"
+_OF_C_STRINGS = (
+    "_LIBCPP_HIDE_FROM_ABI _LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& operator=(const value_type* __s) {",
+    "_LIBCPP_HIDE_FROM_ABI _LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& operator+=(const value_type* __s) {",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& append(const value_type* __s);",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& assign(const value_type* __s);",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& insert(size_type __pos, const value_type* __s);",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& "
+    "replace(size_type __pos, size_type __n1, const value_type* __s);",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 int compare(const value_type* __s) const _NOEXCEPT;",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 int "
+    "compare(size_type __pos1, size_type __n1, const value_type* __s) const;",
+)
 CHANGES: dict[str, tuple[Change, ...]] = {
     "ext/__hash": (
         (
@@ -95,10 +107,14 @@ _LIBCPP_HIDE_FROM_ABI inline size_t __stl_hash_string(const char* __c) {
         ),
         (_HASH.format(""), "__stl_hash_string(__c)"),
         (_HASH.format("<const char*>"), "__stl_hash_string(__c)"),
-    )
+    ),
+    "string": tuple(
+        (f"  {one}", f"  inline __attribute__((__always_inline__)) {one}") for one in _OF_C_STRINGS
+    ),
 }
-"""What is other than in libc++: `hash_map` hashes C strings as SGI's, and libstdc++'s, does. Programs that still have one were
-written for that: strings that are alike come into places that are near each other."""
+"""What is other than in libc++. `hash_map` hashes C strings as SGI's, and libstdc++'s, does. Programs that still have one were
+written for that: strings that are alike come into places that are near each other. Functions of `string` that take a C
+string are inlined, as libstdc++'s are, so that the length of a literal is known where it is compiled."""
 
 
 @dataclass(frozen=True)
