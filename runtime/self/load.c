@@ -5,7 +5,7 @@
 
 enum { PAGE = 4096, PT_LOAD = 1, MAP_PRIVATE = 2, MAP_FIXED = 16, MAP_ANONYMOUS = 32, ALL = 7 /* read, write, execute */ };
 enum { AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_ENTRY = 9, AT_EXECFN = 31 };
-enum { SHT_SYMTAB = 2, ALL_SIGNALS_BUT_TRAP = 0xef };
+enum { SHT_SYMTAB = 2 };
 
 void give_up(const char *message)
 {
@@ -36,32 +36,30 @@ static void map_segment(int fd, const struct segment *s)
 		map_fixed(start, pages - start, MAP_ANONYMOUS, -1, 0);
 }
 
-/* A blocked SIGTRAP is fatal: the C library's masks of all signals must not hold it (src/signal/block.c). */
-static void open_masks(const char *file, const struct section *symbols, const struct section *strings)
+static void find_detours(const char *file, const struct section *symbols, const struct section *strings, uint64_t found[DETOURS])
 {
-	static const char *const names[] = { "all_mask", "app_mask" };
 	const struct symbol *symbol = (const struct symbol *)(file + symbols->offset);
 	for (uint64_t i = 0; i < symbols->size / sizeof *symbol; i++)
-		for (int k = 0; k < 2; k++)
-			if ((symbol[i].info & 15) == 1 && !strcmp(file + strings->offset + symbol[i].name, names[k]))
-				*(uint8_t *)symbol[i].value &= ALL_SIGNALS_BUT_TRAP;
+		for (int k = 0; k < DETOURS; k++)
+			if (!strcmp(file + strings->offset + symbol[i].name, detour_of[k].name))
+				found[k] = symbol[i].value;
 }
 
-static bool read_symbols(int fd, const struct elf_header *elf)
+static bool read_symbols(int fd, const struct elf_header *elf, uint64_t entries[DETOURS])
 {
 	long size = SYS(NR_lseek, fd, 0, 2 /* SEEK_END */);
 	long file = SYS(NR_mmap, 0, size, 1, MAP_PRIVATE, fd, 0);
 	if (file < 0 && file > -PAGE)
 		give_up("the program cannot be mapped");
 	const struct section *sections = (const struct section *)(file + (long)elf->sections);
-	bool found = false;
 	for (int i = 0; i < elf->section_count; i++)
-		if (sections[i].type == SHT_SYMTAB) {
-			open_masks((const char *)file, &sections[i], &sections[sections[i].link]);
-			found = true;
-		}
+		if (sections[i].type == SHT_SYMTAB)
+			find_detours((const char *)file, &sections[i], &sections[sections[i].link], entries);
 	SYS(NR_munmap, file, size);
-	return found;
+	for (int k = 0; k < DETOURS; k++)
+		if (!entries[k])
+			return false;
+	return true;
 }
 
 static void set_auxiliary(long *stack, const struct elf_header *elf, uint64_t segments, const char *path)
@@ -87,7 +85,7 @@ uint64_t load_program(int fd, const char *path, long *stack)
 {
 	struct elf_header elf;
 	struct segment segments[16];
-	uint64_t table = 0;
+	uint64_t table = 0, entries[DETOURS] = { 0 };
 	if (SYS(NR_pread64, fd, &elf, sizeof elf, 0) != sizeof elf || elf.segment_count > 16)
 		give_up("the program is damaged");
 	long size = (long)(elf.segment_count * sizeof *segments);
@@ -101,8 +99,9 @@ uint64_t load_program(int fd, const char *path, long *stack)
 		if (s->offset <= elf.segments && elf.segments < s->offset + s->file_size)
 			table = s->address + elf.segments - s->offset;
 	}
-	if (!read_symbols(fd, &elf))
+	if (!read_symbols(fd, &elf, entries))
 		give_up("the program has no symbol table: link it without -s");
+	take_system_calls(entries);
 	set_auxiliary(stack, &elf, table, path);
 	return elf.entry;
 }

@@ -66,14 +66,24 @@ static void plant(bool on)
 	set_labels(on);
 }
 
-static void on_trap(int signal, const uint32_t *info, struct context *context)
+/* The program's own trap: its instruction is repeated, or it is sent again. */
+static void end_as_without_us(int signal, const uint32_t *info, struct context *context)
 {
 	static const uint64_t standard[4];
+	SYS(NR_rt_sigaction, signal, standard, 0, 8);
+	if ((int)info[2] <= 0)
+		SYS(NR_tgkill, SYS(NR_getpid), SYS(NR_gettid), signal);
+	else
+		set_context_pc(context, context_pc(context) - BREAKPOINT_REWIND);
+}
+
+static void on_trap(int signal, const uint32_t *info, struct context *context)
+{
 	uint64_t pc = context_pc(context) - BREAKPOINT_REWIND;
 	const struct site *site = site_at(program_index, pc);
-	if (!site || (info[2] != BREAKPOINT_CODE && info[2] != 1)) { /* the program's own: it ends as it would without us */
-		set_context_pc(context, pc);
-		SYS(NR_rt_sigaction, signal, standard, 0, 8);
+	if (!site || (info[2] != BREAKPOINT_CODE && info[2] != 1)) {
+		if (!give_to_program(signal, info, context))
+			end_as_without_us(signal, info, context);
 		return;
 	}
 	acquire();
@@ -93,6 +103,15 @@ static void sleep_for(uint64_t microseconds)
 	SYS(NR_nanosleep, &time, 0);
 }
 
+void hold_still(void)
+{
+	acquire();
+	if (armed)
+		plant(false);
+	armed = 0;
+}
+void go_on(void) { release(); }
+
 /* The thread that arms: a random time, then one migration, or a few right after one another. */
 static void arm_repeatedly(void)
 {
@@ -106,12 +125,8 @@ static void arm_repeatedly(void)
 		}
 		release();
 	}
-	acquire();
-	if (armed) {
-		armed = 0;
-		plant(false);
-	}
-	release();
+	hold_still();
+	go_on();
 	for (;;) /* its end might be taken for a thread of the program */
 		sleep_for(1000000000);
 }

@@ -29,6 +29,15 @@ extern struct report *report;
 uint64_t load_program(int fd, const char *path, long *stack);
 _Noreturn void give_up(const char *message);
 
+/* main.c: no thread meets a breakpoint from the one to the other. */
+void hold_still(void);
+void go_on(void);
+
+/* signals.c: from here on SIGTRAP stays ours. `entries`: of the program's functions that `detour_of` names. */
+void take_system_calls(const uint64_t entries[DETOURS]);
+/* A SIGTRAP that is not ours goes to the program's handler, if there is one; else false. */
+bool give_to_program(int signal, const uint32_t *info, struct context *context);
+
 /* move.c: turns the stopped thread into one that starts in the resume loop; false if its stack is not wholly described. */
 bool move_thread(struct context *stopped, const struct site *site);
 

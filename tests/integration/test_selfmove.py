@@ -137,6 +137,78 @@ int main(void)
 	return fclose(log) || fclose(out);
 }
 """
+BLOCKS = r"""
+#define _GNU_SOURCE
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+static long rounds, sum, traps;
+static void on_user(int signal) { sum += leaf(7) + signal; }
+static void on_trap(int signal) { traps += leaf(7) + signal; }
+static void *work(void *result)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, 0);
+	for (long i = 0; i < 10 * rounds; i++) *(long *)result += leaf(9);
+	return 0;
+}
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	struct epoll_event event;
+	struct sigaction action = { .sa_handler = on_user };
+	const struct timespec second = { 1, 0 };
+	sigset_t all, open;
+	int queue = epoll_create1(0);
+	long result = argc;
+	rounds = atol(argv[1]);
+	sigfillset(&action.sa_mask);
+	sigaction(SIGUSR1, &action, 0);
+	signal(SIGTRAP, on_trap);
+	pthread_create(&thread, 0, work, &result);
+	for (long i = 0; i < rounds; i++) raise(SIGTRAP);
+	sigfillset(&all);
+	sigfillset(&open);
+	sigdelset(&open, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &all, 0);
+	for (long i = 0; i < rounds; i++) {
+		sum += leaf(5);
+		raise(SIGUSR1);
+		if (i % 4 == 0) sigsuspend(&open);
+		else if (i % 4 == 1) ppoll(0, 0, &second, &open);
+		else if (i % 4 == 2) pselect(0, 0, 0, 0, &second, &open);
+		else epoll_pwait(queue, &event, 1, 1000, &open);
+	}
+	pthread_join(thread, 0);
+	signal(SIGTRAP, SIG_IGN);
+	raise(SIGTRAP);
+	printf("%ld %ld %ld %d\n", sum, traps, result, signal(SIGTRAP, SIG_DFL) == SIG_IGN);
+	fflush(stdout);
+	sigprocmask(SIG_UNBLOCK, &all, 0);
+	raise(SIGTRAP);
+	return 0;
+}
+"""
+SPAWNS = r"""
+#include <stdio.h>
+#include <stdlib.h>
+__attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+int main(int argc, char **argv)
+{
+	long sum = 0, failed = 0;
+	for (int i = atoi(argv[1]); i; i--) {
+		sum += leaf(14);
+		failed += system("true") != 0;
+	}
+	return printf("%ld %ld\n", sum, failed) < 0;
+}
+"""
 KINDS = {"register": 1, "indirect": 3}
 
 
@@ -185,6 +257,30 @@ def test_children_do_not_wait_for_threads_that_they_have_not(tmp_path: Path) -> 
     verdict = stress(Work(tmp_path / "forks", timeout=60), "x86_64", Plan(1, 20000.0, 5))
     assert verdict.differences == []
     assert verdict.migrations > 5
+
+
+@pytest.mark.parametrize(("isa", "rate", "rounds"), [("x86_64", 3000.0, 20000), ("aarch64", 2000.0, 4000)])
+def test_programs_that_block_all_signals_or_handle_traps(
+    tmp_path: Path, isa: str, rate: float, rounds: int
+) -> None:
+    """A breakpoint in a thread that blocks SIGTRAP is the process' end, so it blocks all the others only."""
+    source, binary = tmp_path / "blocks.c", tmp_path / "blocks"
+    source.write_text(BLOCKS)
+    run([Path(sys.executable).with_name("transproc-cc"), "-O2", source, "-o", binary])
+    verdict = stress(Work(binary, [str(rounds)], timeout=60), isa, Plan(1, rate, 20))
+    assert verdict.passed, verdict
+    assert verdict.migrations > 20
+
+
+@pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
+def test_children_with_small_stacks_meet_no_breakpoint(tmp_path: Path, isa: str) -> None:
+    """The child of `system` has 5 kB until it is another program, and a signal's frame on aarch64 takes most of that."""
+    source, binary = tmp_path / "spawns.c", tmp_path / "spawns"
+    source.write_text(SPAWNS)
+    run([Path(sys.executable).with_name("transproc-cc"), "-O2", source, "-o", binary])
+    verdict = stress(Work(binary, ["200"], timeout=60), isa, Plan(1, 3000.0, 5))
+    assert verdict.passed, verdict
+    assert verdict.migrations > 20
 
 
 def test_a_recipe_says_what_any_two_runs_do_differently(tmp_path: Path) -> None:

@@ -30,8 +30,6 @@ REPORT = struct.Struct("<8s5Q96s8Q")
 MAGIC = b"TPSELF01"
 TIMED_OUT = 124
 OUTPUT, ERRORS = "standard output", "standard error"
-TRAPPED = {-5, 133}
-"""Ended by SIGTRAP, as Python and as qemu-user report it."""
 
 
 @dataclass(frozen=True)

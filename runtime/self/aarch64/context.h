@@ -4,6 +4,7 @@
 #define SELF_CONTEXT_H
 
 #include "base.h"
+#include "detour.h"
 
 enum { NR_nanosleep = 101, NR_gettid = 178, NR_exit = 93, NR_mprotect = 226 };
 enum { VECTOR_FIRST = 64, VECTORS = 32, RECORD_REGISTER = 19 };
@@ -29,6 +30,20 @@ static inline void write_context(struct context *c, const uint64_t in[DWARF_REGI
 static inline void code_changed(uint64_t address)
 {
 	__asm__ volatile("dc cvau, %0; dsb ish; ic ivau, %0; dsb ish; isb" ::"r"(address) : "memory");
+}
+
+/* Functions of the program that go through signals.c, and the size of the instructions at their beginning that may lie anywhere. Both
+ * ways to a system call are by the last one. */
+enum { DETOURS = 2 };
+static const struct detour detour_of[] = { { "__transproc_clone", 16 }, { "__transproc_syscall_cancellable", 16 } };
+
+/* ldr x16, .+8; br x16; .quad to */
+static inline void write_jump(uint8_t *at, uint64_t to)
+{
+	const uint32_t code[] = { 0x58000050, 0xd61f0200, (uint32_t)to, (uint32_t)(to >> 32) };
+	memcpy(at, code, sizeof code);
+	for (unsigned i = 0; i < sizeof code; i += 4)
+		code_changed((uint64_t)at + i);
 }
 
 #define RESTORER "restore_context:\n	mov x8, #139\n	svc #0\n"

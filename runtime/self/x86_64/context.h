@@ -4,6 +4,7 @@
 #define SELF_CONTEXT_H
 
 #include "base.h"
+#include "detour.h"
 
 enum { NR_nanosleep = 35, NR_gettid = 186, NR_exit = 60, NR_mprotect = 10 };
 enum { VECTOR_FIRST = 17, VECTORS = 16, RECORD_REGISTER = 3 /* rbx */ };
@@ -36,6 +37,18 @@ static inline void write_context(struct context *c, const uint64_t in[DWARF_REGI
 
 /* Code caches follow stores by themselves. */
 static inline void code_changed(uint64_t address) { (void)address; }
+
+/* Functions of the program that go through signals.c, and the size of the instructions at their beginning that may lie anywhere. */
+enum { DETOURS = 3 };
+static const struct detour detour_of[] = { { "__transproc_clone", 8 }, { "__transproc_syscall", 7 }, { "__transproc_syscall_cancellable", 7 } };
+
+/* jmp rel32: both lie within 2 GiB. */
+static inline void write_jump(uint8_t *at, uint64_t to)
+{
+	int32_t distance = (int32_t)(to - (uint64_t)at - 5);
+	*at = 0xe9;
+	memcpy(at + 1, &distance, sizeof distance);
+}
 
 #define RESTORER "restore_context:\n	mov $15, %eax\n	syscall\n"
 /* long start_thread(flags, stack, function): clone(2); the new thread calls the function. */
