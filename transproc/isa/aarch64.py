@@ -85,7 +85,7 @@ AARCH64 = Isa(
     auxv_dropped=frozenset({33, 51}),
     auxv_words=50,  # CRIU 4.1: criu/arch/aarch64/include/asm/types.h, AT_VECTOR_SIZE
     address_limit=1 << 48,
-    # Pointer authentication: criu 4.1.1 refuses the keys on a processor without, and hangs when it restores them on one with.
+    # Pointer authentication: criu 4.1.1 hangs when it restores the keys; by its code it refuses them on a processor without.
     processor_field="pac_keys",
     personality=0x0200000,  # ADDR_COMPAT_LAYOUT: what the process executes stays below x86_64's limit
 )

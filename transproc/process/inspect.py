@@ -131,18 +131,22 @@ def _seccomp(view: View) -> Iterator[Problem]:
 
 def above(view: View, limit: int, *, same: bool) -> int | None:
     """Where the first mapping begins that ends above a limit; `same`: also those of the kernel stay where they are."""
-    mappings = (m for m in view.mappings if m[1] > limit and m[2] != "[vsyscall]")
-    return next((start for start, _, name in mappings if same or name not in KERNEL_MAPPINGS), None)
+    return next((start for start, _ in _ending_above(view, limit, kernel=same)), None)
+
+
+def _ending_above(view: View, limit: int, *, kernel: bool) -> Iterator[tuple[int, int]]:
+    for start, end, name in view.mappings:
+        if end > limit and name != "[vsyscall]" and (kernel or name not in KERNEL_MAPPINGS):
+            yield start, end
 
 
 def _beyond(view: View, target: Isa) -> Iterator[Problem]:
     limit = target.address_limit
-    for start, end, name in view.mappings:
-        if end > limit and name not in KERNEL_MAPPINGS:
-            yield Problem(
-                f"mapping {start:#x}-{end:#x} of process {view.pid} lies beyond {target.name}'s address limit {limit:#x}",
-                "let the program choose lower addresses (no MAP_FIXED up there), or start it on a node of that ISA",
-            )
+    for start, end in _ending_above(view, limit, kernel=False):
+        yield Problem(
+            f"mapping {start:#x}-{end:#x} of process {view.pid} lies beyond {target.name}'s address limit {limit:#x}",
+            "let the program choose lower addresses (no MAP_FIXED up there), or start it on a node of that ISA",
+        )
 
 
 def _mappings(view: View) -> Iterator[Problem]:

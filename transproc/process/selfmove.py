@@ -13,7 +13,8 @@ import os
 import re
 import shutil
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -107,18 +108,14 @@ def stress(work: Work, isa: str, plan: Plan) -> Verdict:
     verdict = Verdict(isa)
     with Scratch() as place:
         plain = _execute(work, [*runner(isa), program], place / "plain")
-        report = place / "report"
-        report.write_bytes(bytes(REPORT.size))
-        words: list[str | Path] = [*runner(isa), build_self(isa), plan.settings, program, report, program]
-        moved = _execute(work, words, place / "moved")
-        _read_report(verdict, report.read_bytes())
+        with _reported(verdict, place / "report") as report:
+            words: list[str | Path] = [*_before(isa, plan), program, report, program]
+            moved = _execute(work, words, place / "moved")
         verdict.differences = _differences(work, plain, moved)
         if not verdict.differences:
             _check(work, moved, verdict)
         elif _differences(work, plain, _execute(work, [*runner(isa), program], place / "again")):
             verdict.note = "two runs without migrations differ as well: the program cannot be compared"
-        elif moved.status in TRAPPED:
-            verdict.note = "a program that blocks or handles SIGTRAP cannot be stressed"
     return verdict
 
 
@@ -129,18 +126,27 @@ def drive(isa: str, plan: Plan, how: Callable[[dict[str, Any]], None]) -> Verdic
     more), and where the report goes.
     """
     verdict = Verdict(isa)
-    with Scratch() as place:
-        report = place / "report"
-        report.write_bytes(bytes(REPORT.size))
-        before = [*runner(isa), str(build_self(isa)), plan.settings]
+    with Scratch() as place, _reported(verdict, place / "report") as report:
         try:
-            how({"isa": isa, "before": before, "report": str(report)})
+            how({"isa": isa, "before": _before(isa, plan), "report": str(report)})
         except CommandError as error:
             verdict.differences.append(error.message)
-        _read_report(verdict, report.read_bytes())
     if verdict.migrations < plan.seconds and not verdict.differences:
         verdict.differences.append(f"hardly migrated: {verdict.migrations} times")
     return verdict
+
+
+def _before(isa: str, plan: Plan) -> list[str]:
+    """The words before the program's name, the report's, and the program's own words."""
+    return [*runner(isa), str(build_self(isa)), plan.settings]
+
+
+@contextmanager
+def _reported(verdict: Verdict, report: Path) -> Iterator[Path]:
+    """The file that transproc-self writes to meanwhile; the verdict says afterwards what is in it."""
+    report.write_bytes(bytes(REPORT.size))
+    yield report
+    _read_report(verdict, report.read_bytes())
 
 
 def _check(work: Work, moved: Run, verdict: Verdict) -> None:
