@@ -60,6 +60,15 @@ def goes_there_and_back(
         assert common.node(name).output(["ls", str(DATA / "jobs")]) == ""
 
 
+def add_a_user_with_sudo(root: Path) -> None:
+    """ann, in a system that lies there."""
+    lines = {"passwd": "ann:x:1000:1000::/tmp:/bin/sh", "group": "ann:x:1000:", "shadow": "ann:*:20000::::::"}
+    for name, line in lines.items():
+        path = root / "etc" / name
+        path.write_text(f"{path.read_text()}{line}\n")
+    (root / "etc/sudoers.d/ann").write_text("ann ALL=(ALL) NOPASSWD: ALL\n")
+
+
 def test_busybox(tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """No bash, no coreutils, no GNU tar, no systemd, no C library, and a criu that was brought."""
     setting = Setting(criu=[], root=busybox(tmp_path / "root"))
@@ -74,16 +83,26 @@ def test_busybox(tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("user", ["root", "ann"])
 @pytest.mark.parametrize("name", sorted(os.listdir(ROOTS)) if ROOTS else [])  # noqa: PTH208
-def test_a_real_system(name: str, tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """As it was published, but for a user who separates the privileges of this machine's sshd."""
+def test_a_real_system(
+    name: str, user: str, tmp_path: Path, counter: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As it was published, but for users; with its own criu, if it has one that is new enough."""
     root = tmp_path / "root"
-    subprocess.run(["cp", "-a", Path(ROOTS) / name, root], check=True)
+    subprocess.run(["cp", "-a", (Path(ROOTS) / name).resolve(), root], check=True)
+    if user != "root":
+        if not os.path.lexists(root / "usr/bin/sudo"):
+            pytest.skip("it has no sudo")
+        add_a_user_with_sudo(root)
     users = root / "etc/passwd"
-    if "sshd:" not in users.read_text():
+    if "sshd:" not in users.read_text():  # who separates the privileges of this machine's sshd
         users.write_text(f"{users.read_text()}sshd:x:74:74::/run/sshd:/bin/false\n")
-    with NativeNodes(tmp_path / "nodes", Setting(criu=[], root=root)) as machines:
-        goes_there_and_back(machines, counter, capfd, "--bring-criu")
+    login = ["--user", user, "--sudo"] if user != "root" else []
+    with NativeNodes(tmp_path / "nodes", Setting(root=root, user=user, sudo=user != "root")) as machines:
+        with read(machines.configuration)[0] as node:
+            more = [] if facts.ask(node).criu else ["--bring-criu"]
+        goes_there_and_back(machines, counter, capfd, *login, *more)
 
 
 @pytest.mark.nightly
@@ -124,14 +143,7 @@ def with_systemd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("system") / "root"
     packages = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,criu"
     subprocess.run(["mmdebstrap", "--variant=minbase", f"--include={packages}", "trixie", root], check=True)
-    for name, line in {
-        "passwd": "1000:1000::/tmp:/bin/sh",
-        "group": "1000:",
-        "shadow": "20000::::::",
-    }.items():
-        path = root / "etc" / name
-        path.write_text(f"{path.read_text()}ann:{'*' if name == 'shadow' else 'x'}:{line}\n")
-    (root / "etc/sudoers.d/ann").write_text("ann ALL=(ALL) NOPASSWD: ALL\n")
+    add_a_user_with_sudo(root)
     sshd = "ExecStartPre=\nExecStart=\nExecStart=/usr/sbin/sshd -D -e -f /run/sshd_with_pam"
     for name, text in {
         "logind.conf.d/test.conf": "[Login]\nKillUserProcesses=yes\nKillExcludeUsers=\nUserStopDelaySec=0\n",
