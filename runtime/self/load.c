@@ -45,21 +45,25 @@ static void find_detours(const char *file, const struct section *symbols, const 
 				found[k] = symbol[i].value;
 }
 
-static bool read_symbols(int fd, const struct elf_header *elf, uint64_t entries[DETOURS])
+static void read_symbols(int fd, const struct elf_header *elf, uint64_t entries[DETOURS])
 {
 	long size = SYS(NR_lseek, fd, 0, 2 /* SEEK_END */);
 	long file = SYS(NR_mmap, 0, size, 1, MAP_PRIVATE, fd, 0);
 	if (file < 0 && file > -PAGE)
 		give_up("the program cannot be mapped");
 	const struct section *sections = (const struct section *)(file + (long)elf->sections);
+	bool found = false;
 	for (int i = 0; i < elf->section_count; i++)
-		if (sections[i].type == SHT_SYMTAB)
+		if (sections[i].type == SHT_SYMTAB) {
 			find_detours((const char *)file, &sections[i], &sections[sections[i].link], entries);
+			found = true;
+		}
 	SYS(NR_munmap, file, size);
+	if (!found)
+		give_up("the program has no symbol table: link it without -s");
 	for (int k = 0; k < DETOURS; k++)
 		if (!entries[k])
-			return false;
-	return true;
+			give_up("the program was linked by another version: link it again");
 }
 
 static void set_auxiliary(long *stack, const struct elf_header *elf, uint64_t segments, const char *path)
@@ -99,8 +103,7 @@ uint64_t load_program(int fd, const char *path, long *stack)
 		if (s->offset <= elf.segments && elf.segments < s->offset + s->file_size)
 			table = s->address + elf.segments - s->offset;
 	}
-	if (!read_symbols(fd, &elf, entries))
-		give_up("the program has no symbol table: link it without -s");
+	read_symbols(fd, &elf, entries);
 	take_system_calls(entries);
 	set_auxiliary(stack, &elf, table, path);
 	return elf.entry;

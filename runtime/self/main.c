@@ -3,7 +3,7 @@
 #include "self.h"
 
 enum { MAP_SHARED = 1, PROT_RW = 3, CLONE_THREAD_FLAGS = 0x50f00 /* VM, FS, FILES, SIGHAND, THREAD, SYSVSEM */ };
-enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_NODEFER = 0x40000000, SHIFT = 4 /* our own arguments */, THREAD_STACK = 1 << 16 };
+enum { SHIFT = 4 /* our own arguments */, THREAD_STACK = 1 << 16 };
 enum { ADDR_COMPAT_LAYOUT = 0x200000, MAX_BURST = 8, ABANDONED = 1000 /* ms */ };
 
 __asm__(".text\n" START_CODE RESTORER START_THREAD);
@@ -15,6 +15,7 @@ struct report *report;
 static uint8_t (*saved_code)[sizeof breakpoint];
 static int lock;
 static volatile int armed; /* migrations to come before the breakpoints are taken away */
+static volatile int still; /* threads that wait until a child of theirs has another stack */
 static long home;
 static uint64_t chance, interval, seconds;
 static uint64_t *saved_labels;
@@ -90,9 +91,10 @@ static void on_trap(int signal, const uint32_t *info, struct context *context)
 	set_context_pc(context, pc);
 	if (armed) {
 		bool moved = SYS(NR_getpid) == home && move_thread(context, site);
-		armed = moved ? armed - 1 : 0; /* one that was not moved must get past the breakpoint */
-		if (!armed)
+		int left = moved ? armed - 1 : 0; /* one that was not moved must get past the breakpoint */
+		if (!left)
 			plant(false);
+		armed = left; /* not before: who is forked meanwhile must know that some are left */
 	}
 	release();
 }
@@ -109,8 +111,16 @@ void hold_still(void)
 	if (armed)
 		plant(false);
 	armed = 0;
+	still++;
+	release();
 }
-void go_on(void) { release(); }
+
+void go_on(void)
+{
+	acquire();
+	still--;
+	release();
+}
 
 /* The thread that arms: a random time, then one migration, or a few right after one another. */
 static void arm_repeatedly(void)
@@ -119,7 +129,7 @@ static void arm_repeatedly(void)
 	while (now() < end) {
 		sleep_for(1 + next_random() % (2 * interval));
 		acquire();
-		if (!armed) {
+		if (!armed && !still) {
 			armed = next_random() % 4 ? 1 : 1 + (int)(next_random() % MAX_BURST);
 			plant(true);
 		}
@@ -147,21 +157,25 @@ static void start_arming(void)
 		give_up("no thread can be started");
 }
 
-static void catch_breakpoints(void)
+void catch_traps(uint64_t flags)
 {
 	const struct {
 		void (*handler)(int, const uint32_t *, struct context *);
 		uint64_t flags;
 		void (*restorer)(void);
 		uint64_t mask;
-	} action = { on_trap, SA_SIGINFO | SA_RESTORER | SA_NODEFER, restore_context, ~0ul };
+	} action = { on_trap, SA_SIGINFO | SA_RESTORER | SA_NODEFER | flags, restore_context, ~0ul };
+	SYS(NR_rt_sigaction, SIGTRAP, &action, 0, 8);
+}
+
+static void save_code(void)
+{
 	saved_code = allocate((size_t)program_index->site_count * sizeof *saved_code + 1);
 	size_t labels = 2 * (program_index->points - program_index->labels);
 	saved_labels = allocate(labels + 1);
 	memcpy(saved_labels, (const void *)program_index->labels, labels);
 	for (uint32_t i = 0; i < program_index->site_count; i++)
 		memcpy(saved_code[i], (const void *)program_index->sites[i].pc, sizeof breakpoint);
-	SYS(NR_rt_sigaction, SIGTRAP, &action, 0, 8);
 }
 
 static uint64_t number(char **text)
@@ -201,7 +215,8 @@ __attribute__((used)) _Noreturn void start(long *stack)
 	home = SYS(NR_getpid);
 	if (LAYOUT_PERSONALITY > 0) /* else the program starts itself again to get it: prepare.c */
 		SYS(NR_personality, SYS(NR_personality, 0xffffffff) | ADDR_COMPAT_LAYOUT);
-	catch_breakpoints();
+	save_code();
+	catch_traps(0);
 	start_arming();
 	enter_program(entry, own);
 }

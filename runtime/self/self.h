@@ -29,9 +29,14 @@ extern struct report *report;
 uint64_t load_program(int fd, const char *path, long *stack);
 _Noreturn void give_up(const char *message);
 
-/* main.c: no thread meets a breakpoint from the one to the other. */
+enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_ONSTACK = 0x08000000, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000 };
+enum { SA_RESETHAND = 0x80000000u };
+
+/* main.c: no breakpoint is there from the one to the other. */
 void hold_still(void);
 void go_on(void);
+/* SIGTRAP comes to us, with more flags of sigaction(2). */
+void catch_traps(uint64_t flags);
 
 /* signals.c: from here on SIGTRAP stays ours. `entries`: of the program's functions that `detour_of` names. */
 void take_system_calls(const uint64_t entries[DETOURS]);

@@ -106,19 +106,27 @@ int main(void)
 }
 """
 FORKS = r"""
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 __attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+static volatile int ended;
+static void *work(void *sum) { while (!ended) *(long *)sum += leaf(9); return 0; }
 int main(void)
 {
 	int good = 0, status;
+	long sums[2] = { 0 };
+	pthread_t threads[2];
+	for (int i = 0; i < 2; i++) pthread_create(&threads[i], 0, work, &sums[i]);
 	for (int i = 0; i < 3000; i++) {
 		pid_t child = fork();
 		if (child == 0)
 			_exit(leaf(5) != 5);
 		good += waitpid(child, &status, 0) == child && status == 0;
 	}
+	ended = 1;
+	for (int i = 0; i < 2; i++) pthread_join(threads[i], 0);
 	return printf("%d\n", good) < 0;
 }
 """
@@ -196,17 +204,22 @@ int main(int argc, char **argv)
 }
 """
 SPAWNS = r"""
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 __attribute__((noinline)) static long leaf(long n) { return n < 2 ? n : leaf(n - 1) + leaf(n - 2); }
+static volatile long traps;
+static void on_trap(int signal) { traps += leaf(5) + signal; }
 int main(int argc, char **argv)
 {
 	long sum = 0, failed = 0;
+	signal(SIGTRAP, on_trap);
 	for (int i = atoi(argv[1]); i; i--) {
 		sum += leaf(14);
 		failed += system("true") != 0;
+		raise(SIGTRAP);
 	}
-	return printf("%ld %ld\n", sum, failed) < 0;
+	return printf("%ld %ld %ld\n", sum, failed, traps) < 0;
 }
 """
 KINDS = {"register": 1, "indirect": 3}

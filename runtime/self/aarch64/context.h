@@ -22,6 +22,7 @@ struct context {
 _Static_assert(offsetof(struct context, fault) == 176 && offsetof(struct context, floating) == 464, "ucontext");
 
 static inline uint64_t context_pc(const struct context *c) { return c->pc; }
+static inline uint64_t context_mask(const struct context *c) { return c->mask[0]; }
 static inline void set_context_pc(struct context *c, uint64_t pc) { c->pc = pc; }
 static inline uint8_t *context_vectors(struct context *c) { return c->floating.vectors; }
 static inline void read_context(const struct context *c, uint64_t out[DWARF_REGISTERS]) { memcpy(out, c->x, 32 * sizeof *out); }

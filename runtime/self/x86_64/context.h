@@ -15,11 +15,13 @@ struct context {
 	uint64_t flags, link, stack[3];
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip, rest[6];
 	uint8_t *floating;
+	uint64_t reserved[8], mask;
 };
-_Static_assert(offsetof(struct context, floating) == 224, "ucontext");
+_Static_assert(offsetof(struct context, floating) == 224 && offsetof(struct context, mask) == 296, "ucontext");
 enum { FLOATING_VECTORS = 160 };
 
 static inline uint64_t context_pc(const struct context *c) { return c->ip; }
+static inline uint64_t context_mask(const struct context *c) { return c->mask; }
 static inline void set_context_pc(struct context *c, uint64_t pc) { c->ip = pc; }
 static inline uint8_t *context_vectors(struct context *c) { return c->floating + FLOATING_VECTORS; }
 static inline void read_context(const struct context *c, uint64_t out[DWARF_REGISTERS])

@@ -49,6 +49,7 @@ LABEL __transproc_syscall_cancellable
 	stp x0, x1, [sp, #0]
 	stp x2, x3, [sp, #16]
 	stp x4, x5, [sp, #32]
+	MOVABLE __transproc_syscall_cancellable, 16
 	stp x6, x7, [sp, #48]
 	str x30, [sp, #64]
 	.cfi_offset x30, -16
@@ -161,6 +162,7 @@ FUNCTION __transproc_clone
 	stp x0, x3, [x1, #-16]!
 	mov w0, w2
 	mov x2, x4
+	MOVABLE __transproc_clone, 16
 	mov x3, x5
 	mov x4, x6
 	mov x8, #SYS_clone_native

@@ -25,3 +25,11 @@
 	.globl \name
 \name:
 .endm
+
+// So many bytes from the beginning of a function hold whole instructions that may lie anywhere: `transproc stress` runs them elsewhere
+// (runtime/self/<isa>/context.h).
+.macro MOVABLE function, bytes
+	.if . - \function != \bytes
+	.error "runtime/self moves another number of bytes"
+	.endif
+.endm

@@ -43,6 +43,7 @@ END _start
 // long __transproc_syscall(n, a, b, c, d, e, f)
 FUNCTION __transproc_syscall
 	sub $(FRAME - 8), %rsp
+	MOVABLE __transproc_syscall, 7
 	.cfi_def_cfa_offset FRAME
 	xor %eax, %eax
 	jmp .Lsyscall
@@ -51,6 +52,7 @@ FUNCTION __transproc_syscall
 	.cfi_def_cfa_offset 8
 LABEL __transproc_syscall_cancellable
 	sub $(FRAME - 8), %rsp
+	MOVABLE __transproc_syscall_cancellable, 7
 	.cfi_def_cfa_offset FRAME
 	mov CFA(8), %rax
 .Lsyscall:
@@ -200,6 +202,7 @@ END __transproc_end
 FUNCTION __transproc_clone
 	and $-16, %rsi
 	mov %rdi, -8(%rsi)
+	MOVABLE __transproc_clone, 8
 	mov %rcx, -16(%rsi)
 	sub $16, %rsi
 	mov %edx, %edi
