@@ -196,7 +196,8 @@ Loop *copyForLongRuns(Loop &L, const CountedLoop &C, DominatorTree &DT, LoopInfo
 
   Instruction *Old = Guard->getTerminator();
   IRBuilder<> B(Old);
-  MDNode *Rarely = MDBuilder(B.getContext()).createBranchWeights(1, 1u << 20);
+  // Not so rarely that the copy counts as cold: its registers would be spilled in each of its thousands of iterations.
+  MDNode *Rarely = MDBuilder(B.getContext()).createBranchWeights(1, 32);
   Value *Far = isFar(B, C, C.Counter->getIncomingValueForBlock(Preheader), StripLength);
   if (C.includesBound())
     Far = B.CreateOr(Far, mayWrap(B, C));

@@ -91,6 +91,10 @@ _OF_C_STRINGS = (
     "_LIBCPP_CONSTEXPR_SINCE_CXX20 int "
     "compare(size_type __pos1, size_type __n1, const value_type* __s) const;",
 )
+_OF_LENGTHS = (
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& append(const value_type* __s, size_type __n);",
+    "_LIBCPP_CONSTEXPR_SINCE_CXX20 basic_string& assign(const value_type* __s, size_type __n);",
+)
 CHANGES: dict[str, tuple[Change, ...]] = {
     "ext/__hash": (
         (
@@ -108,13 +112,15 @@ _LIBCPP_HIDE_FROM_ABI inline size_t __stl_hash_string(const char* __c) {
         (_HASH.format(""), "__stl_hash_string(__c)"),
         (_HASH.format("<const char*>"), "__stl_hash_string(__c)"),
     ),
-    "string": tuple(
-        (f"  {one}", f"  inline __attribute__((__always_inline__)) {one}") for one in _OF_C_STRINGS
+    "string": (
+        *((f"  {one}", f"  inline __attribute__((__always_inline__)) {one}") for one in _OF_C_STRINGS),
+        *((f"  {one}", f"  inline {one}") for one in _OF_LENGTHS),
     ),
 }
 """What is other than in libc++. `hash_map` hashes C strings as SGI's, and libstdc++'s, does. Programs that still have one were
-written for that: strings that are alike come into places that are near each other. Functions of `string` that take a C
-string are inlined, as libstdc++'s are, so that the length of a literal is known where it is compiled."""
+written for that: strings that are alike come into places that are near each other. Members of `string` that take a C
+string are inlined, as libstdc++'s are, so that the length of a literal is known where it is compiled; what they call may be
+before C++20, too."""
 
 
 @dataclass(frozen=True)
