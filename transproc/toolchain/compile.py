@@ -87,19 +87,11 @@ CODE = [
 ]
 """Options that fix what the generated code may do, so that results do not depend on the ISA. They overrule the user's."""
 
-BACK_END = [
-    "--aarch64-enable-compress-jump-tables=0",
-    "--cgpp-huge-func=1000",
-    "--x86-experimental-pref-innermost-loop-alignment=5",
-]
+BACK_END = ["--aarch64-enable-compress-jump-tables=0", "--cgpp-huge-func=1000"]
 """Jump tables of resume entries: LLVM 19 takes a function with statepoints for smaller than it is, and the offsets overflow.
 
 CodeGenPrepare begins anew with a function whenever its blocks have changed, up to so many of them (LLVM's: 10,000); sites make
 more. It was two thirds of the time for a parser of bison's.
-
-Innermost loops begin at multiples of 32 bytes (LLVM's: 16). A call's target comes in a register, and a count goes up, so
-that short loops are some bytes longer than clang's: of 18 bytes one in four would lie in two lines of the cache, which
-costs 15 % of a loop that calls a virtual function.
 """
 
 
