@@ -9,6 +9,10 @@
 #include <memory>
 #include <optional>
 
+namespace llvm {
+class TargetPassConfig;
+}
+
 namespace transproc {
 
 // One of the two ISAs, with the options given for it.
@@ -54,6 +58,9 @@ struct PipelineOptions {
 
 // Everything between the front end and code generation. Machine: whose cost model the optimiser shall use.
 void optimize(llvm::Module &M, llvm::TargetMachine &Machine, const PipelineOptions &Options);
+
+// Adds to a back end's passes those that are ours.
+void addOwnPasses(llvm::TargetPassConfig &Config);
 
 // Writes the object or assembly file; changes M. Returns false after printing an error.
 bool emitFile(llvm::Module &M, llvm::TargetMachine &Machine, const std::string &Path, llvm::CodeGenFileType Type);
