@@ -37,6 +37,7 @@ static long keep_names(const struct options *options)
 void remove_names(const struct options *options)
 {
 	remove_links(options->launch.directory, kept_names(options));
+	remove_mount_points(options->pid);
 	SYS(NR_unlinkat, AT_FDCWD, kept_names(options), 0);
 }
 

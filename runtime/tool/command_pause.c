@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Commands that leave a tree at equivalence points: one that runs already, and one that is started so. */
 #include "commands.h"
+#include "files.h"
 #include "guard.h"
 
 enum { QUIET_TIME = 3000 };
+
+/* Whether criu makes a directory among the files while it dumps, since a process sees no /proc: who copies them has to wait for that. */
+static bool is_apart(const struct session *session)
+{
+	for (const struct process *process = session->processes; process; process = process->next)
+		if (!process->gone && !sees_itself(process->pid))
+			return true;
+	return false;
+}
 
 static int report_pause(struct session *session, long started)
 {
 	struct text out = { 0 };
 	bool good = !session->error;
-	print(&out, "{\"ok\": %s, \"pid\": %d, \"milliseconds\": %d, \"steps\": %d, \"watched\": %d, ", good ? "true" : "false", (long)session->root,
-	      now() - started, session->steps, session->watched);
+	print(&out, "{\"ok\": %s, \"pid\": %d, \"milliseconds\": %d, \"steps\": %d, \"watched\": %d, \"apart\": %s, ", good ? "true" : "false",
+	      (long)session->root, now() - started, session->steps, session->watched, is_apart(session) ? "true" : "false");
 	if (!good)
 		print(&out, "\"error\": %j, \"message\": %j, \"tid\": %d, ", session->error, session->message, (long)session->tid);
 	print(&out, "\"threads\": ");

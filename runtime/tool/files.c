@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* See files.h. */
 #include "files.h"
+#include "proc.h"
 #include "transproc/identity.h"
 
 enum { AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000, O_PATH = 010000000, STATX_TYPE_INO = 0x101, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
@@ -107,6 +108,20 @@ void remove_links(const char *directory, const char *list)
 	struct text text;
 	if (read_text(list, &text) && text.size)
 		each_path(directory, remove_link, &text);
+}
+
+bool sees_itself(int pid)
+{
+	return file_exists(format("/proc/%d/root/proc/self", (long)pid));
+}
+
+void remove_mount_points(int pid)
+{
+	enum { AT_REMOVEDIR = 0x200 };
+	struct numbers tree = tree_of(pid);
+	for (size_t i = 0; i < tree.count; i++)
+		if (!sees_itself(tree.items[i])) /* criu/pie/parasite.c: get_proc_fd */
+			SYS(NR_unlinkat, AT_FDCWD, format("/proc/%d/cwd/proc.crtools", (long)tree.items[i]), AT_REMOVEDIR);
 }
 
 long open_below(int directory, const char *path)

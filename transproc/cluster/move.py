@@ -90,6 +90,8 @@ class Move(Preparing):
         """When the target's copy was let go (`time.perf_counter`)."""
         self.watched = 0.0
         """Seconds of the pause's step in which the program still ran."""
+        self._apart = True
+        """See `Pause`; of one that was paused before, nobody says it."""
         self._told = False
         self._passes = options.withhold
         """Images that may lack memory are not for anybody else: they need not outlive this command."""
@@ -115,6 +117,7 @@ class Move(Preparing):
             self.job.state = State.PAUSED  # recorded is that it was begun
             raise
         self.watched = stopped.watched / 1000
+        self._apart = stopped.apart
         self.paging.program_stands()
         self._record(State.PAUSED, at_once=False)
         return describe(stopped)
@@ -122,9 +125,9 @@ class Move(Preparing):
     def dump(self) -> str:
         """Writes the image on the source, where the process stays stopped; its files set off to the target.
 
-        They wait for that if criu is to give some of them names, and set off again if it had to.
+        They wait for that if criu is to give some of them names, or makes a directory among them, and set off again if it had to.
         """
-        if self._target is not None and not self.options.link_remap:
+        if self._target is not None and not self.options.link_remap and not self._apart:
             self._data = self._pool.submit(self.files.send)
         options = self.source.criu_dump(self.job.pid, self.options, watched=self._told)
         if options.link_remap and self._data is not None:

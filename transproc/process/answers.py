@@ -48,7 +48,7 @@ class ThreadPlace:
 @dataclass(frozen=True)
 class Pause:
     """A tree that has been stopped; `milliseconds` it took, `steps` breakpoints were passed on the way. For `watched`
-    milliseconds of these it still ran.
+    milliseconds of these it still ran. `apart`: a process sees no /proc, so criu makes a directory where it works while it dumps.
     """
 
     pid: int
@@ -56,6 +56,7 @@ class Pause:
     steps: int
     threads: tuple[ThreadPlace, ...]
     watched: int = 0
+    apart: bool = False
 
     @property
     def processes(self) -> list[int]:
@@ -146,7 +147,7 @@ def pause_of(answer: dict[str, Any]) -> Pause:
         pid, milliseconds, steps, watched = (
             int(answer[key]) for key in ("pid", "milliseconds", "steps", "watched")
         )
-        return Pause(pid, milliseconds, steps, threads, watched)
+        return Pause(pid, milliseconds, steps, threads, watched, apart=bool(answer["apart"]))
 
 
 def error_of(answer: dict[str, Any]) -> TransprocError:

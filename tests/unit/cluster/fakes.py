@@ -129,7 +129,7 @@ class FakeNode(Node):
 
     def _run(self, words: list[str]) -> bytes:
         self.processes[PID] = "stopped" if "--pause" in words else "running"
-        return _answer(pid=PID, milliseconds=1, steps=0, watched=0, threads=[])
+        return _answer(pid=PID, milliseconds=1, steps=0, watched=0, apart=False, threads=[])
 
     def _taken(self, words: list[str]) -> bytes:
         return b"".join(b"%d\n" % pid for pid in self.processes if str(pid) in words)
@@ -161,7 +161,7 @@ class FakeNode(Node):
 
     def _pause(self, words: list[str]) -> bytes:
         self.processes[_pid(words)] = "stopped"
-        return _answer(pid=PID, milliseconds=1, steps=0, watched=0, threads=[])
+        return _answer(pid=PID, milliseconds=1, steps=0, watched=0, apart=False, threads=[])
 
     def _resume(self, words: list[str]) -> bytes:
         self.processes[_pid(words)] = "running"

@@ -30,7 +30,7 @@ ANSWERS: Sequence[bytes] = (
     b'{"ok": false}',
     b'{"ok": false, "error": [], "message": {}}',
     b'{"ok": true, "pid": "x", "pids": 7, "unnamed": null, "threads": [{"tid": []}], "processes": [[]]}',
-    b'{"ok": true, "pid": 1, "milliseconds": 1, "steps": 0, "watched": 0, "threads": [{"pid": 1, "more": 2}]}',
+    b'{"ok": true, "pid": 1, "milliseconds": 1, "steps": 0, "watched": 0, "apart": false, "threads": [{"pid": 1, "more": 2}]}',
     b'{"ok": false, "error": "timeout", "message": "m", "threads": [{"pc": "x"}]}',
     b'{"ok": false, "error": "timeout", "message": "m", "pid": [], "tid": "x"}',
     b'{"ok": false, "error": "gone", "message": "\\u001b]0;evil\\u0007"}',

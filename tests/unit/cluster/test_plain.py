@@ -15,6 +15,7 @@ from transproc.cluster.plain import expanded, plain
 from transproc.errors import FormatError
 
 HOLE = 1 << 22
+LONG_AGO = 1_000_000_000
 
 
 @pytest.fixture
@@ -33,6 +34,8 @@ def packed(tmp_path: Path) -> Path:
     os.link(tree / ("long" * 50), tree / "second")
     (tree / "program").write_text("z")
     (tree / "program").chmod(0o4751)
+    for one in tree.iterdir():
+        os.utime(one, (LONG_AGO, LONG_AGO), follow_symlinks=False)
     path = tmp_path / "files.tar"
     with archive.pack(tree, "data", gnu=True) as stream:
         path.write_bytes(stream.read())
@@ -54,10 +57,9 @@ def test_any_tar_reads_it(packed: Path, tmp_path: Path, tar: str) -> None:
     for path in tree.iterdir():
         other = data / path.name
         assert other.read_bytes() == path.read_bytes(), path
-        assert (other.lstat().st_mode, int(other.lstat().st_mtime)) == (
-            path.lstat().st_mode,
-            int(path.lstat().st_mtime),
-        )
+        assert other.lstat().st_mode == path.lstat().st_mode
+        if tar == "tar" or not path.is_symlink():  # busybox has no times of links
+            assert other.lstat().st_mtime == LONG_AGO, path
     assert (data / "second").samefile(data / ("long" * 50))
     assert str((data / "link").readlink()) == "sparse"
 
