@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import (
+    commands,
     compiling,
     downtime,
     foreign,
@@ -145,6 +146,16 @@ def measure_native(options: argparse.Namespace, work: Path) -> list[Any]:
         [(r.name, *(f"{r.steps.get(step, 0.0) * 1000:.0f}" for step in steps)) for r in found],
         ("STEPS, MS", *(step.upper() for step in steps)),
     )
+    return found
+
+
+def measure_commands(options: argparse.Namespace, work: Path) -> list[Any]:
+    """Whole commands, alone and between two native nodes."""
+    rounds = 5 if options.quick else 21
+    found = commands.measure_short(rounds=rounds)
+    for profile in native.PROFILES:
+        found += commands.measure_migrate(profile, work, rounds=rounds)
+    table([(r.name, _quartiles(r.wall), _quartiles(r.cpu)) for r in found], ("COMMAND", "WALL", "PROCESSORS"))
     return found
 
 
@@ -439,6 +450,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace, Path], list[Any]]] = {
     "transform": measure_transform,
     "downtime": measure_downtime,
     "native": measure_native,
+    "commands": measure_commands,
     "following": measure_following,
     "transfer": measure_transfer,
     "files": measure_files,
@@ -465,6 +477,7 @@ def main() -> int:
             ["libc"],
             ["compile"],
             ["native"],
+            ["commands"],
             ["following"],
             ["transfer"],
             ["files"],

@@ -72,7 +72,7 @@ PROJECTS = (
             scenarios=(),
             build="./configure --disable-openssl --disable-shared\nmake include/event2/event-config.h",
         ),
-        ("-I.", "-Iinclude", "-Icompat", "-Itest", "-DHAVE_CONFIG_H"),
+        ("-g", "-I.", "-Iinclude", "-Icompat", "-Itest", "-DHAVE_CONFIG_H"),
         ("test/regress_http.c", "evdns.c", "http.c"),
     ),
     Project(

@@ -40,7 +40,7 @@ def table(text: str, head: str) -> list[list[str]]:
 def foreign(text: str) -> str:
     """Programs of others: the ratio to clang with glibc, and its quartiles."""
     bars = []
-    for name, _, _, ratio, quartiles, _ in table(text, "| program | clang, glibc | transproc | ratio |"):
+    for name, _, _, ratio, quartiles, *_ in table(text, "| program | clang, glibc | transproc | ratio |"):
         low, high = map(float, quartiles.split(" to "))
         bars.append(Bar(name, float(ratio), low, high, ABOVE if float(ratio) > 1 else BELOW))
     title = "C programs of others: user and system time, clang with glibc is 1"

@@ -28,7 +28,7 @@ CXX_SINGLE = ("Adobe-C++", "Misc-C++", "Misc-C++-EH", "Shootout-C++", "SmallPT")
 """Programs of several files, and of one each (below SingleSource/Benchmarks)."""
 CXX_TIMES = re.compile(rb"[0-9.]+ (sec|ns|s)\b.*|[Tt]ime.*")
 NPB_SETTER = Path("sys/setparams.c")
-NPB_SIZES = {"bt": "W", "cg": "A", "ep": "W", "ft": "A", "is": "A", "lu": "W", "mg": "A", "sp": "W"}
+NPB_SIZES = {"bt": "W", "cg": "A", "ep": "A", "ft": "A", "is": "A", "lu": "W", "mg": "A", "sp": "W"}
 """A few seconds each."""
 NPB_TIMES = re.compile(
     rb"^ *(Initialization time|CPU Time|Time in seconds|Mop/s total|Compile date)[ :].*$", re.MULTILINE
