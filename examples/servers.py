@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the scripts that drive servers share: starting, migrating and reaching a server, in the lab or on this machine.
 
 `drive.py` of cpp-httplib, memcached, nginx and redis import it. $NODES and $HOPS are what `transproc example` was told; with

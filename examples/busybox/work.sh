@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Work for busybox's shell and its applets, which it executes as processes of itself: usage: work.sh ROUNDS
 rounds=$1
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random proteins: usage: sequences.py FAMILIES MEMBERS. Members of a family differ in a tenth of their letters."""
 
 from __future__ import annotations

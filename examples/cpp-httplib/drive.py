@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A server in C++ moves between the lab's machines under load: `transproc example cpp-httplib` runs this.
 
 Usage: drive.py SERVER, with $NODES, $HOPS and $SEED. Values of all sizes are put and asked for; those that are not there are

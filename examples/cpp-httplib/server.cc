@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A server of numbers and words, by cpp-httplib: usage: server PORT. Its threads share a map, its routes are regular expressions.
 
 #include <cstdlib>

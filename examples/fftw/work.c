@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Work for FFTW: usage: work ROUNDS. Transforms of several sizes and kinds, planned by measuring or by estimates, in four threads: each is
    compared with its definition or with its way back, and those of estimated plans, which are the same in every run, are printed. */
 #include <fftw3.h>

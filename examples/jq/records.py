@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Records in JSON, the same at every run. Usage: records.py NUMBER"""
 
 import json

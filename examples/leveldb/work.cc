@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Work for LevelDB: usage: work DIRECTORY ROUNDS. What is written is also kept in a std::map, and compared: point by point, by
 // iterators, in snapshots, by threads, and after the database was opened again.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """memcached moves between the lab's machines under load: `transproc example memcached` runs this.
 
 Usage: drive.py MEMCACHED, with $NODES, $HOPS and $SEED. Every value that was ever stored is known, and asked for again.

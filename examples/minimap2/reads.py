@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A random genome and reads of it with errors, the same at every run: reference.fa and reads.fa. Usage: reads.py NUMBER"""
 
 import random

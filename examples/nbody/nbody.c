@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * The planets of a little solar system under gravity. Prints a line for each step, with the total energy, which must
  * hardly change: a mistake in a single value would show.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """nginx, a master and two workers, moves between the lab's machines under load: `transproc example nginx` runs this.
 
 Usage: drive.py NGINX [connected], with $NODES, $HOPS and $SEED. `connected`: it has an address that moves with it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Block tridiagonal systems, in the way of the NAS Parallel Benchmark BT, written anew and much smaller: five coupled quantities
  * diffuse and react on a cube. Each step computes a right side, solves lines of 5×5 blocks along x, y and z, and adds the change.

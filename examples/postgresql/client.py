@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A client of PostgreSQL: its protocol, version 3, simple queries (https://www.postgresql.org/docs/current/protocol.html)."""
 
 from __future__ import annotations

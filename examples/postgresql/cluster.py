@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A new database of PostgreSQL, made by its own `initdb` on this machine.
 
 It may not be root, so it is `nobody` then, as the job is on its nodes (`transproc run --user nobody`).

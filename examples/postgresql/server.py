@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """PostgreSQL's server moves between the lab's machines under load: `transproc example postgresql` runs this.
 
 Usage: server.py TREE, with $NODES (two of the lab's machines), $HOPS and $SEED. It has an address that moves with it: each client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """PostgreSQL without a server: one process executes a script, and moves meanwhile. `transproc example postgresql` runs this.
 
 Usage: single.py TREE, with $NODES, $HOPS and $SEED. All that it prints is the same as in a run that stays where it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Counts primes with several threads: they take ranges of numbers from one counter and sieve them, each with the small
  * primes that all share. A line is printed whenever another tenth of the ranges is done.

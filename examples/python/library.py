@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Makes one file of Python's standard library, of compiled modules, which load fast: python library.py ARCHIVE LIB [FILE]...
 
 LIB: the library's directory; each FILE is one more module.

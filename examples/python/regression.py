@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs modules of Python's own tests: python regression.py MODULE...; one line for each test, without times."""
 
 # ruff: noqa: N802 (unittest's names)

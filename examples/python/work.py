@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A job of many kinds for the interpreter to be moved in: its output is the same on every machine and in every run.
 
 python work.py [ROUNDS]

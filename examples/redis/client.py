@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A client for Redis: RESP2, its protocol (https://redis.io/docs/latest/develop/reference/protocol-spec)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Redis moves between the lab's machines under constant load: `transproc example redis` runs this.
 
 Usage: drive.py REDIS-SERVER [connected], with $NODES (two of the lab's machines), $HOPS and $SEED. `connected`: it has an address

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A load for Redis that knows the right reply to each of its commands.
 
 Every step is one transaction: a command of one of the data types, and the step's number. A connection that is lost leaves

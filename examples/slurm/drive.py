@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A job of Slurm moves from a partition of one ISA to one of the other, and back: `transproc example slurm` runs this.
 
 Usage: drive.py SOURCE. SOURCE holds bzip2, compiled; the lab is up, with Slurm. An ordinary user submits `job.sh`, which

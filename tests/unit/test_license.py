@@ -27,6 +27,10 @@ def tree(tmp_path: Path) -> Path:
         "runtime/b.c": "int b;\n",
         "scripts/c": "#!/bin/sh\necho\n",
         "tests/programs/d.c": "int line_one;\n",
+        "examples/e/work.cc": "int e;\n",
+        "examples/e/stage": "#!/bin/sh\n",
+        "examples/e/styles": "melt\n",
+        "examples/e/recipe.toml": "source = 'e'\n",
         "llvm/CMakeLists.txt": "project(x)\n",
         "scripts/spdx": SCRIPT.read_text(),
     }
@@ -43,13 +47,21 @@ def tree(tmp_path: Path) -> Path:
 
 def test_files_without_the_line_are_named_and_get_it(tree: Path) -> None:
     script = tree / "scripts" / "spdx"
-    expected = ["llvm/CMakeLists.txt", "runtime/b.c", "scripts/c", "transproc/a.py"]
+    expected = [
+        "examples/e/stage",
+        "examples/e/work.cc",
+        "llvm/CMakeLists.txt",
+        "runtime/b.c",
+        "scripts/c",
+        "transproc/a.py",
+    ]
     assert spdx(script).stdout.split() == expected
     assert spdx(script, "--write").returncode == 0
     assert (spdx(script).stdout, spdx(script).returncode) == ("", 0)
     assert (tree / "transproc/a.py").read_text() == f'# {LINE}\n"""A."""\n'
     assert (tree / "runtime/b.c").read_text() == f"/* {LINE} */\nint b;\n"
     assert (tree / "scripts/c").read_text() == f"#!/bin/sh\n# {LINE}\necho\n"
+    assert (tree / "examples/e/work.cc").read_text() == f"// {LINE}\nint e;\n"
     assert (tree / "llvm/CMakeLists.txt").read_text().startswith(f"# {LINE}\n")
 
 
