@@ -18,7 +18,6 @@ from transproc.process.inspect import GHOST_LIMIT
 from transproc.process.launch import Files, Terminal, User
 from transproc.process.runner import Begun, Runner
 from transproc.process.tool import Tool
-from transproc.text import dotted
 
 MINIMUM = (4, 1, 1)
 """Older ones do not start on current kernels ("Unexpected rt vDSO area bounds")."""
@@ -140,26 +139,6 @@ class Criu:
     def __init__(self, node: Runner, command: Sequence[str] = ("criu",)) -> None:
         self._node = node
         self._command = list(command)
-
-    def version(self) -> tuple[int, ...]:
-        """E.g. (4, 1, 1); raises `CommandError` if it does not start."""
-        return parse_version(self._node.run([*self._command, "--version"]).stdout.decode(errors="replace"))
-
-    def check(self) -> tuple[int, ...]:
-        """The version; raises `UnsupportedError` if it is too old, `CriuError` if the node's kernel does not suffice."""
-        version = self.version()
-        if version < MINIMUM:
-            raise UnsupportedError(
-                f"criu is {dotted(version)}, expected {dotted(MINIMUM)} or later",
-                hint="Debian trixie and later have it",
-            )
-        argv = [*self._command, "check"]
-        done = self._node.run(argv, check=False)
-        if done.returncode:
-            raise CriuError(
-                argv, done.returncode, relevant((done.stdout + done.stderr).decode(errors="replace"))
-            )
-        return version
 
     def dump(
         self,
