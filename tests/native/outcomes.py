@@ -16,7 +16,7 @@ import os
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,8 +87,10 @@ def rows_of(table: str) -> dict[tuple[str, str], tuple[str, str, str]]:
     }
 
 
-def merged(table: str, outcomes: Iterable[Outcome], commit: str) -> str:
-    """The table, with what was struck anew at a commit, at least as often as before; sorted as it was."""
+def merged(
+    table: str, outcomes: Iterable[Outcome], commit: str, day: Callable[[str], str] = lambda commit: commit
+) -> str:
+    """The table, with what was struck anew at a commit, at least as often as before; sorted as it was. `day`: of a commit."""
     rows = rows_of(table)
     for key, (times, became) in counted(outcomes).items():
         if key not in rows or int(times) >= int(rows[key][0]):
@@ -96,15 +98,21 @@ def merged(table: str, outcomes: Iterable[Outcome], commit: str) -> str:
     order = list(dict.fromkeys(operation for operation, _ in rows))
     listed = sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[0][1]))
     total = sum(int(times) for times, _, _ in rows.values())
-    lines = [f"{total:,} faults, each row at the commit that it names:", "", *_head(HEAD)]
+    days = sorted(day(commit) for _, _, commit in rows.values())
+    what = f"{total:,} faults, each row at the commit that it names, of {days[0]} to {days[-1]}:"
+    lines = [what, "", *_head(HEAD)]
     return "\n".join([*lines, *(f"| {' | '.join([*key, *row])} |" for key, row in listed)]) + "\n"
+
+
+def _day(commit: str) -> str:
+    return output(["git", "-C", ROOT, "show", "-s", "--format=%cs", commit]).strip()
 
 
 def main(place: Path) -> None:
     """Writes the document anew."""
     commit = output(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).strip()
     document = DOCUMENT.read_text()
-    text, count = _TABLE.subn(lambda found: merged(found[0], kept(place), commit), document)
+    text, count = _TABLE.subn(lambda found: merged(found[0], kept(place), commit, _day), document)
     assert count == 1, f"{DOCUMENT}: no place for the table"
     DOCUMENT.write_text(text)
 

@@ -23,7 +23,7 @@ def test_rows_are_replaced_by_those_that_were_struck_as_often() -> None:
         ("migrate", "criu: killed"): ("2", "moved 2", "aaaaaaa"),
         ("plan", "host: full"): ("1", "moved 1", "bbbbbbb"),
     }
-    assert second.startswith("4 faults, ")
+    assert second.startswith("4 faults, each row at the commit that it names, of aaaaaaa to bbbbbbb:\n")
     assert merged(second, [], "ccccccc") == second
 
 
