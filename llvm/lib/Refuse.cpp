@@ -81,19 +81,23 @@ void printRefusal(const Refusal &R) { errs() << "error: " << R.Error << "\nnote:
 
 } // namespace
 
-void printPlace(const Function &F) {
+std::string placeOf(const Function &F) {
   if (const DISubprogram *S = F.getSubprogram())
-    errs() << pathOf(S->getDirectory(), S->getFilename()) << ":" << S->getLine() << ": ";
-  else
-    errs() << F.getParent()->getSourceFileName() << ": in function '" << F.getName() << "': ";
+    return pathOf(S->getDirectory(), S->getFilename()) + ":" + std::to_string(S->getLine()) + ": ";
+  return F.getParent()->getSourceFileName() + ": in function '" + F.getName().str() + "': ";
 }
 
-void printPlace(const Instruction &I) {
-  if (const DebugLoc &Loc = I.getDebugLoc())
-    errs() << pathOf(Loc->getDirectory(), Loc->getFilename()) << ":" << Loc.getLine() << ":" << Loc.getCol() << ": ";
-  else
-    printPlace(*I.getFunction());
+std::string placeOf(const Instruction &I) {
+  const DebugLoc &Loc = I.getDebugLoc();
+  if (!Loc)
+    return placeOf(*I.getFunction());
+  std::string File = pathOf(Loc->getDirectory(), Loc->getFilename());
+  return File + ":" + std::to_string(Loc.getLine()) + ":" + std::to_string(Loc.getCol()) + ": ";
 }
+
+void printPlace(const Function &F) { errs() << placeOf(F); }
+
+void printPlace(const Instruction &I) { errs() << placeOf(I); }
 
 unsigned printRefusals(Module &M) {
   unsigned Count = 0;
@@ -114,7 +118,7 @@ unsigned printRefusals(Module &M) {
         printPlace(I);
         printRefusal(R);
       }
-  return Count;
+  return Count + printOffloading(M);
 }
 
 PreservedAnalyses RefusePass::run(Module &M, ModuleAnalysisManager &) {

@@ -87,6 +87,10 @@ CODE = [
 ]
 """Options that fix what the generated code may do, so that results do not depend on the ISA. They overrule the user's."""
 
+OFFLOADING = ["-Xclang", "-fopenmp-targets=x86_64-linux-musl"]
+"""With OpenMP: a device that nobody has. Without one clang leaves out its directives, and they would mean nothing without a word;
+so they leave traces, which `transproc-codegen` refuses (Offload.cpp). Nothing else changes."""
+
 BACK_END = ["--aarch64-enable-compress-jump-tables=0", "--cgpp-huge-func=1000"]
 """Jump tables of resume entries: LLVM 19 takes a function with statepoints for smaller than it is, and the offsets overflow.
 
@@ -119,7 +123,8 @@ class Codegen:
 def front_end_words(source: str, bitcode: str, options: Sequence[str]) -> list[str]:
     """The command line of the front end that makes bitcode."""
     lines = [] if any(o.startswith("-g") and o != "-g0" for o in options) else ["-gline-tables-only"]
-    return [CLANG, *FRONT_END, *lines, *options, *CODE, "-emit-llvm", "-c", "-o", bitcode, source]
+    devices = OFFLOADING if "-fopenmp=libomp" in options else []
+    return [CLANG, *FRONT_END, *lines, *options, *CODE, *devices, "-emit-llvm", "-c", "-o", bitcode, source]
 
 
 def front_end(source: Path | str, bitcode: Path, options: Sequence[str]) -> str:

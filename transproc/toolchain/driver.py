@@ -8,6 +8,16 @@ autoconf and CMake builds.
     cmake --toolchain $(transproc-cc --print-cmake-toolchain)
     meson setup --native-file $(transproc-cc --print-meson-native) build
 
+    transproc-c++ -fopenmp a.cc      OpenMP, for processors
+    transproc-cc -c a.f90            Fortran, without its run-time library
+
+Processors, for both ISAs:
+
+    -march=x86-64-v2                 with armv8-a: what is meant without it; x86-64: for older ones
+    -march=x86-64-v3                 with armv8.2-a; both fuse x * y + z where the source allows it
+    -ffp-contract=off                as for clang: the source does not; decided once for both, whatever the level
+    -mtune=znver3                    what is fast on a processor of either ISA
+
 Exit status: 0, or 1 with the compiler's or linker's own messages on standard error.
 """
 
@@ -39,6 +49,9 @@ NOT_LEAF = "--not-leaf="
 _CXX_LIBRARIES = {
     ("library", name) for name in ("c++", "stdc++", "c++abi", "supc++", "unwind", "gcc_eh", "gcc_s")
 }
+
+_WITHOUT_MODULES = ("-Xclang", "-fno-cxx-modules")
+"""Of C++20: an interface would be compiled, but nobody could import it."""
 
 TOOL_FILES = {"print-cmake-toolchain": "transproc.cmake", "print-meson-native": "transproc.meson"}
 """Questions whose answer is a file beside this one."""
@@ -125,7 +138,7 @@ def _front_options(invocation: Invocation, tools: Toolchain, kind: str) -> list[
     headers = [] if "-nostdinc" in invocation.front else ["-isystem", str(tools.include)]
     if kind == "c++":
         none = "-nostdinc++" in invocation.without
-        headers = [*(["-nostdinc++"] if none else _cxx(tools).front_end), *headers]
+        headers = [*(["-nostdinc++"] if none else _cxx(tools).front_end), *headers, *_WITHOUT_MODULES]
     if invocation.openmp:
         headers = ["-isystem", str(_omp(tools) / "include"), *headers]
     language = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
@@ -166,10 +179,12 @@ def _uses_cxx(invocation: Invocation) -> bool:
 
 
 def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]) -> None:
-    from subprocess import call  # noqa: PLC0415 (clang writes to our own output)
+    from subprocess import PIPE, run  # noqa: PLC0415 (clang writes to our own output)
 
-    status = call(_front_end_words(invocation, tools, sources))
-    if status:
+    done = run(_front_end_words(invocation, tools, sources), stderr=PIPE, check=False)
+    if done.stderr:
+        sys.stderr.write(_with_remedies(done.stderr.decode(errors="replace")))
+    if done.returncode:
         raise CompileError("")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from transproc.errors import TransprocError, UnsupportedError
 from transproc.toolchain import linker, machine
 from transproc.toolchain.invocation import ASSEMBLY, COMBINED, OBJECT, PREPROCESS, SYNTAX, Invocation
+from transproc.toolchain.remedies import NO_MODULES
 
 SEPARATE = {
     *(
@@ -63,6 +64,10 @@ SOURCES = {
     ".obj": "object",
     ".lo": "object",
 }
+MODULES = re.compile(
+    r".*\.(cppm|cxxm|c\+\+m|ccm|ixx|pcm)|c\+\+-module.*|c\+\+-(user|system)-header|c\+\+-header-unit.*"
+)
+"""Names of files with C++ modules, and of their languages."""
 LANGUAGES = {
     "c": "c",
     "cpp-output": "c",
@@ -91,7 +96,13 @@ REFUSED = [
         "a file is compiled to code for two ISAs: clang-19 shows what a front end makes of it",
     ),
     (r"-fopenmp-targets=.*|-fopenmp=.*|-fopenacc.*", "OpenMP is libomp's (-fopenmp), for processors only"),
-    (r"-fmodules.*|-fmodule-.*|-fcoroutines-ts", "C++ modules are not supported: include headers"),
+    (
+        r"-f(cxx-)?modules?(|-.*|=.*)|-fprebuilt-(module-path=.*|implicit-modules)|-fimplicit-module(s|-maps)|--precompile|"
+        r"-fbuiltin-module-map|-fexperimental-modules.*",
+        NO_MODULES,
+    ),
+    (r"-fcoroutines-ts", "coroutines are a part of C++20: -std=c++20"),
+    (r"--?stdlib=.*", "the C++ library is libc++"),
     (
         r"-shared|-dynamiclib",
         "programs are static: link the objects into the program, or make an archive with ar",
@@ -166,12 +177,14 @@ def _input(result: Invocation, word: str) -> None:
         kind = "c++"
     if word == "-" and not kind:
         kind = "c" if result.mode == PREPROCESS else None
+    if kind is None and MODULES.fullmatch(word):
+        raise UnsupportedError(f"{word}: not supported", hint=NO_MODULES)
     if kind is None and re.search(r"\.so(\.[\d.]+)?$", word):
         raise UnsupportedError(
             f"{word}: shared libraries cannot be used",
             hint="link the library's archive (.a), compiled by transproc-cc",
         )
-    if kind is None and Path(word).suffix in {".m", ".mm", ".cppm", ".ixx"}:
+    if kind is None and Path(word).suffix in {".m", ".mm"}:
         raise UnsupportedError(
             f"{word}: only C, C++ and Fortran can be compiled",
             hint="transproc-cc has no front end for this language yet",
@@ -209,10 +222,8 @@ def _own(result: Invocation, word: str, following: Callable[[], str]) -> bool:
         result.option("-fopenmp=libomp")
     elif word in ("-nostdinc++", "-nostdlib++"):
         result.without.add(word)
-    elif word == "-stdlib=libc++":
+    elif word in ("-stdlib=libc++", "--stdlib=libc++"):
         pass
-    elif word == "-stdlib=libstdc++":
-        raise UnsupportedError(f"{word}: not supported", hint="the C++ library is libc++")
     elif word == "-pthread":
         result.option("-D_REENTRANT")
     elif word in ("-u", "-z"):
@@ -233,7 +244,7 @@ def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool
         result.library_paths.append(word[2:])
     elif word.startswith("-u") and word[2:].isidentifier() and word != "-undef":
         result.undefined.append(word[2:])
-    elif word.startswith("-x") and word[2:] in LANGUAGES:
+    elif word.startswith("-x"):
         _language(result, word[2:])
     elif word.startswith("-o"):
         result.output = word[2:]
@@ -248,6 +259,8 @@ def _joined(result: Invocation, word: str, following: Callable[[], str]) -> bool
 
 
 def _language(result: Invocation, name: str) -> None:
+    if MODULES.fullmatch(name):
+        raise UnsupportedError(f"-x {name}: not supported", hint=NO_MODULES)
     if name not in LANGUAGES:
         raise UnsupportedError(f"-x {name}: only C and C++ can be compiled")
     result.language = LANGUAGES[name]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What can be done about messages of clang that speak of its target, which nobody has chosen: it is neither of the ISAs."""
+"""What can be done about messages of clang that do not say it: they speak of its target, which is neither of the ISAs, or of the
+words of a language that is left out."""
 
 from __future__ import annotations
 
@@ -15,7 +16,16 @@ ONE_VERSION = (
     "where __transproc__ is defined\n"
 )
 
+NO_MODULES = "C++ modules are not supported: include headers"
+_MODULES = re.compile(
+    r"unknown type name '(import|module)'|^ *\d+ \| *(export +)?(import *[\"<:\w][^=()*]*;|module *[\w.:]*;)",
+    re.M,
+)
+"""What clang says of them, or the line that it shows, where they are off."""
+
 
 def add(messages: str) -> str:
     """Clang's messages, and behind them what to do."""
-    return messages + ONE_VERSION if _VERSIONS.search(messages) else messages
+    if _VERSIONS.search(messages):
+        messages += ONE_VERSION
+    return f"{messages}transproc-cc: note: {NO_MODULES}\n" if _MODULES.search(messages) else messages

@@ -23,7 +23,11 @@ struct RefusePass : llvm::PassInfoMixin<RefusePass> {
 };
 // Prints one diagnostic for each construct that cannot migrate; returns their number.
 unsigned printRefusals(llvm::Module &M);
+// That of OpenMP's target directives, a part of them.
+unsigned printOffloading(const llvm::Module &M);
 // The beginning of a diagnostic: file and line, or what else is known.
+std::string placeOf(const llvm::Function &F);
+std::string placeOf(const llvm::Instruction &I);
 void printPlace(const llvm::Function &F);
 void printPlace(const llvm::Instruction &I);
 constexpr int RefusedStatus = 3;

@@ -73,7 +73,18 @@ def test_ignored(word: str) -> None:
         "-Wl,-Tx.ld",
         "-x fortran",
         "-fmodules",
+        "-fcxx-modules",
+        "-fmodules-ts",
+        "-fmodule-file=x=x.pcm",
+        "-fmodule-output",
+        "-fprebuilt-module-path=.",
+        "-fimplicit-modules",
+        "--precompile",
+        "-x c++-module",
+        "-x c++-user-header",
         "-stdlib=libstdc++",
+        "-stdlib=foo",
+        "--stdlib=foo",
         "-fopenmp-targets=nvptx64",
         "-emit-llvm",
         "-Xarch x86_64 -mavx",
@@ -86,9 +97,33 @@ def test_refused(words: str) -> None:
 
 
 def test_refused_inputs() -> None:
-    for name, why in (("a.cppm", "only C"), ("libx.so.1", "shared libraries")):
+    for name, why in (("a.m", "only C"), ("libx.so.1", "shared libraries")):
         with pytest.raises(UnsupportedError, match=why):
             parse([name])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a.cppm",
+        "a.ixx",
+        "a.cxxm",
+        "x.pcm",
+        "-x c++-module a.cc",
+        "-xc++-module a.cc",
+        "-fmodules a.c",
+        "--precompile a.cc",
+    ],
+)
+def test_modules_are_refused_in_one_way(words: str) -> None:
+    with pytest.raises(UnsupportedError, match="not supported") as caught:
+        parse(["-c", *words.split()])
+    assert caught.value.hint == "C++ modules are not supported: include headers"
+
+
+def test_the_library_of_cxx_may_be_named() -> None:
+    for word in ("-stdlib=libc++", "--stdlib=libc++", "-fno-modules"):
+        assert parse([word, "a.cc"]).front in ([], ["-fno-modules"])
 
 
 def test_one_isa() -> None:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What of the languages is left out is refused by the compilers as users call them, with its line and a remedy."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.toolchain.test_driver import cc
+from transproc.toolchain import compile as compiling
+from transproc.toolchain import sysroot
+from transproc.toolchain.driver import _front_options
+from transproc.toolchain.options import parse
+
+pytestmark = pytest.mark.toolchain
+PROGRAMS = Path(__file__).parents[2] / "programs" / "openmp"
+NO_DEVICE = "OpenMP's target: there is no other device"
+NO_MODULES = "note: C++ modules are not supported: include headers\n"
+
+
+@pytest.mark.parametrize(
+    ("directive", "message"),
+    [
+        ("target", f"a.c:3: error: {NO_DEVICE}"),
+        ("target teams distribute parallel for if(0)", f"a.c:3: error: {NO_DEVICE}"),
+        ("target data map(tofrom: a)", f"a.c:3: error: {NO_DEVICE}"),
+        ("target enter data map(to: a)", f"a.c:3: error: {NO_DEVICE}"),
+        ("target update from(a) nowait", f"a.c:3: error: {NO_DEVICE}"),
+    ],
+)
+def test_openmp_for_other_devices(tmp_path: Path, directive: str, message: str) -> None:
+    """Without a word they ran on the processor, or meant nothing."""
+    (tmp_path / "a.c").write_text(
+        f"int a[9];\nint f(void) {{\n#pragma omp {directive}\n  for (int i = 0; i < 9; i++) a[i]++;\n  return a[0]; }}\n"
+    )
+    for level in ("-O0", "-O2"):
+        done = cc("-fopenmp", level, "-g0", "-c", "a.c", cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("error: ")) == (1, 1)
+    done = cc("-fopenmp", "-c", "a.c", cwd=tmp_path)
+    assert f"{message}\nnote: leave it out, or compile without -fopenmp\n" in done.stderr
+    assert not (tmp_path / "a.o").exists()
+    assert cc("-c", "a.c", cwd=tmp_path).returncode == 0
+
+
+def test_openmp_variables_on_other_devices(tmp_path: Path) -> None:
+    source = tmp_path / "a.cpp"
+    text = "namespace n { int table[9]; }\n#pragma omp declare target to(n::table)\nint *f() { return n::table; }\n"
+    source.write_text(text)
+    done = cc("-fopenmp", "-c", "a.cpp", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a.cpp: 'n::table': error: OpenMP's declare target: there is no other device\n" in done.stderr
+    source.write_text("#pragma omp declare target\nint f() { return 1; }\n#pragma omp end declare target\n")
+    assert cc("-fopenmp", "-c", "a.cpp", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export module x;\nexport int f() { return 1; }\n",
+        "module;\n#include <stdio.h>\nmodule x;\n",
+        "module x:part;\n",
+        "import std;\nint main() {}\n",
+        "import <vector>;\nint main() {}\n",
+        "export import x.y;\n",
+    ],
+)
+@pytest.mark.parametrize("words", [("-c",), ("-fsyntax-only",), ("-std=c++17", "-c")])
+def test_modules(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    """An interface was compiled, though nobody could import it; who imports was told only that it is not found."""
+    (tmp_path / "a.cpp").write_text(text)
+    done = cc("-std=c++20", *words, "a.cpp", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count(NO_MODULES) == 1
+
+
+def test_words_of_modules_are_names(tmp_path: Path) -> None:
+    (tmp_path / "a.cpp").write_text(
+        "struct import { int module; };\nint f(import &x) { return x.module; }\nint g;\n"
+    )
+    done = cc("-std=c++20", "-Wall", "-Werror", "-c", "a.cpp", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "a.cpp").write_text("int module;\nint f() {\n  module = none;\n  return module; }\n")
+    done = cc("-std=c++20", "-c", "a.cpp", cwd=tmp_path)
+    assert done.returncode == 1
+    assert NO_MODULES not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["regions.c", "nested.cpp"])
+def test_openmp_for_processors_is_the_same_code(tmp_path: Path, name: str) -> None:
+    """That clang is told of a device shows in nothing else."""
+    front = _front_options(
+        parse(["-O2", "-fopenmp"], cxx=name.endswith("pp")),
+        sysroot.toolchain(),
+        "c++" if name.endswith("pp") else "c",
+    )
+    words = compiling.front_end_words(str(PROGRAMS / name), str(tmp_path / "with"), front)
+    assert words.count("-fopenmp-targets=x86_64-linux-musl") == 1
+    without = [str(tmp_path / "without") if word == words[-2] else word for word in words]
+    place = without.index("-fopenmp-targets=x86_64-linux-musl")
+    for command in (words, [*without[: place - 1], *without[place + 1 :]]):
+        subprocess.run(command, check=True)
+    assert (tmp_path / "with").read_bytes() == (tmp_path / "without").read_bytes()
