@@ -112,6 +112,12 @@ def test_hundreds_of_landing_pads_come_together(tmp_path: Path, isa: str) -> Non
     assert verdict.migrations > 20
 
 
+def test_algorithms_with_a_policy(tmp_path: Path) -> None:
+    options = ("-std=c++17", "-fexperimental-library")
+    program = compile_cxx([PROGRAMS / "parallel.cpp"], tmp_path / "parallel", *options)
+    assert subprocess.run([program], check=True, capture_output=True).stdout == b"same 1\n"
+
+
 @pytest.fixture(scope="module")
 def throws(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_cxx([PROGRAMS / "throws.cpp"], tmp_path_factory.mktemp("throws") / "throws")

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.toolchain
 
 CONFIGURE = r"""#!/bin/sh
 # What an autoconf script asks of a compiler.
-: "${CC:=cc}" "${AR:=ar}" "${RANLIB:=ranlib}" "${NM:=nm}"
-for option; do case $option in CC=*|AR=*|RANLIB=*|NM=*) eval "${option%%=*}='${option#*=}'" ;; esac; done
+: "${CC:=cc}" "${CXX:=c++}" "${AR:=ar}" "${RANLIB:=ranlib}" "${NM:=nm}"
+for option; do case $option in CC=*|CXX=*|AR=*|RANLIB=*|NM=*) eval "${option%%=*}='${option#*=}'" ;; esac; done
 try() { # name, program text, then options
   name=$1; printf '%s\n' "$2" > conftest.c; shift 2
   if $CC "$@" conftest.c -o conftest -lm >>config.log 2>&1; then echo "#define $name 1"; else echo "/* #undef $name */"; fi
@@ -40,10 +40,14 @@ int main(void) { return 0; }'
   try HAVE_PTHREAD '#include <pthread.h>
 int main(void) { return !pthread_self(); }' -pthread
 } > config.h
+printf '#include <string>\nint main() { return std::string("x").size() - 1; }\n' > conftest.cc
+$CXX -std=c++17 conftest.cc && ./a.out || { echo 'C++ compiler cannot create executables' >&2; exit 77; }
 $CC -E conftest.c > /dev/null && $CC -c conftest.c && $NM conftest.o | grep -q main || exit 1
-sed "s,@CC@,$CC,; s,@AR@,$AR,; s,@RANLIB@,$RANLIB," Makefile.in > Makefile
+sed "s,@CC@,$CC,; s,@CXX@,$CXX,; s,@AR@,$AR,; s,@RANLIB@,$RANLIB," Makefile.in > Makefile
 """
 MAKEFILE = """CC = @CC@
+CXX = @CXX@
+CXXFLAGS = -O2 -std=c++17 -Wall
 CFLAGS = -O2 -g -Wall -fPIC -fstack-protector-strong -include config.h
 all: prog
 prog: main.o libpart.a
@@ -52,6 +56,9 @@ libpart.a: part.o other.o
 \trm -f $@
 \t@AR@ cruT $@ part.o other.o
 \t@RANLIB@ $@
+prog-cxx: main.cpp
+bare: CXXFLAGS += -fno-exceptions -fno-rtti
+bare: bare.cpp libpart.a
 %.o: %.c
 \t$(CC) $(CFLAGS) -MMD -MP -MF $*.d -c -o $@ $<
 """
@@ -74,7 +81,7 @@ double root(double x) { return sqrt(x); }
     "configure": CONFIGURE,
     "Makefile.in": MAKEFILE,
     "CMakeLists.txt": """cmake_minimum_required(VERSION 3.22)
-project(sample C)
+project(sample C CXX)
 find_package(Threads REQUIRED)
 include(CheckFunctionExists)
 include(CheckIncludeFile)
@@ -94,6 +101,11 @@ add_library(part part.c other.c)
 target_link_libraries(part PUBLIC m Threads::Threads)
 add_executable(prog main.c)
 target_link_libraries(prog part)
+add_executable(prog-cxx main.cpp)
+add_executable(bare bare.cpp)
+target_link_libraries(bare part)
+target_compile_options(bare PRIVATE -fno-exceptions -fno-rtti)
+target_compile_features(bare PRIVATE cxx_std_17)
 enable_testing()
 add_test(NAME runs COMMAND prog)
 """,
@@ -114,6 +126,30 @@ int main() {
   catch (const std::exception &error) { return std::printf("%s other 1.414\n", error.what()) < 0; }
 }
 """,
+    "bare.cpp": r"""#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+#if __cpp_exceptions || __cpp_rtti
+#error they are off
+#endif
+extern "C" {
+#include "part.h"
+}
+struct Shape {
+  virtual ~Shape() = default;
+  virtual std::string name() const = 0;
+};
+struct Answer : Shape {
+  std::string name() const override { return std::to_string(part(6)); }
+};
+int main() {
+  std::vector<std::unique_ptr<Shape>> shapes;
+  shapes.push_back(std::make_unique<Answer>());
+  for (auto &shape : shapes)
+    std::printf("%s %s %.3f\n", shape->name().c_str(), other(), root(2));
+}
+""",
 }
 OUTPUT = b"42 other 1.414\n"
 
@@ -125,7 +161,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configure").chmod(0o755)
     # The commands of the environment that runs the tests.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    for name in ("CC", "CFLAGS", "LDFLAGS"):
+    for name in ("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -144,7 +180,7 @@ def check_program(program: Path) -> None:
 
 
 def test_configure_and_make(project: Path) -> None:
-    do("./configure", "CC=transproc-cc", "AR=ar", "RANLIB=ranlib", cwd=project)
+    do("./configure", "CC=transproc-cc", "CXX=transproc-c++", "AR=ar", "RANLIB=ranlib", cwd=project)
     assert (project / "config.h").read_text().splitlines() == [
         "#define HAVE_SQRT 1",
         "#define HAVE_STRLCPY 1",
@@ -159,6 +195,9 @@ def test_configure_and_make(project: Path) -> None:
     assert (project / "libpart.a").read_bytes().startswith(b"!<thin>\n")
     assert (project / "main.d").read_text().startswith("main.o: main.c")
     check_program(project / "prog")
+    do("make", "prog-cxx", "bare", cwd=project)
+    for program in ("prog-cxx", "bare"):
+        check_program(project / program)
 
 
 def test_cmake(project: Path) -> None:
@@ -166,7 +205,8 @@ def test_cmake(project: Path) -> None:
     do("cmake", "-G", "Ninja", "--toolchain", toolchain, "-S", ".", "-B", "build", cwd=project)
     do("cmake", "--build", "build", cwd=project)
     do("ctest", "--test-dir", "build", cwd=project)
-    check_program(project / "build" / "prog")
+    for program in ("prog", "prog-cxx", "bare"):
+        check_program(project / "build" / program)
 
 
 def test_cmake_links_openmp(project: Path) -> None:
