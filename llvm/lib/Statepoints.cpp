@@ -169,6 +169,8 @@ std::string attachLists(Function &F, MutableArrayRef<Site> Sites, SmallVectorImp
     IRBuilder<> B(S.Call);
     Carriers List;
     OS << format_hex_no_prefix(S.Id, 16);
+    if (isa<InvokeInst>(S.Call))
+      OS << '!'; // has a landing pad, which the checks of objects look for
     for (Value *V : S.Live) {
       unsigned Before = List.size();
       encodeCarriers(B, Current(V), List, Bools);

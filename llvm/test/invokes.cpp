@@ -4,9 +4,12 @@
 // RUN: %codegen %t.bc -o-x86_64 %t.x86_64.o -o-aarch64 %t.aarch64.o -o-ir %t.ll
 // RUN: FileCheck %s < %t.ll
 // RUN: FileCheck --check-prefix=LISTS %s < %t.ll
+// RUN: FileCheck --check-prefix=MARKS %s < %t.ll
 // RUN: %same_lists %t.x86_64.o %t.aarch64.o
 // RUN: llvm-readelf-19 -SW %t.x86_64.o | FileCheck --check-prefix=SECTIONS %s
 // RUN: llvm-readelf-19 -SW %t.aarch64.o | FileCheck --check-prefix=SECTIONS %s
+// Lines of calls with a landing pad are marked, others are not.
+// MARKS: @__transproc_values = {{.*}}{{[0-9a-f]+}}!\09i64{{.*}}\00{{[0-9a-f]+}}\09i64
 struct First { int number; };
 struct Second { int number; };
 struct Cleanup { long kept; ~Cleanup(); };

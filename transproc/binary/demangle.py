@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from transproc.run import run
 
 FILTER = "llvm-cxxfilt-19"
 _MANGLED = "_Z"
+_NAMES = re.compile(r"\b_Z[\w$]+")
 
 
 def demangle(names: Iterable[str]) -> dict[str, str]:
@@ -22,3 +24,10 @@ def demangle(names: Iterable[str]) -> dict[str, str]:
         if len(lines) == len(mangled):
             known.update(zip(mangled, lines, strict=True))
     return known
+
+
+def readable(lines: Iterable[str]) -> list[str]:
+    """Lines of text, with each name in them as people write it."""
+    found = list(lines)
+    names = demangle(name for line in found for name in _NAMES.findall(line))
+    return [_NAMES.sub(lambda name: names[name[0]], line) for line in found]

@@ -34,6 +34,15 @@ class Variable:
         return bool(WIDE.match(self.type))
 
 
+LANDS = "!"
+"""Behind the id of a call that has a landing pad."""
+
+
+def site_of(line: str) -> int:
+    """The whole stack map id of a line of `.transproc.values`."""
+    return int(line.partition("\t")[0].removesuffix(LANDS), 16)
+
+
 class Describer:
     """Looks up lines and variables of one binary."""
 
@@ -48,7 +57,7 @@ class Describer:
     @cached_property
     def _lines_by_id(self) -> dict[int, str]:
         text = bytes(self._elf.section(VALUES_SECTION) or b"").decode(errors="replace")
-        return {int(line.partition("\t")[0], 16): line for line in text.split("\0") if line}
+        return {site_of(line): line for line in text.split("\0") if line}
 
     def source_line(self, address: int) -> tuple[str, int] | None:
         """(file, line) of an address, from the binary's DWARF; None without `-g`. Raises `BinaryError` if it is damaged."""

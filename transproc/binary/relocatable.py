@@ -7,6 +7,7 @@ ELF64, little-endian (System V gABI, chapter 4, "Relocation"). Relocation types:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -107,25 +108,39 @@ class Relocatable:
         weak = int(self.symbols["info"][symbol]) >> 4 == _STB_WEAK
         return (0, symbol) if weak else self.target(relocation, bias)
 
+    def definition(self, place: Place) -> Place:
+        """Where this object has what a call leads to, which may be a weak symbol's; the place itself if it is not here."""
+        if place[0]:
+            return place
+        section, value = int(self.symbols["section"][place[1]]), int(self.symbols["value"][place[1]])
+        return (section, value) if section else place
+
     def name_of(self, place: Place) -> str:
         """A function's name by its place."""
         if place[0] == 0:
             return self.symbol_name(place[1])
         return self.functions.get(place, (f"{self.names[place[0]]}+{place[1]:#x}", 0))[0]
 
+    def names_of_functions(self) -> Iterator[tuple[str, Place]]:
+        """Every symbol in a section of instructions, several of one place too."""
+        return ((name, place) for name, place, _ in self._function_symbols())
+
     @cached_property
     def functions(self) -> dict[Place, tuple[str, int]]:
-        """Name and size of every symbol in a section of instructions, by its place."""
-        text = set(self.text_sections())
+        """Name and size of what is in a section of instructions, by its place."""
         out: dict[Place, tuple[str, int]] = {}
+        for name, place, size in self._function_symbols():
+            out.setdefault(place, (name, size))
+        return out
+
+    def _function_symbols(self) -> Iterator[tuple[str, Place, int]]:
+        text = set(self.text_sections())
         for index in np.flatnonzero(self.symbols["info"] & 15 != _STT_SECTION).tolist():
             row = self.symbols[index]
             if int(row["section"]) in text and int(row["size"]):
-                place = (int(row["section"]), int(row["value"]))
                 name = self.symbol_name(index)
                 if not name.endswith(_OWN):
-                    out.setdefault(place, (name, int(row["size"])))
-        return out
+                    yield name, (int(row["section"]), int(row["value"])), int(row["size"])
 
 
 def _text(strings: bytes, at: int) -> str:

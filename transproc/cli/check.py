@@ -11,9 +11,9 @@ import typer
 
 from transproc.binary import compare
 from transproc.binary.compare import Report
-from transproc.binary.demangle import demangle
+from transproc.binary.demangle import readable
 from transproc.cli import common, options
-from transproc.toolchain import cxx, objects
+from transproc.toolchain import leaves, objects
 from transproc.toolchain.sysroot import toolchain
 
 
@@ -28,8 +28,8 @@ def check(
 ) -> None:
     """Compares the halves of a program, object or archive: functions, sites and live values must be the same.
 
-    Of a program also the addresses; of an object also that no call without a site can reach one. Lists the functions during
-    which a thread cannot be migrated, and why. Exits with 1 if the halves disagree.
+    Of a program also the addresses; of an object also that no call without a site can reach one, and that no handler of an
+    exception is lost. Lists the functions during which a thread cannot be migrated, and why. Exits with 1 if the halves disagree.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def check(
 
 def _report(file: Path) -> Report:
     if objects.is_object(file):
-        return objects.check(file, cxx.leaf_list(toolchain()).read_text().split())
+        return objects.check(file, leaves.known(toolchain()))
     return compare.check(file)
 
 
@@ -55,11 +55,9 @@ def _show(name: str, report: Report) -> None:
     found = dataclasses.asdict(report)
     rows = [(key.replace("_", " "), value) for key, value in found.items() if isinstance(value, int)]
     common.table(rows, (name, "agrees" if report.agrees else "DISAGREES"))
-    names = demangle(report.not_migratable)
-    for function, why in report.not_migratable.items():
-        typer.echo(f"not migratable while it runs: {names[function]} {why}")
-    for problem in report.problems:
-        typer.echo(problem)
+    lines = [f"not migratable while it runs: {name} {why}" for name, why in report.not_migratable.items()]
+    for line in readable([*lines, *report.problems]):
+        typer.echo(line)
 
 
 app = common.application(check)

@@ -126,6 +126,12 @@ def _members(data: bytes, path: Path) -> list[tuple[str, int, int]]:
         raise BinaryError("archive member header is damaged", path=path) from error
 
 
+def contents(path: Path) -> list[tuple[str, bytes]]:
+    """Name and bytes of each member, whatever it is; not of a thin archive. Raises `BinaryError` for a damaged one."""
+    data = path.read_bytes()
+    return [(name, data[at : at + size]) for name, at, size in _members(data, path)]
+
+
 def read(path: Path) -> list[Member]:
     """Members of an archive; from the index beside it, if that is as new (the sysroot's libc has one)."""
     index = _index(path)

@@ -4,11 +4,12 @@
 1. Both halves have the same functions with sites, the same sites, and at each the same numbers of 8- and 16-byte values, the
    same result, and stack objects of the same sizes.
 2. In each half, all records of a site agree, and belong to the function that their id names.
-3. A call without a site is of a function that cannot reach a site: one of the C library's leaves, or one of this object
+3. A call without a site is of a function that cannot reach a site: one that is known as a leaf (leaves.py), or one of this object
    that has no sites itself (for whose calls the same holds) and ends in no jump to a function that can reach one. So there is no
    frame without a site below one with a site.
    Exempt are the functions that the compiler reports as not migratable, and the runtime's own, which end what they are called for
-   before a stack is read.
+   before a stack is read. A leaf of the C++ library's that calls what is none is reported as not migratable, too.
+4. The same exceptions are caught at each site by both halves and by resume entries (caught.py).
 
 That no value is live across a site and listed nowhere needs no check here: the resume entry, made of the same lists, defines
 every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.cpp).
@@ -16,9 +17,8 @@ every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +26,15 @@ import numpy as np
 from transproc.binary import pinned, stackmap
 from transproc.binary.compare import Report
 from transproc.binary.relocatable import Place, Relocatable
-from transproc.errors import StackMapError, TransprocError, UnsupportedError
-from transproc.toolchain import archive, dual
+from transproc.errors import StackMapError, TransprocError
+from transproc.toolchain import archive, caught, dual
+from transproc.toolchain.calls import decoder_of, owner
+from transproc.toolchain.caught import Record
+from transproc.toolchain.leaves import Leaves
 
-_JUMP26, _CALL26, _PC32, _PLT32 = 282, 283, 2, 4
-_CALL_OPCODE, _JUMP_OPCODE = 0xE8, 0xE9
-_CONDITIONAL = range(0x80, 0x90)
-"""Second byte of the conditional jumps of x86_64; the first is 0x0F."""
 _RUNTIME = "__transproc_"
-_BL, _BL_MASK = 0x94000000, 0xFC000000
+_ENTER = "__transproc_enter"
+"""Gives up the stack that it is called on: no frame stays below what it leads to."""
 _MAP_HEADER, _MAP_ROW, _TABLE_ROW = 16, 24, 24
 
 Lists = dict[tuple[str, int], tuple[int, int, int]]
@@ -63,19 +63,30 @@ class _Half:
     lists: Lists
     objects: dict[str, tuple[int, ...]]
     returns: set[Place]
+    records: list[Record]
     pinned: dict[str, str]
 
 
-def check(path: Path, leaves: Iterable[str]) -> ObjectReport:
+@dataclass
+class _OfLeaves:
+    """What leaves of an archive call, to be judged when all its members are known, by ISA."""
+
+    calls: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """(caller, callee) without a site."""
+    harmless: dict[str, set[str]] = field(default_factory=dict)
+    """Functions of the archive that cannot reach a site."""
+
+
+def check(path: Path, leaves: Leaves) -> ObjectReport:
     """Checks an object or an archive of objects; `leaves`: functions of other files that cannot reach a site."""
-    report = ObjectReport(str(path))
-    known = set(leaves)
+    report, rest = ObjectReport(str(path)), _OfLeaves()
     for name, data in _members(path):
         report.members += 1
         try:
-            _check(report, data, name, known)
+            _check(report, rest if leaves.built(path) else None, data, name, leaves)
         except TransprocError as error:
             report.problems.append(error.message)
+    _report_leaves(report, rest)
     return report
 
 
@@ -100,22 +111,51 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
         yield f"{path}({member.name})", member.read()
 
 
-def _check(report: ObjectReport, data: bytes, what: str, leaves: set[str]) -> None:
-    x86_64, aarch64 = dual.split(data, what)
-    halves = {"x86_64": _half(x86_64, what), "aarch64": _half(aarch64, f"{what}, aarch64")}
+def _check(report: ObjectReport, rest: _OfLeaves | None, data: bytes, what: str, leaves: Leaves) -> None:
+    """`rest`: None, if what is compiled as a leaf is no exception."""
+    names = (what, f"{what}, aarch64")
+    found = zip(dual.MACHINES, dual.split(data, what), names, strict=True)
+    halves = {isa: _half(half, name) for isa, half, name in found}
     first, second = halves.values()
     report.functions += len(set(first.rows.values()))
     report.sites += len(first.lists)
     report.live_values += sum(narrow + wide for narrow, wide, _ in first.lists.values())
     report.not_migratable |= first.pinned
     _compare(report, what, first, second)
+    report.problems += caught.compare(
+        what, *((half.object, half.rows, half.records) for half in halves.values())
+    )
+    leaf = rest is not None and not first.rows and archive.functions(data, what) <= leaves.names
     for isa, half in halves.items():
-        reaching = _reaching(half, isa, leaves)
+        known = leaves.of(isa)
+        reaching = _reaching(half, isa, known)
+        if rest is not None:
+            reach = reaching | half.rows.keys()
+            rest.harmless.setdefault(isa, set()).update(
+                name for name, place in half.object.names_of_functions() if place not in reach
+            )
         for place, callee in decoder_of(isa).calls(half.object):
-            if place not in half.returns:
-                report.calls_without_site += 1
-                if callee in reaching or _may_reach(half, callee, leaves):
-                    _report_call(report, half, place, callee)
+            if place in half.returns:
+                continue
+            report.calls_without_site += 1
+            if callee in reaching or _may_reach(half, callee, known):
+                pair = _names(half, place, callee)
+                if rest is not None and leaf:
+                    rest.calls.setdefault(isa, set()).add(pair)
+                else:
+                    _report_call(report, half, *pair)
+
+
+def _report_leaves(report: ObjectReport, rest: _OfLeaves) -> None:
+    """What a leaf calls, and can be stopped."""
+    found: dict[str, set[str]] = {}
+    for isa, pairs in rest.calls.items():
+        for caller, callee in pairs:
+            exempt = caller.startswith(_RUNTIME) or callee == _ENTER
+            if callee not in rest.harmless[isa] and not exempt:
+                found.setdefault(caller, set()).add(callee)
+    for caller, callees in sorted(found.items()):
+        report.not_migratable[caller] = f"is a leaf, and calls {', '.join(sorted(callees))}"
 
 
 def _compare(report: ObjectReport, what: str, first: _Half, second: _Half) -> None:
@@ -148,19 +188,19 @@ def _half(data: bytes, what: str) -> _Half:
                 hashes[name] = int(ids[row])
             else:
                 rows[place] = name
-    lists, objects, returns = _lists(elf, rows, hashes)
+    lists, objects, returns, records = _lists(elf, rows, hashes)
     section = elf.find(pinned.SECTION)
     reasons = pinned.parse(b"" if section is None else elf.contents(section))
-    return _Half(elf, rows, lists, objects, returns, reasons)
+    return _Half(elf, rows, lists, objects, returns, records, reasons)
 
 
 def _lists(
     elf: Relocatable, rows: dict[Place, str], hashes: dict[str, int]
-) -> tuple[Lists, dict[str, tuple[int, ...]], set[Place]]:
-    """The stack map by function and site, sizes of each function's stack objects, and all sites' places."""
+) -> tuple[Lists, dict[str, tuple[int, ...]], set[Place], list[Record]]:
+    """The stack map by function and site, sizes of each function's stack objects, all sites' places, and all records."""
     section = elf.find(".llvm_stackmaps")
     if section is None:
-        return {}, {}, set()
+        return {}, {}, set(), []
     data = bytearray(elf.contents(section))
     places = [elf.target(r) for r in elf.relocations(section)]
     for row in range(len(places)):  # an index in place of the address, which is not known yet
@@ -171,6 +211,7 @@ def _lists(
     lists: Lists = {}
     objects: dict[str, tuple[int, ...]] = {}
     returns: set[Place] = set()
+    records: list[Record] = []
     columns = (maps.id, maps.pc, shape.narrow, shape.wide, shape.result, shape.tail, shape.rest)
     for site, pc, narrow, wide, result, tail, rest in zip(*(c.tolist() for c in columns), strict=True):
         place = places[pc >> 40]
@@ -184,85 +225,21 @@ def _lists(
             raise StackMapError(f"{name}: records of site {key[1]:#x} differ", path=Path(elf.what))
         if rest:
             objects[name] = tuple(maps.constant_at(np.arange(tail + 2, tail + rest, 2)).tolist())
-        returns.add((place[0], place[1] + (pc & (1 << 40) - 1)))
-    return lists, objects, returns
+        offset = pc & (1 << 40) - 1
+        returns.add((place[0], place[1] + offset))
+        records.append((name, site, place, offset))
+    return lists, objects, returns, records
 
 
-Found = Iterator[tuple[Place, Place]]
-
-
-def _calls_x86_64(elf: Relocatable) -> Found:
-    """Those with a relocation, so all of other sections; instructions are not decoded."""
-    for section in elf.text_sections():
-        code, relocations = elf.contents(section), elf.relocations(section)
-        for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
-            at = int(row["offset"])
-            if at and code[at - 1] == _CALL_OPCODE:
-                yield (section, at + 4), elf.callee(row, bias=4)
-
-
-def _calls_aarch64(elf: Relocatable) -> Found:
-    """All `bl`."""
-    for section in elf.text_sections():
-        code, relocations = elf.contents(section), elf.relocations(section)
-        targets = {int(r["offset"]): elf.callee(r) for r in relocations[relocations["type"] == _CALL26]}
-        words = np.frombuffer(code[: len(code) & -4], "<u4")
-        for index in np.flatnonzero((words & _BL_MASK) == _BL).tolist():
-            at = 4 * index
-            distance = (int(words[index]) & ~_BL_MASK) << 2
-            near = (section, at + (distance ^ 1 << 27) - (1 << 27))
-            yield (section, at + 4), targets.get(at, near)
-
-
-def _jumps_x86_64(elf: Relocatable) -> Found:
-    for section in elf.text_sections():
-        code, relocations = elf.contents(section), elf.relocations(section)
-        for row in relocations[np.isin(relocations["type"], (_PC32, _PLT32))]:
-            at = int(row["offset"])
-            conditional = at > 1 and code[at - 2] == 0x0F and code[at - 1] in _CONDITIONAL
-            if at and (code[at - 1] == _JUMP_OPCODE or conditional):
-                yield (section, at + 4), elf.callee(row, bias=4)
-
-
-def _jumps_aarch64(elf: Relocatable) -> Found:
-    for section in elf.text_sections():
-        relocations = elf.relocations(section)
-        rows = relocations[relocations["type"] == _JUMP26]
-        yield from (((section, int(row["offset"]) + 4), elf.callee(row)) for row in rows)
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """What an ISA's encoding shows of direct calls, as (return address, callee), and of direct jumps to other sections, as
-    (end of the jump, target).
-    """
-
-    calls: Callable[[Relocatable], Found]
-    jumps: Callable[[Relocatable], Found]
-
-
-_DECODERS = {
-    "x86_64": Decoder(_calls_x86_64, _jumps_x86_64),
-    "aarch64": Decoder(_calls_aarch64, _jumps_aarch64),
-}
-
-
-def decoder_of(isa: str) -> Decoder:
-    """How to find calls in an ISA's code. Raises `UnsupportedError` for one without: its objects cannot be proven to be right."""
-    if isa not in _DECODERS:
-        raise UnsupportedError(f"objects for {isa} cannot be checked: nothing here reads its calls")
-    return _DECODERS[isa]
-
-
-def _reaching(half: _Half, isa: str, leaves: set[str]) -> set[Place]:
+def _reaching(half: _Half, isa: str, leaves: frozenset[str]) -> set[Place]:
     """Functions without sites that may reach one by a jump at their end."""
     elf = half.object
     starts = sorted(elf.functions)
     origins: dict[Place, list[Place]] = {}
     for place, target in decoder_of(isa).jumps(elf):
-        owner = _owner(elf, starts, place)
-        if owner is not None and owner != target:
-            origins.setdefault(target, []).append(owner)
+        origin = owner(elf, starts, place)
+        if origin is not None and origin != target:
+            origins.setdefault(target, []).append(origin)
     found: set[Place] = set()
     waiting = [target for target in origins if _may_reach(half, target, leaves)]
     while waiting:
@@ -272,27 +249,23 @@ def _reaching(half: _Half, isa: str, leaves: set[str]) -> set[Place]:
     return found
 
 
-def _may_reach(half: _Half, callee: Place, leaves: set[str]) -> bool:
-    """Whether it has sites, or may have: it is in another object."""
+def _may_reach(half: _Half, callee: Place, leaves: frozenset[str]) -> bool:
+    """Whether it has sites, or may have: it is in another object. A leaf's name says nothing of a function that is here."""
     elf = half.object
-    return elf.name_of(callee) not in leaves and (callee not in elf.functions or callee in half.rows)
+    if elf.definition(callee) in half.rows:
+        return True
+    return callee not in elf.functions and elf.name_of(callee) not in leaves
 
 
-def _report_call(report: ObjectReport, half: _Half, place: Place, callee: Place) -> None:
+def _names(half: _Half, place: Place, callee: Place) -> tuple[str, str]:
+    """Of caller and callee."""
     elf = half.object
-    name = elf.name_of(callee)
-    owner = _owner(elf, sorted(elf.functions), place)  # sorts all functions: only where it is wanted
-    caller = elf.name_of(owner or place)
+    caller = owner(elf, sorted(elf.functions), place)  # sorts all functions: only where it is wanted
+    return elf.name_of(caller or place), elf.name_of(callee)
+
+
+def _report_call(report: ObjectReport, half: _Half, caller: str, callee: str) -> None:
     if caller not in half.pinned and not caller.startswith(_RUNTIME):
         report.problems.append(
-            f"{elf.what}: {caller} calls {name}, which may reach a site, but has no site there"
+            f"{half.object.what}: {caller} calls {callee}, which may reach a site, but has no site there"
         )
-
-
-def _owner(elf: Relocatable, starts: list[Place], place: Place) -> Place | None:
-    """The function, of all by their starts, that holds the instruction that ends at a place."""
-    before = bisect_left(starts, place)
-    if not before:
-        return None
-    section, start = owner = starts[before - 1]
-    return owner if section == place[0] and place[1] <= start + elf.functions[owner][1] else None
