@@ -35,7 +35,7 @@ from transproc.toolchain.leaves import Leaves
 _RUNTIME = "__transproc_"
 _ENTER = "__transproc_enter"
 """Gives up the stack that it is called on: no frame stays below what it leads to."""
-_MAP_HEADER, _MAP_ROW, _TABLE_ROW = 16, 24, 24
+_TABLE_ROW = 24
 
 Lists = dict[tuple[str, int], tuple[int, int, int]]
 """(function, id's low bits) → (narrow, wide, result)."""
@@ -202,10 +202,12 @@ def _lists(
     if section is None:
         return {}, {}, set(), []
     data = bytearray(elf.contents(section))
-    places = [elf.target(r) for r in elf.relocations(section)]
-    for row in range(len(places)):  # an index in place of the address, which is not known yet
-        at = _MAP_HEADER + _MAP_ROW * row
-        data[at : at + 8] = (row << 40).to_bytes(8, "little")
+    relocations = elf.relocations(section)
+    places = [elf.target(relocation) for relocation in relocations]
+    for row, at in enumerate(relocations["offset"].tolist()):
+        data[at : at + 8] = (row << 40).to_bytes(
+            8, "little"
+        )  # in place of the address, which is not known yet
     maps = stackmap.parse(bytes(data), Path(elf.what))
     shape = stackmap.shape(maps)
     lists: Lists = {}

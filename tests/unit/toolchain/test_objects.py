@@ -203,6 +203,26 @@ long use(long n) { return other(n) + 1; }
     assert [p for p in problems if "use calls other" in p and ", aarch64: " in p], problems
 
 
+def test_objects_that_are_joined(tmp_path: Path, leaves: Leaves) -> None:
+    """Their stack map is one block for each: all but the first were read with addresses that are not known yet."""
+    parts = [
+        compiled(tmp_path, SOURCE),
+        compiled(
+            tmp_path,
+            "long outside(long);\nlong more(long n) { return outside(n) + outside(n + 1); }\n",
+            "more",
+        ),
+    ]
+    joined = tmp_path / "joined.o"
+    execute(parse(["-r", *map(str, parts), "-o", str(joined)]), toolchain())
+    report = objects.check(joined, leaves)
+    assert report.problems == []
+    assert report.sites == sum(objects.check(part, leaves).sites for part in parts) == 3
+    halves = dual.split(joined.read_bytes(), "joined")
+    dual.write(joined, *(half.replace(b".llvm_stackmaps", b".llvm_stackmapt") for half in halves))
+    assert [p for p in objects.check(joined, leaves).problems if "more calls outside" in p]
+
+
 def test_halves_of_different_sources(tmp_path: Path, leaves: Leaves) -> None:
     """One value more is live at the call of one half."""
     texts = [
