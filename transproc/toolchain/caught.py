@@ -45,6 +45,8 @@ def compare(what: str, *halves: Half) -> Iterator[str]:
             handlers = Handlers(elf)
             yield from _read(lists, elf, [r for r in records if r[1] in landing], handlers)
             yield from _not_raised(lists, elf, names, decoder_of(isa), handlers)
+        elif records and f"{_RAISE}\0".encode() in elf.data:  # the name of a symbol
+            yield f"{elf.what}: does not say which calls have landing pads: compile it again, with this version"
         found.append(lists)
     first, second = found
     for site in sorted(first.keys() & second.keys()):

@@ -171,6 +171,15 @@ def test_another_type(checked: Checked, halves: tuple[bytes, bytes], half: int, 
     assert [p for p in problems if "_Z7severall, site" in p and NUMBER in p], problems
 
 
+def test_an_object_of_an_earlier_version(checked: Checked, halves: tuple[bytes, bytes]) -> None:
+    """Its calls have no marks: that nothing was compared is no agreement."""
+    marks = re.compile(rb"[0-9a-f]{16}(!)")
+    found = {half: [(at.start(1), b"\t") for at in marks.finditer(data)] for half, data in enumerate(halves)}
+    assert len(found[1]) == 16
+    problems = checked.of(found)
+    assert len(problems) == 2 and all("does not say which calls have landing pads" in p for p in problems)
+
+
 def test_an_object_without_tables(checked: Checked, halves: tuple[bytes, bytes]) -> None:
     name = TABLE.encode()
     found = {
