@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiling import COMPILER
 from transproc.binary.demangle import demangle
 from transproc.binary.elf import Elf
 from transproc.binary.sites import Index
@@ -175,6 +176,25 @@ def test_every_kind_of_exception(tmp_path: Path, end: str) -> None:
         for seed in range(3):
             verdict = stress(Work(program, [rounds, *ends]), isa, Plan(seed, rate, 8))
             assert verdict.passed, verdict
+
+
+def test_frames_of_c_clean_up(tmp_path: Path) -> None:
+    """Where all is C, as well: the unwinder is linked with what needs it."""
+    source = tmp_path / "cleanup.c"
+    source.write_text(
+        "#include <stdio.h>\n#include <unwind.h>\nstatic struct _Unwind_Exception nothing;\n"
+        'static void clean(int *n) { printf("cleanup %d\\n", *n); }\n'
+        "static void through(int n) { __attribute__((cleanup(clean))) int kept = n; if (n) through(n - 1);"
+        ' else printf("nobody catches: %d\\n", _Unwind_RaiseException(&nothing)); }\nint main(void) { through(3); }\n'
+    )
+    outputs = []
+    for compiler in (["gcc"], [str(COMPILER)]):
+        program = tmp_path / Path(compiler[0]).name
+        made = program.with_suffix(".o")
+        subprocess.run([*compiler, "-O2", "-fexceptions", "-c", source, "-o", made], check=True)
+        subprocess.run([*compiler, made, "-o", program], check=True)
+        outputs.append(subprocess.run([program], check=True, capture_output=True).stdout)
+    assert outputs[0].startswith(b"nobody catches: 5\n") and outputs[0] == outputs[1]
 
 
 def test_strings_of_old_hash_maps_are_hashed_as_libstdcxx_does(tmp_path: Path) -> None:
