@@ -17,6 +17,7 @@ from tests.native.faults import END, LAZY, MOVES, PAGES, PLAN, PRECOPY, RESTART
 from transproc.automation.plans import planning, reading
 from transproc.automation.plans.checked import Checked
 from transproc.automation.plans.executor import Outcome
+from transproc.binary.pair import PairStore
 from transproc.cluster import files, operations, preflight
 from transproc.cluster.events import Silent
 from transproc.cluster.job import Job
@@ -28,6 +29,8 @@ from transproc.cluster.store import JobStore
 from transproc.cluster.watch import wait
 from transproc.errors import TransprocError
 from transproc.host import Host
+from transproc.images.directory import ImageDirectory
+from transproc.isa import by_name
 from transproc.log import Step
 from transproc.process.criu import Options
 from transproc.transform import pipeline
@@ -147,6 +150,14 @@ def expect_right(context: Context, name: str, node: str) -> None:
     job = wait(context.store, name, context.places, 30)
     assert (job.exit, job.node) == ("status 0", node)
     assert place.read("stdout").decode() == "filled\nright\n"
+
+
+def onto_itself(source: Path, target: Path, *, pairs: PairStore, to: str) -> pipeline.TransformReport:
+    """As for another ISA: the program goes on by records."""
+    target.mkdir()
+    work = pipeline._ToOtherIsa(ImageDirectory(source), target, pairs, by_name(to))
+    work.run()
+    return work.report
 
 
 def nodes_of(configuration: Path) -> dict[str, SshNode]:

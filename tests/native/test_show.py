@@ -11,16 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.native.performing import begun, context_of
+from tests.native.performing import begun, context_of, onto_itself
 from tests.unit.toolchain.test_debugger import CXX, SOURCES, built
-from transproc.binary.pair import PairStore
 from transproc.cluster import operations
 from transproc.cluster.node import SshNode
 from transproc.cluster.start import Program
 from transproc.controller import looks
-from transproc.images.directory import ImageDirectory
-from transproc.isa import ALL, by_name
-from transproc.transform import pipeline
+from transproc.isa import ALL
 
 pytestmark = [pytest.mark.native, pytest.mark.toolchain]
 
@@ -103,14 +100,6 @@ def test_variables_in_memory(nodes: dict[str, SshNode], tmp_path: Path, level: s
         assert squares == ("long[20]", "{0, 11, 44, 99, 176, 275, 396, 539, …}")
         around = values(frames, "places")
         assert around["one"] == ("char[32]", '"one"') and "two" not in around
-
-
-def onto_itself(source: Path, target: Path, *, pairs: PairStore, to: str) -> pipeline.TransformReport:
-    """As for another ISA: the program goes on by records."""
-    target.mkdir()
-    work = pipeline._ToOtherIsa(ImageDirectory(source), target, pairs, by_name(to))
-    work.run()
-    return work.report
 
 
 def test_variables_of_frames_that_were_resumed(nodes: dict[str, SshNode], tmp_path: Path) -> None:

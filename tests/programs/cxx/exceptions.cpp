@@ -3,6 +3,8 @@
 //   exceptions ROUNDS             all of it
 //   exceptions ROUNDS uncaught    works, then throws what nobody catches: no destructor runs
 //   exceptions ROUNDS noexcept    works, then throws out of a noexcept function
+// Moments (moments.h) are at all places that matter.
+#include "moments.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,11 +26,13 @@ struct Guard {
   NOINLINE ~Guard() {
     mix(key + fibonacci(key % 8));
     mix(std::uncaught_exceptions());
+    if (std::uncaught_exceptions()) moment("unwinding");
     if (key % 11 == 3)
       try {
         throw key;
       } catch (unsigned long k) {
         mix(k + fibonacci(6));
+        moment(std::uncaught_exceptions() ? "handler in unwinding" : "handler in destructor");
       }
   }
 };
@@ -42,8 +46,11 @@ struct Right : virtual Base { int right = 3; };
 struct Both : Left, Right { int both = 4; };
 struct Wide {
   double values[16];
-  explicit Wide(double first) { for (int i = 0; i < 16; ++i) values[i] = first * i; }
-  Wide(const Wide &other) { memcpy(values, other.values, sizeof values); mix(fibonacci(4)); }
+  explicit Wide(double first) {
+    for (int i = 0; i < 16; ++i) values[i] = first * i;
+    moment("being made");  // there is an exception, and it is not thrown yet
+  }
+  Wide(const Wide &other) { memcpy(values, other.values, sizeof values); mix(fibonacci(4)); moment("copied"); }
 };
 
 NOINLINE static long thrower(long n) {
@@ -70,10 +77,12 @@ NOINLINE static double handlers(long a, long b, double x) {
     } catch (long n) {
       r += n + (e & 255) + g + u;
       g ^= n + fibonacci(7);
+      moment("handler");
     } catch (Base &caught) {
+      moment("by base");
       r += caught.base + (f & 7) + g;
       mix(dynamic_cast<Both *>(&caught) ? static_cast<Both &>(dynamic_cast<Both &>(caught)).both : 9);
-    } catch (const Wide &wide) {
+    } catch (Wide wide) {
       r += wide.values[15] - u;
       u += fibonacci(6);
     } catch (const std::exception &error) {
@@ -86,8 +95,10 @@ NOINLINE static double handlers(long a, long b, double x) {
 
 // To be caught far out, through frames with and without landing pads.
 NOINLINE static unsigned long deep(int depth, int catches) {
-  if (!depth)
+  if (!depth) {
+    moment("before the throw");
     throw std::logic_error("bottom");
+  }
   if (depth % 3) {
     unsigned long below = deep(depth - 1, catches);
     return below + fibonacci(3);
@@ -98,6 +109,7 @@ NOINLINE static unsigned long deep(int depth, int catches) {
       return deep(depth - 1, catches) + 1;
     } catch (const std::logic_error &) {
       mix(depth + fibonacci(8));
+      moment(depth % 2 ? "before it is thrown again" : "before another is thrown");
       if (depth % 2)
         throw;
       throw std::string("from " + std::to_string(depth));
@@ -112,6 +124,7 @@ struct Member {
     mix(value);
   } catch (long caught) {
     mix(caught + fibonacci(6));
+    moment("constructor");
     throw std::to_string(caught);
   }
 };
@@ -119,8 +132,10 @@ struct Member {
 static int comparisons;
 static int compare(const void *a, const void *b) {
   Guard guard(2);
-  if (++comparisons % 50 == 49)
+  if (++comparisons % 50 == 49) {
+    moment("callback");
     throw comparisons;
+  }
   return *static_cast<const int *>(a) - *static_cast<const int *>(b);
 }
 
@@ -152,6 +167,7 @@ static std::exception_ptr across(int n) {
       deep(30 + n, 0);
     } catch (...) {
       mix(fibonacci(9));
+      moment("thread");
       found = std::current_exception();
     }
   });
@@ -188,10 +204,12 @@ static void round(long i) {
     try {
       throw i;
     } catch (...) {
+      moment("before it is nested");
       std::throw_with_nested(std::runtime_error("nested"));
     }
   } catch (const std::exception &error) {
     mix(fibonacci(7));
+    moment("nested");
     try {
       std::rethrow_if_nested(error);
     } catch (long n) {
@@ -210,17 +228,21 @@ int main(int argc, char **argv) {
   printf("sum %lx\n", sum);
   for (int i = 0; i < 3; ++i)
     try {
-      std::rethrow_exception(across(i));
+      std::exception_ptr kept = across(i);
+      moment("kept");
+      std::rethrow_exception(kept);
     } catch (const std::exception &error) {
       printf("across: %s\n", error.what());
     }
   fflush(stdout);
   std::set_terminate([] {
     mix(fibonacci(20));
+    moment("terminate");
     printf("terminate %lx\n", sum);
     fflush(stdout);
     _Exit(3);
   });
+  moment("end");
   if (!strcmp(end, "uncaught"))
     deep(100, 0);
   if (!strcmp(end, "noexcept"))

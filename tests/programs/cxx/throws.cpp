@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // throws STEP FIRST: does the same work again and again, and throws at another of its calls each time, at every STEPth from FIRST on.
 // Where it throws it first waits until the process has moved, and so it does at the next calls after that: in a destructor in the
-// middle of unwinding, in a handler, behind it. Says on standard error how often that came true. It waits for
-// nobody where the kernel runs it, and not a loader that moves it.
-extern "C" int printf(const char *, ...);
-extern "C" int dprintf(int, const char *, ...);
-extern "C" int atoi(const char *);
-extern "C" void qsort(void *, unsigned long, unsigned long, int (*)(const void *, const void *));
-extern "C" __attribute__((weak)) volatile unsigned long __transproc_args[];
-namespace std { int uncaught_exceptions() noexcept; }
-extern "C" int sched_yield(void);
-extern "C" long readlink(const char *, char *, unsigned long);
-extern "C" int strcmp(const char *, const char *);
+// middle of unwinding, in a handler, behind it. Says on standard error how often that came true. Where the kernel runs it, and not a
+// loader that moves it, these are moments (moments.h): `call`, or `unwinding` while an exception is on its way.
+#include "moments.h"
+#include <exception>
+#include <sched.h>
 
 #define NOINLINE __attribute__((noinline))
 enum { MIGRATIONS = 9, AFTER = 3 };
@@ -29,7 +23,8 @@ struct Thrown {
 struct Other { long value; };
 
 NOINLINE static void wait() {
-  if (!__transproc_args) return;
+  moment(std::uncaught_exceptions() ? "unwinding" : "call");
+  if (!__transproc_args || !patience) return;
   unsigned long before = __transproc_args[MIGRATIONS];
   ++waits;
   for (; patience && __transproc_args[MIGRATIONS] == before; --patience) {
