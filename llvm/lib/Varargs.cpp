@@ -161,13 +161,15 @@ void lowerCall(CallBase &Call, AllocaInst *&Shared) {
   Call.eraseFromParent();
 }
 
-// That other objects could have the buffer's place between two calls is not worth two more instructions at each of many.
+// That other objects could have the buffer's place between two calls is not worth two more instructions at each of many. And where
+// one call has no marks, none may have any: the buffer's place is another object's elsewhere.
 void forgetLifetimes(AllocaInst &Buffer) {
+  bool Unmarked = any_of(Buffer.users(), [](const User *U) { return isa<InvokeInst>(U); });
   SmallVector<LifetimeIntrinsic *, 32> Marks;
   for (User *U : Buffer.users())
     if (auto *Mark = dyn_cast<LifetimeIntrinsic>(U))
       Marks.push_back(Mark);
-  if (Marks.size() < 2 * ManyCalls)
+  if (!Unmarked && Marks.size() < 2 * ManyCalls)
     return;
   for (LifetimeIntrinsic *Mark : Marks)
     Mark->eraseFromParent();

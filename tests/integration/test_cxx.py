@@ -121,6 +121,14 @@ def test_algorithms_with_a_policy(tmp_path: Path) -> None:
     assert subprocess.run([program], check=True, capture_output=True).stdout == b"same 1\n"
 
 
+def test_variable_arguments_and_objects_lie_apart(tmp_path: Path) -> None:
+    program = compile_cxx([PROGRAMS / "prints.cpp"], tmp_path / "prints", "-nostdlib++", "-lc++abi")
+    assert (
+        subprocess.run([program], check=True, capture_output=True).stdout
+        == b"first\n7 twenty-three characters\n"
+    )
+
+
 @pytest.fixture(scope="module")
 def throws(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_cxx([PROGRAMS / "throws.cpp"], tmp_path_factory.mktemp("throws") / "throws")
