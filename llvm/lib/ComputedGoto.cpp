@@ -125,6 +125,7 @@ private:
     auto *T = ArrayType::get(Address, Elements.size());
     auto *Table = new GlobalVariable(*F.getParent(), T, /*isConstant=*/true, GlobalValue::PrivateLinkage, ConstantArray::get(T, Elements),
                                      (Section == "transproc_points" ? "points." : "goto.") + F.getName());
+    Table->setComdat(F.getComdat()); // of an inline function's copies the linker keeps one, with its tables
     if (!Section.empty()) {
       Table->setSection(Section);
       Table->setAlignment(Align(8));

@@ -7,6 +7,7 @@
 ; END-DAG: @goto.run.resume = private constant [3 x ptr] [ptr blockaddress(@run.resume, %two), ptr blockaddress(@run.resume, %one), ptr null], section "transproc_labels", align 8
 ; END-DAG: @points.run.resume = private constant [3 x ptr] [ptr blockaddress(@run.resume, %point[[#]]), ptr blockaddress(@run.resume, %point), ptr null], section "transproc_points", align 8
 ; END-DAG: @goto.choose = private constant [3 x ptr] [ptr null, ptr blockaddress(@choose, %one), ptr blockaddress(@choose, %two)]
+; END-DAG: @goto.inline = private constant [3 x ptr] [ptr null, ptr blockaddress(@inline, %one), ptr blockaddress(@inline, %two)], comdat($inline)
 ; END-LABEL: define i64 @run(
 ; END: load volatile ptr, ptr %{{.*}}
 ; END-NOT: load
@@ -43,6 +44,19 @@ exit:
 define i64 @choose(i1 %which) {
 entry:
   %label = select i1 %which, ptr blockaddress(@choose, %one), ptr blockaddress(@choose, %two)
+  indirectbr ptr %label, [label %one, label %two]
+one:
+  ret i64 1
+two:
+  ret i64 2
+}
+
+; of an inline function's copies the linker keeps one, with its tables
+$inline = comdat any
+define linkonce_odr i64 @inline(i64 %which) comdat {
+entry:
+  %is = icmp eq i64 %which, 0
+  %label = select i1 %is, ptr blockaddress(@inline, %one), ptr blockaddress(@inline, %two)
   indirectbr ptr %label, [label %one, label %two]
 one:
   ret i64 1

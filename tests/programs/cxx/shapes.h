@@ -13,6 +13,35 @@ inline thread_local unsigned long sum = 1;
 NOINLINE inline void mix(unsigned long v) { sum = (sum ^ v) * 0x9e3779b97f4a7c15ul; sum ^= sum >> 29; }
 NOINLINE inline unsigned long fibonacci(unsigned long n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
 
+// Interpreters: by a switch, and by labels as values; each unit has them, with their tables of labels.
+#define CASE(n) case n: value = (value ^ n) * (2 * n + 3); break;
+#define EIGHT(n) CASE(n) CASE(n + 1) CASE(n + 2) CASE(n + 3) CASE(n + 4) CASE(n + 5) CASE(n + 6) CASE(n + 7)
+NOINLINE inline unsigned long interpret(const unsigned char *code, unsigned long value) {
+  for (;;)
+    switch (*code++) {
+      EIGHT(1) EIGHT(9) EIGHT(17) EIGHT(25) EIGHT(33)
+    default: return value;
+    }
+}
+NOINLINE inline unsigned long follow(const unsigned char *code, unsigned long value) {
+  static void *const labels[] = {&&end, &&add, &&twice};
+  goto *labels[*code++ % 3];
+add:
+  value += fibonacci(4);
+  goto *labels[*code++ % 3];
+twice:
+  value += value;
+  goto *labels[*code++ % 3];
+end:
+  return value;
+}
+inline unsigned long interpreted(unsigned long n) {
+  unsigned char code[50] = {};
+  for (int i = 0; i < 49; ++i)
+    code[i] = 1 + (n + i) % 40;
+  return interpret(code, n) + follow(code, n);
+}
+
 inline int &made() {
   static int count = (mix(fibonacci(9)), 40);
   return count;

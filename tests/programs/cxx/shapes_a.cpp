@@ -54,6 +54,7 @@ int main(int argc, char **argv) {
       delete list.items[k];
     mix(catches(i));
     mix(other_work(i));
+    mix(interpreted(i));
   }
   printf("sum %lx, %d\n", sum, made());
 }

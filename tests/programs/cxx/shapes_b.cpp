@@ -21,5 +21,6 @@ long other_work(long n) {
     list.add(i * 0.5 + n);
   Square square(n);
   const Shape &shape = square;
-  return static_cast<long>(total(list, [](double d) { return d; }) + shape.area()) + made() + (shape.name()[0] == 'n');
+  return static_cast<long>(total(list, [](double d) { return d; }) + shape.area()) + made() + (shape.name()[0] == 'n') +
+         static_cast<long>(interpreted(n));
 }
