@@ -25,6 +25,8 @@ from typing import Any, BinaryIO
 
 ADDRESS = "10.77.0.5"
 """Of a server that its clients stay connected with, in the network of the lab's machines."""
+LOCAL = "local"
+"""This machine as a node. It is not in the network of the lab's machines."""
 CALM_SECONDS = 5.0
 """Of load before the first migration, and after each."""
 ONTO_ITSELF: dict[str, Any] = json.loads(os.environ.get("ONTO_ITSELF", "{}"))
@@ -39,12 +41,20 @@ def transproc(*words: str, must: bool = True) -> str:
     return done.stdout.strip()
 
 
-def the_nodes() -> list[str]:
-    """Between which it moves, from the one where it starts; ends this program if they are not the lab's."""
+def the_nodes(*more: str) -> list[str]:
+    """Between which it moves, from the one where it starts; ends this program if they are not the lab's, or among `more`."""
     nodes = os.environ["NODES"].split(",")
-    if not {*nodes} <= {"x86", "arm"}:
+    if not {*nodes} <= {"x86", "arm", *more}:
         sys.exit(f"{','.join(nodes)}: this needs the lab's machines, x86 and arm")
     return nodes
+
+
+def shell(node: str, *words: str) -> None:
+    """A command on one of the lab's machines, or on this one; ends this program if it fails."""
+    if node != LOCAL:
+        transproc("lab", "shell", node, *words)
+    elif status := subprocess.run(words, check=False).returncode:
+        sys.exit(f"{' '.join(words)}: status {status}")
 
 
 class EndedError(ConnectionError):

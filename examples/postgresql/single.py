@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """PostgreSQL without a server: one process executes a script, and moves meanwhile. `transproc example postgresql` runs this.
 
-Usage: single.py TREE, with $NODES, $HOPS and $SEED. All that it prints is the same as in a run that stays where it is.
+Usage: single.py TREE, with $NODES (two of the lab's machines, or this one and one of them), $HOPS and $SEED. All that it prints
+is the same as in a run that stays where it is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from cluster import USER, make
-from servers import the_nodes, transproc
+from servers import LOCAL, shell, the_nodes, transproc
 
 ROUNDS = 16
 ROUND = """\
@@ -72,7 +73,7 @@ def run(tree: Path, nodes: Sequence[str], moments: Sequence[int]) -> str:
                     time.sleep(0.1)
                 transproc("migrate", job, "--to", nodes[(number + 1) % 2], "--timeout", "60")
             gate = f"/var/lib/transproc/jobs/{job}/data/work/data/gate"
-            transproc("lab", "shell", nodes[len(moments) % 2], "touch", gate)
+            shell(nodes[len(moments) % 2], "touch", gate)
             transproc("wait", job)  # fails unless its status is 0
             return transproc("logs", job)
         except SystemExit:
@@ -83,7 +84,7 @@ def run(tree: Path, nodes: Sequence[str], moments: Sequence[int]) -> str:
 
 
 def main() -> None:
-    tree, nodes, hops = Path(sys.argv[1]), the_nodes(), int(os.environ["HOPS"])
+    tree, nodes, hops = Path(sys.argv[1]), the_nodes(LOCAL), int(os.environ["HOPS"])
     chance = random.Random(int(os.environ["SEED"]))
     transproc("lab", "up")
     plain = run(tree, nodes, [])
