@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random C++ programs: classes with virtual and multiple bases, virtual calls, templates, lambdas, failing constructors,
-and exceptions thrown at random depths through frames with destructors, handlers and rethrows.
+variable arguments, and exceptions thrown at random depths through frames with destructors, handlers and rethrows.
 
 Without undefined behaviour: integers are 64 bits and unsigned, floating-point values stay small, nothing is thrown out of a
 destructor, what has side effects is a statement of its own; and calls consume fuel, so that each program ends. The argument says
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 PROLOGUE = """\
 extern "C" int printf(const char *, ...);
+extern "C" int snprintf(char *, unsigned long, const char *, ...);
 extern "C" void *memcpy(void *, const void *, unsigned long);
 typedef unsigned long u64;
 #define NOINLINE __attribute__((noinline))
@@ -24,6 +25,15 @@ static int fuel = FUEL;
 static void mix(u64 v) { sum = (sum ^ v) * 0x9e3779b97f4a7c15ul; sum ^= sum >> 29; }
 static void mix_double(double v) { u64 b; memcpy(&b, &v, 8); mix(b); }
 NOINLINE static u64 work(u64 n) { return n < 2 ? n + sum % 3 : work(n - 1) + work(n - 2); }
+struct Text { char letters[24]; ~Text() { mix((u64)letters[0]); letters[0] = 0; } };
+NOINLINE static Text name(u64 n) { Text t; snprintf(t.letters, sizeof t.letters, "%lx", n); mix(work(n & 3)); return t; }
+NOINLINE static u64 vary(int pairs, ...) {
+  __builtin_va_list list; __builtin_va_start(list, pairs); u64 r = (u64)pairs;
+  for (; pairs > 0; pairs--) { r = r * 31 + __builtin_va_arg(list, u64) + work(2); mix_double(__builtin_va_arg(list, double)); }
+  __builtin_va_end(list);
+  if ((r & 15) == 3) throw (int)(r >> 40 & 7);
+  return r;
+}
 """
 
 
@@ -162,6 +172,7 @@ class Generator:
             self.declare,
             self.templated,
             self.array,
+            self.variadic,
         ]
         if depth:
             kinds += [
@@ -247,6 +258,16 @@ class Generator:
             f"{{ u64 size{n} = ({self.value()} & 15) + 1, *q{n} = new u64[size{n}]; "
             f"for (u64 i = 0; i < size{n}; i++) q{n}[i] = i * a; mix(work(3)); mix(q{n}[size{n} / 2]); delete[] q{n}; }}"
         )
+
+    def variadic(self, _: int) -> str:
+        """Arguments are stored in the frame, beside objects, and calls may pass exceptions or not."""
+        n, pairs = self.number(), self.choose.randint(0, 4)
+        call = f"r ^= vary({', '.join([str(pairs), *(f'{self.value()}, x' for _ in range(pairs))])});"
+        if self.choose.random() < 0.4:
+            return call
+        made, size = f"Text t{n} = name({self.value()});", self.choose.choice([20, 40, 100])
+        text = f'char s{n}[{size}]; snprintf(s{n}, {size}, "%d %lx %s %g", {n}, {self.value()}, t{n}.letters, x);'
+        return f"{{ {made} {call} {text} for (char *c = s{n}; *c; c++) mix((u64)*c); }}"
 
     def attempt(self, depth: int) -> str:
         body, saved = self.block(depth), self.catching
