@@ -10,7 +10,7 @@ enum { QUIET_TIME = 3000 };
 static bool is_apart(const struct session *session)
 {
 	for (const struct process *process = session->processes; process; process = process->next)
-		if (!process->gone && !sees_itself(process->pid))
+		if (!process->gone && !has_proc(process->pid))
 			return true;
 	return false;
 }

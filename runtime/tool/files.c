@@ -110,7 +110,7 @@ void remove_links(const char *directory, const char *list)
 		each_path(directory, remove_link, &text);
 }
 
-bool sees_itself(int pid)
+bool has_proc(int pid)
 {
 	return file_exists(format("/proc/%d/root/proc/self", (long)pid));
 }
@@ -120,7 +120,7 @@ void remove_mount_points(int pid)
 	enum { AT_REMOVEDIR = 0x200 };
 	struct numbers tree = tree_of(pid);
 	for (size_t i = 0; i < tree.count; i++)
-		if (!sees_itself(tree.items[i])) /* criu/pie/parasite.c: get_proc_fd */
+		if (!has_proc(tree.items[i])) /* criu/pie/parasite.c: get_proc_fd */
 			SYS(NR_unlinkat, AT_FDCWD, format("/proc/%d/cwd/proc.crtools", (long)tree.items[i]), AT_REMOVEDIR);
 }
 

@@ -24,13 +24,13 @@ long open_below(int directory, const char *path);
 void remove_links(const char *directory, const char *list);
 
 /*
- * Removes the directories that criu has made for processes that see no /proc, where they work, to find their own there; it does so when it
+ * Removes the directories that criu has made for processes that have no /proc, where they work, to find their own there; it does so when it
  * is done, and if it was killed it would fail on what is left. The tree stands.
  */
 void remove_mount_points(int pid);
 
-/* Whether a process sees a /proc. */
-bool sees_itself(int pid);
+/* Whether a process has a /proc. (criu makes the directory also where that is another PID namespace's, which no job has.) */
+bool has_proc(int pid);
 
 /* Tells programs that will execute the same file how often the job has moved. 0 or -errno. */
 long note_moves(int pid, uint64_t moves);

@@ -7,6 +7,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +28,10 @@ class Command:
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
-    def time(self, *words: str | Path) -> None:
+    def time(self, *words: str | Path, env: Mapping[str, str] | None = None) -> None:
         """Once."""
         before, begin = os.times(), time.perf_counter()
-        run(["transproc", *words])
+        run(["transproc", *words], env=env)
         self.wall.append(time.perf_counter() - begin)
         after = os.times()
         self.cpu.append(
@@ -56,17 +57,16 @@ def measure_migrate(profile: str, work: Path, *, rounds: int) -> list[Command]:
         tempfile.TemporaryDirectory(dir=work) as directory,
         NativeNodes(Path(directory) / "nodes", Setting(PROFILES[profile], exchange="")) as machines,
     ):
-        os.environ |= {
+        env = os.environ | {
             "TRANSPROC_STATE": str(Path(directory) / "state"),
             "TRANSPROC_NODES": str(machines.configuration),
         }
-        run(["transproc", "run", "--node", "na", "--name", "bench", "--", program, *_ENDLESS])
+        run(["transproc", "run", "--node", "na", "--name", "bench", "--", program, *_ENDLESS], env=env)
         try:
             for number in range(rounds):
-                migrate.time("migrate", "bench", "--to", ("nb", "na")[number % 2])
-                listed.time("ps")
+                migrate.time("migrate", "bench", "--to", ("nb", "na")[number % 2], env=env)
+                listed.time("ps", env=env)
         finally:
-            run(["transproc", "kill", "bench", "--remove"])
-            del os.environ["TRANSPROC_STATE"], os.environ["TRANSPROC_NODES"]
+            run(["transproc", "kill", "bench", "--remove"], env=env)
         step.detail = f"{statistics.median(migrate.wall):.2f} s"
     return [migrate, listed]

@@ -104,7 +104,7 @@ static void bound(long round) {
 #pragma omp parallel num_threads(2) proc_bind(spread) reduction(+ : all)
 #pragma omp parallel num_threads(2) proc_bind(close) reduction(+ : all)
   {
-    moment("bound");
+    if (omp_get_ancestor_thread_num(1) == 0 && omp_get_thread_num() == 0) moment("bound");
     all += omp_get_num_threads() + round;
   }
 #pragma omp parallel num_threads(THREADS) proc_bind(primary) reduction(+ : all)

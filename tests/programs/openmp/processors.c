@@ -7,11 +7,12 @@
 
 static void tell(const char *when)
 {
-	int threads = 0, ids = 0;
-#pragma omp parallel reduction(+ : threads, ids)
+	int threads = 0;
+	unsigned ids = 0;
+#pragma omp parallel reduction(+ : threads) reduction(| : ids)
 	{
 		threads = omp_get_thread_num() ? 0 : omp_get_num_threads();
-		ids = 1 << omp_get_thread_num();
+		ids = omp_get_thread_num() < 32 ? 1u << omp_get_thread_num() : 0;
 	}
 	cpu_set_t set;
 	sched_getaffinity(0, sizeof set, &set);

@@ -142,6 +142,7 @@ def test_goes_on_for_a_while(start: Start, tool: Tool) -> None:
     assert paused.milliseconds <= 1000 * (passed - 0.05) + 1, "the pause itself"
     assert states(program.pid) == {"T"}
     assert not program.ended
+    assert not paused.apart, "it has a /proc"
     tool.pause(program.pid, run=0.01)
     tool.resume(program.pid)
     assert program.end() == "status 7"
