@@ -110,10 +110,8 @@ def _counts(text: str | None) -> list[int]:
 def _print(verdict: Verdict) -> None:
     for difference in verdict.differences:
         typer.echo(difference)
-    if verdict.missed:
-        typer.echo(
-            f"{verdict.missed} migrations came too late, in {verdict.attempts} attempts: the program is too short"
-        )
+    if verdict.late:
+        typer.echo(verdict.late)
     downtime = ", ".join(f"{hop.downtime:.2f} s" for hop in verdict.hops)
     result = "identical" if verdict.passed else "FAILED"
     typer.echo(

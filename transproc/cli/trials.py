@@ -81,8 +81,7 @@ def show(results: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _problem(verdict: Verdict) -> str:
-    late = [f"{verdict.missed} migrations came too late"] if verdict.missed else []
-    return "; ".join([*late, *verdict.differences])
+    return "; ".join([*([verdict.late] if verdict.late else []), *verdict.differences])
 
 
 def _line(result: dict[str, Any]) -> tuple[str, str, str, str, str]:

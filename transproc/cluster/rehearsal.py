@@ -36,6 +36,7 @@ class Verdict:
     missed: int = 0
     attempts: int = 0
     plain_seconds: float = 0.0
+    plain_exit: str = ""
     moved_seconds: float = 0.0
     differences: list[str] = field(default_factory=list)
 
@@ -43,6 +44,18 @@ class Verdict:
     def passed(self) -> bool:
         """Every migration happened, and nothing differs."""
         return not self.missed and not self.differences
+
+    @property
+    def late(self) -> str:
+        """Why migrations did not happen, for people; empty if all did."""
+        if not self.missed:
+            return ""
+        why = (
+            f"without any the program ends with {self.plain_exit}"
+            if self.plain_exit.startswith("signal")
+            else "the program is too short"
+        )
+        return f"{self.missed} migrations came too late, in {self.attempts} attempts: {why}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,7 @@ class Rehearsal:
             with self.context.events.step("run unmigrated") as step:
                 plain = self._plain()
                 step.detail = plain.exit
-            verdict.plain_seconds = plain.seconds
+            verdict.plain_seconds, verdict.plain_exit = plain.seconds, plain.exit
             for attempt in range(1 if self.plan.at else ATTEMPTS):
                 verdict.attempts = attempt + 1
                 with self.context.events.step(f"run with {self._hops} migrations") as step:

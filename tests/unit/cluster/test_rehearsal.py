@@ -104,7 +104,11 @@ def test_sites() -> None:
 def test_verdict() -> None:
     verdict = Verdict(["prog"], 1, [Hop("a", "b", 0.0, 0.1)])
     assert verdict.passed
-    verdict.missed = 1
+    assert not verdict.late
+    verdict.missed, verdict.attempts = 1, 5
     assert not verdict.passed
+    assert verdict.late == "1 migrations came too late, in 5 attempts: the program is too short"
+    verdict.plain_exit = "signal 11"
+    assert verdict.late.endswith("without any the program ends with signal 11")
     verdict.missed, verdict.differences = 0, ["stdout: only in the run with migrations"]
     assert not verdict.passed
