@@ -162,7 +162,11 @@ class CriuError(CommandError):
 
 
 class CompileError(TransprocError):
-    """The source cannot be compiled; the diagnostics are in the message."""
+    """The source cannot be compiled; the diagnostics are in the message, and in `said` with their colours."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.said = message
 
 
 class NodeError(TransprocError):

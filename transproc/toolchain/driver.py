@@ -72,7 +72,7 @@ def main() -> None:
 
                 plan.remember(sys.argv[1:], _planned)
     except CompileError as error:
-        sys.stderr.write(error.message)
+        sys.stderr.write(error.said)
         sys.exit(1)
     except TransprocError as error:
         sys.stderr.write(f"transproc-cc: error: {error.message}\n")
@@ -188,7 +188,7 @@ def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]
 
     done = run(_front_end_words(invocation, tools, sources), stderr=PIPE, check=False)
     if done.stderr:
-        sys.stderr.write(_with_remedies(done.stderr.decode(errors="replace")))
+        sys.stderr.write(_with_remedies(done.stderr.decode(errors="replace"), _language(invocation)))
     if done.returncode:
         raise CompileError("")
 
@@ -199,10 +199,14 @@ def _front_end_words(invocation: Invocation, tools: Toolchain, sources: list[str
         mode = []
     named = ["-o", invocation.output] if invocation.output else []
     named += ["-v"] if invocation.verbose else []
-    kinds = {kind for kind, _ in invocation.inputs}
-    kind = "c++" if "c++" in kinds or (invocation.cxx and "header" in kinds) else "c"
-    options = [*_front_options(invocation, tools, kind), *_dependencies(invocation, None)]
+    options = [*_front_options(invocation, tools, _language(invocation)), *_dependencies(invocation, None)]
     return [compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources]
+
+
+def _language(invocation: Invocation) -> str:
+    """Of all inputs, where the front end alone reads them."""
+    kinds = {kind for kind, _ in invocation.inputs}
+    return "c++" if "c++" in kinds or (invocation.cxx and "header" in kinds) else "c"
 
 
 def _dependencies(invocation: Invocation, output: Path | None) -> list[str]:
@@ -257,9 +261,9 @@ def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, out
         try:
             messages = compiler(word, output, options, codegen)
         except CompileError as error:
-            raise CompileError(_with_remedies(_with_places(error.message, word, options))) from error
+            raise CompileError(_with_remedies(_with_places(error.said, word, options), kind)) from error
     if messages:
-        sys.stderr.write(_with_remedies(messages))
+        sys.stderr.write(_with_remedies(messages, kind))
 
 
 def _with_places(message: str, source: str, options: list[str]) -> str:
@@ -276,10 +280,10 @@ def _with_places(message: str, source: str, options: list[str]) -> str:
     return "".join([*lines[:number], *(refusals or lines[number : number + 2]), *lines[number + 2 :]])
 
 
-def _with_remedies(messages: str) -> str:
+def _with_remedies(messages: str, kind: str) -> str:
     from transproc.toolchain import remedies  # noqa: PLC0415 (only after a message)
 
-    return remedies.add(messages)
+    return remedies.add(messages, kind)
 
 
 def _preprocessed(source: str, options: list[str]) -> str:

@@ -18,14 +18,21 @@ ONE_VERSION = (
 
 NO_MODULES = "C++ modules are not supported: include headers"
 _MODULES = re.compile(
-    r"unknown type name '(import|module)'|^ *\d+ \| *(export +)?(import *[\"<:\w][^=()*]*;|module *[\w.:]*;)",
-    re.M,
+    r"error: (?:unknown type name '(?:import|module)'|a type specifier is required for all declarations|expected template"
+    r"|use of undeclared identifier '\w+')\n"
+    r" *\d+ \| (?:export +)?(?:import\b *[\"<:\w][^=()*]*;|module\b *[\w.:]* *(?:\[\[.*)?;)"
 )
-"""What clang says of them, or the line that it shows, where they are off."""
+"""What clang says of them where they are off, and the line that it shows: a declaration at file level. Both words are names as
+others are, of types, too."""
+
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
-def add(messages: str) -> str:
+def add(messages: str, language: str = "c") -> str:
     """Clang's messages, and behind them what to do."""
-    if _VERSIONS.search(messages):
+    plain = _COLOUR.sub("", messages)
+    if _VERSIONS.search(plain):
         messages += ONE_VERSION
-    return f"{messages}transproc-cc: note: {NO_MODULES}\n" if _MODULES.search(messages) else messages
+    if language == "c++" and _MODULES.search(plain):
+        messages += f"transproc-cc: note: {NO_MODULES}\n"
+    return messages

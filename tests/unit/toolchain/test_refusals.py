@@ -64,6 +64,9 @@ def test_openmp_variables_on_other_devices(tmp_path: Path) -> None:
         "import std;\nint main() {}\n",
         "import <vector>;\nint main() {}\n",
         "export import x.y;\n",
+        "import :part;\n",
+        "module :private;\n",
+        "module x [[deprecated]];\n",
     ],
 )
 @pytest.mark.parametrize("words", [("-c",), ("-fsyntax-only",), ("-std=c++17", "-c")])
@@ -85,6 +88,39 @@ def test_words_of_modules_are_names(tmp_path: Path) -> None:
     done = cc("-std=c++20", "-c", "a.cpp", cwd=tmp_path)
     assert done.returncode == 1
     assert NO_MODULES not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.c", "importer x;\n"),
+        ("a.c", "module_count;\n"),
+        ("a.c", "important_value;\n"),
+        ("a.c", "module *m;\n"),
+        ("a.cpp", "struct module { module(int); };\nmodule m;\n"),
+        ("a.c", "module m;\nimport i;\n"),
+        ("a.cpp", "importer x;\nmodule_count;\nmodule *m;\n"),
+        ("a.cpp", "void f() {\n  module m;\n}\n"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["-c", "-fsyntax-only"])
+def test_an_error_that_has_nothing_to_do_with_modules(
+    tmp_path: Path, name: str, text: str, mode: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    done = cc(mode, name, cwd=tmp_path)
+    assert (done.returncode, "error: " in done.stderr) == (1, True)
+    assert NO_MODULES not in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["-c", "-fsyntax-only"])
+def test_modules_in_colours(tmp_path: Path, mode: str) -> None:
+    """As CMake asks for them: errors showed `\\x1b[1m` where compiling, and colours with -fsyntax-only."""
+    (tmp_path / "a.cpp").write_text("import std;\n")
+    done = cc("-fdiagnostics-color=always", mode, "a.cpp", cwd=tmp_path)
+    assert "\x1b[" in done.stderr
+    assert "\\x1b" not in done.stderr
+    assert done.stderr.count(NO_MODULES) == 1
 
 
 @pytest.mark.parametrize("name", ["regions.c", "nested.cpp"])
