@@ -169,11 +169,6 @@ def _omp(tools: Toolchain) -> Path:
     return omp.library(tools)
 
 
-def _cleans_up(path: Path) -> bool:
-    """Whether an object or archive has frames of C that clean up when an exception passes (-fexceptions)."""
-    return path.is_file() and b"__gcc_personality_v0\0" in path.read_bytes()
-
-
 def _uses_cxx(invocation: Invocation) -> bool:
     """Whether C++'s library, or what belongs to it, is wanted."""
     if len(invocation.without) > 1:
@@ -318,12 +313,11 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
             return
         if _uses_cxx(invocation) and "-nostdlib++" not in invocation.without:
             objects += _cxx(tools).archives()
-        elif not invocation.without and any(map(_cleans_up, objects)):
-            objects.append(_cxx(tools).directory / "libc++abi.a")
         if invocation.openmp:
             objects.append(_omp(tools) / "lib" / "libomp.a")
         not_leaves = [word.removeprefix(NOT_LEAF) for word in invocation.codegen if word.startswith(NOT_LEAF)]
-        wishes = Wishes(invocation.strip, invocation.link, invocation.undefined, whole, not_leaves)
+        unwinder = None if invocation.without else lambda: _cxx(tools).directory / "libc++abi.a"
+        wishes = Wishes(invocation.strip, invocation.link, invocation.undefined, whole, not_leaves, unwinder)
         for note in link(objects, output, tools, wishes):
             sys.stderr.write(f"transproc-cc: note: {note}\n")
 

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,6 +31,9 @@ FOR_BACK_ENDS = {"memcpy", "memmove", "memset", "memcmp", "abort", "__stack_chk_
 
 UNWINDER = "_Unwind_RaiseException"
 """Whoever defines it reads call-frame information and tables of handlers."""
+
+PERSONALITY = "__gcc_personality_v0"
+"""Of frames of C with cleanups (-fexceptions): compiler-rt has it, and calls the unwinder."""
 
 _NAME = re.compile(r"[A-Za-z_$.][\w$.]*")
 START_FILES = ("crt1.o", "transproc.o", "memory.o")
@@ -67,6 +70,8 @@ class Wishes:
     """Archives of which all members are."""
     not_leaves: Collection[str] = ()
     """Names of leaves of the C library that are functions of the program's own."""
+    unwinder: Callable[[], Path] | None = None
+    """The archive that has it, made when it is asked for: by programs that want it and have none. None: nobody offers it."""
 
     @property
     def meant(self) -> dict[str, str]:
@@ -100,9 +105,8 @@ def link(given: Sequence[Path], output: Path, tools: Toolchain, wishes: Wishes =
     members = {path: archive.read(path) for path in dict.fromkeys(archives)}
     whole = [member for path in archives if path in wishes.whole for member in members.pop(path, [])]
     parts = [archive.symbols(file.halves[0], str(path)) for path, file in zip(objects, files, strict=True)]
-    wanted, defined = _demand([*parts, *(member.symbols for member in whole)])
     offered = [member for path in members for member in members[path]]
-    chosen = whole + archive.select(wanted | wishes.wanted, defined, offered, wishes.meant)
+    chosen = whole + _choose([*parts, *(member.symbols for member in whole)], offered, wishes)
     parts += [member.symbols for member in chosen]
     files += [_Input(f"{m.archive.name}({m.name})", dual.split(m.read(), m.name)) for m in chosen]
     places = [*objects, *(member.archive for member in chosen)]
@@ -129,10 +133,22 @@ def _read(path: Path) -> _Input:
     return _Input(str(path), dual.split(data, str(path)), path)
 
 
-def _demand(parts: Sequence[archive.Symbols]) -> tuple[set[str], set[str]]:
-    """Symbols that objects want, and that they define."""
-    wanted = {name for part in parts for name in part.wanted}
-    return wanted | FOR_BACK_ENDS, {name for part in parts for name in part.defined}
+def _choose(
+    parts: Sequence[archive.Symbols], offered: list[archive.Member], wishes: Wishes
+) -> list[archive.Member]:
+    """Members that objects need, and what an unwinder is of, if one is wanted and nobody has it."""
+    wanted = FOR_BACK_ENDS | wishes.wanted | {name for part in parts for name in part.wanted}
+    defined = {name for part in parts for name in part.defined}
+    chosen = archive.select(wanted, defined, offered, wishes.meant)
+    if wishes.unwinder is None:
+        return chosen
+    have = defined.union(*(member.symbols.defined for member in chosen))
+    missing = {wishes.meant.get(n, n) for n in wanted.union(*(m.symbols.wanted for m in chosen))} - have
+    if not any(name.startswith("_Unwind_") or name == PERSONALITY for name in missing):
+        return chosen
+    return archive.select(
+        {*wanted, UNWINDER}, defined, [*offered, *archive.read(wishes.unwinder())], wishes.meant
+    )
 
 
 def _judge(
