@@ -28,14 +28,10 @@ from pathlib import Path
 
 from transproc.errors import CompileError, TransprocError, UnsupportedError
 from transproc.toolchain import compile as compiling
-from transproc.toolchain import quick
+from transproc.toolchain import front, quick
 from transproc.toolchain.invocation import ASSEMBLY, COMBINED, OBJECT, PREPROCESS, PROGRAM, SYNTAX, Invocation
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import Toolchain, toolchain
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from transproc.toolchain import cxx
 
 MACHINE = "x86_64-linux-musl"
 """What -dumpmachine says: configure scripts know it, and it is where the build runs."""
@@ -49,9 +45,6 @@ NOT_LEAF = "--not-leaf="
 _CXX_LIBRARIES = {
     ("library", name) for name in ("c++", "stdc++", "c++abi", "supc++", "unwind", "gcc_eh", "gcc_s")
 }
-
-_WITHOUT_MODULES = ("-Xclang", "-fno-cxx-modules")
-"""Of C++20: an interface would be compiled, but nobody could import it."""
 
 TOOL_FILES = {"print-cmake-toolchain": "transproc.cmake", "print-meson-native": "transproc.meson"}
 """Questions whose answer is a file beside this one."""
@@ -107,7 +100,7 @@ def execute(invocation: Invocation, tools: Toolchain) -> None:
     if invocation.output and len(sources) > 1 and invocation.mode in (OBJECT, ASSEMBLY):
         raise TransprocError("-o cannot be used with -c or -S and several files")
     if invocation.mode in (PREPROCESS, SYNTAX):
-        _front_end_only(invocation, tools, sources)
+        front.run_alone(invocation, tools, sources)
     elif invocation.mode in (PROGRAM, COMBINED):
         _program(invocation, tools)
     else:
@@ -126,23 +119,15 @@ def _planned(words: list[str]) -> tuple[list[str], list[str] | None] | None:
         return None
     tools = toolchain(plain=invocation.plain)
     if invocation.mode == PREPROCESS:
-        return _front_end_words(invocation, tools, [quick.SOURCE]), None
+        return front.words_alone(invocation, tools, [quick.SOURCE]), None
     if invocation.mode != OBJECT or invocation.output != quick.OUTPUT:
         return None
-    options = [*_front_options(invocation, tools, "c"), *_dependencies(invocation, Path(quick.OUTPUT))]
+    options = [
+        *front.options_for(invocation, tools, "c"),
+        *front.dependencies(invocation, Path(quick.OUTPUT)),
+    ]
     codegen = compiling.back_end_words(_codegen(invocation, tools), quick.BITCODE, quick.HALVES)
     return compiling.front_end_words(quick.SOURCE, quick.BITCODE, options), codegen
-
-
-def _front_options(invocation: Invocation, tools: Toolchain, kind: str) -> list[str]:
-    headers = [] if "-nostdinc" in invocation.front else ["-isystem", str(tools.include)]
-    if kind == "c++":
-        none = "-nostdinc++" in invocation.without
-        headers = [*(["-nostdinc++"] if none else _cxx(tools).front_end), *headers, *_WITHOUT_MODULES]
-    if invocation.openmp:
-        headers = ["-isystem", str(_omp(tools) / "include"), *headers]
-    language = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
-    return [*invocation.front, *compiling.unused(headers), *language]
 
 
 def _refuse_fortran(invocation: Invocation, word: str) -> None:
@@ -157,18 +142,6 @@ def _fortran_options(invocation: Invocation) -> list[str]:
     return ["-fopenmp" if word == "-fopenmp=libomp" else word for word in invocation.front]
 
 
-def _cxx(tools: Toolchain) -> cxx.Library:
-    from transproc.toolchain import cxx  # noqa: PLC0415 (not for C)
-
-    return cxx.library(tools)
-
-
-def _omp(tools: Toolchain) -> Path:
-    from transproc.toolchain import omp  # noqa: PLC0415 (seldom needed)
-
-    return omp.library(tools)
-
-
 def _uses_cxx(invocation: Invocation) -> bool:
     """Whether C++'s library, or what belongs to it, is wanted."""
     if len(invocation.without) > 1:
@@ -176,44 +149,6 @@ def _uses_cxx(invocation: Invocation) -> bool:
     return invocation.cxx or any(
         kind == "c++" or (kind, word) in _CXX_LIBRARIES for kind, word in invocation.inputs
     )
-
-
-def _front_end_only(invocation: Invocation, tools: Toolchain, sources: list[str]) -> None:
-    from subprocess import PIPE, run  # noqa: PLC0415 (clang writes to our own output)
-
-    done = run(_front_end_words(invocation, tools, sources), stderr=PIPE, check=False)
-    if done.stderr:
-        sys.stderr.write(_with_remedies(done.stderr.decode(errors="replace"), _language(invocation)))
-    if done.returncode:
-        raise CompileError("")
-
-
-def _front_end_words(invocation: Invocation, tools: Toolchain, sources: list[str]) -> list[str]:
-    mode = ["-fsyntax-only"] if invocation.mode == SYNTAX else ["-E"]
-    if "-M" in invocation.front or "-MM" in invocation.front:
-        mode = []
-    named = ["-o", invocation.output] if invocation.output else []
-    named += ["-v"] if invocation.verbose else []
-    options = [*_front_options(invocation, tools, _language(invocation)), *_dependencies(invocation, None)]
-    return [compiling.CLANG, *compiling.FRONT_END, *options, *mode, *named, *sources]
-
-
-def _language(invocation: Invocation) -> str:
-    """Of all inputs, where the front end alone reads them."""
-    kinds = {kind for kind, _ in invocation.inputs}
-    return "c++" if "c++" in kinds or (invocation.cxx and "header" in kinds) else "c"
-
-
-def _dependencies(invocation: Invocation, output: Path | None) -> list[str]:
-    """-MD and -MMD name the file and the target after the output (see `_named`), which the front end does not know."""
-    if not invocation.depend:
-        return []
-    words = [invocation.depend]
-    if output and "-MF" not in invocation.depend_named:
-        words += ["-MF", str(output.with_suffix(".d"))]
-    if output and not invocation.depend_named & {"-MT", "-MQ"}:
-        words += ["-MT", str(output)]
-    return words
 
 
 def _named(invocation: Invocation, word: str) -> Path:
@@ -233,14 +168,14 @@ def _codegen(invocation: Invocation, tools: Toolchain) -> compiling.Codegen:
 
 
 def _leaf_list(invocation: Invocation, tools: Toolchain) -> Path:
-    return _cxx(tools).leaf_list if _uses_cxx(invocation) else tools.leaf_list
+    return front.cxx_library(tools).leaf_list if _uses_cxx(invocation) else tools.leaf_list
 
 
 def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, output: Path) -> None:
     if kind == "asm":
         from transproc.toolchain import assembly  # noqa: PLC0415 (seldom needed)
 
-        options = ["-Wno-unused-command-line-argument", *_front_options(invocation, tools, "asm")]
+        options = ["-Wno-unused-command-line-argument", *front.options_for(invocation, tools, "asm")]
         messages = assembly.assemble(Path(word), output, options, _codegen(invocation, tools))
     elif kind == "fortran":
         from transproc.toolchain import fortran  # noqa: PLC0415 (seldom needed)
@@ -249,42 +184,18 @@ def _compile(invocation: Invocation, tools: Toolchain, kind: str, word: str, out
             word, output, _fortran_options(invocation), _codegen(invocation, tools)
         )
     else:
-        dependencies = _dependencies(invocation, _named(invocation, word))
-        options = [*_front_options(invocation, tools, kind), *dependencies]
+        dependencies = front.dependencies(invocation, _named(invocation, word))
+        options = [*front.options_for(invocation, tools, kind), *dependencies]
         codegen = _codegen(invocation, tools)
         compiler = compiling.compile_to_assembly if invocation.mode == ASSEMBLY else compiling.compile_c
         try:
             messages = compiler(word, output, options, codegen)
         except CompileError as error:
-            raise CompileError(_with_remedies(_with_places(error.said, word, options), kind)) from error
+            raise CompileError(
+                front.with_remedies(front.with_places(error.said, word, options), kind)
+            ) from error
     if messages:
-        sys.stderr.write(_with_remedies(messages, kind))
-
-
-def _with_places(message: str, source: str, options: list[str]) -> str:
-    """Names the lines where a message can only name the file."""
-    from transproc.toolchain import locate  # noqa: PLC0415 (only after an error)
-
-    if locate.REFUSAL not in message or source == "-":
-        return message
-    lines = message.splitlines(keepends=True)
-    number = next(i for i, line in enumerate(lines) if locate.REFUSAL in line)
-    places = [f"{file}:{line}: " for file, line in locate.file_level_assembly(_preprocessed(source, options))]
-    note = "".join(lines[number + 1 : number + 2])
-    refusals = [f"{place}error: {locate.REFUSAL}\n{note}" for place in places]
-    return "".join([*lines[:number], *(refusals or lines[number : number + 2]), *lines[number + 2 :]])
-
-
-def _with_remedies(messages: str, kind: str) -> str:
-    from transproc.toolchain import remedies  # noqa: PLC0415 (only after a message)
-
-    return remedies.add(messages, kind)
-
-
-def _preprocessed(source: str, options: list[str]) -> str:
-    from transproc.run import output  # noqa: PLC0415
-
-    return output([compiling.CLANG, *compiling.FRONT_END, *options, "-E", "-o", "-", source])
+        sys.stderr.write(front.with_remedies(messages, kind))
 
 
 def _program(invocation: Invocation, tools: Toolchain) -> None:
@@ -312,11 +223,11 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
             combine(objects, output)
             return
         if _uses_cxx(invocation) and "-nostdlib++" not in invocation.without:
-            objects += _cxx(tools).archives()
+            objects += front.cxx_library(tools).archives()
         if invocation.openmp:
-            objects.append(_omp(tools) / "lib" / "libomp.a")
+            objects.append(front.omp_library(tools) / "lib" / "libomp.a")
         not_leaves = [word.removeprefix(NOT_LEAF) for word in invocation.codegen if word.startswith(NOT_LEAF)]
-        unwinder = None if invocation.without else lambda: _cxx(tools).directory / "libc++abi.a"
+        unwinder = None if invocation.without else lambda: front.cxx_library(tools).directory / "libc++abi.a"
         wishes = Wishes(invocation.strip, invocation.link, invocation.undefined, whole, not_leaves, unwinder)
         for note in link(objects, output, tools, wishes):
             sys.stderr.write(f"transproc-cc: note: {note}\n")
@@ -324,13 +235,13 @@ def _program(invocation: Invocation, tools: Toolchain) -> None:
 
 def _library(name: str, invocation: Invocation, tools: Toolchain) -> Path:
     if name == "c++":
-        return _cxx(tools).standard()
+        return front.cxx_library(tools).standard()
     file = name[1:] if name.startswith(":") else f"lib{name}.a"
     places = [*map(Path, invocation.library_paths), tools.lib]
     if _uses_cxx(invocation):
-        places.append(_cxx(tools).directory)
+        places.append(front.cxx_library(tools).directory)
     if invocation.openmp or name in ("omp", "gomp", "iomp5"):
-        places.append(_omp(tools) / "lib")
+        places.append(front.omp_library(tools) / "lib")
     for place in places:
         if (place / file).exists():
             return place / file

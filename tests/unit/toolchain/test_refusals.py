@@ -10,8 +10,7 @@ import pytest
 
 from tests.unit.toolchain.test_driver import cc
 from transproc.toolchain import compile as compiling
-from transproc.toolchain import sysroot
-from transproc.toolchain.driver import _front_options
+from transproc.toolchain import front, sysroot
 from transproc.toolchain.options import parse
 
 pytestmark = pytest.mark.toolchain
@@ -126,12 +125,12 @@ def test_modules_in_colours(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("name", ["regions.c", "nested.cpp"])
 def test_openmp_for_processors_is_the_same_code(tmp_path: Path, name: str) -> None:
     """That clang is told of a device shows in nothing else."""
-    front = _front_options(
+    options = front.options_for(
         parse(["-O2", "-fopenmp"], cxx=name.endswith("pp")),
         sysroot.toolchain(),
         "c++" if name.endswith("pp") else "c",
     )
-    words = compiling.front_end_words(str(PROGRAMS / name), str(tmp_path / "with"), front)
+    words = compiling.front_end_words(str(PROGRAMS / name), str(tmp_path / "with"), options)
     assert words.count("-fopenmp-targets=x86_64-linux-musl") == 1
     without = [str(tmp_path / "without") if word == words[-2] else word for word in words]
     place = without.index("-fopenmp-targets=x86_64-linux-musl")
