@@ -77,6 +77,27 @@ def test_a_type_of_one_machine_is_refused(tmp_path: Path) -> None:
         transproc_cc("-c", source, "-o", tmp_path / "long.o")
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (
+            "subroutine f(a)\n  real :: a\n  !$omp target map(tofrom: a)\n  a = a + 1\n  !$omp end target\nend subroutine\n",
+            r"in function 'f_': error: OpenMP's target: ",
+        ),
+        (
+            "module m\n  real :: a(9)\n  !$omp declare target(a)\nend module\n",
+            r"'_QMmEa': error: OpenMP's declare target: ",
+        ),
+    ],
+)
+def test_what_is_refused_is_so_with_the_name_of_its_file(tmp_path: Path, text: str, where: str) -> None:
+    """The name that flang gives its modules stood there: FIRModule."""
+    source = tmp_path / "device.f90"
+    source.write_text(text)
+    with pytest.raises(CompileError, match=rf"(?m)^{source}: {where}there is no other device"):
+        transproc_cc("-fopenmp", "-J", tmp_path, "-c", source, "-o", tmp_path / "device.o")
+
+
 def test_what_only_flang_does_is_refused(tmp_path: Path) -> None:
     for option in ("-E", "-S", "-fsyntax-only", "-MD"):
         with pytest.raises(UnsupportedError, match=r"sieve\.f90: Fortran is compiled"):

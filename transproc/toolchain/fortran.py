@@ -7,6 +7,7 @@ which knows the machines that they are for.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ FRONT_END = (
 _ONE_MACHINE = "is not an enabled type for this target"
 """A warning of flang's, which then goes on: real(10) is x86_64's alone."""
 
+_MODULE = re.compile(r"^FIRModule: ", re.M)
+"""What flang calls each file in what it makes of it."""
+
 
 def compile_fortran(source: str, output: Path, options: Sequence[str], codegen: Codegen) -> str:
     """Compiles one file to the dual object `output`; returns warnings. Raises `CompileError` with flang's diagnostics."""
@@ -38,6 +42,14 @@ def compile_fortran(source: str, output: Path, options: Sequence[str], codegen: 
         said = done.stderr.decode(errors="replace")
         if done.returncode or _ONE_MACHINE in said:
             raise CompileError(said or f"{FLANG} failed with status {done.returncode}")
-        contents, messages = back_end(bitcode, codegen, str(output), said)
+        try:
+            contents, messages = back_end(bitcode, codegen, str(output), said)
+        except CompileError as error:
+            raise CompileError(_named(error.said, source)) from error
         output.write_bytes(contents)
-    return messages
+    return _named(messages, source)
+
+
+def _named(messages: str, source: str) -> str:
+    """The back end's messages with the file's name. Without -g flang's output has no lines."""
+    return _MODULE.sub(lambda _: f"{source}: ", messages)
