@@ -29,7 +29,7 @@ def options_for(invocation: Invocation, tools: Toolchain, kind: str) -> list[str
         none = "-nostdinc++" in invocation.without
         headers = [*(["-nostdinc++"] if none else cxx_library(tools).front_end), *headers, *_WITHOUT_MODULES]
     if invocation.openmp:
-        headers = ["-isystem", str(omp_library(tools) / "include"), *headers]
+        headers = ["-isystem", str(_omp_headers(tools)), *headers]
     named = ["-x", kind] if kind != "asm" and (invocation.language or invocation.cxx) else []
     return [*invocation.front, *compiling.unused(headers), *named]
 
@@ -81,8 +81,14 @@ def cxx_library(tools: Toolchain) -> cxx.Library:
     return cxx.library(tools)
 
 
+def _omp_headers(tools: Toolchain) -> Path:
+    from transproc.toolchain import omp  # noqa: PLC0415 (seldom needed)
+
+    return omp.headers(tools)
+
+
 def omp_library(tools: Toolchain) -> Path:
-    """The directory of OpenMP's library."""
+    """The directory of OpenMP's library, for who links."""
     from transproc.toolchain import omp  # noqa: PLC0415 (seldom needed)
 
     return omp.library(tools)

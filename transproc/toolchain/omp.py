@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The OpenMP library: libomp of LLVM's sources, compiled by the pass when -fopenmp is given for the first time.
+"""The OpenMP library: libomp of LLVM's sources, compiled by the pass when a program is linked with -fopenmp for the first time.
 
-    openmp-DIGEST/include/omp.h     openmp-DIGEST/lib/libomp.a
+    openmp-headers-DIGEST/include/omp.h     for who compiles only
+    openmp-DIGEST/lib/libomp.a              for who links
 
 It is configured for LoongArch, whose calling convention the front end has, and for which libomp has no code of its own but
 the call of a parallel region's function with any number of arguments: `runtime/openmp` has that in C.
@@ -45,6 +46,14 @@ FLAGS = (
 )
 
 
+def headers(tools: Toolchain) -> Path:
+    """The directory of omp.h; made (at once) when missing. Raises `CommandError`."""
+    place = tools.root / f"openmp-headers-{digest([Path(__file__)])}"
+    if not place.is_dir():
+        publish(place, _install_headers)
+    return place / "include"
+
+
 def library(tools: Toolchain) -> Path:
     """The directory of the library; made (half a minute) when missing. Raises `CommandError`, `CompileError`."""
     place = tools.root / f"openmp-{digest([OWN, Path(__file__)])}{'-plain' if tools.plain else ''}"
@@ -57,13 +66,13 @@ def _build(tools: Toolchain, root: Path) -> None:
     with log.step("compile the OpenMP library (once)") as step:
         source = debian.llvm() / "openmp/runtime/src"
         work = root / "objects"
-        for path in (work, root / "include", root / "lib"):
+        for path in (work, root / "lib"):
             path.mkdir()
-        _configure(source, work, root / "include")
+        _configure(source, work)
         names = [path for path in sorted(source.glob("*.cpp")) if not OTHER_SYSTEMS.fullmatch(path.stem)]
         files = [*names, *sorted(OWN.glob("*.c"))]
-        include = [f"-I{place}" for place in (work, source, source / "i18n", root / "include")]
-        headers = [*include, "-isystem", str(tools.include)]
+        include = [f"-I{place}" for place in (work, source, source / "i18n", headers(tools))]
+        c_headers = [*include, "-isystem", str(tools.include)]
         cxx_headers = [*FLAGS, *cxx.library(tools).front_end]
         codegen = Codegen(
             tools.codegen, plain=tools.plain, leaf_list=None if tools.plain else tools.leaf_list
@@ -74,7 +83,7 @@ def _build(tools: Toolchain, root: Path) -> None:
                 compile_c,
                 path,
                 outputs[path],
-                [*(cxx_headers if path.suffix == ".cpp" else ["-O2"]), *headers],
+                [*(cxx_headers if path.suffix == ".cpp" else ["-O2"]), *c_headers],
                 codegen,
             )
             for path in sorted(files, key=lambda path: -path.stat().st_size)
@@ -87,8 +96,16 @@ def _build(tools: Toolchain, root: Path) -> None:
         step.detail = f"{len(files)} files"
 
 
-def _configure(source: Path, work: Path, include: Path) -> None:
-    """The generated headers, as libomp's CMakeLists.txt makes them."""
+def _install_headers(root: Path) -> None:
+    include = root / "include"
+    include.mkdir()
+    (include / "omp.h").write_text(
+        _fill((debian.llvm() / "openmp/runtime/src/include/omp.h.var").read_text())
+    )
+
+
+def _configure(source: Path, work: Path) -> None:
+    """The library's own generated headers, as libomp's CMakeLists.txt makes them."""
     converter = source.parent / "tools/message-converter.py"
     messages = source / "i18n/en_US.txt"
     for option, name in (("enum", "kmp_i18n_id.inc"), ("default", "kmp_i18n_default.inc")):
@@ -98,7 +115,6 @@ def _configure(source: Path, work: Path, include: Path) -> None:
         r"#cmakedefine01 (\w+)", lambda found: f"#define {found[1]} {int(found[1] in SETTINGS)}", text
     )
     (work / "kmp_config.h").write_text(_fill(text))
-    (include / "omp.h").write_text(_fill((source / "include/omp.h.var").read_text()))
 
 
 def _fill(text: str) -> str:

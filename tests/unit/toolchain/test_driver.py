@@ -41,6 +41,16 @@ def cc(*words: str, cwd: Path, stdin: str | None = None) -> subprocess.Completed
     )
 
 
+def bare(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toolchain for what is called from here on: as it is made, before anybody has asked for C++ or OpenMP."""
+    place.mkdir()
+    for path in sysroot.toolchain().root.iterdir():
+        if not path.name.startswith(("c++", "openmp")):
+            (place / path.name).symlink_to(path)
+    monkeypatch.setenv(sysroot.OVERRIDE, str(place))
+    return place
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "main.c").write_text('#include "part.h"\nint main(void) { return part() - 40; }\n')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.test_driver import cc
+from tests.unit.toolchain.test_driver import bare, cc
 from transproc.toolchain import compile as compiling
 from transproc.toolchain import front, sysroot
 from transproc.toolchain.options import parse
@@ -120,6 +120,16 @@ def test_modules_in_colours(tmp_path: Path, mode: str) -> None:
     assert "\x1b[" in done.stderr
     assert "\\x1b" not in done.stderr
     assert done.stderr.count(NO_MODULES) == 1
+
+
+def test_openmp_is_compiled_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who compiles wants omp.h; the library, half a minute of compiling, is for who links."""
+    own = bare(tmp_path / "toolchain", monkeypatch)
+    (tmp_path / "a.c").write_text("#include <omp.h>\nint f(void) { return omp_get_max_threads(); }\n")
+    for mode in ("-c", "-E", "-fsyntax-only"):
+        done = cc("-fopenmp", mode, "a.c", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name.rpartition("-")[0] for path in own.glob("openmp*")] == ["openmp-headers"]
 
 
 @pytest.mark.parametrize("name", ["regions.c", "nested.cpp"])

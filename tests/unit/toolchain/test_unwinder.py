@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.test_driver import cc
-from transproc.toolchain import sysroot
+from tests.unit.toolchain.test_driver import bare, cc
 
 pytestmark = pytest.mark.toolchain
 
@@ -56,12 +55,7 @@ def test_who_calls_it(tmp_path: Path) -> None:
 
 def test_a_member_that_nobody_takes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It made C++'s run time be compiled, if that had not been before."""
-    own = place / "toolchain"
-    own.mkdir()
-    for path in sysroot.toolchain().root.iterdir():
-        if not path.name.startswith(("c++", "openmp")):
-            (own / path.name).symlink_to(path)
-    monkeypatch.setenv(sysroot.OVERRIDE, str(own))
+    own = bare(place / "toolchain", monkeypatch)
     (place / "main.c").write_text("int main(void) { return 0; }\n")
     subprocess.run(["ar", "cr", "all.a", "cleanups.o"], cwd=place, check=True)
     assert cc("main.c", "all.a", "-o", "prog", cwd=place).stderr == ""
