@@ -47,7 +47,7 @@ def check(
 
 def _report(file: Path) -> Report:
     if objects.is_object(file):
-        return objects.check(file, leaves.known(toolchain()))
+        return objects.check(file, leaves.known(toolchain(), of_cxx=objects.is_of_cxx(file)))
     return compare.check(file)
 
 

@@ -37,9 +37,12 @@ class Leaves:
         return self.root is not None and path.resolve().is_relative_to(self.root.resolve())
 
 
-def known(tools: Toolchain) -> Leaves:
-    """Those of the C library, of the C++ library if it was ever compiled, and of compiler-rt."""
-    names = frozenset(cxx.leaf_list(tools).read_text().split())
+def known(tools: Toolchain, *, of_cxx: bool) -> Leaves:
+    """Those of the C library, of the C++ library and of compiler-rt. The C++ library is compiled (some seconds) for what is
+    `of_cxx`, if it was not yet, as for who compiles: without its list every call of its leaves were wrong.
+    """
+    found = cxx.library(tools).leaf_list if of_cxx else cxx.leaf_list(tools)
+    names = frozenset(found.read_text().split())
     return Leaves(names, {isa: _of_archives(tools, isa, names) for isa in dual.MACHINES}, tools.root)
 
 

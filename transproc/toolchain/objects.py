@@ -36,6 +36,8 @@ _RUNTIME = "__transproc_"
 _ENTER = "__transproc_enter"
 """Gives up the stack that it is called on: no frame stays below what it leads to."""
 _TABLE_ROW = 24
+_OF_CXX = (b"\0_Z", b"_personality_v0\0", b"_Unwind_")
+"""In tables of symbols' names."""
 
 Lists = dict[tuple[str, int], tuple[int, int, int]]
 """(function, id's low bits) → (narrow, wide, result)."""
@@ -100,6 +102,11 @@ def is_object(path: Path) -> bool:
     return head.startswith((archive.MAGIC, archive.THIN)) or (
         head[:4] == b"\x7fELF" and head[16:18] == b"\1\0"
     )
+
+
+def is_of_cxx(path: Path) -> bool:
+    """Whether an object, or one of an archive, may call what is in the C++ library: it has names of C++, or is unwound."""
+    return any(sign in data for _, data in _members(path) for sign in _OF_CXX)
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:

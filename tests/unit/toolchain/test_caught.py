@@ -13,7 +13,7 @@ import pytest
 from transproc.binary.handlers import PASSES, TABLE, Handlers
 from transproc.binary.relocatable import RELOCATION, Relocatable
 from transproc.errors import BinaryError
-from transproc.toolchain import cxx, dual, objects
+from transproc.toolchain import dual, objects
 from transproc.toolchain.driver import execute
 from transproc.toolchain.leaves import Leaves, known
 from transproc.toolchain.options import parse
@@ -46,8 +46,7 @@ NUMBER, POINTER = "_ZTIl", "_ZTI1B"
 
 @pytest.fixture(scope="module")
 def leaves() -> Leaves:
-    cxx.library(toolchain())
-    return known(toolchain())
+    return known(toolchain(), of_cxx=True)
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,14 @@ import pytest
 from transproc.binary.demangle import readable
 from transproc.binary.relocatable import Relocatable
 from transproc.errors import UnsupportedError
-from transproc.toolchain import cxx, dual, objects, omp
+from transproc.run import run
+from transproc.toolchain import archive, cxx, dual, objects, omp
 from transproc.toolchain.calls import decoder_of
 from transproc.toolchain.compile import Codegen, compile_c
 from transproc.toolchain.driver import execute
 from transproc.toolchain.leaves import Leaves, known
 from transproc.toolchain.options import parse
-from transproc.toolchain.sysroot import toolchain
+from transproc.toolchain.sysroot import Toolchain, toolchain
 
 pytestmark = pytest.mark.toolchain
 
@@ -58,7 +59,7 @@ long use(long n) {
 
 @pytest.fixture(scope="module")
 def leaves() -> Leaves:
-    return known(toolchain())
+    return known(toolchain(), of_cxx=True)
 
 
 def without(leaves: Leaves, name: str) -> Leaves:
@@ -130,6 +131,50 @@ int use(__int128 a, __int128 b) { return errors() + (a / b > 3); }
     for isa, names in leaves.native.items():
         assert {"__divti3", "__modti3", "__floattidf", "__udivmodti4"} <= names, isa
         assert not names & {"__emutls_get_address", "__eprintf"}, isa
+
+
+OF_CXX = """
+struct A { virtual ~A(); }; struct B : A { };
+int to(A *from) { return dynamic_cast<B *>(from) ? 1 : 2; }
+"""
+
+
+def test_which_objects_are_of_cxx(tmp_path: Path) -> None:
+    """Those that may call its leaves: also without exceptions, and in an archive that only names its members."""
+    of_c = compiled(tmp_path)
+    assert not objects.is_of_cxx(of_c)
+    assert not objects.is_of_cxx(toolchain().root / "lib" / "libc.a")
+    source = tmp_path / "to.cpp"
+    source.write_text(OF_CXX)
+    output = source.with_suffix(".o")
+    for options in ([], ["-fno-exceptions"]):
+        execute(parse(["-O2", *options, "-c", str(source), "-o", str(output)], cxx=True), toolchain())
+        assert objects.is_of_cxx(output), options
+    thin = tmp_path / "thin.a"
+    run([archive.AR, "rcsT", thin, of_c, output])
+    assert objects.is_of_cxx(thin)
+    unwound = compiled(
+        tmp_path, "int _Unwind_Find(void);\nint use(void) { return _Unwind_Find() + 1; }\n", "unwound"
+    )
+    assert objects.is_of_cxx(unwound)
+
+
+@pytest.mark.nightly
+def test_an_object_of_cxx_where_the_library_was_not_compiled_yet(tmp_path: Path) -> None:
+    """As on another machine than that which has compiled it: the library is made. For one of C nothing is."""
+    root = tmp_path / "toolchain"
+    root.mkdir()
+    for part in toolchain().root.iterdir():
+        if not part.name.startswith("c++"):
+            (root / part.name).symlink_to(part)
+    tools = Toolchain(root)
+    source = tmp_path / "to.cpp"
+    source.write_text(OF_CXX)
+    output = source.with_suffix(".o")
+    execute(parse(["-O2", "-c", str(source), "-o", str(output)], cxx=True), toolchain())
+    assert "__dynamic_cast" not in known(tools, of_cxx=objects.is_of_cxx(compiled(tmp_path))).names
+    assert not [path for path in root.iterdir() if path.name.startswith("c++")]
+    assert objects.check(output, known(tools, of_cxx=objects.is_of_cxx(output))).problems == []
 
 
 def test_a_leaf_is_only_what_the_build_has_made_one(tmp_path: Path, leaves: Leaves) -> None:
