@@ -4,12 +4,13 @@ resume entries.
 
 1. Each copy of such a call, in a function and in its resume entry, has a landing pad, and all have the same list of handlers: the
    same types in the same order, and whether there is a cleanup.
-2. The resume entry can raise an exception (`__transproc_raise`) under each of these lists, at as many places as sites have it.
-   Which place is for which site is not in any table: that is the pass's (addRaise in llvm/lib/Resume.cpp).
-3. The lists of both halves are the same.
+2. The resume entry can raise an exception (`__transproc_raise`) under each of these lists, at exactly as many places as sites
+   have it. Which place is for which site is not in any table: that is the pass's (addRaise in llvm/lib/Resume.cpp).
+3. The same calls have a landing pad in both halves, with the same lists.
 
 Which calls have one the pass says (`.transproc.values`). Tables alone do not: a call that cannot throw may lie between two that
-have the same landing pad. What a landing pad does is not looked at: it is code, made of the same IR.
+have the same landing pad. A call for which the pass did not say it, as no earlier version did, is noticed by (2): the resume entry
+can raise an exception for it. What a landing pad does is not looked at: it is code, made of the same IR.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from transproc.binary.handlers import PASSES, TERMINATES, Clauses, Handlers
 from transproc.binary.lines import LANDS, VALUES_SECTION, site_of
 from transproc.binary.relocatable import Place, Relocatable
 from transproc.errors import BinaryError
+from transproc.text import plural
 from transproc.toolchain.calls import Decoder, decoder_of, owner
 from transproc.toolchain.dual import MACHINES
 
@@ -41,18 +43,22 @@ def compare(what: str, *halves: Half) -> Iterator[str]:
     for isa, (elf, names, records) in zip(MACHINES, halves, strict=True):
         landing = _landing(elf)
         lists: Lists = {}
-        if landing:
-            handlers = Handlers(elf)
-            yield from _read(lists, elf, [r for r in records if r[1] in landing], handlers)
-            yield from _not_raised(lists, elf, names, decoder_of(isa), handlers)
-        elif records and f"{_RAISE}\0".encode() in elf.data:  # the name of a symbol
-            yield f"{elf.what}: does not say which calls have landing pads: compile it again, with this version"
+        handlers = Handlers(elf)
+        yield from _read(lists, elf, [r for r in records if r[1] in landing], handlers)
+        yield from _not_raised(lists, elf, names, decoder_of(isa), handlers)
         found.append(lists)
     first, second = found
+    common = {record[1] for record in halves[0][2]} & {record[1] for record in halves[1][2]}
+    for site in sorted(
+        (first.keys() ^ second.keys()) & common
+    ):  # a back end drops calls that are never reached
+        name, _ = (first | second)[site]
+        yield f"{what}: {_site(name, site)}: has a landing pad in one half only"
+    of_first, of_second = MACHINES
     for site in sorted(first.keys() & second.keys()):
         if first[site] != second[site]:
             name, clauses = first[site]
-            yield f"{what}: {_site(name, site)}: {_text(clauses)} in x86_64, {_text(second[site][1])} in aarch64"
+            yield f"{what}: {_site(name, site)}: {_text(clauses)} in {of_first}, {_text(second[site][1])} in {of_second}"
 
 
 def _landing(elf: Relocatable) -> set[int]:
@@ -79,14 +85,19 @@ def _read(lists: Lists, elf: Relocatable, records: list[Record], handlers: Handl
 def _not_raised(
     lists: Lists, elf: Relocatable, names: dict[Place, str], decoder: Decoder, handlers: Handlers
 ) -> Iterator[str]:
-    """Functions whose resume entries cannot raise an exception under the handlers of each site."""
+    """Functions whose resume entries cannot raise an exception under the handlers of each site, or also can elsewhere."""
     wanted, raised = Counter(lists.values()), Counter[tuple[str, Clauses]]()
     starts = sorted(elf.functions)
     for place, callee in decoder.calls(elf):
         if elf.name_of(callee) == _RAISE and (resume := owner(elf, starts, place)) in names:
             raised[names[resume], handlers.at(resume, place[1] - resume[1] - 1)] += 1
     for (name, clauses), count in sorted((wanted - raised).items()):
-        yield f"{elf.what}: {name}: {_text(clauses)}: at {count} sites its resume entry cannot raise an exception"
+        yield f"{elf.what}: {name}: its resume entry lacks the handlers of {plural(count, 'site')} ({_text(clauses)})"
+    unsaid = {f" of {name}" for name, _ in raised - wanted}
+    if unsaid and not wanted:
+        unsaid = {""}  # an earlier version's: once for all functions
+    for which in sorted(unsaid):
+        yield f"{elf.what}: does not say which calls{which} have landing pads: compile it again, with this version"
 
 
 def _site(name: str, site: int) -> str:

@@ -168,10 +168,12 @@ def _report_leaves(report: ObjectReport, rest: _OfLeaves) -> None:
 def _compare(report: ObjectReport, what: str, first: _Half, second: _Half) -> None:
     ours, theirs = set(first.rows.values()), set(second.rows.values())
     report.problems += [f"{what}: {name} has sites in one half only" for name in sorted(ours ^ theirs)]
+    of_first, of_second = dual.MACHINES
     for key in sorted(first.lists.keys() & second.lists.keys()):
-        if first.lists[key] != second.lists[key]:
+        mine, other = first.lists[key], second.lists[key]
+        if mine != other:
             report.problems.append(
-                f"{what}: {key[0]}, site {key[1]:#x}: {first.lists[key]} in x86_64, {second.lists[key]} in aarch64"
+                f"{what}: {key[0]}, site {key[1]:#x}: {mine} in {of_first}, {other} in {of_second}"
             )
     for name in sorted(first.objects.keys() | second.objects.keys()):
         if first.objects.get(name) != second.objects.get(name):

@@ -115,6 +115,16 @@ def calls(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
             yield fields[2], fields[3] - fields[2], fields[3]
 
 
+def marks(data: bytes) -> list[tuple[int, bytes]]:
+    """Where a half says of a call that it has a landing pad, and of which one."""
+    own = (
+        data[: data.index(b"\x7fELF", 4)] if b"\x7fELF" in data[4:] else data
+    )  # the first half holds the second
+    found = [(at.start(2), at[1]) for at in re.finditer(rb"([0-9a-f]{16})(!)", own)]
+    assert len(found) == 16
+    return found
+
+
 def test_what_the_compiler_makes_agrees(checked: Checked, halves: tuple[bytes, bytes]) -> None:
     assert checked.problems(0) == []
     for data in halves:
@@ -172,11 +182,49 @@ def test_another_type(checked: Checked, halves: tuple[bytes, bytes], half: int, 
 
 def test_an_object_of_an_earlier_version(checked: Checked, halves: tuple[bytes, bytes]) -> None:
     """Its calls have no marks: that nothing was compared is no agreement."""
-    marks = re.compile(rb"[0-9a-f]{16}(!)")
-    found = {half: [(at.start(1), b"\t") for at in marks.finditer(data)] for half, data in enumerate(halves)}
-    assert len(found[1]) == 16
+    found = {half: [(at, b"\t") for at, _ in marks(data)] for half, data in enumerate(halves)}
     problems = checked.of(found)
     assert len(problems) == 2 and all("does not say which calls have landing pads" in p for p in problems)
+
+
+def test_each_mark_that_is_lost(checked: Checked, halves: tuple[bytes, bytes]) -> None:
+    """Of one call, in one half or in both; and all but that one."""
+    places = [dict((site, at) for at, site in marks(data)) for data in halves]
+    for site in places[0]:
+        for lost in ((0,), (1,), (0, 1)):
+            problems = checked.of({half: [(places[half][site], b"\t")] for half in lost})
+            unsaid = [p for p in problems if "does not say which calls of " in p]
+            assert len(unsaid) == len(lost), problems
+            assert any("has a landing pad in one half only" in p for p in problems) == (len(lost) == 1)
+        problems = checked.of(
+            {half: [(at, b"\t") for other, at in places[half].items() if other != site] for half in (0, 1)}
+        )
+        for name in FUNCTIONS:  # of which one has just one such call
+            said = f"does not say which calls of {name} have landing pads"
+            assert len([p for p in problems if said in p]) == 2 or name == "_Z4onlyl", problems
+
+
+def test_an_object_of_an_earlier_version_that_is_joined_with_another_one(
+    tmp_path: Path, halves: tuple[bytes, bytes], leaves: Leaves
+) -> None:
+    """Those of the other one have marks."""
+    parts = [tmp_path / "old.o", tmp_path / "new.o"]
+    old = [bytearray(data) for data in halves]
+    for data in old:
+        for at, _ in marks(bytes(data)):
+            data[at] = ord("\t")
+    dual.write(parts[0], *map(bytes, old))
+    source = tmp_path / "new.cpp"
+    text = "long outside(long); struct C { ~C(); }; long others(long n) { C guard; return outside(n) + 1; }\n"
+    source.write_text(text)
+    execute(parse(["-O2", "-c", str(source), "-o", str(parts[1])], cxx=True), toolchain())
+    joined = tmp_path / "joined.o"
+    execute(parse(["-r", *map(str, parts), "-o", str(joined)], cxx=True), toolchain())
+    assert objects.check(parts[1], leaves).problems == []
+    problems = objects.check(joined, leaves).problems
+    for name in FUNCTIONS:
+        said = f"does not say which calls of {name} have landing pads"
+        assert len([p for p in problems if said in p]) == 2, problems
 
 
 def test_an_object_without_tables(checked: Checked, halves: tuple[bytes, bytes]) -> None:
