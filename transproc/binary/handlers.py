@@ -191,6 +191,8 @@ class _Reader:
             shift += 7
             if byte < 128:
                 return value
+            if shift > 63:
+                raise ValueError("a number is too long")
 
     def _sleb(self) -> int:
         start = self._at

@@ -9,8 +9,8 @@ resume entries.
 3. The same calls have a landing pad in both halves, with the same lists.
 
 Which calls have one the pass says (`.transproc.values`). Tables alone do not: a call that cannot throw may lie between two that
-have the same landing pad. A call for which the pass did not say it, as no earlier version did, is noticed by (2): the resume entry
-can raise an exception for it. What a landing pad does is not looked at: it is code, made of the same IR.
+have the same landing pad. A call for which the pass did not say it, as no earlier version did, is noticed by (2): the resume
+entry can raise an exception for it. What a landing pad does is not looked at: it is code, made of the same IR.
 """
 
 from __future__ import annotations

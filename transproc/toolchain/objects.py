@@ -214,9 +214,8 @@ def _lists(
     relocations = elf.relocations(section)
     places = [elf.target(relocation) for relocation in relocations]
     for row, at in enumerate(relocations["offset"].tolist()):
-        data[at : at + 8] = (row << 40).to_bytes(
-            8, "little"
-        )  # in place of the address, which is not known yet
+        # In place of the address, which is not known yet.
+        data[at : at + 8] = (row << 40).to_bytes(8, "little")
     maps = stackmap.parse(bytes(data), Path(elf.what))
     shape = stackmap.shape(maps)
     lists: Lists = {}

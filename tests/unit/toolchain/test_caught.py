@@ -189,7 +189,7 @@ def test_an_object_of_an_earlier_version(checked: Checked, halves: tuple[bytes, 
 
 def test_each_mark_that_is_lost(checked: Checked, halves: tuple[bytes, bytes]) -> None:
     """Of one call, in one half or in both; and all but that one."""
-    places = [dict((site, at) for at, site in marks(data)) for data in halves]
+    places = [{site: at for at, site in marks(data)} for data in halves]
     for site in places[0]:
         for lost in ((0,), (1,), (0, 1)):
             problems = checked.of({half: [(places[half][site], b"\t")] for half in lost})
@@ -265,6 +265,18 @@ def test_what_is_read(halves: tuple[bytes, bytes]) -> None:
         assert ("catch _ZTI1A", "catch _ZTIl", "catch ...") in found["_Z7severall"]
         assert ("catch _ZTIi", "catch _ZTI1B", "cleanup") in found["_Z7severall"]
         assert any("only _ZTI1A, _ZTIl" in clauses for clauses in found["_Z7limitedl"])
+
+
+def test_a_number_that_has_no_end(halves: tuple[bytes, bytes]) -> None:
+    """A million bytes of it took half a minute: each made a longer number."""
+    elf = Relocatable(halves[0] + b"\xff\xff\x01" + b"\xff" * 1_000_000, "half")
+    place = dict(elf.names_of_functions())["_Z7severall"]
+    section = elf.find(f"{TABLE}._Z7severall")
+    assert section is not None
+    elf.sections = elf.sections.copy()
+    elf.sections["offset"][section], elf.sections["size"][section] = len(halves[0]), 1_000_003
+    with pytest.raises(BinaryError, match="a number is too long"):
+        Handlers(elf).at(place, 0)
 
 
 def test_an_encoding_that_llvm_does_not_use(halves: tuple[bytes, bytes]) -> None:
