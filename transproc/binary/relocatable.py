@@ -59,7 +59,7 @@ class Relocatable:
             (table,) = np.flatnonzero(self.sections["type"] == _SYMTAB).tolist()
             self.symbols = np.frombuffer(self.contents(table), SYMBOL)
             self._strings = self.contents(int(self.sections["link"][table]))
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, OverflowError) as error:
             raise BinaryError(f"is damaged: {error}", path=what) from error
 
     def contents(self, index: int) -> bytes:
@@ -79,11 +79,20 @@ class Relocatable:
         return [index for index, found in enumerate(self.names) if found == name]
 
     def relocations(self, section: int) -> npt.NDArray[np.void]:
-        """Those of one section, by offset."""
+        """Those of one section, by offset: each is in the section, and of a symbol that is there."""
         found = np.flatnonzero((self.sections["type"] == _RELA) & (self.sections["info"] == section))
         if not len(found):
             return np.empty(0, RELOCATION)
-        rows = np.frombuffer(self.contents(int(found[0])), RELOCATION)
+        table = self.contents(int(found[0]))
+        if len(table) % RELOCATION.itemsize:
+            raise BinaryError(f"is damaged: relocations of section {section} are cut", path=self.what)
+        rows = np.frombuffer(table, RELOCATION)
+        if np.any(rows["offset"] >= self.sections["size"][section]):
+            raise BinaryError(f"is damaged: a relocation is beyond section {section}", path=self.what)
+        if np.any(rows["symbol"] >= len(self.symbols)):
+            raise BinaryError(
+                f"is damaged: a relocation of section {section} is of no symbol", path=self.what
+            )
         return rows[np.argsort(rows["offset"], kind="stable")]
 
     def text_sections(self) -> list[int]:
@@ -92,7 +101,10 @@ class Relocatable:
 
     def symbol_name(self, index: int) -> str:
         """A symbol's name; a section's symbol has none."""
-        return _text(self._strings, int(self.symbols["name"][index]))
+        try:
+            return _text(self._strings, int(self.symbols["name"][index]))
+        except ValueError as error:
+            raise BinaryError(f"is damaged: symbol {index}: {error}", path=self.what) from error
 
     def target(self, relocation: np.void, bias: int = 0) -> Place:
         """The place that a relocation refers to. `bias`: what the instruction adds to its addend."""
@@ -117,9 +129,13 @@ class Relocatable:
 
     def name_of(self, place: Place) -> str:
         """A function's name by its place."""
-        if place[0] == 0:
-            return self.symbol_name(place[1])
-        return self.functions.get(place, (f"{self.names[place[0]]}+{place[1]:#x}", 0))[0]
+        section, at = place
+        if section == 0:
+            return self.symbol_name(at)
+        if place in self.functions:
+            return self.functions[place][0]
+        # A number beyond the sections' is of an address without one (SHN_ABS).
+        return f"{self.names[section] if section < len(self.names) else 'absolute'}+{at:#x}"
 
     def names_of_functions(self) -> Iterator[tuple[str, Place]]:
         """Every symbol in a section of instructions, several of one place too."""
@@ -144,4 +160,7 @@ class Relocatable:
 
 
 def _text(strings: bytes, at: int) -> str:
-    return strings[at : strings.index(b"\0", at)].decode(errors="replace")
+    end = strings.find(b"\0", at)
+    if end < 0:
+        raise ValueError(f"the name at {at:#x} has no end")
+    return strings[at:end].decode(errors="replace")

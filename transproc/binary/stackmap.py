@@ -66,12 +66,19 @@ class StackMaps:
             self.constants,
         )
 
-    def constant_at(self, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-        """The values of locations that must be constants (kinds 4 and 5); raises `StackMapError` if one is not."""
+    def constant_at(self, index: npt.NDArray[np.int64], path: Path | None = None) -> npt.NDArray[np.uint64]:
+        """The values of locations that must be constants (kinds 4 and 5); raises `StackMapError` if one is none.
+        `path` only names the file in errors.
+        """
+        if np.any(index >= len(self.locations)):
+            raise StackMapError("a list ends beyond the last one", path=path)
         rows = self.locations[index]
         if not np.all((rows["kind"] == CONSTANT) | (rows["kind"] == CONSTANT_INDEX)):
-            raise StackMapError("expected a constant at the head of a list")
+            raise StackMapError("expected a constant at the head of a list", path=path)
         small = rows["offset"].astype(np.int64).astype(np.uint64)
+        pool = rows["offset"][rows["kind"] == CONSTANT_INDEX]
+        if np.any((pool < 0) | (pool >= len(self.constants))):
+            raise StackMapError("a list refers to a constant that is not there", path=path)
         if not len(self.constants):
             return small
         pooled = self.constants[np.where(rows["kind"] == CONSTANT_INDEX, rows["offset"], 0)]
@@ -100,7 +107,7 @@ def shape(maps: StackMaps, path: Path | None = None) -> Shape:
     point = (maps.id & np.uint64(1)).astype(bool)
     leading = np.where(point, 0, 3)  # a statepoint's calling convention, flags, number of operands
     head = maps.first + leading
-    header = maps.constant_at(head)
+    header = maps.constant_at(head, path)
     narrow = (header & np.uint64(0xFFFF)).astype(np.int64)
     wide = (header >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64)
     rest = maps.count - leading - 1 - narrow - wide
@@ -119,7 +126,7 @@ def parse(section: memoryview | bytes, path: Path | None = None) -> StackMaps:
             if not any(data[at : at + 8]):  # padding between objects
                 at += 8
                 continue
-            block = _Block(data, at)
+            block = _Block(data, at, path)
             blocks.append(block)
             at = block.end
     except (struct.error, IndexError, ValueError) as error:
@@ -130,17 +137,23 @@ def parse(section: memoryview | bytes, path: Path | None = None) -> StackMaps:
 class _Block:
     """One object's part: where its records and their locations are."""
 
-    def __init__(self, data: bytes, at: int) -> None:
+    def __init__(self, data: bytes, at: int, path: Path | None) -> None:
         version, _, _, functions, constants, records = _HEADER.unpack_from(data, at)
         if version != 3:
-            raise StackMapError(f"expected stack map version 3, found {version}", offset=at)
+            raise StackMapError(f"expected stack map version 3, found {version}", path=path, offset=at)
         at += _HEADER.size
         table = np.frombuffer(data, "<u8", functions * 3, at).reshape(-1, 3)
         at += functions * 24
         self.constants = np.frombuffer(data, "<u8", constants, at)
         at += constants * 8
-        if int(table[:, 2].sum()) != records or records > (len(data) - at) // _RECORD.size:
-            raise StackMapError("function and record counts disagree with each other or the size", offset=at)
+        if (
+            records > (len(data) - at) // _RECORD.size
+            or np.any(table[:, 2] > records)  # else their sum may be more than 64 bits
+            or int(table[:, 2].sum()) != records
+        ):
+            raise StackMapError(
+                "function and record counts disagree with each other or the size", path=path, offset=at
+            )
         self.function = np.repeat(table[:, 0], table[:, 2].astype(np.int64))
         self.id = np.empty(records, np.uint64)
         self.offset = np.empty(records, np.uint64)

@@ -18,6 +18,7 @@ every value that it uses, or LLVM's verifier refuses the module (llvm/lib/Sites.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import numpy as np
 from transproc.binary import pinned, stackmap
 from transproc.binary.compare import Report
 from transproc.binary.relocatable import Place, Relocatable
-from transproc.errors import StackMapError, TransprocError
+from transproc.errors import BinaryError, StackMapError, TransprocError
 from transproc.toolchain import archive, caught, dual
 from transproc.toolchain.calls import decoder_of, owner
 from transproc.toolchain.caught import Record
@@ -85,7 +86,8 @@ def check(path: Path, leaves: Leaves) -> ObjectReport:
     for name, data in _members(path):
         report.members += 1
         try:
-            _check(report, rest if leaves.built(path) else None, data, name, leaves)
+            with _damage(name):
+                _check(report, rest if leaves.built(path) else None, data, name, leaves)
         except TransprocError as error:
             report.problems.append(error.message)
     _report_leaves(report, rest)
@@ -114,8 +116,19 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     if not data.startswith((archive.MAGIC, archive.THIN)):
         yield str(path), data
         return
-    for member in archive.read(path):
+    with _damage(str(path)):
+        members = archive.read(path)
+    for member in members:
         yield f"{path}({member.name})", member.read()
+
+
+@contextmanager
+def _damage(what: str) -> Iterator[None]:
+    """What a damaged file makes of reading it, and no reader has found before, is a `BinaryError`."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise BinaryError(f"is damaged: {error}", path=what) from error
 
 
 def _check(report: ObjectReport, rest: _OfLeaves | None, data: bytes, what: str, leaves: Leaves) -> None:
@@ -188,15 +201,17 @@ def _half(data: bytes, what: str) -> _Half:
     rows: dict[Place, str] = {}
     hashes: dict[str, int] = {}
     for table in elf.find_all(".transproc.functions"):
+        names: dict[int, str] = {}
         ids = np.frombuffer(elf.contents(table), "<u8").reshape(-1, 3)[:, 2] >> np.uint64(24)
         for relocation in elf.relocations(table):
             row, column = divmod(int(relocation["offset"]), _TABLE_ROW)
             place = elf.target(relocation)
             if column == 0:
-                name = rows[place] = elf.name_of(place)
-                hashes[name] = int(ids[row])
-            else:
-                rows[place] = name
+                names[row] = elf.name_of(place)
+                hashes[names[row]] = int(ids[row])
+            elif row not in names:
+                raise StackMapError(f"row {row} of the functions' table has no function", path=Path(what))
+            rows[place] = names[row]
     lists, objects, returns, records = _lists(elf, rows, hashes)
     section = elf.find(pinned.SECTION)
     reasons = pinned.parse(b"" if section is None else elf.contents(section))
@@ -210,31 +225,35 @@ def _lists(
     section = elf.find(".llvm_stackmaps")
     if section is None:
         return {}, {}, set(), []
-    data = bytearray(elf.contents(section))
+    data, path = bytearray(elf.contents(section)), Path(elf.what)
     relocations = elf.relocations(section)
     places = [elf.target(relocation) for relocation in relocations]
+    if np.any(relocations["offset"] + 8 > len(data)):
+        raise StackMapError("an address is beyond the stack map", path=path)
     for row, at in enumerate(relocations["offset"].tolist()):
         # In place of the address, which is not known yet.
         data[at : at + 8] = (row << 40).to_bytes(8, "little")
-    maps = stackmap.parse(bytes(data), Path(elf.what))
-    shape = stackmap.shape(maps)
+    maps = stackmap.parse(bytes(data), path)
+    shape = stackmap.shape(maps, path)
     lists: Lists = {}
     objects: dict[str, tuple[int, ...]] = {}
     returns: set[Place] = set()
     records: list[Record] = []
     columns = (maps.id, maps.pc, shape.narrow, shape.wide, shape.result, shape.tail, shape.rest)
     for site, pc, narrow, wide, result, tail, rest in zip(*(c.tolist() for c in columns), strict=True):
+        if pc >> 40 >= len(places):
+            raise StackMapError(f"site {site:#x} has no address", path=path)
         place = places[pc >> 40]
         name = rows.get(place)
         if name is None or hashes[name] != site >> 24:
             raise StackMapError(
-                f"site {site:#x} belongs to another function than its address says", path=Path(elf.what)
+                f"site {site:#x} belongs to another function than its address says", path=path
             )
         key, found = (name, site & 0xFFFFFF), (narrow, wide, result)
         if lists.setdefault(key, found) != found:
-            raise StackMapError(f"{name}: records of site {key[1]:#x} differ", path=Path(elf.what))
+            raise StackMapError(f"{name}: records of site {key[1]:#x} differ", path=path)
         if rest:
-            objects[name] = tuple(maps.constant_at(np.arange(tail + 2, tail + rest, 2)).tolist())
+            objects[name] = tuple(maps.constant_at(np.arange(tail + 2, tail + rest, 2), path).tolist())
         offset = pc & (1 << 40) - 1
         returns.add((place[0], place[1] + offset))
         records.append((name, site, place, offset))
