@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from transproc.binary.elf import Elf
-from transproc.binary.lines import VALUES_SECTION, Describer
+from transproc.binary.lines import VALUES_SECTION, Describer, site_of
 from transproc.toolchain.driver import execute
 from transproc.toolchain.options import parse
 from transproc.toolchain.sysroot import toolchain
@@ -92,9 +92,8 @@ def test_lines_and_names_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file, line = describer.source_line(elf.symbols["main"]) or ("", 0)
     assert Path(file) == CXX and "int main" in CXX.read_text().splitlines()[line - 1]
     lines = bytes(elf.section(VALUES_SECTION) or b"").decode().split("\0")
-    named = [line.split("\t") for line in lines if "\t" in line]
-    assert any(words[0].startswith("0") for words in named)
-    for site, *items in named:
-        assert [f"{v.type} {v.name}" for v in describer.variables(int(site, 16)) if v.entries == 1] == [
-            item for item in items if "*" not in item
-        ]
+    named = [line for line in lines if "\t" in line]
+    assert any(line.startswith("0") for line in named)
+    for text in named:
+        found = [f"{v.type} {v.name}" for v in describer.variables(site_of(text)) if v.entries == 1]
+        assert found == [item for item in text.split("\t")[1:] if "*" not in item]
