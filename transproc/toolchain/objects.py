@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What must hold for every object that transproc-cc makes, proved from its code and its tables.
 
-1. Both halves have the same functions with sites, the same sites, and at each the same numbers of 8- and 16-byte values, the
-   same result, and stack objects of the same sizes.
+1. Both halves have the same functions with sites, and at each site that both have (a back end drops calls that are never reached)
+   the same numbers of 8- and 16-byte values, the same result, and stack objects of the same sizes.
 2. In each half, all records of a site agree, and belong to the function that their id names.
 3. A call without a site is of a function that cannot reach a site: one that is known as a leaf (leaves.py), or one of this object
    that has no sites itself (for whose calls the same holds) and ends in no jump to a function that can reach one. So there is no
